@@ -1,0 +1,256 @@
+//! The configuration in force: every value resolved, no `Option` that means "default".
+//!
+//! A [`Config`] comes out of [`load::load`] only when nothing at all is wrong with the files it was read from.
+
+pub mod diff;
+pub mod load;
+pub mod profile;
+mod resolve;
+pub mod tree;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::line::LineSettings;
+use crate::signal::Output;
+
+/// Everything that the files say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Config {
+    /// What is logged and how.
+    pub log: Log,
+    /// The ports by name.
+    pub ports: BTreeMap<String, Port>,
+}
+
+/// `log:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Log {
+    /// The least important level that is written.
+    pub level: LogLevel,
+    /// How a record looks.
+    pub format: LogFormat,
+}
+
+/// `log: { level: … }`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `log: { format: … }`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Text.
+    #[default]
+    Auto,
+    /// A line of text a record.
+    Text,
+    /// A JSON object a record.
+    Json,
+}
+
+/// One serial device and how it is offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Port {
+    /// What is opened.
+    pub device: Device,
+    /// A port that is not enabled is checked and then left alone.
+    pub enable: bool,
+    /// How the line is set.
+    pub line: Line,
+    /// What is done with DTR and RTS.
+    pub modem: Modem,
+    /// flock and TIOCEXCL on the device.
+    pub exclusive: bool,
+    /// Whose bytes go to the line.
+    pub write: Write,
+    /// The unit that is never cut.
+    pub frame: Frame,
+    /// What happens to a telegram whose CRC is wrong.
+    pub crc: Crc,
+    /// How long received bytes wait for more before they are handed out.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub gather: Duration,
+    /// Bytes of history kept for clients that are behind.
+    #[serde(serialize_with = "crate::units::serialize_size")]
+    pub backlog: usize,
+    /// Where it is offered.
+    pub listen: Vec<Listener>,
+}
+
+/// `device:`
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
+pub enum Device {
+    /// A path under /dev (or wherever a tty is).
+    Path(PathBuf),
+    /// A simulated device: no hardware.
+    Sim(Sim),
+}
+
+/// `device: sim:…`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sim {
+    /// `sim:dsmr-p1`: a DSMR 5 meter, a telegram each second.
+    DsmrP1,
+    /// `sim:echo`: gives back what is written to it.
+    Echo,
+}
+
+/// `line:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Line {
+    /// Baud rate, data bits, parity, stop bits, flow control.
+    #[serde(flatten)]
+    pub settings: LineSettings,
+    /// Whether the modem state is ignored (CLOCAL).
+    pub clocal: bool,
+    /// Whether the driver is asked to hand bytes over at once (ASYNC_LOW_LATENCY), where it can.
+    pub low_latency: bool,
+}
+
+/// `modem:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Modem {
+    /// DTR at open.
+    pub dtr: Output,
+    /// RTS at open.
+    pub rts: Output,
+    /// Whether closing drops DTR and RTS (HUPCL).
+    pub hangup_on_close: bool,
+}
+
+/// `write:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Write {
+    /// Every client whose listener lets it.
+    #[default]
+    Any,
+    /// Nobody.
+    None,
+}
+
+/// `frame:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frame {
+    /// Bytes.
+    #[default]
+    None,
+    /// DSMR P1 telegrams.
+    Dsmr,
+}
+
+/// `crc:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Crc {
+    /// Handed out as it is, and counted.
+    #[default]
+    Pass,
+    /// Kept back, and counted.
+    Drop,
+}
+
+/// One entry of `listen:`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listener {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where it is.
+    pub address: Address,
+    /// What its clients may do.
+    pub access: Access,
+    /// How many clients it takes.
+    pub max_clients: usize,
+    /// What happens to a client that falls behind by the whole backlog.
+    pub on_lag: OnLag,
+    /// How a peer that vanished without a word is found out; `None` is `off`.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// `protocol:`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// The bytes and nothing else.
+    Raw,
+}
+
+/// `address:`
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
+pub enum Address {
+    /// `*:port`: every address of the machine, IPv6 and IPv4.
+    Any {
+        /// 0: the kernel chooses.
+        port: u16,
+    },
+    /// `host:port`, `[v6]:port`, or a bare port, which is 127.0.0.1.
+    Host {
+        /// A literal address or a name.
+        host: String,
+        /// 0: the kernel chooses.
+        port: u16,
+    },
+}
+
+/// `access:`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// What the client sends is thrown away and counted.
+    ReadOnly,
+    /// What the client sends goes to the line.
+    ReadWrite,
+    /// Also settings and modem lines, where the protocol has words for them.
+    Control,
+}
+
+/// `on-lag:`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLag {
+    /// The client is cut off: a reconnect is better than a silent hole.
+    Disconnect,
+    /// The client goes on at the newest byte or frame, and the gap is counted.
+    Skip,
+    /// The line is not read until the client has caught up.
+    Hold,
+}
+
+/// `keepalive:`, tcp(7)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Keepalive {
+    /// Silence before the first probe (TCP_KEEPIDLE).
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub idle: Duration,
+    /// Between probes (TCP_KEEPINTVL).
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub interval: Duration,
+    /// Probes without an answer before the peer is dead (TCP_KEEPCNT).
+    pub count: u32,
+    /// How long sent bytes may stay without an acknowledgement (TCP_USER_TIMEOUT); zero is the system's default.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub user_timeout: Duration,
+}
