@@ -2,26 +2,37 @@
 //!
 //! The data side ([`Line::poll_read`], [`Line::poll_write`]) never blocks and belongs to the port's task. Whatever may
 //! block (opening, closing) runs on the blocking pool and says so in its name.
+//!
+//! Nothing of serialport, nix or libc leaves this folder.
 
+mod open_error;
 pub mod sim;
-mod sys;
+pub(crate) mod sys;
+mod termios;
 pub mod tty;
 
+use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
+use sermux_port_config::config::{Device, Port};
+use sermux_port_config::line::LineSettings;
+
+pub use open_error::OpenError;
+
 /// One open line.
-pub trait Line: Send + std::fmt::Debug {
+pub trait Line: Send + fmt::Debug {
     /// Reads what is there into `buf`.
     ///
     /// `Ready(Ok(0))` for a `buf` with room: the device is gone, and so it stays.
-    /// A read that returned fewer bytes than `buf` holds has drained the line.
+    /// A read that returned fewer bytes than `buf` holds has drained the line; the waker is registered then as after
+    /// `Pending`.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Hands bytes to the line; as many as it takes.
+    /// Hands bytes to the line; as many as it takes. [`io::ErrorKind::BrokenPipe`]: the device is gone.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Bytes that were written and are not on the wire yet (TIOCOUTQ).
+    /// Bytes that were written and are not on the wire yet (TIOCOUTQ). A device that cannot tell has none.
     fn unsent(&self) -> io::Result<usize>;
 
     /// Whether the far end waits, without loss, while nobody reads: a pty, a simulated line, or flow control on.
@@ -29,4 +40,99 @@ pub trait Line: Send + std::fmt::Debug {
 
     /// Throws away what is unsent and closes. Drivers may wait here (`closing_wait`): call it on the blocking pool.
     fn close_blocking(self: Box<Self>);
+}
+
+/// A line and how it came out.
+#[derive(Debug)]
+pub struct Opened {
+    /// The line.
+    pub line: Box<dyn Line>,
+    /// What is in force on it.
+    pub report: Report,
+}
+
+/// What is in force on a line that was just opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Read back from the device; what it does not carry stands here as it was asked for.
+    pub actual: LineSettings,
+    /// Where the device does something else than was asked: "asked 250000 baud, the line runs at 115200".
+    pub differences: Vec<String>,
+    /// What has no wire here and so makes no difference to the device.
+    pub not_carried: Vec<NotCarried>,
+    /// The device node's number (`st_rdev`): two paths with one number are one device. None: no node.
+    pub rdev: Option<u64>,
+}
+
+/// A part of the settings that a pty or a simulated line has no wire for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotCarried {
+    /// Data bits: a pty always passes eight.
+    DataBits,
+    /// Parity.
+    Parity,
+    /// DTR and RTS.
+    ModemControl,
+}
+
+impl fmt::Display for NotCarried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotCarried::DataBits => "data bits",
+            NotCarried::Parity => "parity",
+            NotCarried::ModemControl => "dtr and rts",
+        })
+    }
+}
+
+/// Opens a port's device and applies its settings.
+///
+/// May block (USB, a driver that waits for its last owner): call it on the blocking pool, inside a tokio runtime with I/O
+/// and time enabled, to whose drivers the line is bound.
+pub fn open_blocking(port: &Port) -> Result<Opened, OpenError> {
+    match &port.device {
+        Device::Path(path) => tty::open_blocking(path, port),
+        Device::Sim(sim) => Ok(Opened {
+            line: sim::open(*sim),
+            report: sim::report(port),
+        }),
+    }
+}
+
+/// Closes a line on the blocking pool and waits for that.
+pub async fn close(line: Box<dyn Line>) {
+    // An error means that the runtime goes away before the pool took the line (it is dropped then, which closes it too), or
+    // that closing panicked; there is nothing left to do for the line in either case.
+    if let Err(error) = tokio::task::spawn_blocking(move || line.close_blocking()).await {
+        tracing::debug!(%error, "a line was dropped instead of closed");
+    }
+}
+
+/// A port with nothing but a device, for tests.
+#[cfg(test)]
+pub(crate) fn test_port(device: Device, settings: &str) -> Port {
+    use sermux_port_config::config::{self, Crc, Frame, Modem, Write};
+    use sermux_port_config::signal::Output;
+
+    Port {
+        device,
+        enable: true,
+        line: config::Line {
+            settings: settings.parse().expect("line settings"),
+            clocal: true,
+            low_latency: true,
+        },
+        modem: Modem {
+            dtr: Output::On,
+            rts: Output::On,
+            hangup_on_close: false,
+        },
+        exclusive: true,
+        write: Write::Any,
+        frame: Frame::None,
+        crc: Crc::Pass,
+        gather: std::time::Duration::ZERO,
+        backlog: 256 * 1024,
+        listen: Vec::new(),
+    }
 }

@@ -1,0 +1,108 @@
+//! The command line: what may be asked for, and how it ends.
+//!
+//! Results go to standard output, everything else to standard error.
+
+mod check;
+mod demo;
+mod serve;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use sermux_port_config::config::load::{load, Loaded};
+use sermux_port_config::config::LogFormat;
+
+/// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
+const CONFIGURATION: u8 = 78;
+
+/// The service's configuration.
+const DEFAULT_CONFIG: &str = "/etc/sermux/sermux.yaml";
+
+/// Share serial ports with many network clients at the same time.
+#[derive(Debug, Parser)]
+#[command(name = "sermux", version, disable_help_subcommand = true)]
+struct Arguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+
+    /// Log more: -v adds decisions, -vv adds bytes
+    #[arg(short, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+
+    /// How log records look, whatever the configuration says
+    #[arg(long, value_name = "FORMAT", global = true)]
+    log_format: Option<Format>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Auto,
+    Text,
+    Json,
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Auto => Self::Auto,
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the configured ports and serve them until SIGTERM or Ctrl-C
+    Serve,
+    /// Try it without hardware: a simulated smart meter and an echo device on 127.0.0.1
+    Demo,
+    /// Say whether a configuration is good; list everything that is wrong with it
+    Check {
+        /// The file to check, instead of --config
+        file: Option<PathBuf>,
+    },
+    /// Print the configuration
+    Show {
+        /// With every default filled in
+        #[arg(long, required = true)]
+        resolved: bool,
+    },
+}
+
+/// Runs the program by the arguments of the process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match &arguments.command {
+        Command::Serve => serve::run(&arguments),
+        Command::Demo => demo::run(&arguments),
+        Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
+        Command::Show { resolved: _ } => show::run(&arguments.config),
+    }
+}
+
+/// Loads a configuration, with its warnings on standard error, or all its faults there.
+#[expect(clippy::print_stderr, reason = "faults are shown before there is a log, in the form of a compiler's")]
+fn load_or_complain(path: &Path) -> Result<Loaded, ExitCode> {
+    match load(path) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                eprintln!("warning: {warning}");
+            }
+            Ok(loaded)
+        }
+        Err(faults) => {
+            eprint!("{faults}");
+            let count = faults.len();
+            eprintln!("{}: {count} {}", path.display(), if count == 1 { "fault" } else { "faults" });
+            Err(ExitCode::from(CONFIGURATION))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `sermux serve`: the daemon.
+
+use std::process::ExitCode;
+
+use nix::sys::resource::{getrlimit, setrlimit, Resource};
+use sermux_port_config::config::Config;
+use tracing::{debug, error};
+
+use super::Arguments;
+use crate::log;
+use crate::supervisor::{Ended, Supervisor};
+
+/// Threads of the blocking pool call a few ioctls; what they need is little, and there may be one for each port.
+const BLOCKING_STACK: usize = 128 * 1024;
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match super::load_or_complain(&arguments.config) {
+        Ok(loaded) => run_with(loaded.config, arguments, || {}),
+        Err(code) => code,
+    }
+}
+
+/// Serves a configuration until a signal ends it. `started` is called once the addresses are bound.
+pub(super) fn run_with(config: Config, arguments: &Arguments, started: impl FnOnce()) -> ExitCode {
+    let mut how = config.log;
+    if let Some(format) = arguments.log_format {
+        how.format = format.into();
+    }
+    log::start(how, arguments.verbose);
+    raise_file_limit();
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("sermux-blocking")
+        .thread_stack_size(BLOCKING_STACK)
+        .build();
+    let ended = runtime.and_then(|runtime| {
+        let ended = runtime.block_on(Supervisor::default().serve(config, started));
+        // A call that hangs in a driver does not keep the program.
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(Ended::Asked) => ExitCode::SUCCESS,
+        Ok(Ended::NothingBound) => ExitCode::FAILURE,
+        Err(error) => {
+            error!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every client is an open file, and the usual soft limit of 1024 is for select(2).
+fn raise_file_limit() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        debug!("the limit of open files stays as it is: {error}");
+    }
+}

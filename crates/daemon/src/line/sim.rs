@@ -1,0 +1,206 @@
+//! Lines without hardware: `sim:echo` and `sim:dsmr-p1`, and in tests one whose wire is in the test's hands.
+
+mod meter;
+#[cfg(test)]
+mod scripted;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sermux_port_config::config::{Port, Sim};
+use tokio::time::{Instant, Sleep};
+
+use self::meter::Meter;
+use super::{Line, NotCarried, Report};
+
+#[cfg(test)]
+pub(crate) use self::scripted::{scripted, SimHandle, SimLine};
+
+/// Makes a simulated line; inside a tokio runtime with time enabled.
+pub(super) fn open(sim: Sim) -> Box<dyn Line> {
+    match sim {
+        Sim::Echo => Box::new(Echo::default()),
+        Sim::DsmrP1 => Box::new(MeterLine::switched_on()),
+    }
+}
+
+/// Everything is kept and answered as it was asked; nothing is carried.
+pub(super) fn report(port: &Port) -> Report {
+    Report {
+        actual: port.line.settings,
+        differences: Vec::new(),
+        not_carried: vec![NotCarried::DataBits, NotCarried::Parity, NotCarried::ModemControl],
+        rdev: None,
+    }
+}
+
+/// `sim:echo`: what is written can be read, at once.
+#[derive(Debug, Default)]
+struct Echo {
+    /// At most [`WIRE`] bytes; a full one makes the writer wait.
+    wire: VecDeque<u8>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Line for Echo {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let n = take_from(&mut self.wire, buf);
+        if n < buf.len() {
+            self.reader = Some(cx.waker().clone());
+        }
+        if n == 0 {
+            return Poll::Pending;
+        }
+        wake(&mut self.writer);
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let n = buf.len().min(WIRE - self.wire.len());
+        if n == 0 && !buf.is_empty() {
+            self.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.wire.extend(&buf[..n]);
+        wake(&mut self.reader);
+        Poll::Ready(Ok(n))
+    }
+
+    fn unsent(&self) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn can_wait(&self) -> bool {
+        true
+    }
+
+    fn close_blocking(self: Box<Self>) {}
+}
+
+/// `sim:dsmr-p1`: a telegram at each whole second, whether anybody reads or not.
+#[derive(Debug)]
+struct MeterLine {
+    meter: Meter,
+    /// Whole telegrams, at most [`WIRE`] bytes in all; beyond that the oldest goes, as from a UART that nobody reads.
+    telegrams: VecDeque<Vec<u8>>,
+    /// How much of the first telegram has been read. It is finished, even when others go.
+    read: usize,
+    /// Telegrams that nobody read in time.
+    lost: u64,
+    /// When the next telegram is due, and the time of day it will carry.
+    next: Pin<Box<Sleep>>,
+    next_unix_seconds: u64,
+}
+
+impl MeterLine {
+    /// Tied to the time of day once; from then on the clock is tokio's, so that it can be a test's.
+    fn switched_on() -> MeterLine {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let to_whole_second = Duration::from_secs(1) - Duration::from_nanos(u64::from(now.subsec_nanos()));
+        MeterLine {
+            meter: Meter::new(SEED),
+            telegrams: VecDeque::new(),
+            read: 0,
+            lost: 0,
+            next: Box::pin(tokio::time::sleep_until(Instant::now() + to_whole_second)),
+            next_unix_seconds: now.as_secs() + 1,
+        }
+    }
+
+    /// Sends every telegram that is due, and sets the clock for the one that is not.
+    fn run(&mut self, cx: &mut Context<'_>) {
+        while self.next.as_mut().poll(cx).is_ready() {
+            let late = Instant::now().saturating_duration_since(self.next.deadline()).as_secs();
+            // After a long time without a reader only the newest matter; the meter need not write the others.
+            let skipped = late.saturating_sub(CATCH_UP);
+            self.lost += skipped;
+            self.next_unix_seconds += skipped;
+
+            let telegram = self.meter.telegram(self.next_unix_seconds);
+            self.telegrams.push_back(telegram);
+            self.make_room();
+
+            self.next_unix_seconds += 1;
+            let deadline = self.next.deadline() + Duration::from_secs(skipped + 1);
+            self.next.as_mut().reset(deadline);
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.telegrams.iter().map(Vec::len).sum::<usize>() > WIRE {
+            let oldest = usize::from(self.read > 0);
+            if self.telegrams.remove(oldest).is_none() {
+                return;
+            }
+            self.lost += 1;
+            tracing::debug!(lost = self.lost, "nobody reads the simulated meter");
+        }
+    }
+}
+
+impl Line for MeterLine {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.run(cx);
+        let mut n = 0;
+        while n < buf.len() {
+            let Some(telegram) = self.telegrams.front() else { break };
+            let part = (telegram.len() - self.read).min(buf.len() - n);
+            buf[n..n + part].copy_from_slice(&telegram[self.read..self.read + part]);
+            n += part;
+            self.read += part;
+            if self.read == telegram.len() {
+                self.telegrams.pop_front();
+                self.read = 0;
+            }
+        }
+        if n == 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    /// A meter's P1 port has no receive wire: what is written goes nowhere.
+    fn poll_write(&mut self, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn unsent(&self) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    /// A meter waits for nobody.
+    fn can_wait(&self) -> bool {
+        false
+    }
+
+    fn close_blocking(self: Box<Self>) {}
+}
+
+/// Moves bytes out of a queue; gives how many.
+fn take_from(queue: &mut VecDeque<u8>, buf: &mut [u8]) -> usize {
+    let n = queue.len().min(buf.len());
+    for (to, from) in buf.iter_mut().zip(queue.drain(..n)) {
+        *to = from;
+    }
+    n
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+/// Bytes that wait in a simulated line for somebody to read them.
+const WIRE: usize = 64 * 1024;
+
+/// Seconds of telegrams that are made up for after a pause: more than [`WIRE`] holds of the shortest that there are.
+const CATCH_UP: u64 = 256;
+
+/// Every simulated meter of this build tells the same story.
+const SEED: u64 = 1;

@@ -1,0 +1,269 @@
+//! The ioctls that nix and serialport lack, and the only unsafe code of the workspace: one call per function.
+//!
+//! All go through libc's `ioctl`, so that tests which look at it see them.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+
+use libc::c_int;
+use nix::errno::Errno;
+use tokio::io::unix::AsyncFd;
+
+/// How a device is locked against other programs that lock (flock(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lock {
+    Exclusive,
+    Shared,
+    None,
+}
+
+/// Which of a tty's queues TCFLSH empties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    Input,
+    Output,
+}
+
+/// Takes over the descriptor of something that gives it away.
+pub(super) fn own(descriptor: impl IntoRawFd) -> OwnedFd {
+    let fd = descriptor.into_raw_fd();
+    // SAFETY: `IntoRawFd` hands over an open descriptor that nobody else closes.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Puts a descriptor under the watch of the runtime that the caller is in, for reading and writing.
+pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open for as long as it lives, always tells the same number, and the `AsyncFd` owns it.
+    Ok(unsafe { AsyncFd::register(fd) }?)
+}
+
+/// flock(2), without waiting: EWOULDBLOCK when another open file holds a lock that conflicts.
+pub(super) fn lock(fd: impl AsFd, lock: Lock) -> nix::Result<()> {
+    let operation = match lock {
+        Lock::Exclusive => libc::LOCK_EX | libc::LOCK_NB,
+        Lock::Shared => libc::LOCK_SH | libc::LOCK_NB,
+        Lock::None => libc::LOCK_UN,
+    };
+    // SAFETY: flock takes no pointers, and the descriptor is borrowed, so it is open.
+    Errno::result(unsafe { libc::flock(fd.as_fd().as_raw_fd(), operation) }).map(drop)
+}
+
+/// The settings with their exact speeds (TCGETS2).
+pub(super) fn termios2(fd: impl AsFd) -> nix::Result<libc::termios2> {
+    let mut termios = libc::termios2 {
+        c_iflag: 0,
+        c_oflag: 0,
+        c_cflag: 0,
+        c_lflag: 0,
+        c_line: 0,
+        c_cc: [0; 19],
+        c_ispeed: 0,
+        c_ospeed: 0,
+    };
+    // SAFETY: TCGETS2 writes one `struct termios2`, which is what the pointer is to, and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TCGETS2, &raw mut termios) };
+    Errno::result(result).map(|_| termios)
+}
+
+/// Applies settings at once (TCSETS2): without waiting for output.
+pub(super) fn set_termios2(fd: impl AsFd, termios: &libc::termios2) -> nix::Result<()> {
+    // SAFETY: TCSETS2 reads one `struct termios2`, which is what the pointer is to, and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TCSETS2, std::ptr::from_ref(termios)) };
+    Errno::result(result).map(drop)
+}
+
+/// Raises modem control outputs (TIOCMBIS); the others stay.
+pub(super) fn raise(fd: impl AsFd, outputs: c_int) -> nix::Result<()> {
+    int(fd.as_fd(), libc::TIOCMBIS, outputs).map(drop)
+}
+
+/// Drops modem control outputs (TIOCMBIC); the others stay.
+pub(super) fn drop_outputs(fd: impl AsFd, outputs: c_int) -> nix::Result<()> {
+    int(fd.as_fd(), libc::TIOCMBIC, outputs).map(drop)
+}
+
+/// The modem lines (TIOCMGET).
+pub(super) fn modem_lines(fd: impl AsFd) -> nix::Result<c_int> {
+    int(fd.as_fd(), libc::TIOCMGET, 0)
+}
+
+/// Bytes that wait in the tty's output (TIOCOUTQ).
+pub(super) fn unsent(fd: impl AsFd) -> nix::Result<usize> {
+    int(fd.as_fd(), libc::TIOCOUTQ, 0).map(count)
+}
+
+/// Bytes that were received and not read (FIONREAD).
+pub(super) fn unread(fd: impl AsFd) -> nix::Result<usize> {
+    int(fd.as_fd(), libc::FIONREAD, 0).map(count)
+}
+
+/// Whether somebody has set TIOCEXCL on this tty (TIOCGEXCL).
+pub(super) fn is_exclusive(fd: impl AsFd) -> nix::Result<bool> {
+    int(fd.as_fd(), libc::TIOCGEXCL, 0).map(|exclusive| exclusive != 0)
+}
+
+/// Refuses further opens to everybody but root (TIOCEXCL).
+pub(super) fn set_exclusive(fd: impl AsFd) -> nix::Result<()> {
+    plain(fd.as_fd(), libc::TIOCEXCL, 0)
+}
+
+/// Allows further opens again (TIOCNXCL).
+pub(super) fn clear_exclusive(fd: impl AsFd) -> nix::Result<()> {
+    plain(fd.as_fd(), libc::TIOCNXCL, 0)
+}
+
+/// Throws away what waits in a tty's queue (TCFLSH).
+pub(super) fn purge(fd: impl AsFd, queue: Queue) -> nix::Result<()> {
+    let selector = match queue {
+        Queue::Input => libc::TCIFLUSH,
+        Queue::Output => libc::TCOFLUSH,
+    };
+    plain(fd.as_fd(), libc::TCFLSH, selector)
+}
+
+/// `struct serial_struct` of linux/serial.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SerialStruct {
+    kind: c_int,
+    line: c_int,
+    port: libc::c_uint,
+    irq: c_int,
+    /// ASYNC_… of linux/tty_flags.h
+    pub(super) flags: c_int,
+    xmit_fifo_size: c_int,
+    custom_divisor: c_int,
+    baud_base: c_int,
+    close_delay: libc::c_ushort,
+    io_type: libc::c_char,
+    reserved: libc::c_char,
+    hub6: c_int,
+    closing_wait: libc::c_ushort,
+    closing_wait2: libc::c_ushort,
+    iomem_base: usize,
+    iomem_reg_shift: libc::c_ushort,
+    port_high: libc::c_uint,
+    iomap_base: libc::c_ulong,
+}
+
+/// What the driver says about the port (TIOCGSERIAL).
+pub(super) fn serial(fd: impl AsFd) -> nix::Result<SerialStruct> {
+    let mut serial = SerialStruct {
+        kind: 0,
+        line: 0,
+        port: 0,
+        irq: 0,
+        flags: 0,
+        xmit_fifo_size: 0,
+        custom_divisor: 0,
+        baud_base: 0,
+        close_delay: 0,
+        io_type: 0,
+        reserved: 0,
+        hub6: 0,
+        closing_wait: 0,
+        closing_wait2: 0,
+        iomem_base: 0,
+        iomem_reg_shift: 0,
+        port_high: 0,
+        iomap_base: 0,
+    };
+    // SAFETY: TIOCGSERIAL writes one `struct serial_struct`, of which `SerialStruct` is the mirror (size held by a test;
+    // the pointer in it is an integer here and never followed), and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGSERIAL, &raw mut serial) };
+    Errno::result(result).map(|_| serial)
+}
+
+/// Changes what the driver lets be changed (TIOCSSERIAL).
+pub(super) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()> {
+    // SAFETY: TIOCSSERIAL reads one `struct serial_struct`, of which `SerialStruct` is the mirror, and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSSERIAL, std::ptr::from_ref(serial)) };
+    Errno::result(result).map(drop)
+}
+
+/// Bytes that a socket has sent or will send and the peer has not acknowledged (SIOCOUTQ of linux/sockios.h; tcp(7), unix(7)).
+#[allow(dead_code, reason = "for the side of the clients")]
+pub(crate) fn socket_unacknowledged(socket: impl AsFd) -> io::Result<usize> {
+    // The number is that of TIOCOUTQ.
+    Ok(int(socket.as_fd(), libc::TIOCOUTQ, 0).map(count)?)
+}
+
+/// Bytes that a TCP socket holds and has not sent at all (SIOCOUTQNSD of linux/sockios.h). Not on unix sockets: EINVAL or ENOTTY.
+#[allow(dead_code, reason = "for the side of the clients")]
+pub(crate) fn socket_unsent(socket: impl AsFd) -> io::Result<usize> {
+    Ok(int(socket.as_fd(), SIOCOUTQNSD, 0).map(count)?)
+}
+
+/// Locks or unlocks flags of a pty's settings (TIOCSLCKTRMIOS), so that a pty plays a driver that keeps a flag of its own.
+#[cfg(test)]
+pub(super) fn lock_settings(fd: impl AsFd, mask: &libc::termios) -> nix::Result<()> {
+    // SAFETY: TIOCSLCKTRMIOS reads the kernel's `struct termios`, which is the head of libc's larger one (flags, line discipline,
+    // characters), and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSLCKTRMIOS, std::ptr::from_ref(mask)) };
+    Errno::result(result).map(drop)
+}
+
+/// An ioctl that takes and may write one int. For the requests named above alone: all of those that are passed here do just that.
+fn int(fd: BorrowedFd<'_>, request: libc::Ioctl, mut value: c_int) -> nix::Result<c_int> {
+    // SAFETY: the requests passed here read or write one int through the pointer and keep no pointer.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), request, &raw mut value) };
+    Errno::result(result).map(|_| value)
+}
+
+/// An ioctl whose argument is a plain number or nothing.
+fn plain(fd: BorrowedFd<'_>, request: libc::Ioctl, argument: c_int) -> nix::Result<()> {
+    // SAFETY: the requests passed here take no pointer.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), request, argument) };
+    Errno::result(result).map(drop)
+}
+
+/// A count that the kernel gives as an int and that is never negative.
+fn count(value: c_int) -> usize {
+    usize::try_from(value).unwrap_or(0)
+}
+
+/// linux/sockios.h; written out because libc types it as `c_ulong`, which musl's `ioctl` does not take.
+const SIOCOUTQNSD: libc::Ioctl = 0x894B;
+
+/// linux/tty_flags.h: ASYNC_LOW_LATENCY, "Request low latency behaviour".
+pub(super) const ASYNC_LOW_LATENCY: c_int = 1 << 13;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// `sizeof(struct serial_struct)` as a C compiler has it with linux/serial.h.
+    #[test]
+    fn the_mirror_of_serial_struct_is_as_large_as_the_kernels() {
+        let expected = if cfg!(target_pointer_width = "64") { 72 } else { 60 };
+        assert_eq!(size_of::<SerialStruct>(), expected);
+    }
+
+    #[test]
+    fn a_socket_tells_what_its_peer_has_not_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_slow_reader, _) = listener.accept().unwrap();
+        assert_eq!(socket_unacknowledged(&sender).unwrap(), 0);
+        assert_eq!(socket_unsent(&sender).unwrap(), 0);
+
+        sender.set_nonblocking(true).unwrap();
+        let mut written = 0;
+        loop {
+            match sender.write(&[0; 65536]) {
+                Ok(n) => written += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let unacknowledged = socket_unacknowledged(&sender).unwrap();
+        let unsent = socket_unsent(&sender).unwrap();
+        assert!(
+            0 < unsent && unsent <= unacknowledged && unacknowledged <= written,
+            "{unsent} {unacknowledged} {written}"
+        );
+    }
+}

@@ -1,0 +1,365 @@
+//! A line that is a tty: a UART, a USB adapter, or a pty.
+//!
+//! Opened through serialport, but only after a look of our own (see [`open_blocking`]); set by one TCSETS2 of our own, because
+//! serialport's settings lose bytes (its `Parity::None` sets IGNPAR) and leave CMSPAR on; read and written through an own [`AsyncFd`],
+//! because SerialStream's readiness spins, its reads cost two system calls a chunk and its flush is a blocking tcdrain.
+//!
+//! Linux raises DTR and RTS at each open, before anybody can stop it: `off` drops them as soon as the descriptor is there.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::task::{ready, Context, Poll};
+
+use nix::errno::Errno;
+use nix::fcntl::{fcntl, FcntlArg, OFlag};
+use nix::sys::stat::{fstat, major, stat, FileStat, Mode};
+use sermux_port_config::config::{Modem, Port};
+use sermux_port_config::line::{FlowControl, LineSettings};
+use sermux_port_config::signal::Output;
+use tokio::io::unix::AsyncFd;
+
+use super::open_error::kind_of;
+use super::sys::{self, Lock, Queue};
+use super::{termios, Line, NotCarried, OpenError, Opened, Report};
+
+/// An open tty with its settings applied.
+#[derive(Debug)]
+pub struct TtyLine {
+    fd: AsyncFd<OwnedFd>,
+    is_pty: bool,
+    exclusive: bool,
+    can_wait: bool,
+}
+
+/// Opens a tty, claims it and applies a port's settings.
+///
+/// serialport's open cannot say why it failed: EBUSY and a lock that somebody holds are one error, all others (ENXIO, ENODEV, EIO,
+/// EPERM, ENOTTY) another; and when the lock is what fails it ends with TIOCNXCL, which takes the exclusive access from the program
+/// that has it (root gets that far, because TIOCEXCL does not stop root). So the device is opened first without touching anything,
+/// looked at, and only what can be had is opened through serialport. The first descriptor stays open meanwhile: the device is
+/// never without one, so no HUPCL pulse on DTR, and a pty's far end sees one opening.
+pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenError> {
+    let looked_at = Look::at(path, port)?;
+    let before = sys::termios2(&looked_at.fd).map_err(|errno| match errno {
+        Errno::ENOTTY => OpenError::NotATty {
+            path: path.to_owned(),
+            what: "another kind of device",
+        },
+        errno => OpenError::other(
+            path,
+            "it does not tell its settings (is there hardware behind it?)",
+            errno,
+        ),
+    })?;
+    let mut line = looked_at.claim(path, port)?;
+    let report = line.set_up(&before, port).map_err(|(doing, errno)| match errno {
+        Errno::ENODEV | Errno::ENXIO => OpenError::Absent { path: path.to_owned() },
+        errno => OpenError::other(path, doing, errno),
+    })?;
+    Ok(Opened {
+        line: Box::new(line),
+        report,
+    })
+}
+
+impl Line for TtyLine {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut readiness = ready!(self.fd.poll_read_ready(cx))?;
+            match nix::unistd::read(readiness.get_inner(), buf) {
+                Ok(n) => {
+                    // Short, so drained: wait for the kernel's next edge instead of reading again to be told EAGAIN. A byte that
+                    // came in since makes an edge of its own, and `clear_ready` leaves readiness alone that is newer than
+                    // the one it was given, so nothing stays unread. (Ok(0) is the hang-up, which must stay visible.)
+                    if 0 < n && n < buf.len() {
+                        readiness.clear_ready();
+                        self.wait_for_more(cx);
+                    }
+                    return Poll::Ready(Ok(n));
+                }
+                Err(Errno::EINTR) => {}
+                // A hang-up is a readiness that nothing clears; asking again would spin.
+                Err(Errno::EAGAIN) if readiness.ready().is_read_closed() => return Poll::Ready(Ok(0)),
+                Err(Errno::EAGAIN) => readiness.clear_ready(),
+                Err(errno) if is_gone(errno) => return Poll::Ready(Ok(0)),
+                Err(errno) => return Poll::Ready(Err(errno.into())),
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            let mut readiness = ready!(self.fd.poll_write_ready(cx))?;
+            match nix::unistd::write(readiness.get_inner(), buf) {
+                // Readiness stays after a part: a signal also cuts a write short, with room left and so no edge to come.
+                Ok(n) => return Poll::Ready(Ok(n)),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) if readiness.ready().is_write_closed() => return Poll::Ready(Err(gone())),
+                Err(Errno::EAGAIN) => readiness.clear_ready(),
+                Err(errno) if is_gone(errno) => return Poll::Ready(Err(gone())),
+                Err(errno) => return Poll::Ready(Err(errno.into())),
+            }
+        }
+    }
+
+    fn unsent(&self) -> io::Result<usize> {
+        match sys::unsent(self.fd.get_ref()) {
+            Ok(unsent) => Ok(unsent),
+            Err(Errno::ENOTTY | Errno::EINVAL) => Ok(0),
+            Err(errno) if is_gone(errno) => Err(gone()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn can_wait(&self) -> bool {
+        self.can_wait
+    }
+
+    /// All of it happens in drop, so that it cannot be forgotten.
+    fn close_blocking(self: Box<Self>) {}
+}
+
+impl Drop for TtyLine {
+    fn drop(&mut self) {
+        // 8250 and FTDI wait up to 30 s (`closing_wait`) in close for output that cannot leave. A pty does not wait, and its far
+        // end can still read what was written to it, so there the purge would only lose bytes.
+        if !self.is_pty {
+            let _ = sys::purge(&self.fd, Queue::Output);
+        }
+        // A pty keeps TIOCEXCL for as long as its master lives, and so would refuse the next one who opens it.
+        if self.exclusive {
+            let _ = sys::clear_exclusive(&self.fd);
+        }
+    }
+}
+
+impl TtyLine {
+    /// Applies everything and reads it back. An error says what was being done.
+    fn set_up(&mut self, before: &libc::termios2, port: &Port) -> Result<Report, (&'static str, Errno)> {
+        // serialport leaves it blocking.
+        fcntl(&self.fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+            .map_err(|errno| ("cannot be made non-blocking", errno))?;
+        let has_modem_control = self
+            .set_outputs(&port.modem)
+            .map_err(|errno| ("dtr and rts cannot be set", errno))?;
+
+        let wanted = termios::wanted(before, &port.line, &port.modem);
+        sys::set_termios2(&self.fd, &wanted).map_err(|errno| ("settings refused", errno))?;
+        let actual = sys::termios2(&self.fd).map_err(|errno| ("its settings cannot be read back", errno))?;
+
+        // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by a cooked tty: not
+        // what the far end sent. When the old settings were the same ones, those bytes are good, and they stay. A pty has no
+        // wire, so nothing on it is garbage.
+        if !self.is_pty && !termios::same_bytes(before, &actual) {
+            let thrown_away = sys::unread(&self.fd).unwrap_or(0);
+            let _ = sys::purge(&self.fd, Queue::Input);
+            tracing::debug!(thrown_away, "bytes from before the line was set");
+        }
+        if !self.is_pty {
+            self.set_low_latency(port.line.low_latency);
+        }
+
+        let asked = &port.line.settings;
+        let mut in_force = termios::read_back(&actual, asked);
+        let mut not_carried = Vec::new();
+        if self.is_pty {
+            // A pty drops both; they are kept and answered as commanded.
+            in_force = LineSettings {
+                data_bits: asked.data_bits,
+                parity: asked.parity,
+                ..in_force
+            };
+            not_carried.extend([NotCarried::DataBits, NotCarried::Parity]);
+        }
+        if !has_modem_control {
+            not_carried.push(NotCarried::ModemControl);
+        }
+        let mut differences = termios::differences(asked, &in_force);
+        differences.extend(termios::stubborn_flags(&wanted, &actual));
+        self.can_wait = self.is_pty || in_force.flow_control != FlowControl::None;
+        let rdev = fstat(&self.fd).ok().map(|node| node.st_rdev);
+        Ok(Report {
+            actual: in_force,
+            differences,
+            not_carried,
+            rdev,
+        })
+    }
+
+    /// Raises, drops or leaves DTR and RTS. `false`: there are none here.
+    fn set_outputs(&self, modem: &Modem) -> nix::Result<bool> {
+        if self.is_pty {
+            return Ok(false);
+        }
+        let (mut up, mut down) = (0, 0);
+        for (bit, output) in [(libc::TIOCM_DTR, modem.dtr), (libc::TIOCM_RTS, modem.rts)] {
+            match output {
+                Output::On => up |= bit,
+                Output::Off => down |= bit,
+                Output::Keep => {}
+            }
+        }
+        match self.change_outputs(up, down) {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOTTY | Errno::EINVAL) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn change_outputs(&self, up: libc::c_int, down: libc::c_int) -> nix::Result<()> {
+        // First what must not be up: it has been since the open.
+        if down != 0 {
+            sys::drop_outputs(&self.fd, down)?;
+        }
+        if up != 0 {
+            sys::raise(&self.fd, up)?;
+        }
+        sys::modem_lines(&self.fd).map(drop)
+    }
+
+    /// ASYNC_LOW_LATENCY, which stays with the device from one open to the next, so it is set or cleared. Most drivers have none.
+    fn set_low_latency(&self, on: bool) {
+        let result = sys::serial(&self.fd).and_then(|mut serial| {
+            let flags = if on {
+                serial.flags | sys::ASYNC_LOW_LATENCY
+            } else {
+                serial.flags & !sys::ASYNC_LOW_LATENCY
+            };
+            if flags == serial.flags {
+                return Ok(());
+            }
+            serial.flags = flags;
+            sys::set_serial(&self.fd, &serial)
+        });
+        if let Err(errno) = result {
+            tracing::debug!(%errno, "the driver has no low-latency flag");
+        }
+    }
+
+    /// Registers the waker for what comes next, without a system call.
+    fn wait_for_more(&self, cx: &mut Context<'_>) {
+        // Ready already: newer than the read (or a hang-up), so the task is to come back at once.
+        if self.fd.poll_read_ready(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+/// A device that was opened to look at it: nothing of it is changed or claimed yet.
+struct Look {
+    fd: OwnedFd,
+}
+
+impl Look {
+    fn at(path: &Path, port: &Port) -> Result<Look, OpenError> {
+        let node = stat(path).map_err(|errno| OpenError::from_open(path, errno, None))?;
+        // Asked before opening, since opening some things does something.
+        if node.st_mode & libc::S_IFMT != libc::S_IFCHR {
+            return Err(OpenError::NotATty {
+                path: path.to_owned(),
+                what: kind_of(node.st_mode),
+            });
+        }
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let fd = nix::fcntl::open(path, flags, Mode::empty())
+            .map_err(|errno| OpenError::from_open(path, errno, Some(&node)))?;
+
+        // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has gone.
+        let busy = || OpenError::Busy { path: path.to_owned() };
+        if !is_pty(&node) && sys::is_exclusive(&fd) == Ok(true) {
+            return Err(busy());
+        }
+        // Tried and given back: serialport takes it for itself.
+        match sys::lock(&fd, lock_of(port)) {
+            Err(Errno::EWOULDBLOCK) => return Err(busy()),
+            Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
+            Ok(()) => {
+                let _ = sys::lock(&fd, Lock::None);
+            }
+        }
+        Ok(Look { fd })
+    }
+
+    /// Opens the device through serialport, with its lock and TIOCEXCL.
+    fn claim(self, path: &Path, port: &Port) -> Result<TtyLine, OpenError> {
+        let fd = match open_through_serialport(path, port) {
+            Ok(fd) => fd,
+            Err(error) if error.kind() == tokio_serial::ErrorKind::NoDevice => {
+                return Err(OpenError::Busy { path: path.to_owned() });
+            }
+            // It gives up when the driver does not take each flag ("Settings did not apply correctly"). That is a difference to report and
+            // no reason to have no line. What is really wrong shows up again when the settings are applied.
+            Err(error) => {
+                tracing::debug!(device = %path.display(), %error, "serialport cannot open it, opened without");
+                self.claim_as_is(path, port)?
+            }
+        };
+        let is_pty = fstat(&fd).is_ok_and(|node| is_pty(&node));
+        let fd = sys::watch(fd).map_err(|error| OpenError::Other {
+            path: path.to_owned(),
+            what: format!("cannot be waited for: {error}"),
+        })?;
+        Ok(TtyLine {
+            fd,
+            is_pty,
+            exclusive: port.exclusive,
+            can_wait: is_pty,
+        })
+    }
+
+    fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
+        match sys::lock(&self.fd, lock_of(port)) {
+            Err(Errno::EWOULDBLOCK) => return Err(OpenError::Busy { path: path.to_owned() }),
+            Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
+            Ok(()) => {}
+        }
+        if port.exclusive {
+            sys::set_exclusive(&self.fd)
+                .map_err(|errno| OpenError::other(path, "cannot be had alone (exclusive)", errno))?;
+        }
+        Ok(self.fd)
+    }
+}
+
+fn open_through_serialport(path: &Path, port: &Port) -> tokio_serial::Result<OwnedFd> {
+    let path = path.to_str().ok_or_else(|| {
+        tokio_serial::Error::new(
+            tokio_serial::ErrorKind::InvalidInput,
+            "serialport takes paths in UTF-8 only",
+        )
+    })?;
+    // The speed and nothing else: it has no words for the rest (mark, space, 1.5), and all is set again below. The speed is never 0.
+    let native = tokio_serial::new(path, port.line.settings.baud.get())
+        .exclusive(port.exclusive)
+        .open_native()?;
+    Ok(sys::own(native))
+}
+
+fn lock_of(port: &Port) -> Lock {
+    if port.exclusive {
+        Lock::Exclusive
+    } else {
+        Lock::Shared
+    }
+}
+
+/// Unix98 pty slaves have the majors 136 to 143 (Documentation/admin-guide/devices.txt).
+fn is_pty(node: &FileStat) -> bool {
+    (136..=143).contains(&major(node.st_rdev))
+}
+
+/// EIO is a tty that was hung up; ENXIO and ENODEV are what some USB drivers say after an unplug.
+fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno::EIO | Errno::ENXIO | Errno::ENODEV)
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the device is gone")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The `sermux` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sermux::cli::run()
+}

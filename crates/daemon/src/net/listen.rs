@@ -1,0 +1,213 @@
+//! A listener: a bound address that hands its connections to a port.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use sermux_port_config::config::{Address, Frame, Keepalive, Listener, Port};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use super::conn::Conn;
+use crate::port::hub::Admission;
+use crate::port::{Command, Link};
+
+/// Connections that wait to be accepted (listen(2)).
+const QUEUE: i32 = 1024;
+
+/// What a socket holds for a reader of frames: little, so that a slow one does not get minutes of old frames.
+const FRAME_SEND_BUFFER: usize = 8 * 1024;
+
+/// An address that cannot be bound is tried again after so long, then twice as long …
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// … up to this.
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// A name that is not resolved by then counts as a failure.
+const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
+
+/// After accept(2) failed for want of files or memory.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Where one listener of a port listens, and what it grants.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The port's name.
+    pub port: String,
+    /// The address as it was configured.
+    pub address: Address,
+    /// What its clients may do.
+    pub admission: Admission,
+    keepalive: Option<Keepalive>,
+    framed: bool,
+}
+
+impl Offer {
+    /// The port's listener with this index.
+    #[must_use]
+    pub fn new(name: &str, port: &Port, index: usize, listener: &Listener) -> Self {
+        Self {
+            port: name.to_owned(),
+            address: listener.address.clone(),
+            admission: Admission {
+                listener: index,
+                access: listener.access,
+                max_clients: listener.max_clients,
+                on_lag: listener.on_lag,
+            },
+            keepalive: listener.keepalive,
+            framed: port.frame != Frame::None,
+        }
+    }
+
+    /// Binds the address and says so in the log, or says why not.
+    ///
+    /// # Errors
+    ///
+    /// The system's, after it was logged.
+    pub async fn bind(&self) -> io::Result<TcpListener> {
+        match self.try_bind().await {
+            Ok(listener) => {
+                let bound = listener.local_addr()?;
+                info!(port = %self.port, protocol = "raw", address = %bound, access = access(&self.admission),
+                    "listening");
+                if !bound.ip().to_canonical().is_loopback() {
+                    info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
+                }
+                Ok(listener)
+            }
+            Err(error) => {
+                warn!(port = %self.port, address = %self.address, "cannot listen: {}; trying again", explain(&error));
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_bind(&self) -> io::Result<TcpListener> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in self.addresses().await? {
+            match self.bind_to(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The addresses to try, the best first.
+    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        match &self.address {
+            // Dual-stack; where IPv6 is off, IPv4 alone.
+            Address::Any { port } => {
+                Ok(vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()])
+            }
+            Address::Host { host, port } => {
+                if let Ok(ip) = host.parse::<IpAddr>() {
+                    return Ok(vec![(ip, *port).into()]);
+                }
+                let looked_up = tokio::time::timeout(LOOK_UP_LIMIT, tokio::net::lookup_host((host.as_str(), *port)));
+                let mut found: Vec<_> = looked_up.await.map_err(io::Error::from)??.collect();
+                // What people mean by a name such as localhost.
+                found.sort_by_key(|address| !address.is_ipv4());
+                Ok(found)
+            }
+        }
+    }
+
+    fn bind_to(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_reuse_address(true)?;
+        let specific = !address.ip().is_unspecified();
+        match address {
+            // An address that the machine does not have yet is bound all the same (IP_FREEBIND).
+            SocketAddr::V4(_) if specific => socket.set_freebind_v4(true)?,
+            SocketAddr::V6(_) if specific => socket.set_freebind_v6(true)?,
+            SocketAddr::V6(_) => socket.set_only_v6(false)?,
+            SocketAddr::V4(_) => {}
+        }
+        // Everything below is inherited by accepted sockets on Linux: no system call for it per client.
+        socket.set_tcp_nodelay(true)?;
+        if let Some(keepalive) = self.keepalive {
+            let probes = TcpKeepalive::new()
+                .with_time(keepalive.idle)
+                .with_interval(keepalive.interval)
+                .with_retries(keepalive.count);
+            socket.set_tcp_keepalive(&probes)?;
+            if !keepalive.user_timeout.is_zero() {
+                socket.set_tcp_user_timeout(Some(keepalive.user_timeout))?;
+            }
+        }
+        if self.framed {
+            socket.set_send_buffer_size(FRAME_SEND_BUFFER)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(QUEUE)?;
+        TcpListener::from_std(socket.into())
+    }
+}
+
+/// Accepts connections for the port until the port has ended; binds first if that did not work before.
+pub async fn serve(offer: Offer, bound: Option<TcpListener>, link: Link) {
+    let listener = match bound {
+        Some(listener) => listener,
+        None => bind_later(&offer).await,
+    };
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                failing = false;
+                // A client that came over a dual-stack socket is known by its IPv4 address.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                let command = Command::Connect { conn: Conn::Tcp(stream), peer, admission: offer.admission };
+                if !link.send(command).await {
+                    return;
+                }
+            }
+            Err(error) => {
+                // The connection that failed is gone (ECONNABORTED), or the process is out of files: both pass.
+                if !std::mem::replace(&mut failing, true) {
+                    warn!(port = %offer.port, address = %offer.address, "cannot accept a connection: {error}");
+                }
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+async fn bind_later(offer: &Offer) -> TcpListener {
+    let mut wait = FIRST_RETRY;
+    loop {
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LAST_RETRY);
+        // Why it failed was said the first time.
+        if let Ok(listener) = offer.try_bind().await {
+            let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
+            info!(port = %offer.port, protocol = "raw", address = %bound, access = access(&offer.admission),
+                "listening");
+            return listener;
+        }
+    }
+}
+
+fn access(admission: &Admission) -> &'static str {
+    use sermux_port_config::config::Access;
+    match admission.access {
+        Access::ReadOnly => "read-only",
+        Access::ReadWrite => "read-write",
+        Access::Control => "control",
+    }
+}
+
+/// What happened and what to do.
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the address is in use by another program (`ss -ltnp` shows which)".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "permission denied: ports below 1024 are for root; choose a higher one".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}

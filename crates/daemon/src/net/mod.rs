@@ -1,0 +1,5 @@
+//! The network side: where clients come in, and the connection of one client.
+
+pub mod conn;
+pub mod listen;
+pub mod refuse;

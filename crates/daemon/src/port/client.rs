@@ -1,0 +1,147 @@
+//! The hub's side of one client: where it is in what came from the line, and what it may do.
+
+use std::time::{Duration, Instant};
+
+use sermux_port_config::config::{Access, OnLag};
+use sermux_protocol::session::Session;
+
+use super::freshness::Freshness;
+
+/// A client that half-closed after it had sent something receives for so long after the line took its bytes.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The key of a client within its port; used again once the client is gone.
+pub type ClientId = usize;
+
+/// What the listener that a client came through grants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// Which of the port's listeners.
+    pub listener: usize,
+    /// What it may do.
+    pub access: Access,
+    /// How many clients that listener takes.
+    pub max_clients: usize,
+    /// What happens when it falls behind by the whole backlog.
+    pub on_lag: OnLag,
+}
+
+/// What happened with one client so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounters {
+    /// Bytes its socket took.
+    pub sent: u64,
+    /// Bytes it sent.
+    pub received: u64,
+    /// Bytes it sent that were thrown away: it may not write, or the device was gone.
+    pub refused: u64,
+    /// Bytes of the line that it never got.
+    pub gap: u64,
+    /// Frames of the line that it never got.
+    pub skipped_frames: u64,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) admission: Admission,
+    pub(super) session: Session,
+    pub(super) feed: Feed,
+    pub(super) input: Input,
+    /// Decided to be closed; it takes part in nothing any more.
+    pub(super) closing: bool,
+    /// A gap was reported and its end was not.
+    pub(super) in_gap: bool,
+    pub(super) counters: ClientCounters,
+}
+
+/// Where a client is in what came from the line.
+#[derive(Debug)]
+pub(super) enum Feed {
+    /// The offset of the next byte for it.
+    Bytes { cursor: u64 },
+    /// Whole frames.
+    Frames(FrameFeed),
+}
+
+/// A reader of frames: it has at most one frame on the way and, behind that, only the newest one before it.
+#[derive(Debug)]
+pub(super) struct FrameFeed {
+    /// The number of the next frame for it.
+    pub(super) next: u64,
+    /// What the socket did not take of a frame that it took in part; kept here so that the ring is free of it.
+    rest: Vec<u8>,
+    rest_at: usize,
+    /// The frame that is next, or was last, follows the one before it and found the socket empty.
+    pub(super) in_order: bool,
+    /// Its socket did not take everything at once: until it has caught up, only the newest frame counts.
+    pub(super) behind: bool,
+    pub(super) freshness: Freshness,
+}
+
+impl FrameFeed {
+    pub(super) fn new(next: u64, now: Instant) -> Self {
+        Self { next, rest: Vec::new(), rest_at: 0, in_order: true, behind: false, freshness: Freshness::new(now) }
+    }
+
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.rest[self.rest_at..]
+    }
+
+    /// Keeps what the socket did not take.
+    pub(super) fn keep_rest(&mut self, rest: Vec<u8>) {
+        self.rest = rest;
+        self.rest_at = 0;
+        self.behind = true;
+    }
+
+    /// The socket took `n` bytes of the rest.
+    pub(super) fn advance_rest(&mut self, n: usize) {
+        self.rest_at += n;
+        if self.rest_at >= self.rest.len() {
+            // Given back whole: a rest is rare, and the next frame may never leave one.
+            self.rest = Vec::new();
+            self.rest_at = 0;
+        }
+    }
+}
+
+/// The direction from the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    Open,
+    /// Half-closed, and stays as a reader: it has nothing on its way to the line.
+    Closed {
+        since: Instant,
+    },
+    /// Half-closed after it had sent something: to be closed once the line took everything before `after`, and a
+    /// little later (`at`); at the latest at `deadline`.
+    Leaving {
+        after: u64,
+        at: Option<Instant>,
+        deadline: Instant,
+    },
+}
+
+impl Client {
+    pub(super) fn new(admission: Admission, feed: Feed) -> Self {
+        Self {
+            admission,
+            session: Session::raw(),
+            feed,
+            input: Input::Open,
+            closing: false,
+            in_gap: false,
+            counters: ClientCounters::default(),
+        }
+    }
+
+    /// When a leaving client is to be closed, given what the line has taken of the tx queue.
+    pub(super) fn leaves_at(&mut self, taken: u64, now: Instant) -> Option<Instant> {
+        let Input::Leaving { after, at, deadline } = &mut self.input else { return None };
+        if at.is_none() && taken >= *after {
+            *at = Some(now + LAST_WORDS);
+        }
+        Some(at.unwrap_or(*deadline))
+    }
+}

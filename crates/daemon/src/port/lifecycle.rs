@@ -1,0 +1,108 @@
+//! From absent to open and back: when to try again, and what to say, once.
+
+use std::time::{Duration, Instant};
+
+use crate::line::OpenError;
+
+/// A device that is not there is looked for after so long, then twice as long …
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// … up to this. Looking costs one failing open(2).
+const ABSENT_RETRY: Duration = Duration::from_secs(1);
+/// A device that is there and refuses changes its mind less often, and is opened and closed by each try.
+const REFUSED_RETRY: Duration = Duration::from_secs(5);
+
+/// Between a line that broke right after it was opened and the next try.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// The failures of one device so far.
+#[derive(Debug, Default)]
+pub(super) struct Lifecycle {
+    failures: u32,
+    said: Option<String>,
+    opened_at: Option<Instant>,
+}
+
+/// What the log should hear.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Say {
+    /// This, for the first time.
+    This(String),
+    /// Nothing: it is known.
+    Nothing,
+}
+
+impl Lifecycle {
+    /// Opening failed: when to try again, and what to say.
+    pub(super) fn failed(&mut self, error: &OpenError, now: Instant) -> (Instant, Say) {
+        let longest = if matches!(error, OpenError::Absent { .. }) { ABSENT_RETRY } else { REFUSED_RETRY };
+        let at = now + self.back_off(longest);
+        let text = error.to_string();
+        let say = if self.said.as_ref() == Some(&text) { Say::Nothing } else { Say::This(text.clone()) };
+        self.said = Some(text);
+        (at, say)
+    }
+
+    /// The line is open: how many tries failed before.
+    pub(super) fn opened(&mut self, now: Instant) -> u32 {
+        self.said = None;
+        self.opened_at = Some(now);
+        self.failures
+    }
+
+    /// The line broke: when to open it again. At once, unless it broke as soon as it was open.
+    pub(super) fn gone(&mut self, now: Instant) -> Instant {
+        let settled = self.opened_at.take().is_some_and(|at| now.duration_since(at) >= SETTLED);
+        if settled {
+            self.failures = 0;
+            return now;
+        }
+        now + self.back_off(ABSENT_RETRY)
+    }
+
+    fn back_off(&mut self, longest: Duration) -> Duration {
+        let wait = FIRST_RETRY.saturating_mul(1 << self.failures.min(10)).min(longest);
+        self.failures = self.failures.saturating_add(1);
+        wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn absent() -> OpenError {
+        OpenError::Absent { device: "/dev/ttyUSB7".into() }
+    }
+
+    #[test]
+    fn a_device_that_stays_away_is_said_once_and_tried_less_and_less_often() {
+        let mut lifecycle = Lifecycle::default();
+        let now = Instant::now();
+        let tries: Vec<_> = (0..6).map(|_| lifecycle.failed(&absent(), now)).collect();
+        let waits: Vec<_> = tries.iter().map(|(at, _)| (*at - now).as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(tries.iter().filter(|(_, say)| *say != Say::Nothing).count(), 1);
+    }
+
+    #[test]
+    fn a_line_that_was_open_for_a_while_is_opened_again_at_once() {
+        let mut lifecycle = Lifecycle::default();
+        let now = Instant::now();
+        lifecycle.opened(now);
+        assert_eq!(lifecycle.gone(now + Duration::from_secs(60)), now + Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_line_that_breaks_whenever_it_is_opened_does_not_spin() {
+        let mut lifecycle = Lifecycle::default();
+        let mut now = Instant::now();
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            lifecycle.opened(now);
+            let at = lifecycle.gone(now);
+            waits.push((at - now).as_millis());
+            now = at;
+        }
+        assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
+    }
+}

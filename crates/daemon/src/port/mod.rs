@@ -1,0 +1,14 @@
+//! One port: a device, its line, and the clients that share it.
+
+mod client;
+mod driver;
+#[cfg(test)]
+mod driver_tests;
+mod freshness;
+pub mod hub;
+mod lifecycle;
+mod ready;
+mod ring;
+mod tx_queue;
+
+pub use driver::{Command, Driver, Link, Opener, Opening};

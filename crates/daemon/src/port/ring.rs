@@ -1,0 +1,167 @@
+//! The bytes that came from the line, addressed by their absolute offset in everything that ever came.
+//!
+//! Offsets are `u64` and only grow. The ring holds `[tail, head)`; what lies before `tail` may be overwritten. It
+//! knows nothing of clients: the hub moves `tail`.
+//!
+//! Memory is taken at the first byte, and [`Ring::rewind`] lets a ring that holds nothing start at its first page
+//! again, so that what is touched follows how far clients lag and not how large the backlog is.
+
+/// A byte ring with absolute offsets.
+#[derive(Debug)]
+pub(super) struct Ring {
+    capacity: usize,
+    /// Empty until the first byte, then `capacity` long.
+    bytes: Vec<u8>,
+    /// The offset that lives at `bytes[0]`, on its first lap.
+    origin: u64,
+    tail: u64,
+    head: u64,
+}
+
+impl Ring {
+    /// A ring for `capacity` bytes.
+    #[must_use]
+    pub(super) fn new(capacity: usize) -> Self {
+        debug_assert!(capacity > 0);
+        Self { capacity, bytes: Vec::new(), origin: 0, tail: 0, head: 0 }
+    }
+
+    /// How many bytes it can hold.
+    #[must_use]
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The offset of the next byte to come.
+    #[must_use]
+    pub(super) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The offset of the oldest byte held.
+    #[must_use]
+    pub(super) fn tail(&self) -> u64 {
+        self.tail
+    }
+
+    /// How many bytes can come before something held is overwritten.
+    #[must_use]
+    pub(super) fn free(&self) -> usize {
+        self.capacity - distance(self.tail, self.head)
+    }
+
+    /// Gives up everything before `offset`.
+    pub(super) fn release_to(&mut self, offset: u64) {
+        debug_assert!(offset <= self.head);
+        self.tail = self.tail.max(offset.min(self.head));
+    }
+
+    /// Starts at the first page again, if nothing is held.
+    pub(super) fn rewind(&mut self) {
+        if self.tail == self.head {
+            self.origin = self.head;
+        }
+    }
+
+    /// The free part that follows `head`, up to the end of the memory; empty only when the ring is full.
+    pub(super) fn spare(&mut self) -> &mut [u8] {
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; self.capacity];
+        }
+        let at = self.index(self.head);
+        let len = self.free().min(self.capacity - at);
+        &mut self.bytes[at..at + len]
+    }
+
+    /// Takes the first `n` bytes of [`Ring::spare`] as received.
+    pub(super) fn commit(&mut self, n: usize) {
+        debug_assert!(n <= self.free());
+        self.head += n.min(self.free()) as u64;
+    }
+
+    /// The bytes `[from, to)`, in at most two pieces. Both ends must be held.
+    #[must_use]
+    pub(super) fn slices(&self, from: u64, to: u64) -> [&[u8]; 2] {
+        debug_assert!(self.tail <= from && from <= to && to <= self.head);
+        let len = distance(from, to);
+        if len == 0 {
+            return [&[], &[]];
+        }
+        let at = self.index(from);
+        let first = len.min(self.capacity - at);
+        [&self.bytes[at..at + first], &self.bytes[..len - first]]
+    }
+
+    fn index(&self, offset: u64) -> usize {
+        // In u64: the origin of a ring that never empties can lie further back than a 32-bit machine can count.
+        length((offset - self.origin) % self.capacity as u64)
+    }
+}
+
+fn distance(from: u64, to: u64) -> usize {
+    length(to - from)
+}
+
+/// A distance within the ring as a length in memory: never more than the capacity, which is a `usize`.
+fn length(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(ring: &mut Ring, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let spare = ring.spare();
+            let n = spare.len().min(bytes.len());
+            assert!(n > 0, "full");
+            spare[..n].copy_from_slice(&bytes[..n]);
+            ring.commit(n);
+            bytes = &bytes[n..];
+        }
+    }
+
+    fn held(ring: &Ring) -> Vec<u8> {
+        ring.slices(ring.tail(), ring.head()).concat()
+    }
+
+    #[test]
+    fn what_went_in_comes_out_across_the_wrap() {
+        let mut ring = Ring::new(10);
+        put(&mut ring, b"abcdefg");
+        ring.release_to(5);
+        put(&mut ring, b"hijklmn");
+        assert_eq!(held(&ring), b"fghijklmn");
+        assert_eq!(ring.slices(8, 12).concat(), b"ijkl");
+        assert_eq!(ring.free(), 1);
+    }
+
+    #[test]
+    fn a_full_ring_has_no_room_until_something_is_released() {
+        let mut ring = Ring::new(4);
+        put(&mut ring, b"abcd");
+        assert!(ring.spare().is_empty());
+        ring.release_to(1);
+        assert_eq!(ring.spare().len(), 1);
+    }
+
+    #[test]
+    fn an_empty_ring_rewinds_to_its_first_byte_and_keeps_its_offsets() {
+        let mut ring = Ring::new(8);
+        put(&mut ring, b"abcde");
+        ring.rewind();
+        assert_eq!(ring.spare().len(), 3, "something is held: nothing moves");
+        ring.release_to(5);
+        ring.rewind();
+        assert_eq!(ring.spare().len(), 8);
+        put(&mut ring, b"xyz");
+        assert_eq!((ring.tail(), ring.head()), (5, 8));
+        assert_eq!(held(&ring), b"xyz");
+    }
+
+    #[test]
+    fn no_memory_is_taken_before_the_first_byte() {
+        assert_eq!(Ring::new(1 << 30).bytes.capacity(), 0);
+    }
+}
