@@ -70,7 +70,7 @@ impl Offer {
         match self.try_bind().await {
             Ok(listener) => {
                 let bound = listener.local_addr()?;
-                info!(port = %self.port, protocol = "raw", address = %bound, access = access(&self.admission),
+                info!(port = %self.port, protocol = %"raw", address = %bound, access = %access(&self.admission),
                     "listening");
                 if !bound.ip().to_canonical().is_loopback() {
                     info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
@@ -185,7 +185,7 @@ async fn bind_later(offer: &Offer) -> TcpListener {
         // Why it failed was said the first time.
         if let Ok(listener) = offer.try_bind().await {
             let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
-            info!(port = %offer.port, protocol = "raw", address = %bound, access = access(&offer.admission),
+            info!(port = %offer.port, protocol = %"raw", address = %bound, access = %access(&offer.admission),
                 "listening");
             return listener;
         }

@@ -1,0 +1,299 @@
+//! The driver with a line and connections in memory, on a clock that stands still until everybody waits.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sermux_port_config::config::load::load_str;
+use sermux_port_config::config::{Device, Port, Sim};
+use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::task::JoinHandle;
+use tokio::time::{timeout, Instant};
+
+use super::driver::{Command, Driver, Link, Opener};
+use super::hub::Admission;
+use crate::line::sim::{scripted, SimHandle};
+use crate::line::{open_blocking, OpenError, Opened, Report};
+use crate::net::conn::Conn;
+
+/// Longer than anything here takes, on the clock of the test.
+const SOON: Duration = Duration::from_secs(30);
+
+fn port(keys: &str) -> Arc<Port> {
+    let yaml = format!("ports: {{ p: {{ device: sim:echo, listen: [ {{ protocol: raw, address: 0 }} ], {keys} }} }}");
+    let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
+    Arc::new(config.ports["p"].clone())
+}
+
+/// A running port whose device the test opens and unplugs.
+struct Rig {
+    port: Arc<Port>,
+    link: Link,
+    task: JoinHandle<()>,
+    devices: Arc<Mutex<Devices>>,
+}
+
+/// What the next tries to open the device come to.
+#[derive(Default)]
+struct Devices {
+    plugged: VecDeque<Opened>,
+    tries: Vec<Instant>,
+}
+
+impl Rig {
+    fn start(port: Arc<Port>) -> Self {
+        let devices = Arc::new(Mutex::new(Devices::default()));
+        let tried = Arc::clone(&devices);
+        let opener: Opener = Box::new(move || {
+            let mut devices = tried.lock().unwrap();
+            devices.tries.push(Instant::now());
+            let opened = devices.plugged.pop_front();
+            Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
+        });
+        let (driver, link) = Driver::new("p", Arc::clone(&port), opener);
+        Self { port, link, task: tokio::spawn(driver), devices }
+    }
+
+    /// The next try to open the device finds this.
+    fn plug(&self) -> SimHandle {
+        let (line, wire) = scripted();
+        let report =
+            Report { actual: self.port.line.settings, differences: Vec::new(), not_carried: Vec::new(), rdev: None };
+        self.devices.lock().unwrap().plugged.push_back(Opened { line: Box::new(line), report });
+        wire
+    }
+
+    fn tries(&self) -> Vec<Instant> {
+        self.devices.lock().unwrap().tries.clone()
+    }
+
+    /// A client whose socket, kernel and all, holds `room` bytes.
+    async fn connect(&self, room: usize) -> DuplexStream {
+        let (near, far) = duplex(room);
+        let listener = &self.port.listen[0];
+        let admission = Admission {
+            listener: 0,
+            access: listener.access,
+            max_clients: listener.max_clients,
+            on_lag: listener.on_lag,
+        };
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        assert!(self.link.send(Command::Connect { conn: Conn::Memory(near), peer, admission }).await);
+        far
+    }
+
+    async fn end(self, within: Duration) {
+        let deadline = (Instant::now() + within).into_std();
+        assert!(self.link.send(Command::End { deadline }).await);
+        timeout(within + Duration::from_millis(50), self.task).await.expect("it ends in time").unwrap();
+    }
+}
+
+async fn read(client: &mut DuplexStream, n: usize) -> Vec<u8> {
+    let mut bytes = vec![0; n];
+    timeout(SOON, client.read_exact(&mut bytes)).await.expect("bytes come").expect("the connection stays");
+    bytes
+}
+
+/// Waits until `what` holds, letting the clock go on.
+async fn until(mut what: impl FnMut() -> bool) {
+    let wait = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(SOON, wait).await.expect("it comes about");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_client_gets_what_the_line_sends_and_the_line_what_they_send() {
+    let rig = Rig::start(port(""));
+    let wire = rig.plug();
+    let (mut one, mut two) = (rig.connect(64).await, rig.connect(64).await);
+    until(|| !rig.tries().is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    wire.rx(b"from the line");
+    assert_eq!(read(&mut one, 13).await, b"from the line");
+    assert_eq!(read(&mut two, 13).await, b"from the line");
+    one.write_all(b"one").await.unwrap();
+    let mut got = Vec::new();
+    until(|| {
+        got.extend(wire.tx());
+        got == b"one"
+    })
+    .await;
+    rig.end(SOON).await;
+    assert!(wire.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_absent_is_opened_when_it_comes() {
+    let rig = Rig::start(port(""));
+    let mut client = rig.connect(64).await;
+    until(|| rig.tries().len() == 6).await;
+    let tries = rig.tries();
+    let waits: Vec<_> = tries.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+    assert_eq!(waits, [100, 200, 400, 800, 1000]);
+    let wire = rig.plug();
+    until(|| rig.tries().len() == 7).await;
+    wire.rx(b"here");
+    assert_eq!(read(&mut client, 4).await, b"here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_goes_and_comes_keeps_its_clients() {
+    let rig = Rig::start(port(""));
+    let (first, second) = (rig.plug(), rig.plug());
+    let mut client = rig.connect(64).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    first.rx(b"before");
+    assert_eq!(read(&mut client, 6).await, b"before");
+    first.hang_up();
+    until(|| first.is_closed()).await;
+    second.rx(b"after");
+    assert_eq!(read(&mut client, 5).await, b"after");
+    client.write_all(b"to the new one").await.unwrap();
+    let mut got = Vec::new();
+    until(|| {
+        got.extend(second.tx());
+        got == b"to the new one"
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_while_the_device_is_gone_never_reaches_the_next_one() {
+    let rig = Rig::start(port(""));
+    let mut client = rig.connect(64).await;
+    until(|| rig.tries().len() == 2).await;
+    client.write_all(b"to nobody").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let wire = rig.plug();
+    let tried = rig.tries().len();
+    until(|| rig.tries().len() > tried).await;
+    client.write_all(b"to the line").await.unwrap();
+    let mut got = Vec::new();
+    until(|| {
+        got.extend(wire.tx());
+        got == b"to the line"
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_sent_and_half_closes_hears_one_second_more() {
+    let rig = Rig::start(port(""));
+    let wire = rig.plug();
+    let mut client = rig.connect(64).await;
+    client.write_all(b"question").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    until(|| {
+        got.extend(wire.tx());
+        got == b"question"
+    })
+    .await;
+    let asked = Instant::now();
+    wire.rx(b"answer");
+    let mut answer = Vec::new();
+    timeout(SOON, client.read_to_end(&mut answer)).await.expect("it is closed").unwrap();
+    assert_eq!(answer, b"answer");
+    let heard = asked.elapsed().as_millis();
+    assert!((900..=1100).contains(&heard), "closed after {heard} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_listens_may_half_close_and_stays() {
+    let rig = Rig::start(port(""));
+    let wire = rig.plug();
+    let mut client = rig.connect(64).await;
+    client.shutdown().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    wire.rx(b"still there");
+    assert_eq!(read(&mut client, 11).await, b"still there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_hands_out_what_is_held_and_does_not_wait_for_who_does_not_read() {
+    let rig = Rig::start(port(""));
+    let wire = rig.plug();
+    let (mut reading, stopped) = (rig.connect(16).await, rig.connect(16).await);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    wire.rx(&[7; 5000]);
+    // Held by both sockets: the port has read it.
+    until(|| wire.unread() == 0).await;
+    let reader = tokio::spawn(async move {
+        let mut got = Vec::new();
+        reading.read_to_end(&mut got).await.unwrap();
+        got.len()
+    });
+    let asked = Instant::now();
+    rig.end(Duration::from_millis(1500)).await;
+    assert!(asked.elapsed() >= Duration::from_millis(1500), "the stopped client had its chance");
+    assert_eq!(reader.await.unwrap(), 5000);
+    drop(stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_does_not_wait_for_a_line_that_takes_nothing() {
+    let rig = Rig::start(port(""));
+    let wire = rig.plug();
+    let mut client = rig.connect(64).await;
+    wire.block_tx(true);
+    client.write_all(b"stuck").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    rig.end(Duration::from_millis(1500)).await;
+    assert!(wire.is_closed());
+}
+
+/// The simulated meter for ten minutes, with 50 readers of which 5 never read.
+#[tokio::test(start_paused = true)]
+async fn forty_five_readers_get_every_telegram_beside_five_that_never_read() {
+    const MINUTES: u64 = 10;
+    let mut meter = (*port("profile: dsmr-p1")).clone();
+    meter.device = Device::Sim(Sim::DsmrP1);
+    let meter = Arc::new(meter);
+    let opened = Arc::clone(&meter);
+    let opener: Opener = Box::new(move || {
+        let port = Arc::clone(&opened);
+        Box::pin(async move { open_blocking(&port) })
+    });
+    let (driver, link) = Driver::new("p", Arc::clone(&meter), opener);
+    let task = tokio::spawn(driver);
+    let rig = Rig { port: meter, link, task, devices: Arc::default() };
+
+    let mut stopped = Vec::new();
+    let mut readers = Vec::new();
+    for n in 0..50 {
+        let mut client = rig.connect(2000).await;
+        if n % 10 == 0 {
+            stopped.push(client);
+            continue;
+        }
+        readers.push(tokio::spawn(async move {
+            let mut seconds = Vec::new();
+            let mut telegram = vec![0; 4000];
+            while let Ok(n @ 1..) = client.read(&mut telegram).await {
+                let text = std::str::from_utf8(&telegram[..n]).unwrap();
+                assert!(text.starts_with('/') && text.ends_with("\r\n"), "a telegram in one piece");
+                let (_, time) = text.split_once("0-0:1.0.0(").unwrap();
+                seconds.push(time[..12].to_owned());
+            }
+            seconds
+        }));
+    }
+    tokio::time::sleep(Duration::from_secs(60 * MINUTES)).await;
+    rig.end(Duration::from_secs(1)).await;
+    let all = readers.pop().unwrap().await.unwrap();
+    assert!(all.len() as u64 >= 60 * MINUTES - 1, "a telegram each second, not {}", all.len());
+    assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "each telegram once, in order");
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), all, "another reader got other telegrams");
+    }
+    for mut client in stopped {
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        assert!(got.len() <= 2000, "a stopped reader is served {} bytes of the past", got.len());
+    }
+}

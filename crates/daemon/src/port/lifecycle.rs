@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn absent() -> OpenError {
-        OpenError::Absent { device: "/dev/ttyUSB7".into() }
+        OpenError::Absent { path: "/dev/ttyUSB7".into() }
     }
 
     #[test]

@@ -1,0 +1,160 @@
+//! A port without frames.
+
+use std::time::Duration;
+
+use sermux::port::hub::CloseReason;
+use sermux_port_config::config::OnLag;
+
+use crate::model::World;
+use crate::random::Random;
+
+const STEPS: usize = 1500;
+
+struct Bytes {
+    world: World,
+    backlog: usize,
+    /// Everything that the line ever sent.
+    sent: Vec<u8>,
+    max_clients: usize,
+}
+
+pub(crate) fn run(seed: u64) {
+    let mut random = Random::new(!seed);
+    let backlog = 4096 << random.below(4);
+    let gather = random.pick(&["0ms", "0ms", "20ms"]);
+    let yaml = format!(
+        "ports: {{ p: {{ device: sim:echo, backlog: {backlog}, gather: {gather}, line: 115200 8N1, \
+         listen: [ {{ protocol: raw, address: 0 }} ] }} }}"
+    );
+    let mut port =
+        Bytes { world: World::new(seed, &yaml), backlog, sent: Vec::new(), max_clients: 1 + random.below(12) };
+    for _ in 0..STEPS {
+        port.step();
+    }
+    port.settle();
+}
+
+impl Bytes {
+    fn step(&mut self) {
+        let world = &mut self.world;
+        match world.random.below(40) {
+            0 => {
+                let on_lag = world.random.pick(&[OnLag::Disconnect, OnLag::Skip, OnLag::Hold]);
+                world.connect(self.sent.len() as u64, on_lag, self.max_clients);
+            }
+            1 if world.random.one_in(4) => {
+                if world.line_open {
+                    world.line_goes();
+                } else {
+                    world.line_opens();
+                }
+            }
+            2 if world.random.one_in(3) => {
+                if let Some(id) = world.any_client() {
+                    world.client_half_closes(id);
+                }
+            }
+            3 if world.random.one_in(3) => {
+                if let Some(id) = world.any_client() {
+                    world.client_goes(id);
+                }
+            }
+            4..=8 => {
+                if let Some(id) = world.any_client() {
+                    world.client_writes(id);
+                }
+            }
+            9..=13 => world.line_takes(),
+            14 => world.time_passes(Duration::from_secs(2)),
+            15..=24 => {
+                if let Some(id) = world.any_client() {
+                    world.client_reads(id, 30_000);
+                    self.serve(id);
+                }
+            }
+            _ => self.line_sends(),
+        }
+        self.take_events();
+    }
+
+    fn line_sends(&mut self) {
+        if !self.world.line_open {
+            return;
+        }
+        let Some(space) = self.world.hub.rx_space() else {
+            self.check_that_somebody_holds_the_line();
+            return;
+        };
+        assert!(!space.is_empty(), "room without room would spin");
+        let room = space.len();
+        let n = 1 + self.world.random.below(room.min(4096));
+        let bytes = self.world.random.bytes(n);
+        let space = self.world.hub.rx_space().expect("there was room a moment ago");
+        space[..n].copy_from_slice(&bytes);
+        self.world.hub.received(n, self.world.now);
+        self.world.hub.rx_drained();
+        self.sent.extend(bytes);
+        if self.world.random.one_in(3) {
+            let ids: Vec<_> = self.world.clients.keys().copied().collect();
+            for id in ids {
+                self.serve(id);
+            }
+        }
+    }
+
+    /// A line that is not read has a reason: a client with `hold`, or a line that waits and a fastest client far
+    /// behind.
+    fn check_that_somebody_holds_the_line(&self) {
+        let head = self.sent.len() as u64;
+        let lags = self.world.clients.iter().map(|(id, reader)| {
+            let counters = self.world.hub.client_counters(*id).unwrap();
+            (reader.on_lag, head - (reader.since + counters.sent + counters.gap))
+        });
+        let lags: Vec<_> = lags.collect();
+        let held = lags.iter().any(|(on_lag, lag)| *on_lag == OnLag::Hold && *lag > self.backlog as u64 / 2);
+        let all_behind = lags.iter().all(|(_, lag)| *lag > self.backlog as u64 / 2);
+        assert!(held || (all_behind && !lags.is_empty()), "the line waits for nobody: {lags:?}");
+    }
+
+    fn serve(&mut self, id: usize) {
+        let sent = &self.sent;
+        self.world.serve(id, |reader, so_far, piece| {
+            let at = (reader.since + so_far) as usize;
+            assert!(at + piece.len() <= sent.len(), "a client is given more than the line sent");
+            assert_eq!(piece, &sent[at..at + piece.len()], "a client is given other bytes than the line sent");
+        });
+        let Some(counters) = self.world.hub.client_counters(id) else { return };
+        if self.world.clients[&id].on_lag != OnLag::Skip {
+            assert_eq!(counters.gap, 0, "bytes were skipped for a client that did not ask for it");
+        }
+    }
+
+    fn take_events(&mut self) {
+        let (head, backlog) = (self.sent.len() as u64, self.backlog as u64);
+        self.world.events(|hub, id, reader, reason| {
+            if reason == CloseReason::Lagged {
+                let counters = hub.client_counters(id).unwrap();
+                let lag = head - (reader.since + counters.sent + counters.gap);
+                assert!(lag + 4096 > backlog * 3 / 4, "cut off at a lag of {lag} with a backlog of {backlog}");
+            }
+        });
+    }
+
+    /// Everybody reads: everybody gets everything.
+    fn settle(&mut self) {
+        self.world.time_passes(Duration::from_secs(1));
+        self.world.now += Duration::from_secs(1);
+        self.world.time_passes(Duration::ZERO);
+        self.take_events();
+        for id in self.world.clients.keys().copied().collect::<Vec<_>>() {
+            for _ in 0..self.backlog / 64 {
+                self.world.client_reads_all(id);
+                self.serve(id);
+            }
+            let counters = self.world.hub.client_counters(id).unwrap();
+            let reader = &self.world.clients[&id];
+            assert_eq!(reader.since + counters.sent + counters.gap, self.sent.len() as u64, "bytes were kept back");
+            assert_eq!(reader.got.len() as u64, counters.sent);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What both simulations share: the world around a hub, and the model of its way to the line.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
+use sermux_port_config::config::load::load_str;
+use sermux_port_config::config::{Access, OnLag};
+
+use crate::random::Random;
+
+/// A hub, its clock, and everything that is outside of it.
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) hub: Hub,
+    pub(crate) now: Instant,
+    pub(crate) clients: BTreeMap<ClientId, Reader>,
+    pub(crate) line_open: bool,
+    /// What the line may still be given, block after block, and what it took.
+    tx_expected: VecDeque<u8>,
+    tx_lost: u64,
+}
+
+/// A client and its socket.
+pub(crate) struct Reader {
+    pub(crate) on_lag: OnLag,
+    pub(crate) access: Access,
+    /// What the line had sent, in bytes or telegrams, when the client came.
+    pub(crate) since: u64,
+    /// Bytes the client's socket holds and takes at most.
+    held: usize,
+    holds: usize,
+    /// The socket refused or cut something since it last had room for all.
+    pub(crate) blocked: bool,
+    half_closed: bool,
+    /// Telegrams that it never got.
+    pub(crate) skipped: u64,
+    pub(crate) got: Vec<u8>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, yaml: &str) -> Self {
+        let config = load_str("simulation", yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
+        Self {
+            random: Random::new(seed),
+            hub: Hub::new(&config.ports["p"]),
+            now: Instant::now(),
+            clients: BTreeMap::new(),
+            line_open: false,
+            tx_expected: VecDeque::new(),
+            tx_lost: 0,
+        }
+    }
+
+    pub(crate) fn connect(&mut self, since: u64, on_lag: OnLag, max_clients: usize) {
+        let access = self.random.pick(&[Access::ReadOnly, Access::ReadWrite]);
+        let stays = |(id, c): (&ClientId, &Reader)| {
+            let silent = self.hub.client_counters(*id).unwrap().received == 0;
+            c.half_closed && (silent || c.access == Access::ReadOnly)
+        };
+        let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
+        let admission = Admission { listener: 0, access, max_clients, on_lag };
+        match self.hub.connect(admission, self.now) {
+            Ok(id) => {
+                let holds = 64 + self.random.below(20_000);
+                let reader = Reader {
+                    on_lag,
+                    access,
+                    since,
+                    held: 0,
+                    holds,
+                    blocked: false,
+                    half_closed: false,
+                    skipped: 0,
+                    got: Vec::new(),
+                };
+                assert!(self.clients.insert(id, reader).is_none(), "a client's key was given out twice");
+            }
+            Err(full) => {
+                assert!(self.clients.len() >= max_clients, "refused although there was room: {full:?}");
+                assert_eq!(half_closed, 0, "refused although a half-closed reader could have made room");
+            }
+        }
+        assert!(self.clients.len() <= max_clients + half_closed);
+    }
+
+    /// Some client, if there is one.
+    pub(crate) fn any_client(&mut self) -> Option<ClientId> {
+        let ids: Vec<_> = self.clients.keys().copied().collect();
+        (!ids.is_empty()).then(|| self.random.pick(&ids))
+    }
+
+    /// The client at the other end reads some of what its socket holds.
+    pub(crate) fn client_reads(&mut self, id: ClientId, most: usize) {
+        let Some(reader) = self.clients.get_mut(&id) else { return };
+        reader.held -= reader.held.min(self.random.below(most + 1));
+    }
+
+    /// … or all of it.
+    pub(crate) fn client_reads_all(&mut self, id: ClientId) {
+        if let Some(reader) = self.clients.get_mut(&id) {
+            reader.held = 0;
+        }
+    }
+
+    /// Offers the hub's bytes to one socket as the driver does. `check` sees each piece before the socket takes part
+    /// of it.
+    pub(crate) fn serve(&mut self, id: ClientId, mut check: impl FnMut(&mut Reader, u64, &[u8])) {
+        loop {
+            let Some(reader) = self.clients.get_mut(&id) else { return };
+            let held = SocketQueue { unsent: reader.held, unacknowledged: reader.held };
+            let Some(piece) = self.hub.to_send(id, self.now, || held).map(|pieces| pieces.concat()) else {
+                reader.blocked |= !self.hub.is_drained(id);
+                return;
+            };
+            assert!(!piece.is_empty(), "an empty piece would spin");
+            let counters = self.hub.client_counters(id).unwrap();
+            check(reader, counters.sent + counters.gap, &piece);
+            let takes = (reader.holds - reader.held).min(piece.len());
+            reader.blocked = takes < piece.len();
+            if takes == 0 {
+                self.hub.blocked(id);
+                return;
+            }
+            reader.held += takes;
+            reader.got.extend(&piece[..takes]);
+            self.hub.sent(id, takes);
+        }
+    }
+
+    /// A client sends a block, if the hub wants to read it.
+    pub(crate) fn client_writes(&mut self, id: ClientId) {
+        let Some(reader) = self.clients.get(&id) else { return };
+        if reader.half_closed || !self.hub.wants_input(id) {
+            return;
+        }
+        let len = 1 + self.random.below(BLOCK);
+        let block = self.random.bytes(len);
+        let refused = self.hub.client_counters(id).unwrap().refused;
+        self.hub.input(id, &block);
+        if self.hub.client_counters(id).unwrap().refused == refused {
+            assert_eq!(reader.access, Access::ReadWrite, "a reader's bytes went to the line");
+            self.tx_expected.extend(&block);
+        } else if reader.access == Access::ReadWrite {
+            assert!(!self.line_open, "a writer's bytes were thrown away although the line is open");
+            self.tx_lost += block.len() as u64;
+        }
+    }
+
+    pub(crate) fn client_half_closes(&mut self, id: ClientId) {
+        let Some(reader) = self.clients.get_mut(&id) else { return };
+        reader.half_closed = true;
+        self.hub.half_closed(id, self.now);
+    }
+
+    pub(crate) fn client_goes(&mut self, id: ClientId) {
+        self.clients.remove(&id);
+        self.hub.disconnect(id).expect("the hub knows the client");
+    }
+
+    /// The line takes some of what is queued for it.
+    pub(crate) fn line_takes(&mut self) {
+        if !self.line_open {
+            return;
+        }
+        let front = self.hub.tx_front();
+        if front.is_empty() {
+            assert!(self.tx_expected.is_empty(), "bytes for the line are nowhere");
+            return;
+        }
+        let n = 1 + self.random.below(front.len());
+        let expected: Vec<u8> = self.tx_expected.drain(..n).collect();
+        assert_eq!(&front[..n], expected, "the line gets other bytes than the clients sent, or in another order");
+        self.hub.tx_written(n, self.now);
+    }
+
+    pub(crate) fn line_opens(&mut self) {
+        let waits = self.random.one_in(2);
+        self.line_open = true;
+        self.hub.line_opened(waits);
+    }
+
+    pub(crate) fn line_goes(&mut self) {
+        self.line_open = false;
+        self.tx_lost += self.tx_expected.len() as u64;
+        self.tx_expected.clear();
+        self.hub.line_gone(self.now);
+        assert_eq!(self.hub.counters().tx_lost, self.tx_lost, "lost bytes are not counted");
+    }
+
+    pub(crate) fn time_passes(&mut self, most: Duration) {
+        self.now += most.mul_f64(self.random.below(1000) as f64 / 1000.0);
+        while let Some(at) = self.hub.deadline().filter(|at| *at <= self.now) {
+            self.hub.handle_timeout(self.now);
+            assert_ne!(self.hub.deadline(), Some(at), "a deadline that stays would spin");
+        }
+    }
+
+    /// Closes whom the hub wants closed. `check` judges why.
+    pub(crate) fn events(&mut self, mut check: impl FnMut(&Hub, ClientId, &Reader, CloseReason)) {
+        while let Some(event) = self.hub.poll_event() {
+            if let Event::Close(id, reason) = event {
+                let reader = self.clients.remove(&id).expect("a client is closed once");
+                match reason {
+                    CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
+                    CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
+                }
+                check(&self.hub, id, &reader, reason);
+                self.hub.disconnect(id).expect("the hub knows the client");
+            }
+        }
+    }
+}
