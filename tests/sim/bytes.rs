@@ -123,7 +123,9 @@ impl Bytes {
             assert!(at + piece.len() <= sent.len(), "a client is given more than the line sent");
             assert_eq!(piece, &sent[at..at + piece.len()], "a client is given other bytes than the line sent");
         });
-        let Some(counters) = self.world.hub.client_counters(id) else { return };
+        let Some(counters) = self.world.hub.client_counters(id) else {
+            return;
+        };
         if self.world.clients[&id].on_lag != OnLag::Skip {
             assert_eq!(counters.gap, 0, "bytes were skipped for a client that did not ask for it");
         }

@@ -92,7 +92,9 @@ impl World {
 
     /// The client at the other end reads some of what its socket holds.
     pub(crate) fn client_reads(&mut self, id: ClientId, most: usize) {
-        let Some(reader) = self.clients.get_mut(&id) else { return };
+        let Some(reader) = self.clients.get_mut(&id) else {
+            return;
+        };
         reader.held -= reader.held.min(self.random.below(most + 1));
     }
 
@@ -107,7 +109,9 @@ impl World {
     /// of it.
     pub(crate) fn serve(&mut self, id: ClientId, mut check: impl FnMut(&mut Reader, u64, &[u8])) {
         loop {
-            let Some(reader) = self.clients.get_mut(&id) else { return };
+            let Some(reader) = self.clients.get_mut(&id) else {
+                return;
+            };
             let held = SocketQueue { unsent: reader.held, unacknowledged: reader.held };
             let Some(piece) = self.hub.to_send(id, self.now, || held).map(|pieces| pieces.concat()) else {
                 reader.blocked |= !self.hub.is_drained(id);
@@ -148,7 +152,9 @@ impl World {
     }
 
     pub(crate) fn client_half_closes(&mut self, id: ClientId) {
-        let Some(reader) = self.clients.get_mut(&id) else { return };
+        let Some(reader) = self.clients.get_mut(&id) else {
+            return;
+        };
         reader.half_closed = true;
         self.hub.half_closed(id, self.now);
     }

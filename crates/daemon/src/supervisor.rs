@@ -61,11 +61,7 @@ struct Bound {
 
 impl Default for Supervisor {
     fn default() -> Self {
-        Self {
-            config: Config::default(),
-            ports: BTreeMap::new(),
-            opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)),
-        }
+        Self { config: Config::default(), ports: BTreeMap::new(), opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)) }
     }
 }
 
@@ -147,7 +143,9 @@ impl Supervisor {
         let now = tokio::time::Instant::now();
         let mut ending = Vec::new();
         for name in names {
-            let Some(mut port) = self.ports.remove(name) else { continue };
+            let Some(mut port) = self.ports.remove(name) else {
+                continue;
+            };
             port.listeners.abort_all();
             let deadline = (now + DRAIN_LIMIT).into_std();
             ending.push(async move {

@@ -92,10 +92,7 @@ impl fmt::Display for NotCarried {
 pub fn open_blocking(port: &Port) -> Result<Opened, OpenError> {
     match &port.device {
         Device::Path(path) => tty::open_blocking(path, port),
-        Device::Sim(sim) => Ok(Opened {
-            line: sim::open(*sim),
-            report: sim::report(port),
-        }),
+        Device::Sim(sim) => Ok(Opened { line: sim::open(*sim), report: sim::report(port) }),
     }
 }
 
@@ -117,16 +114,8 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
     Port {
         device,
         enable: true,
-        line: config::Line {
-            settings: settings.parse().expect("line settings"),
-            clocal: true,
-            low_latency: true,
-        },
-        modem: Modem {
-            dtr: Output::On,
-            rts: Output::On,
-            hangup_on_close: false,
-        },
+        line: config::Line { settings: settings.parse().expect("line settings"), clocal: true, low_latency: true },
+        modem: Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false },
         exclusive: true,
         write: Write::Any,
         frame: Frame::None,

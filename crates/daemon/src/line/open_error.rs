@@ -89,10 +89,7 @@ impl OpenError {
 
     /// What an error means that came from the device once it was open.
     pub(super) fn other(path: &Path, doing: &str, error: Errno) -> OpenError {
-        OpenError::Other {
-            path: path.to_owned(),
-            what: format!("{doing}: {}", error.desc().to_lowercase()),
-        }
+        OpenError::Other { path: path.to_owned(), what: format!("{doing}: {}", error.desc().to_lowercase()) }
     }
 }
 
@@ -104,9 +101,7 @@ fn access_hint(stat: &FileStat) -> String {
     let group = Group::from_gid(gid).ok().flatten();
 
     let user_name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
-    let group_name = group
-        .as_ref()
-        .map_or_else(|| gid.to_string(), |group| group.name.clone());
+    let group_name = group.as_ref().map_or_else(|| gid.to_string(), |group| group.name.clone());
 
     let member_now = getegid() == gid || getgroups().is_ok_and(|groups| groups.contains(&gid));
     if stat.st_mode & 0o060 != 0o060 || member_now {

@@ -18,7 +18,7 @@ use self::meter::Meter;
 use super::{Line, NotCarried, Report};
 
 #[cfg(test)]
-pub(crate) use self::scripted::{scripted, SimHandle, SimLine};
+pub(crate) use self::scripted::{scripted, SimHandle};
 
 /// Makes a simulated line; inside a tokio runtime with time enabled.
 pub(super) fn open(sim: Sim) -> Box<dyn Line> {

@@ -110,25 +110,16 @@ pub(super) fn differences(asked: &LineSettings, actual: &LineSettings) -> Vec<St
         differences.push(format!("asked {} baud, the line runs at {}", asked.baud, actual.baud));
     }
     if asked.data_bits != actual.data_bits {
-        differences.push(format!(
-            "asked {} data bits, the line has {}",
-            asked.data_bits, actual.data_bits
-        ));
+        differences.push(format!("asked {} data bits, the line has {}", asked.data_bits, actual.data_bits));
     }
     if asked.parity != actual.parity {
         differences.push(format!("asked parity {}, the line has {}", asked.parity, actual.parity));
     }
     if asked.stop_bits != actual.stop_bits {
-        differences.push(format!(
-            "asked stop bits {}, the line has {}",
-            asked.stop_bits, actual.stop_bits
-        ));
+        differences.push(format!("asked stop bits {}, the line has {}", asked.stop_bits, actual.stop_bits));
     }
     if asked.flow_control != actual.flow_control {
-        differences.push(format!(
-            "asked flow control {}, the line has {}",
-            asked.flow_control, actual.flow_control
-        ));
+        differences.push(format!("asked flow control {}, the line has {}", asked.flow_control, actual.flow_control));
     }
     differences
 }
@@ -160,10 +151,7 @@ pub(super) fn same_bytes(before: &termios2, after: &termios2) -> bool {
 
 /// The speed in c_cflag: a name where the kernel has one, so that programs which do not know termios2 (stty) see it too, else BOTHER.
 fn speed_bits(baud: u32) -> speed_t {
-    NAMED_SPEEDS
-        .iter()
-        .find(|(named, _)| *named == baud)
-        .map_or(libc::BOTHER, |(_, bits)| *bits)
+    NAMED_SPEEDS.iter().find(|(named, _)| *named == baud).map_or(libc::BOTHER, |(_, bits)| *bits)
 }
 
 /// DC1 and DC3: what a far end with XON/XOFF sends and expects.
@@ -211,16 +199,7 @@ mod tests {
     use super::*;
 
     fn blank() -> termios2 {
-        termios2 {
-            c_iflag: 0,
-            c_oflag: 0,
-            c_cflag: 0,
-            c_lflag: 0,
-            c_line: 0,
-            c_cc: [0; 19],
-            c_ispeed: 0,
-            c_ospeed: 0,
-        }
+        termios2 { c_iflag: 0, c_oflag: 0, c_cflag: 0, c_lflag: 0, c_line: 0, c_cc: [0; 19], c_ispeed: 0, c_ospeed: 0 }
     }
 
     /// What a tty has that a shell left behind, and then some.
@@ -234,18 +213,10 @@ mod tests {
         }
     }
 
-    const MODEM: Modem = Modem {
-        dtr: Output::On,
-        rts: Output::On,
-        hangup_on_close: false,
-    };
+    const MODEM: Modem = Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false };
 
     fn line(text: &str) -> Line {
-        Line {
-            settings: text.parse().unwrap(),
-            clocal: true,
-            low_latency: true,
-        }
+        Line { settings: text.parse().unwrap(), clocal: true, low_latency: true }
     }
 
     #[test]
@@ -279,10 +250,7 @@ mod tests {
     #[test]
     fn hangup_on_close_is_set_and_cleared() {
         for hangup_on_close in [true, false] {
-            let modem = Modem {
-                hangup_on_close,
-                ..MODEM
-            };
+            let modem = Modem { hangup_on_close, ..MODEM };
             let wanted = wanted(&cooked(), &line("9600 8N1"), &modem);
             assert_eq!(wanted.c_cflag & libc::HUPCL != 0, hangup_on_close);
         }
@@ -320,10 +288,7 @@ mod tests {
         assert!(same_bytes(&settings("9600 8N1"), &settings("9600 8N2 rts-cts")));
         assert!(!same_bytes(&settings("9600 8N1"), &settings("9601 8N1")));
         assert!(!same_bytes(&settings("9600 8N1"), &settings("9600 8E1")));
-        assert!(
-            !same_bytes(&settings("9600 7E1"), &settings("9600 7E1")),
-            "serialport goes through 8N1"
-        );
+        assert!(!same_bytes(&settings("9600 7E1"), &settings("9600 7E1")), "serialport goes through 8N1");
         assert!(!same_bytes(&cooked(), &settings("9600 8N1")));
     }
 }

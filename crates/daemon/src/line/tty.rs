@@ -42,25 +42,15 @@ pub struct TtyLine {
 pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenError> {
     let looked_at = Look::at(path, port)?;
     let before = sys::termios2(&looked_at.fd).map_err(|errno| match errno {
-        Errno::ENOTTY => OpenError::NotATty {
-            path: path.to_owned(),
-            what: "another kind of device",
-        },
-        errno => OpenError::other(
-            path,
-            "it does not tell its settings (is there hardware behind it?)",
-            errno,
-        ),
+        Errno::ENOTTY => OpenError::NotATty { path: path.to_owned(), what: "another kind of device" },
+        errno => OpenError::other(path, "it does not tell its settings (is there hardware behind it?)", errno),
     })?;
     let mut line = looked_at.claim(path, port)?;
     let report = line.set_up(&before, port).map_err(|(doing, errno)| match errno {
         Errno::ENODEV | Errno::ENXIO => OpenError::Absent { path: path.to_owned() },
         errno => OpenError::other(path, doing, errno),
     })?;
-    Ok(Opened {
-        line: Box::new(line),
-        report,
-    })
+    Ok(Opened { line: Box::new(line), report })
 }
 
 impl Line for TtyLine {
@@ -143,9 +133,7 @@ impl TtyLine {
         // serialport leaves it blocking.
         fcntl(&self.fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
             .map_err(|errno| ("cannot be made non-blocking", errno))?;
-        let has_modem_control = self
-            .set_outputs(&port.modem)
-            .map_err(|errno| ("dtr and rts cannot be set", errno))?;
+        let has_modem_control = self.set_outputs(&port.modem).map_err(|errno| ("dtr and rts cannot be set", errno))?;
 
         let wanted = termios::wanted(before, &port.line, &port.modem);
         sys::set_termios2(&self.fd, &wanted).map_err(|errno| ("settings refused", errno))?;
@@ -168,11 +156,7 @@ impl TtyLine {
         let mut not_carried = Vec::new();
         if self.is_pty {
             // A pty drops both; they are kept and answered as commanded.
-            in_force = LineSettings {
-                data_bits: asked.data_bits,
-                parity: asked.parity,
-                ..in_force
-            };
+            in_force = LineSettings { data_bits: asked.data_bits, parity: asked.parity, ..in_force };
             not_carried.extend([NotCarried::DataBits, NotCarried::Parity]);
         }
         if !has_modem_control {
@@ -182,12 +166,7 @@ impl TtyLine {
         differences.extend(termios::stubborn_flags(&wanted, &actual));
         self.can_wait = self.is_pty || in_force.flow_control != FlowControl::None;
         let rdev = fstat(&self.fd).ok().map(|node| node.st_rdev);
-        Ok(Report {
-            actual: in_force,
-            differences,
-            not_carried,
-            rdev,
-        })
+        Ok(Report { actual: in_force, differences, not_carried, rdev })
     }
 
     /// Raises, drops or leaves DTR and RTS. `false`: there are none here.
@@ -224,11 +203,7 @@ impl TtyLine {
     /// ASYNC_LOW_LATENCY, which stays with the device from one open to the next, so it is set or cleared. Most drivers have none.
     fn set_low_latency(&self, on: bool) {
         let result = sys::serial(&self.fd).and_then(|mut serial| {
-            let flags = if on {
-                serial.flags | sys::ASYNC_LOW_LATENCY
-            } else {
-                serial.flags & !sys::ASYNC_LOW_LATENCY
-            };
+            let flags = if on { serial.flags | sys::ASYNC_LOW_LATENCY } else { serial.flags & !sys::ASYNC_LOW_LATENCY };
             if flags == serial.flags {
                 return Ok(());
             }
@@ -259,10 +234,7 @@ impl Look {
         let node = stat(path).map_err(|errno| OpenError::from_open(path, errno, None))?;
         // Asked before opening, since opening some things does something.
         if node.st_mode & libc::S_IFMT != libc::S_IFCHR {
-            return Err(OpenError::NotATty {
-                path: path.to_owned(),
-                what: kind_of(node.st_mode),
-            });
+            return Err(OpenError::NotATty { path: path.to_owned(), what: kind_of(node.st_mode) });
         }
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let fd = nix::fcntl::open(path, flags, Mode::empty())
@@ -303,12 +275,7 @@ impl Look {
             path: path.to_owned(),
             what: format!("cannot be waited for: {error}"),
         })?;
-        Ok(TtyLine {
-            fd,
-            is_pty,
-            exclusive: port.exclusive,
-            can_wait: is_pty,
-        })
+        Ok(TtyLine { fd, is_pty, exclusive: port.exclusive, can_wait: is_pty })
     }
 
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
@@ -327,15 +294,10 @@ impl Look {
 
 fn open_through_serialport(path: &Path, port: &Port) -> tokio_serial::Result<OwnedFd> {
     let path = path.to_str().ok_or_else(|| {
-        tokio_serial::Error::new(
-            tokio_serial::ErrorKind::InvalidInput,
-            "serialport takes paths in UTF-8 only",
-        )
+        tokio_serial::Error::new(tokio_serial::ErrorKind::InvalidInput, "serialport takes paths in UTF-8 only")
     })?;
     // The speed and nothing else: it has no words for the rest (mark, space, 1.5), and all is set again below. The speed is never 0.
-    let native = tokio_serial::new(path, port.line.settings.baud.get())
-        .exclusive(port.exclusive)
-        .open_native()?;
+    let native = tokio_serial::new(path, port.line.settings.baud.get()).exclusive(port.exclusive).open_native()?;
     Ok(sys::own(native))
 }
 

@@ -36,9 +36,7 @@ impl Conn {
         let [first, second] = pieces;
         match self {
             Self::Tcp(stream) if second.is_empty() => Pin::new(stream).poll_write(cx, first),
-            Self::Tcp(stream) => {
-                Pin::new(stream).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
-            }
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
             #[cfg(test)]
             Self::Memory(stream) => {
                 let joined = [first, second].concat();
@@ -52,8 +50,7 @@ impl Conn {
         match self {
             Self::Tcp(stream) => {
                 let unacknowledged = sys::socket_unacknowledged(stream.as_fd()).unwrap_or(0);
-                let unsent =
-                    if unacknowledged == 0 { 0 } else { sys::socket_unsent(stream.as_fd()).unwrap_or(0) };
+                let unsent = if unacknowledged == 0 { 0 } else { sys::socket_unsent(stream.as_fd()).unwrap_or(0) };
                 SocketQueue { unsent, unacknowledged }
             }
             #[cfg(test)]

@@ -138,7 +138,9 @@ impl Client {
 
     /// When a leaving client is to be closed, given what the line has taken of the tx queue.
     pub(super) fn leaves_at(&mut self, taken: u64, now: Instant) -> Option<Instant> {
-        let Input::Leaving { after, at, deadline } = &mut self.input else { return None };
+        let Input::Leaving { after, at, deadline } = &mut self.input else {
+            return None;
+        };
         if at.is_none() && taken >= *after {
             *at = Some(now + LAST_WORDS);
         }

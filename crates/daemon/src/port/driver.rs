@@ -173,7 +173,11 @@ impl Driver {
     }
 
     fn connect(&mut self, conn: Conn, peer: SocketAddr, admission: Admission, now: Instant) {
-        let connected = if self.ends_at.is_some() { return } else { self.hub.connect(admission, now) };
+        let connected = if self.ends_at.is_some() {
+            return;
+        } else {
+            self.hub.connect(admission, now)
+        };
         match connected {
             Ok(id) => {
                 info!(port = %self.name, client = %peer, "client connected");
@@ -322,14 +326,18 @@ impl Driver {
     }
 
     fn drive_client(&mut self, id: ClientId, now: Instant) -> bool {
-        let Some(Some(socket)) = self.sockets.get_mut(id) else { return false };
+        let Some(Some(socket)) = self.sockets.get_mut(id) else {
+            return false;
+        };
         if socket.blocked {
             return false;
         }
         let mut cx = Context::from_waker(&socket.waker);
         let mut progress = false;
         loop {
-            let Some(pieces) = self.hub.to_send(id, now, || socket.conn.queue()) else { return progress };
+            let Some(pieces) = self.hub.to_send(id, now, || socket.conn.queue()) else {
+                return progress;
+            };
             match socket.conn.poll_write(&mut cx, pieces) {
                 Poll::Ready(Ok(n)) => {
                     self.hub.sent(id, n);
@@ -353,7 +361,9 @@ impl Driver {
         let mut progress = false;
         for _ in 0..self.readable.len() {
             let Some(id) = self.readable.pop_front() else { break };
-            let Some(Some(socket)) = self.sockets.get_mut(id) else { continue };
+            let Some(Some(socket)) = self.sockets.get_mut(id) else {
+                continue;
+            };
             if !self.hub.wants_input(id) {
                 // Its turn comes when the line has taken something.
                 self.readable.push_back(id);
@@ -421,14 +431,18 @@ impl Driver {
     }
 
     fn tell(&self, id: ClientId, what: &str) {
-        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        let Some(Some(socket)) = self.sockets.get(id) else {
+            return;
+        };
         let counters = self.hub.client_counters(id).unwrap_or_default();
         warn!(port = %self.name, client = %socket.peer, gap = counters.gap, skipped = counters.skipped_frames,
             "client {what}");
     }
 
     fn drop_client(&mut self, id: ClientId, cause: &dyn fmt::Display) {
-        let Some(socket) = self.sockets.get_mut(id).and_then(Option::take) else { return };
+        let Some(socket) = self.sockets.get_mut(id).and_then(Option::take) else {
+            return;
+        };
         let counters = self.hub.disconnect(id).unwrap_or_default();
         info!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
             refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,

@@ -14,17 +14,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, Crc, Frame as Framing, OnLag, Port, Write};
-use sermux_protocol::frame::p1::{P1Counters, P1Framer};
-use sermux_protocol::frame::{Check, Frame};
+use sermux_port_config::config::{Access, Frame as Framing, OnLag, Port, Write};
+use sermux_protocol::frame::p1::P1Counters;
 use slab::Slab;
 
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
+use super::frames::Frames;
 pub use super::freshness::SocketQueue;
 use super::ring::Ring;
-pub use super::tx_queue::BLOCK;
 use super::tx_queue::TxQueue;
+pub use super::tx_queue::BLOCK;
 
 /// The line is read only with so much room: what a tty hands out in one go.
 const RX_ROOM: usize = 4096;
@@ -98,18 +98,14 @@ pub struct PortCounters {
 /// One port's decisions.
 #[derive(Debug)]
 pub struct Hub {
-    crc: Crc,
     write: Write,
     gather: Duration,
     ring: Ring,
     /// Bytes before this may go to clients that take bytes.
     released: u64,
     gather_due: Option<Instant>,
-    framer: Option<P1Framer>,
-    /// Complete frames that are held in the ring; the last has the number `frames_seen - 1`.
-    frames: VecDeque<Frame>,
-    frames_seen: u64,
-    crc_bad_row: u64,
+    /// The frames among the bytes, on a port that has frames.
+    frames: Option<Frames>,
     clients: Slab<Client>,
     leaving: usize,
     tx: TxQueue,
@@ -125,19 +121,15 @@ impl Hub {
     #[must_use]
     pub fn new(port: &Port) -> Self {
         Self {
-            crc: port.crc,
             write: port.write,
             gather: port.gather,
             ring: Ring::new(port.backlog),
             released: 0,
             gather_due: None,
-            framer: match port.frame {
+            frames: match port.frame {
                 Framing::None => None,
-                Framing::Dsmr => Some(P1Framer::new()),
+                Framing::Dsmr => Some(Frames::new(port.crc)),
             },
-            frames: VecDeque::new(),
-            frames_seen: 0,
-            crc_bad_row: 0,
             clients: Slab::new(),
             leaving: 0,
             tx: TxQueue::new(&port.line.settings),
@@ -152,7 +144,7 @@ impl Hub {
     /// Whether clients get whole frames.
     #[must_use]
     pub fn is_framed(&self) -> bool {
-        self.framer.is_some()
+        self.frames.is_some()
     }
 
     /// How many clients there are.
@@ -170,7 +162,7 @@ impl Hub {
     /// What the framer of a port with `frame: dsmr` has counted.
     #[must_use]
     pub fn p1_counters(&self) -> Option<P1Counters> {
-        self.framer.as_ref().map(P1Framer::counters)
+        self.frames.as_ref().map(Frames::counters)
     }
 
     // ---- clients come and go -------------------------------------------------------------------------------------
@@ -186,9 +178,9 @@ impl Hub {
             self.counters.refused += 1;
             return Err(Full { clients, max_clients: admission.max_clients });
         }
-        let feed = match self.framer {
+        let feed = match &self.frames {
             None => Feed::Bytes { cursor: self.ring.head() },
-            Some(_) => Feed::Frames(FrameFeed::new(self.frames_seen, now)),
+            Some(frames) => Feed::Frames(FrameFeed::new(frames.seen(), now)),
         };
         self.counters.clients += 1;
         Ok(self.clients.insert(Client::new(admission, feed)))
@@ -237,11 +229,8 @@ impl Hub {
     ///
     /// Whoever stands in the way of the newest bytes by the whole backlog meets its `on-lag` here.
     pub fn rx_space(&mut self) -> Option<&mut [u8]> {
-        let ready = !self.draining
-            && match self.framer {
-                None => self.make_room_for_bytes(),
-                Some(_) => self.make_room_for_frames(),
-            };
+        let ready =
+            !self.draining && if self.is_framed() { self.make_room_for_frames() } else { self.make_room_for_bytes() };
         if !ready {
             return None;
         }
@@ -261,7 +250,11 @@ impl Hub {
         // Clients before this offset stand in the way.
         let needed = (head + room).saturating_sub(self.ring.capacity() as u64);
         let slowest = slowest.unwrap_or(self.released.min(head));
-        let slowest = if slowest >= needed { slowest } else { return self.settle_lag(needed) };
+        let slowest = if slowest >= needed {
+            slowest
+        } else {
+            return self.settle_lag(needed);
+        };
         self.ring.release_to(slowest.min(self.released));
         true
     }
@@ -286,7 +279,9 @@ impl Hub {
 
     fn skip_to_newest(&mut self, id: ClientId) {
         let client = &mut self.clients[id];
-        let Feed::Bytes { cursor } = &mut client.feed else { return };
+        let Feed::Bytes { cursor } = &mut client.feed else {
+            return;
+        };
         client.counters.gap += self.released - *cursor;
         *cursor = self.released;
         if !client.in_gap {
@@ -309,32 +304,25 @@ impl Hub {
     /// A reader of frames never holds the ring: what it got in part is kept beside it, and when it is behind only the
     /// newest frame counts.
     fn make_room_for_frames(&mut self) -> bool {
-        let newest = self.frames_seen.saturating_sub(1);
+        let Some(frames) = self.frames.as_mut() else {
+            return false;
+        };
+        let seen = frames.seen();
         let needed = self.clients.iter().filter_map(|(_, c)| match &c.feed {
-            Feed::Frames(feed) if !c.closing && feed.next < self.frames_seen => {
-                Some(if feed.behind { newest } else { feed.next })
+            Feed::Frames(feed) if !c.closing && feed.next < seen => {
+                Some(if feed.behind { seen - 1 } else { feed.next })
             }
             _ => None,
         });
-        let first_needed = needed.min().unwrap_or(self.frames_seen);
-        while self.frames_seen - (self.frames.len() as u64) < first_needed {
-            self.frames.pop_front();
-        }
-        let mut tail = self.frames_tail();
+        frames.forget_before(needed.min().unwrap_or(seen));
+        let head = self.ring.head();
+        self.ring.release_to(frames.tail(head));
         // More frames came in one go than the ring holds beside what is on its way.
-        while self.ring.free() + usize::try_from(tail - self.ring.tail()).unwrap_or(0) < RX_ROOM && self.frames.len() > 1 {
-            self.frames.pop_front();
-            tail = self.frames_tail();
+        while self.ring.free() < RX_ROOM && frames.count_held() > 1 {
+            frames.forget_oldest();
+            self.ring.release_to(frames.tail(head));
         }
-        self.ring.release_to(tail);
         true
-    }
-
-    /// Everything from here on is a frame that is held, or may become one.
-    fn frames_tail(&self) -> u64 {
-        let partial = self.framer.as_ref().and_then(P1Framer::partial);
-        let first = self.frames.front().map(|frame| frame.start);
-        first.or(partial).unwrap_or(self.ring.head())
     }
 
     /// The first `n` bytes of [`Hub::rx_space`] came from the line.
@@ -343,25 +331,11 @@ impl Hub {
         self.ring.commit(n);
         let to = self.ring.head();
         self.counters.rx += n as u64;
-        match self.framer.as_mut() {
-            Some(framer) => {
+        match self.frames.as_mut() {
+            Some(frames) => {
                 let mut at = from;
                 for chunk in self.ring.slices(from, to) {
-                    framer.push(chunk, at, now, &mut |frame: Frame| {
-                        let bad = frame.check == Check::Bad;
-                        if bad {
-                            self.crc_bad_row += 1;
-                            if self.crc_bad_row == 1 {
-                                self.events.push_back(Event::CrcBad);
-                            }
-                        } else if self.crc_bad_row > 0 {
-                            self.events.push_back(Event::CrcGoodAgain(std::mem::take(&mut self.crc_bad_row)));
-                        }
-                        if !bad || self.crc == Crc::Pass {
-                            self.frames.push_back(frame);
-                            self.frames_seen += 1;
-                        }
-                    });
+                    frames.push(chunk, at, now, &mut self.events);
                     at += chunk.len() as u64;
                 }
                 self.released = to;
@@ -382,7 +356,7 @@ impl Hub {
 
     /// The line was read empty: from now on silence counts.
     pub fn rx_drained(&mut self) {
-        if let Some(at) = self.framer.as_ref().and_then(P1Framer::deadline) {
+        if let Some(at) = self.frames.as_ref().and_then(Frames::deadline) {
             self.wake(at);
         }
     }
@@ -412,9 +386,8 @@ impl Hub {
         if !feed.rest().is_empty() {
             return Some([feed.rest(), &[]]);
         }
-        if feed.next >= self.frames_seen {
-            return None;
-        }
+        let frames = self.frames.as_ref()?;
+        let newest = frames.seen().checked_sub(1).filter(|newest| feed.next <= *newest)?;
         let had_one = client.counters.sent > 0;
         if had_one && !feed.freshness.is_clear(queue(), now) {
             feed.behind = true;
@@ -423,8 +396,7 @@ impl Hub {
             }
             return None;
         }
-        let first_held = self.frames_seen - self.frames.len() as u64;
-        let wanted = if feed.behind { self.frames_seen - 1 } else { feed.next.max(first_held) };
+        let wanted = if feed.behind { newest } else { feed.next.max(frames.first_held()) };
         feed.in_order = wanted == feed.next && !feed.behind;
         if wanted > feed.next {
             client.counters.skipped_frames += wanted - feed.next;
@@ -434,7 +406,7 @@ impl Hub {
                 self.events.push_back(Event::GapBegan(id));
             }
         }
-        let frame = self.frames.get(usize::try_from(wanted - first_held).ok()?)?;
+        let frame = frames.held(wanted)?;
         Some(self.ring.slices(frame.start, frame.end))
     }
 
@@ -448,11 +420,10 @@ impl Hub {
                 *cursor == self.released
             }
             Feed::Frames(feed) => {
+                let Some(frames) = &self.frames else { return };
                 feed.freshness.wrote(n);
                 if feed.rest().is_empty() {
-                    let first_held = self.frames_seen - self.frames.len() as u64;
-                    let held = usize::try_from(feed.next - first_held).ok().and_then(|i| self.frames.get(i));
-                    let Some(frame) = held else { return };
+                    let Some(frame) = frames.held(feed.next) else { return };
                     feed.next += 1;
                     if (n as u64) < frame.end - frame.start {
                         feed.keep_rest(self.ring.slices(frame.start + n as u64, frame.end).concat());
@@ -460,7 +431,7 @@ impl Hub {
                 } else {
                     feed.advance_rest(n);
                 }
-                let caught_up = feed.rest().is_empty() && feed.next == self.frames_seen;
+                let caught_up = feed.rest().is_empty() && feed.next == frames.seen();
                 feed.behind &= !caught_up;
                 // One frame without a hitch ends a gap: a reader that is always a little too slow has one long gap.
                 caught_up && feed.in_order
@@ -484,7 +455,9 @@ impl Hub {
     /// Whether this client should be read now.
     #[must_use]
     pub fn wants_input(&self, id: ClientId) -> bool {
-        let Some(client) = self.clients.get(id) else { return false };
+        let Some(client) = self.clients.get(id) else {
+            return false;
+        };
         let takes = self.line == LineState::Gone || !self.may_write(client) || self.tx.has_room();
         client.input == Input::Open && !client.closing && !self.draining && takes
     }
@@ -555,8 +528,8 @@ impl Hub {
     pub fn line_gone(&mut self, now: Instant) {
         self.line = LineState::Gone;
         self.counters.tx_lost += self.tx.purge() as u64;
-        if let Some(framer) = self.framer.as_mut() {
-            framer.reset();
+        if let Some(frames) = self.frames.as_mut() {
+            frames.reset();
         }
         if self.gather_due.is_some() {
             self.release_gathered();
@@ -601,11 +574,9 @@ impl Hub {
             Some(due) => self.wake(due),
             None => {}
         }
-        if let Some(framer) = self.framer.as_mut() {
-            framer.handle_timeout(now);
-            if let Some(at) = framer.deadline() {
-                self.wake(at);
-            }
+        if let Some(frames) = self.frames.as_mut() {
+            frames.handle_timeout(now);
+            self.wake_at = self.wake_at.into_iter().chain(frames.deadline()).min();
         }
         for (_, client) in &self.clients {
             if let Feed::Frames(FrameFeed { freshness, behind: true, .. }) = &client.feed {
@@ -641,7 +612,9 @@ impl Hub {
             client.closing
                 || match &client.feed {
                     Feed::Bytes { cursor } => *cursor >= self.released,
-                    Feed::Frames(feed) => feed.rest().is_empty() && feed.next >= self.frames_seen,
+                    Feed::Frames(feed) => {
+                        feed.rest().is_empty() && self.frames.as_ref().is_none_or(|f| feed.next >= f.seen())
+                    }
                 }
         })
     }

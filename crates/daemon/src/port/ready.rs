@@ -67,7 +67,11 @@ impl Wake for Source {
             let mut shared = lock(&self.set);
             shared.ready.push(Arc::clone(self));
             // The first one wakes the task; it takes all that are listed by then.
-            if shared.ready.len() == 1 { shared.task.clone() } else { None }
+            if shared.ready.len() == 1 {
+                shared.task.clone()
+            } else {
+                None
+            }
         };
         if let Some(task) = task {
             task.wake();

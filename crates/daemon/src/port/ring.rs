@@ -38,12 +38,6 @@ impl Ring {
         self.head
     }
 
-    /// The offset of the oldest byte held.
-    #[must_use]
-    pub(super) fn tail(&self) -> u64 {
-        self.tail
-    }
-
     /// How many bytes can come before something held is overwritten.
     #[must_use]
     pub(super) fn free(&self) -> usize {
@@ -123,7 +117,7 @@ mod tests {
     }
 
     fn held(ring: &Ring) -> Vec<u8> {
-        ring.slices(ring.tail(), ring.head()).concat()
+        ring.slices(ring.tail, ring.head()).concat()
     }
 
     #[test]
@@ -156,7 +150,7 @@ mod tests {
         ring.rewind();
         assert_eq!(ring.spare().len(), 8);
         put(&mut ring, b"xyz");
-        assert_eq!((ring.tail(), ring.head()), (5, 8));
+        assert_eq!((ring.tail, ring.head()), (5, 8));
         assert_eq!(held(&ring), b"xyz");
     }
 

@@ -47,15 +47,8 @@ struct Phase {
 impl Meter {
     /// The meter that `seed` stands for: its numbers, one phase or three, and how its household lives.
     pub(crate) fn new(seed: u64) -> Self {
-        let mut meter = Meter {
-            seed,
-            phases: 1,
-            latest: None,
-            delivered: [0; 2],
-            returned: [0; 2],
-            gas: 0,
-            gas_read_at: 0,
-        };
+        let mut meter =
+            Meter { seed, phases: 1, latest: None, delivered: [0; 2], returned: [0; 2], gas: 0, gas_read_at: 0 };
         if meter.random(Trait::Phases, 0) % 2 == 1 {
             meter.phases = 3;
         }
@@ -116,18 +109,12 @@ impl Meter {
         telegram.line("0-1:24.1.0", "003");
         telegram.line("0-1:96.1.0", InHex(format!("G0061{:012}", self.number(Trait::Gas, 12))));
         let (read_at, cubic_metres, litres) = (Local::at(self.gas_read_at), self.gas / 1000 % 100_000, self.gas % 1000);
-        telegram.line(
-            "0-1:24.2.1",
-            format_args!("{read_at})({cubic_metres:05}.{litres:03}*m3"),
-        );
+        telegram.line("0-1:24.2.1", format_args!("{read_at})({cubic_metres:05}.{litres:03}*m3"));
     }
 
     /// Moves the counters on to `now`.
     fn count(&mut self, unix_seconds: u64, now: &Local, flow: &Flow) {
-        let elapsed = self
-            .latest
-            .map_or(0, |latest| unix_seconds.saturating_sub(latest))
-            .min(DAY);
+        let elapsed = self.latest.map_or(0, |latest| unix_seconds.saturating_sub(latest)).min(DAY);
         self.delivered[now.tariff()] += positive(flow.watts) * elapsed;
         self.returned[now.tariff()] += positive(-flow.watts) * elapsed;
 
@@ -155,10 +142,7 @@ impl Meter {
                 // The grid sags under load and rises with what is returned.
                 let near = self.drift(Trait::Voltage, own_time(phase), 11) / 200;
                 let far = self.drift(Trait::Grid, at, 10 * MINUTE) / 20;
-                Phase {
-                    watts,
-                    decivolts: 2280 + near + far - watts / 400,
-                }
+                Phase { watts, decivolts: 2280 + near + far - watts / 400 }
             })
             .collect();
         let watts = phases.iter().map(|phase| phase.watts).sum();

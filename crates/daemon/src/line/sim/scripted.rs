@@ -46,12 +46,7 @@ pub(crate) fn scripted() -> (SimLine, SimHandle) {
         reader: None,
         writer: None,
     }));
-    (
-        SimLine {
-            wire: Arc::clone(&wire),
-        },
-        SimHandle { wire },
-    )
+    (SimLine { wire: Arc::clone(&wire) }, SimHandle { wire })
 }
 
 #[allow(dead_code, reason = "each test uses some of it")]
@@ -128,11 +123,7 @@ impl Line for SimLine {
         if wire.hung_up {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let n = if wire.tx_blocked {
-            0
-        } else {
-            buf.len().min(WIRE - wire.tx.len())
-        };
+        let n = if wire.tx_blocked { 0 } else { buf.len().min(WIRE - wire.tx.len()) };
         if n == 0 && !buf.is_empty() {
             wire.writer = Some(cx.waker().clone());
             return Poll::Pending;

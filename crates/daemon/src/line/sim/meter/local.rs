@@ -44,21 +44,9 @@ impl Local {
 /// YYMMDDhhmmssX.
 impl fmt::Display for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Local {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = self;
+        let Local { year, month, day, hour, minute, second, .. } = self;
         let season = if self.summer { 'S' } else { 'W' };
-        write!(
-            f,
-            "{:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}{season}",
-            year % 100
-        )
+        write!(f, "{:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}{season}", year % 100)
     }
 }
 

@@ -15,24 +15,14 @@ const SUMMER_NOON: u64 = 1_529_494_800;
 /// What stands in the parentheses of the line that begins with `obis`.
 fn value(telegram: &[u8], obis: &str) -> String {
     let text = String::from_utf8_lossy(telegram);
-    let line = text
-        .split("\r\n")
-        .find_map(|line| line.strip_prefix(obis)?.strip_prefix('('));
-    line.and_then(|line| line.strip_suffix(')'))
-        .unwrap_or_else(|| panic!("no {obis} in {text}"))
-        .to_string()
+    let line = text.split("\r\n").find_map(|line| line.strip_prefix(obis)?.strip_prefix('('));
+    line.and_then(|line| line.strip_suffix(')')).unwrap_or_else(|| panic!("no {obis} in {text}")).to_string()
 }
 
 /// The digits of the value: a number in the smallest unit that the meter shows.
 fn number(telegram: &[u8], obis: &str) -> u64 {
     let value = value(telegram, obis);
-    let digits: String = value
-        .split('*')
-        .next()
-        .unwrap()
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
+    let digits: String = value.split('*').next().unwrap().chars().filter(char::is_ascii_digit).collect();
     digits.parse().unwrap()
 }
 
@@ -52,14 +42,7 @@ fn every_telegram_is_one_good_frame_of_usual_size() {
             let mut frames = Vec::new();
             framer.push(&telegram, at, Instant::now(), |frame| frames.push(frame));
             let end = at + telegram.len() as u64;
-            assert_eq!(
-                frames,
-                [Frame {
-                    start: at,
-                    end,
-                    check: Check::Good
-                }]
-            );
+            assert_eq!(frames, [Frame { start: at, end, check: Check::Good }]);
             at = end;
         }
         assert_eq!(framer.counters().stray_bytes, 0);
@@ -70,9 +53,7 @@ fn every_telegram_is_one_good_frame_of_usual_size() {
 fn the_same_seed_says_the_same_and_another_does_not() {
     let said = |seed| {
         let mut meter = Meter::new(seed);
-        (0..100)
-            .flat_map(|second| meter.telegram(WINTER_EVENING + second))
-            .collect::<Vec<u8>>()
+        (0..100).flat_map(|second| meter.telegram(WINTER_EVENING + second)).collect::<Vec<u8>>()
     };
     assert_eq!(said(7), said(7));
     assert_ne!(said(7), said(8));
@@ -99,10 +80,7 @@ fn counters_never_fall_and_grow_by_what_is_consumed() {
         gas = meter.gas;
     }
     assert!(consumed > 5000, "{consumed} Wh in two days");
-    assert!(
-        consumed.abs_diff(watt_seconds / WATT_HOUR) <= 4,
-        "{consumed} Wh, {watt_seconds} Ws"
-    );
+    assert!(consumed.abs_diff(watt_seconds / WATT_HOUR) <= 4, "{consumed} Wh, {watt_seconds} Ws");
 }
 
 #[test]
