@@ -2,20 +2,31 @@
 //!
 //! A [`Config`] comes out of [`load::load`] only when nothing at all is wrong with the files it was read from.
 
+mod address;
+mod conflict;
+mod device;
 pub mod diff;
+mod file;
+mod keys;
+mod layer;
 pub mod load;
+mod parse;
 pub mod profile;
 mod resolve;
-pub mod tree;
+mod source;
+mod tree;
+mod values;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::line::LineSettings;
 use crate::signal::Output;
+
+pub use address::{Address, AddressError};
+pub use device::{Device, DeviceError, Sim};
 
 /// Everything that the files say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -93,27 +104,8 @@ pub struct Port {
     pub listen: Vec<Listener>,
 }
 
-/// `device:`
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(into = "String")]
-pub enum Device {
-    /// A path under /dev (or wherever a tty is).
-    Path(PathBuf),
-    /// A simulated device: no hardware.
-    Sim(Sim),
-}
-
-/// `device: sim:…`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sim {
-    /// `sim:dsmr-p1`: a DSMR 5 meter, a telegram each second.
-    DsmrP1,
-    /// `sim:echo`: gives back what is written to it.
-    Echo,
-}
-
 /// `line:`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Line {
     /// Baud rate, data bits, parity, stop bits, flow control.
@@ -123,6 +115,12 @@ pub struct Line {
     pub clocal: bool,
     /// Whether the driver is asked to hand bytes over at once (ASYNC_LOW_LATENCY), where it can.
     pub low_latency: bool,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Line { settings: LineSettings::default(), clocal: true, low_latency: true }
+    }
 }
 
 /// `modem:`
@@ -185,33 +183,16 @@ pub struct Listener {
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
     /// How a peer that vanished without a word is found out; `None` is `off`.
+    #[serde(serialize_with = "keepalive_or_off")]
     pub keepalive: Option<Keepalive>,
 }
 
 /// `protocol:`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// The bytes and nothing else.
     Raw,
-}
-
-/// `address:`
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(into = "String")]
-pub enum Address {
-    /// `*:port`: every address of the machine, IPv6 and IPv4.
-    Any {
-        /// 0: the kernel chooses.
-        port: u16,
-    },
-    /// `host:port`, `[v6]:port`, or a bare port, which is 127.0.0.1.
-    Host {
-        /// A literal address or a name.
-        host: String,
-        /// 0: the kernel chooses.
-        port: u16,
-    },
 }
 
 /// `access:`
@@ -253,4 +234,19 @@ pub struct Keepalive {
     /// How long sent bytes may stay without an acknowledgement (TCP_USER_TIMEOUT); zero is the system's default.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub user_timeout: Duration,
+}
+
+impl Default for Keepalive {
+    /// A peer that is gone is noticed after a minute.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Keepalive { idle: seconds(30), interval: seconds(10), count: 3, user_timeout: seconds(60) }
+    }
+}
+
+fn keepalive_or_off<S: Serializer>(keepalive: &Option<Keepalive>, serializer: S) -> Result<S::Ok, S::Error> {
+    match keepalive {
+        Some(keepalive) => keepalive.serialize(serializer),
+        None => serializer.serialize_str("off"),
+    }
 }

@@ -1,0 +1,137 @@
+//! What two ports cannot share: a name, a device, an address. Ports that are not enabled are in nobody's way.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::Hash;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::layer::NamedPort;
+use super::source::{Place, Problem};
+use super::{Address, Device, Port};
+
+/// A port as it is written, and as it was resolved if it could be.
+pub(super) type Resolved<'a> = (&'a NamedPort, Option<Port>);
+
+/// All that is between the ports.
+pub(super) fn check(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+    names(ports, problems);
+    devices(ports, problems);
+    addresses(ports, problems);
+}
+
+fn names(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+    let mut seen: HashMap<&str, Place> = HashMap::new();
+    for (named, _) in ports {
+        match seen.get(named.name.as_str()) {
+            Some(first) => problems.push(
+                Problem::new(named.place, &named.path, "there are two ports of this name")
+                    .note("the other is at", *first)
+                    .help("give one of them another name, or remove it"),
+            ),
+            None => {
+                seen.insert(&named.name, named.place);
+            }
+        }
+    }
+}
+
+/// Where a device is written.
+#[derive(Clone)]
+struct Owner<'a> {
+    port: &'a str,
+    path: &'a Path,
+    place: Place,
+}
+
+fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+    let mut by_text: HashMap<&Path, Owner<'_>> = HashMap::new();
+    let mut by_target: HashMap<PathBuf, Owner<'_>> = HashMap::new();
+    let mut by_number: HashMap<u64, Owner<'_>> = HashMap::new();
+    for (named, port) in ports {
+        let Some(device) = &named.layer.device else { continue };
+        let Device::Path(path) = &device.value else { continue };
+        let metadata = fs::metadata(path).ok();
+        if let Some(kind) = metadata.as_ref().and_then(not_a_device) {
+            let message = format!("{} is {kind}, not a serial device", path.display());
+            problems.push(Problem::new(device.place, &device.path, message).help(
+                "`ls -l /dev/serial/by-id` lists the USB adapters; built-in ones are /dev/ttyS0, /dev/ttyAMA0 …",
+            ));
+            continue;
+        }
+        if !port.as_ref().is_some_and(|port| port.enable) {
+            continue;
+        }
+        let owner = Owner { port: &named.name, path, place: device.place };
+        let number = metadata.map(|metadata| metadata.rdev());
+        let others = [
+            claim(&mut by_text, path.as_path(), &owner),
+            fs::canonicalize(path).ok().and_then(|target| claim(&mut by_target, target, &owner)),
+            number.and_then(|number| claim(&mut by_number, number, &owner)),
+        ];
+        if let Some(other) = others.into_iter().flatten().next() {
+            let message = if other.path == path.as_path() {
+                format!("the port `{}` has this device already", other.port)
+            } else {
+                format!("this is the device of the port `{}` by another name: {}", other.port, other.path.display())
+            };
+            problems.push(
+                Problem::new(device.place, &device.path, message)
+                    .note("it is at", other.place)
+                    .help("one port can have any number of listeners: move those of this port there"),
+            );
+        }
+    }
+}
+
+/// The one that was there before.
+fn claim<'a, K: Eq + Hash>(claims: &mut HashMap<K, Owner<'a>>, key: K, owner: &Owner<'a>) -> Option<Owner<'a>> {
+    match claims.entry(key) {
+        std::collections::hash_map::Entry::Occupied(first) => Some(first.get().clone()),
+        std::collections::hash_map::Entry::Vacant(free) => {
+            free.insert(owner.clone());
+            None
+        }
+    }
+}
+
+fn not_a_device(metadata: &fs::Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    if kind.is_char_device() {
+        None
+    } else if kind.is_dir() {
+        Some("a folder")
+    } else if kind.is_file() {
+        Some("an ordinary file")
+    } else if kind.is_block_device() {
+        Some("a disk")
+    } else {
+        Some("a pipe or a socket")
+    }
+}
+
+fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+    let mut by_port: HashMap<u16, Vec<(&Address, Place, &str)>> = HashMap::new();
+    for (named, port) in ports {
+        if !port.as_ref().is_some_and(|port| port.enable) {
+            continue;
+        }
+        for listener in named.layer.listen.iter().flatten() {
+            let Some(address) = &listener.address else { continue };
+            let taken = by_port.entry(address.value.port()).or_default();
+            if let Some((other, place, path)) = taken.iter().find(|(other, ..)| other.overlaps(&address.value)) {
+                let message = if **other == address.value {
+                    format!("`{other}` is taken by {path}")
+                } else {
+                    format!("`{}` overlaps with `{other}` of {path}", address.value)
+                };
+                problems.push(
+                    Problem::new(address.place, &address.path, message)
+                        .note("it is at", *place)
+                        .help("give each listener a port number of its own"),
+                );
+            }
+            taken.push((&address.value, address.place, &address.path));
+        }
+    }
+}

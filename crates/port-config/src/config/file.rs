@@ -1,0 +1,125 @@
+//! The top of a file: `include`, `defaults`, `log` and `ports`.
+
+use super::keys::{find, Role, Section};
+use super::layer::{self, entries, NamedPort, PortLayer};
+use super::parse::join;
+use super::source::{Place, Problem};
+use super::tree::{Entry, Node, Value};
+use super::values::{read, text, word, Set};
+use super::{Log, LogFormat, LogLevel};
+use crate::error::shown;
+
+/// One file, read and not yet resolved.
+#[derive(Debug, Default)]
+pub(super) struct FileLayer {
+    pub(super) include: Vec<Set<String>>,
+    pub(super) defaults: PortLayer,
+    pub(super) log: Log,
+    pub(super) ports: Vec<NamedPort>,
+}
+
+/// Reads the tree of one file; `file` is where it is in the sources.
+pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut Vec<Problem>) -> FileLayer {
+    let mut layer = FileLayer::default();
+    let entries = match root {
+        Some(Node { value: Value::Map(entries), .. }) => entries.as_slice(),
+        None | Some(Node { value: Value::Null, .. }) => &[],
+        Some(node) => {
+            let message = format!("a configuration is a mapping, not {}", node.kind());
+            problems.push(Problem::new(node.place, "", message).help(SMALLEST));
+            return layer;
+        }
+    };
+    for entry in entries {
+        let Some(key) = find(role, entry, &join("", &entry.key.text), problems) else {
+            continue;
+        };
+        let path = key.name;
+        match path {
+            "include" => layer.include = include(&entry.value, path, problems),
+            "defaults" => layer.defaults = layer::port(&entry.value, Role::Defaults, path, problems),
+            "log" => layer.log = log(&entry.value, path, problems),
+            _ => layer.ports = ports(&entry.value, path, problems),
+        }
+    }
+    let knows = |entry: &Entry| ["defaults", "control", "http", "log"].contains(&entry.key.text.as_str());
+    // anything else is `ports` or `include`, or an attempt at them that has been talked about
+    if role == Role::Main && entries.iter().all(knows) {
+        problems.push(Problem::new(Place::start(file), "", "there are no `ports`").help(SMALLEST));
+    }
+    layer
+}
+
+const SMALLEST: &str = "\
+the smallest useful configuration is
+ports:
+  console:
+    device: /dev/ttyUSB0
+    line: 115200 8N1
+    listen:
+      - { protocol: raw, address: 4001 }";
+
+fn include(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<Set<String>> {
+    let mut one = |node: &Node, path: &str| {
+        read(node, path, problems, |node| text(node, "`include: ports.d/*.yaml`").map(str::to_owned))
+    };
+    match &node.value {
+        Value::Null => Vec::new(),
+        Value::Seq(nodes) => {
+            nodes.iter().enumerate().filter_map(|(index, node)| one(node, &format!("{path}[{index}]"))).collect()
+        }
+        _ => one(node, path).into_iter().collect(),
+    }
+}
+
+fn log(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Log {
+    let mut log = Log::default();
+    for entry in entries(node, path, "{ level: info, format: auto }", problems) {
+        let path = join(path, &entry.key.text);
+        let Some(key) = find(Role::Inside(Section::Log), entry, &path, problems) else {
+            continue;
+        };
+        if key.name == "level" {
+            let words = [
+                ("error", LogLevel::Error),
+                ("warn", LogLevel::Warn),
+                ("info", LogLevel::Info),
+                ("debug", LogLevel::Debug),
+                ("trace", LogLevel::Trace),
+            ];
+            log.level =
+                read(&entry.value, &path, problems, |node| word(node, &words, &[])).map_or(log.level, |set| set.value);
+        } else {
+            let words = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+            let format = read(&entry.value, &path, problems, |node| word(node, &words, &["journal"]));
+            log.format = format.map_or(log.format, |set| set.value);
+        }
+    }
+    log
+}
+
+fn ports(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<NamedPort> {
+    let example = "`ports:` and below it, indented, a name for each port";
+    entries(node, path, example, problems).iter().map(|entry| port(entry, path, problems)).collect()
+}
+
+fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> NamedPort {
+    let (name, place) = (entry.key.text.clone(), entry.key.place);
+    let path = join(path, &name);
+    if !is_port_name(&name) {
+        let message = format!("`{}` cannot be the name of a port", shown(&name));
+        problems.push(
+            Problem::new(place, &path, message)
+                .help("a name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and begins with none of . and -"),
+        );
+    }
+    let layer = layer::port(&entry.value, Role::Port, &path, problems);
+    NamedPort { name, place, path, layer }
+}
+
+/// What can stand in a command line, a log, a file name and a URL without quotes.
+fn is_port_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && !name.starts_with(['-', '.'])
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}

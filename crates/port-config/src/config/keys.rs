@@ -1,0 +1,471 @@
+//! Every key of the configuration: where it may stand, and whether this version does what it says.
+//!
+//! A key that is not built yet is refused by name, never ignored, unless its value is what the program does anyway.
+
+use super::parse::join;
+use super::source::Problem;
+use super::tree::{Entry, Key, Node, Scalar, Style, Value};
+
+/// A mapping of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    Top,
+    Control,
+    Http,
+    Log,
+    Port,
+    /// What concerns clients: on a port or on a listener.
+    Client,
+    Expect,
+    Line,
+    Rs485,
+    Modem,
+    OnConnect,
+    Keepalive,
+    Listener,
+    Tls,
+    Capture,
+}
+
+/// Where a mapping of the file is, which says what it may contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The whole of the file that was asked for.
+    Main,
+    /// The whole of an included file.
+    Included,
+    /// A port.
+    Port,
+    /// A port's keys without what makes it that port.
+    Defaults,
+    /// An entry of `listen`.
+    Listener,
+    /// Any other.
+    Inside(Section),
+}
+
+#[derive(Debug)]
+pub(super) struct KnownKey {
+    pub(super) name: &'static str,
+    section: Section,
+    status: Status,
+    /// What its mapping contains.
+    opens: Option<Section>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Status {
+    Built,
+    /// And the value that is accepted all the same.
+    NotBuilt(Neutral),
+}
+
+/// A value that equals what the program does without the key.
+#[derive(Clone, Copy, Debug)]
+enum Neutral {
+    Never,
+    /// `false`, `no`, `off`
+    Off,
+    /// `0`, `0s`
+    Zero,
+    /// An empty list, mapping or text.
+    Empty,
+    Word(&'static str),
+    /// A mapping in which every value is this word.
+    All(&'static str),
+    /// A mapping with `enabled: false`.
+    Disabled,
+}
+
+use Section as In;
+use Status::{Built, NotBuilt};
+
+const KEYS: &[KnownKey] = &[
+    key("include", In::Top, Built),
+    mapping("defaults", In::Top, Built, In::Port),
+    mapping("control", In::Top, NotBuilt(Neutral::Off), In::Control),
+    mapping("http", In::Top, NotBuilt(Neutral::Off), In::Http),
+    mapping("log", In::Top, Built, In::Log),
+    key("ports", In::Top, Built),
+    key("socket", In::Control, NotBuilt(Neutral::Never)),
+    key("group", In::Control, NotBuilt(Neutral::Never)),
+    key("mode", In::Control, NotBuilt(Neutral::Never)),
+    key("address", In::Http, NotBuilt(Neutral::Never)),
+    key("level", In::Log, Built),
+    key("format", In::Log, Built),
+    key("device", In::Port, Built),
+    key("usb", In::Port, NotBuilt(Neutral::Never)),
+    key("usb-serial", In::Port, NotBuilt(Neutral::Never)),
+    key("enable", In::Port, Built),
+    key("profile", In::Port, Built),
+    mapping("expect", In::Port, NotBuilt(Neutral::Empty), In::Expect),
+    mapping("line", In::Port, Built, In::Line),
+    mapping("modem", In::Port, Built, In::Modem),
+    key("reset", In::Port, NotBuilt(Neutral::Empty)),
+    key("open", In::Port, NotBuilt(Neutral::Word("always"))),
+    key("linger", In::Port, NotBuilt(Neutral::Never)),
+    key("exclusive", In::Port, Built),
+    key("lock-file", In::Port, NotBuilt(Neutral::Off)),
+    key("write", In::Port, Built),
+    key("frame", In::Port, Built),
+    key("crc", In::Port, Built),
+    key("gather", In::Port, Built),
+    key("backlog", In::Port, Built),
+    mapping("listen", In::Port, Built, In::Listener),
+    mapping("capture", In::Port, NotBuilt(Neutral::Never), In::Capture),
+    key("frame", In::Expect, NotBuilt(Neutral::Never)),
+    key("baud", In::Line, Built),
+    key("data-bits", In::Line, Built),
+    key("parity", In::Line, Built),
+    key("stop-bits", In::Line, Built),
+    key("flow-control", In::Line, Built),
+    key("clocal", In::Line, Built),
+    key("low-latency", In::Line, Built),
+    mapping("rs485", In::Line, NotBuilt(Neutral::Disabled), In::Rs485),
+    key("enabled", In::Rs485, NotBuilt(Neutral::Never)),
+    key("rts-on-send", In::Rs485, NotBuilt(Neutral::Never)),
+    key("rts-after-send", In::Rs485, NotBuilt(Neutral::Never)),
+    key("delay-before-send", In::Rs485, NotBuilt(Neutral::Never)),
+    key("delay-after-send", In::Rs485, NotBuilt(Neutral::Never)),
+    key("rx-during-tx", In::Rs485, NotBuilt(Neutral::Never)),
+    key("dtr", In::Modem, Built),
+    key("rts", In::Modem, Built),
+    key("hangup-on-close", In::Modem, Built),
+    mapping("on-connect", In::Modem, NotBuilt(Neutral::All("keep")), In::OnConnect),
+    key("dtr", In::OnConnect, NotBuilt(Neutral::Never)),
+    key("rts", In::OnConnect, NotBuilt(Neutral::Never)),
+    key("protocol", In::Listener, Built),
+    key("address", In::Listener, Built),
+    key("rfc2217", In::Listener, NotBuilt(Neutral::Off)),
+    key("notify", In::Listener, NotBuilt(Neutral::Off)),
+    mapping("tls", In::Listener, NotBuilt(Neutral::Never), In::Tls),
+    key("access", In::Client, Built),
+    key("allow", In::Client, NotBuilt(Neutral::Never)),
+    key("deny", In::Client, NotBuilt(Neutral::Empty)),
+    key("max-clients", In::Client, Built),
+    key("when-full", In::Client, NotBuilt(Neutral::Word("refuse"))),
+    key("on-lag", In::Client, Built),
+    key("idle-timeout", In::Client, NotBuilt(Neutral::Zero)),
+    mapping("keepalive", In::Client, Built, In::Keepalive),
+    key("banner", In::Client, NotBuilt(Neutral::Empty)),
+    key("signature", In::Client, NotBuilt(Neutral::Never)),
+    key("replay", In::Client, NotBuilt(Neutral::Zero)),
+    key("break-on-sync", In::Client, NotBuilt(Neutral::Off)),
+    key("write-hold", In::Client, NotBuilt(Neutral::Never)),
+    key("enter", In::Client, NotBuilt(Neutral::Word("as-is"))),
+    key("idle", In::Keepalive, Built),
+    key("interval", In::Keepalive, Built),
+    key("count", In::Keepalive, Built),
+    key("user-timeout", In::Keepalive, Built),
+    key("certificate", In::Tls, NotBuilt(Neutral::Never)),
+    key("key", In::Tls, NotBuilt(Neutral::Never)),
+    key("client-ca", In::Tls, NotBuilt(Neutral::Never)),
+    key("file", In::Capture, NotBuilt(Neutral::Never)),
+    key("direction", In::Capture, NotBuilt(Neutral::Never)),
+    key("format", In::Capture, NotBuilt(Neutral::Never)),
+    key("timestamp", In::Capture, NotBuilt(Neutral::Never)),
+    key("max-size", In::Capture, NotBuilt(Neutral::Never)),
+    key("max-age", In::Capture, NotBuilt(Neutral::Never)),
+    key("keep", In::Capture, NotBuilt(Neutral::Never)),
+];
+
+const fn key(name: &'static str, section: Section, status: Status) -> KnownKey {
+    KnownKey { name, section, status, opens: None }
+}
+
+const fn mapping(name: &'static str, section: Section, status: Status, opens: Section) -> KnownKey {
+    KnownKey { name, section, status, opens: Some(opens) }
+}
+
+/// Words of other programs, and words that lie near.
+const OTHER_WORDS: &[(&str, &str)] = &[
+    ("connection", "`connection` is ser2net's word: here each entry of `ports` is one"),
+    ("connections", "write `ports`"),
+    ("accepter", "write `listen: [{ protocol: raw, address: \"*:4001\" }]`"),
+    ("connector", "write `device: /dev/…`"),
+    ("speed", "the speed is `baud`, under `line`"),
+    ("baudrate", "the speed is `baud`, under `line`"),
+    ("baud-rate", "the speed is `baud`, under `line`"),
+    ("bytesize", "write `data-bits`, under `line`"),
+    ("tty", "write `device: /dev/…`"),
+    ("path", "write `device: /dev/…`"),
+    ("host", "write `address: \"host:port\"`"),
+    ("bind", "write `address: \"host:port\"`"),
+    ("port", "write `address: 4001` or `address: \"*:4001\"` on an entry of `listen`"),
+    ("readonly", "write `access: read-only`"),
+    ("read-only", "write `access: read-only`"),
+    ("name", "a port's name is its key under `ports`"),
+];
+
+impl Section {
+    /// Where its keys belong.
+    fn whereabouts(self) -> &'static str {
+        match self {
+            In::Top => "at the left margin of the file",
+            In::Control => "under `control`",
+            In::Http => "under `http`",
+            In::Log => "under `log`",
+            In::Port => "on a port",
+            In::Client => "on a port or on an entry of its `listen`",
+            In::Expect => "under `expect`",
+            In::Line => "under `line`",
+            In::Rs485 => "under `rs485`",
+            In::Modem => "under `modem`",
+            In::OnConnect => "under `on-connect`",
+            In::Keepalive => "under `keepalive`",
+            In::Listener => "on an entry of `listen`",
+            In::Tls => "under `tls`",
+            In::Capture => "under `capture`",
+        }
+    }
+}
+
+impl Role {
+    fn allows(self, key: &KnownKey) -> bool {
+        match self {
+            Role::Main => key.section == In::Top,
+            Role::Included => key.section == In::Top && matches!(key.name, "ports" | "defaults"),
+            Role::Port => matches!(key.section, In::Port | In::Client),
+            Role::Defaults => Role::Port.allows(key) && !matches!(key.name, "device" | "usb" | "usb-serial" | "listen"),
+            Role::Listener => matches!(key.section, In::Listener | In::Client),
+            Role::Inside(section) => key.section == section,
+        }
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        KEYS.iter().filter(move |key| self.allows(key)).map(|key| key.name)
+    }
+}
+
+/// The built key that the entry is; what is unknown, in the wrong place or not built yet is said instead.
+///
+/// `path` is that of the entry itself.
+pub(super) fn find(role: Role, entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<&'static KnownKey> {
+    let Some(key) = KEYS.iter().find(|key| key.name == entry.key.text && role.allows(key)) else {
+        problems.push(unknown(role, &entry.key, path));
+        return None;
+    };
+    let NotBuilt(neutral) = key.status else {
+        return Some(key);
+    };
+    if !neutral.accepts(&entry.value) {
+        problems.push(not_built(key, neutral, entry, path));
+    }
+    if let (Some(section), Value::Map(entries)) = (key.opens, &entry.value.value) {
+        check_names(section, entries, path, problems);
+    }
+    None
+}
+
+/// Unknown keys in what is not built yet: better said now than by the version that builds it.
+fn check_names(section: Section, entries: &[Entry], path: &str, problems: &mut Vec<Problem>) {
+    let role = Role::Inside(section);
+    for entry in entries.iter().filter(|entry| !role.names().any(|name| name == entry.key.text)) {
+        problems.push(unknown(role, &entry.key, &join(path, &entry.key.text)));
+    }
+}
+
+fn not_built(key: &KnownKey, neutral: Neutral, entry: &Entry, path: &str) -> Problem {
+    let problem = Problem::new(entry.key.place, path, format!("`{}` is not built yet in this version", key.name));
+    if key.name == "usb" && is_number_pair(&entry.value) {
+        return problem.help(
+            "write `device: /dev/serial/by-id/…` for now; and quote such a pair of numbers, \
+                             `usb: \"0403:6001\"`: without quotes it is one number to the base of 60 in YAML 1.1",
+        );
+    }
+    match neutral {
+        Neutral::Off => problem.help(format!("only `{}: off` is possible for now", key.name)),
+        Neutral::Word(word) => problem.help(format!("only `{}: {word}` is possible for now", key.name)),
+        Neutral::Zero => problem.help(format!("only `{}: 0` is possible for now", key.name)),
+        Neutral::All(word) => problem.help(format!("only `{word}` is possible for now")),
+        Neutral::Disabled => problem.help(format!("only `{}: {{ enabled: false }}` is possible for now", key.name)),
+        Neutral::Never if matches!(key.name, "usb" | "usb-serial") => {
+            problem.help("write `device: /dev/serial/by-id/…` for now: such a name stays with the adapter, too")
+        }
+        Neutral::Never | Neutral::Empty => problem.help("remove the key"),
+    }
+}
+
+/// `0403:6001` without quotes is a number to the base of 60 in YAML 1.1.
+fn is_number_pair(node: &Node) -> bool {
+    let Value::Scalar(Scalar { text, style: Style::Plain }) = &node.value else {
+        return false;
+    };
+    text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':')
+}
+
+impl Neutral {
+    fn accepts(self, node: &Node) -> bool {
+        match self {
+            Neutral::Never => false,
+            Neutral::Off => node.is_word(&["off", "false", "no"]),
+            Neutral::Word(word) => node.text() == Some(word),
+            Neutral::Zero => {
+                let text = node.text().unwrap_or("none");
+                crate::units::parse_duration(text).is_ok_and(|time| time.is_zero())
+                    || crate::units::parse_size(text).is_ok_and(|size| size == 0)
+            }
+            Neutral::Empty => match &node.value {
+                Value::Null => true,
+                Value::Scalar(scalar) => scalar.text.is_empty(),
+                Value::Seq(nodes) => nodes.is_empty(),
+                Value::Map(entries) => entries.is_empty(),
+            },
+            Neutral::All(word) => match &node.value {
+                Value::Map(entries) => entries.iter().all(|entry| entry.value.text() == Some(word)),
+                _ => false,
+            },
+            Neutral::Disabled => match &node.value {
+                Value::Map(entries) => entries
+                    .iter()
+                    .find(|entry| entry.key.text == "enabled")
+                    .is_none_or(|entry| entry.value.is_word(&["false", "no", "off"])),
+                _ => false,
+            },
+        }
+    }
+}
+
+fn unknown(role: Role, key: &Key, path: &str) -> Problem {
+    let name = key.text.as_str();
+    let here: Vec<&str> = role.names().collect();
+    let elsewhere: Vec<&KnownKey> = KEYS.iter().filter(|key| !role.allows(key)).collect();
+    if let Some(refused) = refused_here(role, name) {
+        return Problem::new(key.place, path, refused.0).help(refused.1);
+    }
+    let problem = Problem::new(key.place, path, "unknown key");
+    if let Some(near) = nearest(name, here.iter().copied()) {
+        return problem.help(format!("did you mean `{near}`?"));
+    }
+    if elsewhere.iter().any(|key| key.name == name) {
+        return problem.help(format!("`{name}` belongs {}", whereabouts(name, &elsewhere)));
+    }
+    let other = nearest(name, OTHER_WORDS.iter().map(|(word, _)| *word));
+    if let Some((_, help)) = OTHER_WORDS.iter().find(|(word, _)| Some(*word) == other) {
+        return problem.help(*help);
+    }
+    if let Some(near) = nearest(name, elsewhere.iter().map(|key| key.name)) {
+        return problem.help(format!("did you mean `{near}`? It belongs {}", whereabouts(near, &elsewhere)));
+    }
+    problem.help(format!("the keys here are {}", here.join(", ")))
+}
+
+/// All places of a key; those that are built, if one is.
+fn whereabouts(name: &str, keys: &[&KnownKey]) -> String {
+    let named = || keys.iter().filter(|key| key.name == name);
+    let built: Vec<&str> =
+        named().filter(|key| matches!(key.status, Built)).map(|key| key.section.whereabouts()).collect();
+    let places = if built.is_empty() { named().map(|key| key.section.whereabouts()).collect() } else { built };
+    places.join(" or ")
+}
+
+/// Keys that would make sense and are not wanted there.
+fn refused_here(role: Role, name: &str) -> Option<(String, &'static str)> {
+    match role {
+        Role::Included if name == "include" => Some((
+            "an included file cannot include others".to_owned(),
+            "name all the files in the `include` of the main file; it takes a list, too",
+        )),
+        Role::Included if Role::Main.names().any(|known| known == name) => Some((
+            format!("`{name}` belongs in the main file"),
+            "an included file has `ports` and may have `defaults` for them",
+        )),
+        Role::Defaults if matches!(name, "device" | "usb" | "usb-serial" | "listen") => {
+            Some((format!("`{name}` cannot be a default"), "every port has its own: write it on the port"))
+        }
+        _ => None,
+    }
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // a word of this length is no slip of the finger, and comparing costs its square
+    if word.len() > 64 {
+        return None;
+    }
+    let plain = kebab(word);
+    let squeezed = |text: &str| text.replace('-', "");
+    known
+        .map(|candidate| {
+            let distance = if squeezed(candidate) == squeezed(&plain) {
+                0
+            } else {
+                strsim::damerau_levenshtein(&plain, candidate)
+            };
+            (distance, candidate)
+        })
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).clamp(1, 3) && *distance < plain.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// [`nearest`] for names that have a beginning in common: `dsmr` for `dsmr-p1`.
+pub(super) fn nearest_or_longer<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    nearest(word, known.clone()).or_else(|| known.into_iter().find(|known| word.len() > 2 && known.starts_with(word)))
+}
+
+/// `maxClients`, `MAX_CLIENTS` and `Max-Clients` as `max-clients`.
+fn kebab(word: &str) -> String {
+    let mut kebab = String::with_capacity(word.len() + 4);
+    let mut after_lower = false;
+    for c in word.chars() {
+        if c.is_ascii_uppercase() && after_lower {
+            kebab.push('-');
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        kebab.push(if c == '_' || c == ' ' { '-' } else { c.to_ascii_lowercase() });
+    }
+    kebab
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTRACT: &str = include_str!("../../tests/contract.yaml");
+    const SHIPPED: &str = include_str!("../../../../config/sermux.yaml");
+
+    fn mentions(text: &str, key: &str) -> bool {
+        let before = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        text.match_indices(&format!("{key}:")).any(|(index, _)| !text[..index].ends_with(before))
+    }
+
+    #[test]
+    fn every_key_is_in_the_contract_and_in_the_shipped_file() {
+        for key in KEYS {
+            assert!(mentions(CONTRACT, key.name), "{} is not in the contract", key.name);
+            assert!(mentions(SHIPPED, key.name), "{} is not in config/sermux.yaml", key.name);
+        }
+    }
+
+    #[test]
+    fn no_key_is_twice_in_the_same_mapping() {
+        let roles = [Role::Main, Role::Included, Role::Port, Role::Defaults, Role::Listener];
+        for role in roles {
+            let mut names: Vec<_> = role.names().collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        let known = || Role::Port.names();
+        for (word, meant) in [
+            ("max-client", Some("max-clients")),
+            ("maxClients", Some("max-clients")),
+            ("MAX_CLIENTS", Some("max-clients")),
+            ("maxclients", Some("max-clients")),
+            ("lsiten", Some("listen")),
+            ("devcie", Some("device")),
+            ("on_lag", Some("on-lag")),
+            ("baud", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, known()), meant, "{word}");
+        }
+    }
+}

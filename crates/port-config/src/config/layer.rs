@@ -1,0 +1,340 @@
+//! Mappings of the file as layers: what is written, each value read and with its place, and nothing decided yet.
+//!
+//! A port's own mapping, its profile and the file's `defaults` are one layer each; `resolve` lays them over each other.
+
+use std::time::Duration;
+
+use super::keys::{find, nearest_or_longer, Role, Section};
+use super::parse::join;
+use super::source::{Place, Problem};
+use super::tree::{Entry, Node, Value};
+use super::values::{boolean, duration, number, one_of, parsed, read, size, text, word, Set, Wrong, FALSE, TRUE};
+use super::{profile, Access, Address, AddressError, Crc, Device, DeviceError, Frame, OnLag, Protocol, Sim, Write};
+use crate::error::shown;
+use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
+use crate::signal::Output;
+
+/// Bytes of history: below a page nothing is gained, and 64 MiB is an hour and a half at 115200 baud.
+pub(super) const BACKLOG: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024 * 1024;
+
+/// A port's keys.
+#[derive(Debug, Default)]
+pub(super) struct PortLayer {
+    pub(super) device: Option<Set<Device>>,
+    pub(super) enable: Option<Set<bool>>,
+    pub(super) profile: Option<Set<&'static str>>,
+    pub(super) line: LineLayer,
+    pub(super) modem: ModemLayer,
+    pub(super) exclusive: Option<Set<bool>>,
+    pub(super) write: Option<Set<Write>>,
+    pub(super) frame: Option<Set<Frame>>,
+    pub(super) crc: Option<Set<Crc>>,
+    pub(super) gather: Option<Set<Duration>>,
+    pub(super) backlog: Option<Set<usize>>,
+    pub(super) client: ClientLayer,
+    pub(super) listen: Option<Vec<ListenerLayer>>,
+    /// Keys that were written, right or wrong: what is there need not be asked for.
+    pub(super) written: Vec<String>,
+}
+
+/// `line:`
+#[derive(Debug, Default)]
+pub(super) struct LineLayer {
+    pub(super) baud: Option<Set<BaudRate>>,
+    pub(super) data_bits: Option<Set<DataBits>>,
+    pub(super) parity: Option<Set<Parity>>,
+    pub(super) stop_bits: Option<Set<StopBits>>,
+    pub(super) flow_control: Option<Set<FlowControl>>,
+    pub(super) clocal: Option<Set<bool>>,
+    pub(super) low_latency: Option<Set<bool>>,
+}
+
+/// `modem:`
+#[derive(Debug, Default)]
+pub(super) struct ModemLayer {
+    pub(super) dtr: Option<Set<Output>>,
+    pub(super) rts: Option<Set<Output>>,
+    pub(super) hangup_on_close: Option<Set<bool>>,
+}
+
+/// An entry of `listen:`
+#[derive(Debug)]
+pub(super) struct ListenerLayer {
+    pub(super) protocol: Option<Set<Protocol>>,
+    pub(super) address: Option<Set<Address>>,
+    pub(super) client: ClientLayer,
+}
+
+/// What may stand on a port or on a listener.
+#[derive(Debug, Default)]
+pub(super) struct ClientLayer {
+    pub(super) access: Option<Set<Access>>,
+    pub(super) max_clients: Option<Set<usize>>,
+    pub(super) on_lag: Option<Set<OnLag>>,
+    pub(super) keepalive: Option<KeepaliveLayer>,
+}
+
+/// `keepalive:`
+#[derive(Debug)]
+pub(super) enum KeepaliveLayer {
+    Off,
+    On { idle: Option<Duration>, interval: Option<Duration>, count: Option<u32>, user_timeout: Option<Duration> },
+}
+
+/// The entries of a mapping; nothing at all is an empty one.
+pub(super) fn entries<'n>(node: &'n Node, path: &str, example: &str, problems: &mut Vec<Problem>) -> &'n [Entry] {
+    match &node.value {
+        Value::Map(entries) => entries,
+        Value::Null => &[],
+        _ => {
+            let message = format!("a mapping is needed here, not {}", node.kind());
+            problems.push(Problem::new(node.place, path, message).help(format!("write {example}")));
+            &[]
+        }
+    }
+}
+
+/// Goes through the keys of a mapping that are built; the rest is said by [`find`].
+fn each_key(
+    entries: &[Entry],
+    role: Role,
+    path: &str,
+    problems: &mut Vec<Problem>,
+    mut take: impl FnMut(&str, &Node, &str, &mut Vec<Problem>),
+) {
+    for entry in entries {
+        let path = join(path, &entry.key.text);
+        if let Some(key) = find(role, entry, &path, problems) {
+            take(key.name, &entry.value, &path, problems);
+        }
+    }
+}
+
+/// A port, `defaults:` or a profile.
+pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Problem>) -> PortLayer {
+    let mut layer = PortLayer::default();
+    let entries = entries(node, path, "the keys of a port, one a line, indented", problems);
+    layer.written = entries.iter().map(|entry| entry.key.text.clone()).collect();
+    each_key(entries, role, path, problems, |key, value, path, problems| match key {
+        "device" => layer.device = read(value, path, problems, device),
+        "enable" => layer.enable = read(value, path, problems, boolean),
+        "profile" => layer.profile = read(value, path, problems, profile_name),
+        "line" => layer.line = line(value, path, problems),
+        "modem" => layer.modem = modem(value, path, problems),
+        "exclusive" => layer.exclusive = read(value, path, problems, boolean),
+        "write" => {
+            let words = [("any", Write::Any), ("none", Write::None)];
+            layer.write = read(value, path, problems, |node| word(node, &words, &["first", "last"]));
+        }
+        "frame" => layer.frame = read(value, path, problems, frame),
+        "crc" => {
+            let words = [("pass", Crc::Pass), ("drop", Crc::Drop)];
+            layer.crc = read(value, path, problems, |node| word(node, &words, &[]));
+        }
+        "gather" => {
+            // more than that is no gathering but a hidden outage
+            let range = Duration::ZERO..=Duration::from_secs(10);
+            layer.gather = read(value, path, problems, |node| duration(node, range));
+        }
+        "backlog" => layer.backlog = read(value, path, problems, |node| size(node, BACKLOG)),
+        "listen" => layer.listen = listen(value, path, problems),
+        _ => client_key(&mut layer.client, key, value, path, problems),
+    });
+    layer
+}
+
+fn listen(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Vec<ListenerLayer>> {
+    match &node.value {
+        Value::Null => Some(Vec::new()),
+        Value::Seq(nodes) => {
+            let listener = |(index, node)| listener(node, &format!("{path}[{index}]"), problems);
+            Some(nodes.iter().enumerate().map(listener).collect())
+        }
+        _ => {
+            let message = format!("a list is needed here, not {}", node.kind());
+            problems.push(Problem::new(node.place, path, message).help(format!("write `listen: [{LISTENER}]`")));
+            None
+        }
+    }
+}
+
+const LISTENER: &str = "{ protocol: raw, address: \"*:4001\" }";
+
+fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLayer {
+    let mut layer = ListenerLayer { protocol: None, address: None, client: ClientLayer::default() };
+    let before = problems.len();
+    let entries = entries(node, path, LISTENER, problems);
+    if problems.len() > before {
+        return layer;
+    }
+    each_key(entries, Role::Listener, path, problems, |key, value, path, problems| match key {
+        "protocol" => {
+            let words = [("raw", Protocol::Raw)];
+            layer.protocol = read(value, path, problems, |node| word(node, &words, &["telnet"]));
+        }
+        "address" => layer.address = read(value, path, problems, address),
+        _ => client_key(&mut layer.client, key, value, path, problems),
+    });
+    for (key, example) in [("protocol", "protocol: raw"), ("address", "address: \"*:4001\"")] {
+        if !entries.iter().any(|entry| entry.key.text == key) {
+            let message = format!("the listener has no `{key}`");
+            problems.push(Problem::new(node.place, path, message).help(format!("add `{example}`")));
+        }
+    }
+    layer
+}
+
+fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, problems: &mut Vec<Problem>) {
+    match key {
+        "access" => {
+            let words =
+                [("read-only", Access::ReadOnly), ("read-write", Access::ReadWrite), ("control", Access::Control)];
+            layer.access = read(value, path, problems, |node| word(node, &words, &[]));
+        }
+        "max-clients" => layer.max_clients = read(value, path, problems, |node| number(node, 1..=100_000)),
+        "on-lag" => {
+            let words = [("disconnect", OnLag::Disconnect), ("skip", OnLag::Skip), ("hold", OnLag::Hold)];
+            layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
+        }
+        "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
+        _ => debug_assert!(false, "the table of keys says that `{key}` is built"),
+    }
+}
+
+fn keepalive(node: &Node, path: &str, problems: &mut Vec<Problem>) -> KeepaliveLayer {
+    if node.is_word(FALSE) {
+        return KeepaliveLayer::Off;
+    }
+    let (mut idle, mut interval, mut count, mut user_timeout) = (None, None, None, None);
+    if !node.is_word(TRUE) {
+        let example = "`off`, or { idle: 30s, interval: 10s, count: 3, user-timeout: 60s }";
+        let entries = entries(node, path, example, problems);
+        let role = Role::Inside(Section::Keepalive);
+        each_key(entries, role, path, problems, |key, node, path, problems| match key {
+            "idle" => idle = read(node, path, problems, whole_seconds),
+            "interval" => interval = read(node, path, problems, whole_seconds),
+            // MAX_TCP_KEEPCNT (include/net/tcp.h)
+            "count" => count = read(node, path, problems, |node| number(node, 1..=127)),
+            _ => {
+                let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
+                user_timeout = read(node, path, problems, |node| duration(node, range));
+            }
+        });
+    }
+    KeepaliveLayer::On {
+        idle: idle.map(|set| set.value),
+        interval: interval.map(|set| set.value),
+        count: count.map(|set| set.value),
+        user_timeout: user_timeout.map(|set| set.value),
+    }
+}
+
+/// What TCP_KEEPIDLE and TCP_KEEPINTVL take: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL (include/net/tcp.h).
+fn whole_seconds(node: &Node) -> Result<Duration, Wrong> {
+    let time = duration(node, Duration::from_secs(1)..=Duration::from_secs(32_767))?;
+    if time.subsec_nanos() == 0 {
+        return Ok(time);
+    }
+    Err(Wrong::new("the system takes whole seconds here", format!("write {}s", time.as_secs())))
+}
+
+/// `9600 8N1` says all that it can say: what is left out of it is as in 8N1, whatever the layers below have.
+fn line(node: &Node, path: &str, problems: &mut Vec<Problem>) -> LineLayer {
+    let mut layer = LineLayer::default();
+    if let Value::Scalar(_) = node.value {
+        let short = |node: &Node| parsed::<LineSettings>(node, "9600 8N1");
+        let Some(Set { value, place, path }) = read(node, path, problems, short) else {
+            return layer;
+        };
+        layer.baud = Some(Set { value: value.baud, place, path: path.clone() });
+        layer.data_bits = Some(Set { value: value.data_bits, place, path: path.clone() });
+        layer.parity = Some(Set { value: value.parity, place, path: path.clone() });
+        layer.stop_bits = Some(Set { value: value.stop_bits, place, path: path.clone() });
+        layer.flow_control = Some(Set { value: value.flow_control, place, path });
+        return layer;
+    }
+    let entries =
+        entries(node, path, "`line: 9600 8N1`, or a mapping with baud, data-bits, parity, stop-bits", problems);
+    each_key(entries, Role::Inside(Section::Line), path, problems, |key, value, path, problems| match key {
+        "baud" => layer.baud = read(value, path, problems, |node| parsed(node, "9600 or 115200")),
+        "data-bits" => layer.data_bits = read(value, path, problems, |node| parsed(node, "5, 6, 7 or 8")),
+        "parity" => layer.parity = read(value, path, problems, |node| parsed(node, "none, even, odd, mark or space")),
+        "stop-bits" => layer.stop_bits = read(value, path, problems, |node| parsed(node, "1, 1.5 or 2")),
+        "flow-control" => {
+            layer.flow_control = read(value, path, problems, |node| parsed(node, "none, rts-cts, xon-xoff or dtr-dsr"));
+        }
+        "clocal" => layer.clocal = read(value, path, problems, boolean),
+        _ => layer.low_latency = read(value, path, problems, boolean),
+    });
+    layer
+}
+
+fn modem(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ModemLayer {
+    let mut layer = ModemLayer::default();
+    let entries = entries(node, path, "{ dtr: on, rts: on, hangup-on-close: false }", problems);
+    each_key(entries, Role::Inside(Section::Modem), path, problems, |key, value, path, problems| match key {
+        "dtr" => layer.dtr = read(value, path, problems, output),
+        "rts" => layer.rts = read(value, path, problems, output),
+        _ => layer.hangup_on_close = read(value, path, problems, boolean),
+    });
+    layer
+}
+
+fn output(node: &Node) -> Result<Output, Wrong> {
+    word(node, &[("on", Output::On), ("off", Output::Off), ("keep", Output::Keep)], &[])
+}
+
+fn frame(node: &Node) -> Result<Frame, Wrong> {
+    if let Value::Map(_) = node.value {
+        return Err(Wrong::new(
+            "a frame with a `delimiter` or a `gap` is not built yet in this version",
+            "write none or dsmr",
+        ));
+    }
+    word(node, &[("none", Frame::None), ("dsmr", Frame::Dsmr)], &["line"])
+}
+
+fn device(node: &Node) -> Result<Device, Wrong> {
+    text(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
+        let help = match &error {
+            DeviceError::UnknownSim(name) => match nearest_or_longer(name, Sim::NAMES.into_iter()) {
+                Some(near) => format!("did you mean `sim:{near}`?"),
+                None => format!("write {}", one_of(["sim:dsmr-p1", "sim:echo"].into_iter())),
+            },
+            DeviceError::NotBuilt(_) => "a device is a path such as /dev/ttyUSB0, sim:dsmr-p1 or sim:echo".to_owned(),
+            DeviceError::NotAbsolute(text) if text.starts_with("COM") => {
+                "on Linux a serial device is /dev/ttyS0, /dev/ttyUSB0 or the like".to_owned()
+            }
+            DeviceError::NotAbsolute(text) if text.is_empty() => "write `device: /dev/…`".to_owned(),
+            DeviceError::NotAbsolute(text) => {
+                format!("did you mean `/dev/{}`?", shown(text.trim_start_matches("dev/")))
+            }
+        };
+        Wrong::new(error.to_string(), help)
+    })
+}
+
+fn address(node: &Node) -> Result<Address, Wrong> {
+    text(node, "4001 or \"*:4001\"")?.parse().map_err(|error| match error {
+        AddressError::Wrong { what, help } => Wrong::new(what, help),
+        AddressError::NotBuilt(_) => Wrong::new(error.to_string(), "write a TCP address such as \"*:4001\""),
+    })
+}
+
+fn profile_name(node: &Node) -> Result<&'static str, Wrong> {
+    let name = text(node, "the name of a profile")?;
+    profile::names().find(|known| *known == name).ok_or_else(|| {
+        let all = format!("the profiles are {}", one_of(profile::names()).replace(" or ", " and "));
+        let near = nearest_or_longer(name, profile::names()).map(|near| format!("did you mean `{near}`?"));
+        Wrong::new(format!("there is no profile `{}`", shown(name)), near.unwrap_or(all))
+    })
+}
+
+/// A port of a file, before it is resolved.
+#[derive(Debug)]
+pub(super) struct NamedPort {
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) path: String,
+    pub(super) layer: PortLayer,
+}

@@ -1,0 +1,258 @@
+//! Files to [`Config`], or to all that is wrong with them.
+//!
+//! A file is UTF-8, at most [`MAX_FILE`] bytes, and one YAML document; JSON is YAML. `include` takes one glob or a list,
+//! relative to the folder of the file it stands in; a glob that finds nothing is fine, a plain name that finds nothing is
+//! not. The folders of a glob are as they are written: `*` and `?` do not search through folders below.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::conflict::{self, Resolved};
+use super::file::{file, FileLayer};
+use super::keys::Role;
+use super::parse::parse;
+use super::resolve::{port, Profiles};
+use super::source::{Place, Problem, Sources};
+use super::values::Set;
+use super::Config;
+use crate::{Fault, Faults};
+
+/// The largest file, in bytes; 256 ports with every key are 200 KiB.
+pub const MAX_FILE: usize = 1024 * 1024;
+
+/// The most files that `include` may find.
+pub const MAX_FILES: usize = 1000;
+
+/// A configuration without faults.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What is in force.
+    pub config: Config,
+    /// What is allowed and yet unlikely to be meant.
+    pub warnings: Vec<Fault>,
+}
+
+/// Reads a file and those it includes.
+///
+/// It may block: on the files, and on asking for the metadata of devices. No device is opened.
+///
+/// # Errors
+///
+/// All faults of all files, in their order. A file that cannot be read is a fault, too.
+pub fn load(path: &Path) -> Result<Loaded, Faults> {
+    let mut loader = Loader::default();
+    match read_text(path) {
+        Ok(text) => loader.main(path.display().to_string(), text, Base::File(path)),
+        Err(refusal) => {
+            loader.refuse(path.display().to_string(), refusal);
+        }
+    }
+    loader.finish()
+}
+
+/// Reads a text that is in no file; faults are shown with `name` for the file's.
+///
+/// `include` is refused: there is no folder it could be relative to.
+///
+/// # Errors
+///
+/// All faults.
+pub fn load_str(name: &str, text: &str) -> Result<Loaded, Faults> {
+    let mut loader = Loader::default();
+    loader.main(name.to_owned(), text.to_owned(), Base::Text);
+    loader.finish()
+}
+
+/// What `include` is relative to.
+#[derive(Clone, Copy)]
+enum Base<'a> {
+    File(&'a Path),
+    Text,
+}
+
+#[derive(Default)]
+struct Loader {
+    sources: Sources,
+    layers: Vec<FileLayer>,
+    problems: Vec<Problem>,
+}
+
+impl Loader {
+    fn main(&mut self, name: String, text: String, base: Base<'_>) {
+        let Some(layer) = self.layer(name, text, Role::Main) else {
+            return;
+        };
+        let include = layer.include.clone();
+        self.layers.push(layer);
+        match base {
+            Base::Text => self.problems.extend(include.first().map(|set| {
+                Problem::new(set.place, &set.path, "a text that is in no file cannot include files")
+                    .help("write it to a file and name that")
+            })),
+            Base::File(main) => self.include(main, &include),
+        }
+    }
+
+    /// `None` when it is no YAML at all.
+    fn layer(&mut self, name: String, text: String, role: Role) -> Option<FileLayer> {
+        let index = self.sources.add(name, text);
+        let (root, mut found) = parse(index, text_without_mark(self.sources.text(index)));
+        let stopped = root.is_none() && !found.is_empty();
+        self.problems.append(&mut found);
+        (!stopped).then(|| file(index, root.as_ref(), role, &mut self.problems))
+    }
+
+    fn include(&mut self, main: &Path, include: &[Set<String>]) {
+        let mut seen: HashSet<PathBuf> = fs::canonicalize(main).into_iter().collect();
+        for set in include {
+            let refuse = |message: String, help: &str| Problem::new(set.place, &set.path, message).help(help);
+            let found = match glob_below(main, &set.value) {
+                Ok(found) => found,
+                Err((message, help)) => {
+                    self.problems.push(refuse(message, help));
+                    continue;
+                }
+            };
+            for path in found {
+                if seen.len() > MAX_FILES {
+                    self.problems.push(refuse(format!("more than {MAX_FILES} files are included"), "name fewer"));
+                    return;
+                }
+                // a file that two globs find is read once, and one that finds itself not again
+                if !seen.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
+                    continue;
+                }
+                let name = path.display().to_string();
+                match read_text(&path) {
+                    Ok(text) => {
+                        let layer = self.layer(name, text, Role::Included);
+                        self.layers.extend(layer);
+                    }
+                    Err(refusal) if refusal.place.line > 0 => self.refuse(name, refusal),
+                    Err(refusal) => {
+                        self.problems.push(refuse(format!("{name}: {}", refusal.message), refusal.help));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The fault stands in that file itself.
+    fn refuse(&mut self, name: String, refusal: Refusal) {
+        let file = self.sources.add(name, refusal.text);
+        let place = Place { file, ..refusal.place };
+        self.problems.push(Problem::new(place, "", refusal.message).help(refusal.help));
+    }
+
+    fn finish(mut self) -> Result<Loaded, Faults> {
+        let mut warnings = Vec::new();
+        let mut profiles = Profiles::default();
+        let mut resolved: Vec<Resolved<'_>> = Vec::new();
+        for layer in &self.layers {
+            for named in &layer.ports {
+                profiles.add(named, &layer.defaults, &mut self.sources, &mut self.problems);
+                let port = port(named, &layer.defaults, &profiles, &mut self.problems, &mut warnings);
+                resolved.push((named, port));
+            }
+        }
+        conflict::check(&resolved, &mut self.problems);
+        if !self.problems.is_empty() {
+            return Err(Faults::new(self.sources.faults(self.problems)));
+        }
+        let ports: BTreeMap<_, _> =
+            resolved.into_iter().filter_map(|(named, port)| Some((named.name.clone(), port?))).collect();
+        let log = self.layers.first().map_or_else(Default::default, |layer| layer.log);
+        Ok(Loaded { config: Config { log, ports }, warnings: self.sources.faults(warnings) })
+    }
+}
+
+/// Why a file is not read.
+struct Refusal {
+    /// In that file, whatever its index.
+    place: Place,
+    /// What could be read.
+    text: String,
+    message: String,
+    help: &'static str,
+}
+
+fn read_text(path: &Path) -> Result<String, Refusal> {
+    let whole = |message: String, help| Refusal { place: Place::whole(0), text: String::new(), message, help };
+    let bytes = read_bytes(path).map_err(|error| match error.kind() {
+        _ if path.is_dir() => {
+            whole("this is a folder, not a file".to_owned(), "name the file in it; in `include`, write folder/*.yaml")
+        }
+        io::ErrorKind::NotFound => whole(
+            "there is no such file".to_owned(),
+            "check the name, or write the file; `ports: {}` alone is a valid one",
+        ),
+        io::ErrorKind::PermissionDenied => whole(
+            "permission denied".to_owned(),
+            "let the user that sermux runs as read the file and enter its folders",
+        ),
+        _ => whole(format!("cannot be read: {error}"), "check the file and the disk it is on"),
+    })?;
+    if bytes.len() > MAX_FILE {
+        return Err(whole("the file is larger than 1 MiB".to_owned(), "split it, and name the parts in `include`"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let lines = super::source::lines(&before);
+        let column = lines.last().map_or(0, |line| line.chars().count()) + 1;
+        Refusal {
+            place: Place { file: 0, line: lines.len().max(1), column, width: 1 },
+            text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            message: "the file is not UTF-8 from here on".to_owned(),
+            help: "save it as UTF-8; most editors can",
+        }
+    })
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Without the byte order mark that some editors put at the beginning; the places count without it as well.
+fn text_without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The files that a pattern finds, in the order of their names.
+fn glob_below(main: &Path, pattern: &str) -> Result<Vec<PathBuf>, (String, &'static str)> {
+    const HELP: &str = "write `include: ports.d/*.yaml`";
+    if pattern.is_empty() {
+        return Err(("the pattern is empty".to_owned(), HELP));
+    }
+    if pattern.contains("**") {
+        return Err(("`**` would search all folders below".to_owned(), HELP));
+    }
+    let folder = main.parent().unwrap_or(Path::new(""));
+    if !pattern.contains(['*', '?', '[']) {
+        return Ok(vec![folder.join(pattern)]);
+    }
+    let Some(folder) = folder.to_str() else {
+        return Err(("the name of this file's folder is not UTF-8".to_owned(), "rename the folder"));
+    };
+    let whole = Path::new(&glob::Pattern::escape(folder)).join(pattern);
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let paths = glob::glob_with(&whole.to_string_lossy(), options)
+        .map_err(|error| (format!("this is not a pattern: {}", error.msg), HELP))?;
+    let mut found = Vec::new();
+    for path in paths.take(MAX_FILES + 2) {
+        let path = path.map_err(|error| {
+            (
+                format!("{} cannot be searched: {}", error.path().display(), error.error()),
+                "let the user that sermux runs as read it",
+            )
+        })?;
+        if !path.is_dir() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,277 @@
+//! Layers to a [`Port`]: the port's own keys go before its profile, that before the file's `defaults`, and those before
+//! what is built in. What cannot be together is refused with the places of both.
+
+use std::time::Duration;
+
+use super::keys::Role;
+use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
+use super::parse::parse;
+use super::source::{Problem, Sources};
+use super::values::Set;
+use super::{profile, Access, Crc, Device, Frame, Keepalive, Line, Listener, Modem, OnLag, Port, Write};
+use crate::line::{FlowControl, LineSettings};
+
+/// Clients of one listener.
+const MAX_CLIENTS: usize = 64;
+
+/// Bytes of history.
+const BACKLOG: usize = 256 * 1024;
+
+/// A telegram is at most 8 KiB; with less than four of them there would be no whole one left to skip to.
+const LEAST_BACKLOG_WITH_FRAMES: usize = 32 * 1024;
+
+/// The profiles that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Profiles(Vec<(&'static str, PortLayer)>);
+
+impl Profiles {
+    /// Reads the profiles of these ports that were not read before.
+    pub(super) fn add(
+        &mut self,
+        named: &NamedPort,
+        defaults: &PortLayer,
+        sources: &mut Sources,
+        problems: &mut Vec<Problem>,
+    ) {
+        let Some(name) = profile_of(&named.layer, defaults) else {
+            return;
+        };
+        if self.0.iter().any(|(known, _)| *known == name) {
+            return;
+        }
+        let text = profile::text(name).unwrap_or_default();
+        let file = sources.add(format!("profile {name}"), text.to_owned());
+        let (root, mut found) = parse(file, text);
+        problems.append(&mut found);
+        let layer = root.map_or_else(PortLayer::default, |root| layer::port(&root, Role::Defaults, "", problems));
+        self.0.push((name, layer));
+    }
+
+    fn layer(&self, name: &str) -> Option<&PortLayer> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, layer)| layer)
+    }
+}
+
+fn profile_of(port: &PortLayer, defaults: &PortLayer) -> Option<&'static str> {
+    port.profile.as_ref().or(defaults.profile.as_ref()).map(|set| set.value)
+}
+
+/// A port with every value decided; `None` if it has no device, which is said.
+pub(super) fn port(
+    named: &NamedPort,
+    defaults: &PortLayer,
+    profiles: &Profiles,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Option<Port> {
+    let own = &named.layer;
+    let profile = profile_of(own, defaults).and_then(|name| profiles.layer(name));
+    let layers = Layers(std::iter::once(own).chain(profile).chain(std::iter::once(defaults)).collect());
+
+    let enable = layers.value(|layer| layer.enable.as_ref(), true);
+    let write = layers.value(|layer| layer.write.as_ref(), Write::Any);
+    let frame = layers.value(|layer| layer.frame.as_ref(), Frame::None);
+    let line = line(&layers);
+    let modem = Modem {
+        dtr: layers.value(|layer| layer.modem.dtr.as_ref(), Modem::default().dtr),
+        rts: layers.value(|layer| layer.modem.rts.as_ref(), Modem::default().rts),
+        hangup_on_close: layers.value(|layer| layer.modem.hangup_on_close.as_ref(), false),
+    };
+    let backlog = layers.first(|layer| layer.backlog.as_ref());
+    check_frame(frame, backlog, own, problems);
+
+    let mut listen = Vec::new();
+    for listener in own.listen.iter().flatten() {
+        let clients = Clients { listener, layers: &layers, write, frame, port: &named.name };
+        if let Some(listener) = clients.resolve(problems) {
+            listen.push(listener);
+        }
+        clients.warn_of_hold(own, &line, warnings);
+    }
+    let written = |key: &str| own.written.iter().any(|written| written == key);
+    if enable && own.listen.as_ref().map_or(!written("listen"), Vec::is_empty) {
+        problems.push(
+            Problem::new(named.place, &named.path, "nobody can reach this port: it has no listeners")
+                .help("add `listen: [{ protocol: raw, address: \"*:4001\" }]`, or `enable: false`"),
+        );
+    }
+    if !["device", "usb", "usb-serial"].into_iter().any(written) {
+        problems.push(
+            Problem::new(named.place, &named.path, "the port has no `device`")
+                .help("add `device: /dev/…`; `ls -l /dev/serial/by-id` lists the USB adapters"),
+        );
+    }
+    Some(Port {
+        device: own.device.as_ref()?.value.clone(),
+        enable,
+        line,
+        modem,
+        exclusive: layers.value(|layer| layer.exclusive.as_ref(), true),
+        write,
+        frame,
+        // what a default says about telegrams does not concern a port without them, nor the other way round
+        crc: if frame == Frame::Dsmr { layers.value(|layer| layer.crc.as_ref(), Crc::Pass) } else { Crc::Pass },
+        gather: if frame == Frame::None {
+            layers.value(|layer| layer.gather.as_ref(), Duration::ZERO)
+        } else {
+            Duration::ZERO
+        },
+        backlog: backlog.map_or(BACKLOG, |set| set.value),
+        listen,
+    })
+}
+
+/// From the one that decides to the one that is asked last.
+struct Layers<'a>(Vec<&'a PortLayer>);
+
+impl<'a> Layers<'a> {
+    fn first<T>(&self, get: fn(&PortLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
+        self.0.iter().find_map(|layer| get(layer))
+    }
+
+    fn value<T: Clone>(&self, get: fn(&PortLayer) -> Option<&Set<T>>, built_in: T) -> T {
+        self.first(get).map_or(built_in, |set| set.value.clone())
+    }
+}
+
+fn line(layers: &Layers<'_>) -> Line {
+    let built_in = Line::default();
+    let LineSettings { baud, data_bits, parity, stop_bits, flow_control } = built_in.settings;
+    Line {
+        settings: LineSettings {
+            baud: layers.value(|layer| layer.line.baud.as_ref(), baud),
+            data_bits: layers.value(|layer| layer.line.data_bits.as_ref(), data_bits),
+            parity: layers.value(|layer| layer.line.parity.as_ref(), parity),
+            stop_bits: layers.value(|layer| layer.line.stop_bits.as_ref(), stop_bits),
+            flow_control: layers.value(|layer| layer.line.flow_control.as_ref(), flow_control),
+        },
+        clocal: layers.value(|layer| layer.line.clocal.as_ref(), built_in.clocal),
+        low_latency: layers.value(|layer| layer.line.low_latency.as_ref(), built_in.low_latency),
+    }
+}
+
+fn check_frame(frame: Frame, backlog: Option<&Set<usize>>, own: &PortLayer, problems: &mut Vec<Problem>) {
+    if let (Frame::Dsmr, Some(set)) = (frame, backlog) {
+        if set.value < LEAST_BACKLOG_WITH_FRAMES {
+            let message = "a backlog below 32 KiB has no room for whole telegrams (`frame: dsmr`)";
+            problems
+                .push(Problem::new(set.place, &set.path, message).help("write 32 KiB or more, or leave it at 256 KiB"));
+        }
+    }
+    if let (Frame::Dsmr, Some(set)) = (frame, &own.gather) {
+        if !set.value.is_zero() {
+            let message = "with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole";
+            problems.push(Problem::new(set.place, &set.path, message).help("remove one of the two"));
+        }
+    }
+    if let (Frame::None, Some(set)) = (frame, &own.crc) {
+        if set.value == Crc::Drop {
+            let message = "`crc` speaks of telegrams, and this port has none (`frame: none`)";
+            problems.push(Problem::new(set.place, &set.path, message).help("add `frame: dsmr`, or remove `crc`"));
+        }
+    }
+}
+
+/// The keys of a listener, with those of its port below them.
+struct Clients<'a> {
+    listener: &'a ListenerLayer,
+    layers: &'a Layers<'a>,
+    write: Write,
+    frame: Frame,
+    port: &'a str,
+}
+
+impl<'a> Clients<'a> {
+    fn first<T>(&self, get: fn(&ClientLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
+        get(&self.listener.client).or_else(|| self.layers.0.iter().find_map(|layer| get(&layer.client)))
+    }
+
+    fn resolve(&self, problems: &mut Vec<Problem>) -> Option<Listener> {
+        let (access, on_lag) = (self.access(problems), self.on_lag(problems));
+        Some(Listener {
+            protocol: self.listener.protocol.as_ref()?.value,
+            address: self.listener.address.as_ref()?.value.clone(),
+            access,
+            max_clients: self.first(|layer| layer.max_clients.as_ref()).map_or(MAX_CLIENTS, |set| set.value),
+            on_lag,
+            keepalive: self.keepalive(on_lag),
+        })
+    }
+
+    fn access(&self, problems: &mut Vec<Problem>) -> Access {
+        match (self.first(|layer| layer.access.as_ref()), self.write) {
+            (None, Write::None) => Access::ReadOnly,
+            (None, Write::Any) => Access::ReadWrite,
+            (Some(set), Write::None) if set.value != Access::ReadOnly => {
+                let message = format!("nobody may write to the port `{}` (`write: none`)", self.port);
+                problems.push(
+                    Problem::new(set.place, &set.path, message)
+                        .help("write `access: read-only` here, or `write: any` on the port"),
+                );
+                set.value
+            }
+            (Some(set), _) => set.value,
+        }
+    }
+
+    fn on_lag(&self, problems: &mut Vec<Problem>) -> OnLag {
+        match (self.first(|layer| layer.on_lag.as_ref()), self.frame) {
+            (None, Frame::Dsmr) => OnLag::Skip,
+            (None, Frame::None) => OnLag::Disconnect,
+            (Some(set), Frame::Dsmr) if set.value != OnLag::Skip => {
+                let message = format!("a reader of the port `{}` skips whole telegrams (`frame: dsmr`)", self.port);
+                problems.push(
+                    Problem::new(set.place, &set.path, message)
+                        .help("write `on-lag: skip`, or leave it out on this port and in `defaults`"),
+                );
+                set.value
+            }
+            (Some(set), _) => set.value,
+        }
+    }
+
+    /// From the layer that is asked last to the one that decides, key by key.
+    fn keepalive(&self, on_lag: OnLag) -> Option<Keepalive> {
+        let mut built_in = Keepalive::default();
+        if on_lag != OnLag::Disconnect {
+            // a client that may be behind for long is not dead because its bytes wait
+            built_in.user_timeout = Duration::ZERO;
+        }
+        let ports = self.layers.0.iter().rev().map(|layer| &layer.client);
+        let mut keepalive = Some(built_in);
+        for layer in ports.chain([&self.listener.client]).filter_map(|client| client.keepalive.as_ref()) {
+            keepalive = layer.over(keepalive, built_in);
+        }
+        keepalive
+    }
+
+    fn warn_of_hold(&self, own: &PortLayer, line: &Line, warnings: &mut Vec<Problem>) {
+        let Some(set) = self.first(|layer| layer.on_lag.as_ref()) else {
+            return;
+        };
+        let is_path = own.device.as_ref().is_some_and(|device| matches!(device.value, Device::Path(_)));
+        if set.value == OnLag::Hold && is_path && line.settings.flow_control == FlowControl::None {
+            let message = "`hold` without flow control: what arrives while a client is slow is lost in the driver";
+            warnings.push(
+                Problem::new(set.place, &set.path, message)
+                    .help("set `flow-control` under `line`, if the device has it"),
+            );
+        }
+    }
+}
+
+impl KeepaliveLayer {
+    /// What `off` takes away does not come back: above it, keys that are left out are as built in.
+    fn over(&self, below: Option<Keepalive>, built_in: Keepalive) -> Option<Keepalive> {
+        let KeepaliveLayer::On { idle, interval, count, user_timeout } = self else {
+            return None;
+        };
+        let below = below.unwrap_or(built_in);
+        Some(Keepalive {
+            idle: idle.unwrap_or(below.idle),
+            interval: interval.unwrap_or(below.interval),
+            count: count.unwrap_or(below.count),
+            user_timeout: user_timeout.unwrap_or(below.user_timeout),
+        })
+    }
+}

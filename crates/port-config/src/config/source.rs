@@ -1,0 +1,174 @@
+//! The files that were read, and places in them.
+
+use crate::error::Excerpt;
+use crate::Fault;
+
+/// A place in one of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// An index into [`Sources`].
+    pub(super) file: usize,
+    /// From 1; 0: the file as a whole.
+    pub(super) line: usize,
+    /// From 1, in characters.
+    pub(super) column: usize,
+    /// In characters.
+    pub(super) width: usize,
+}
+
+impl Place {
+    /// Where the file begins.
+    pub(super) fn start(file: usize) -> Place {
+        Place { file, line: 1, column: 1, width: 1 }
+    }
+
+    /// The file as a whole, when there is nothing in it to point at.
+    pub(super) fn whole(file: usize) -> Place {
+        Place { file, line: 0, column: 0, width: 0 }
+    }
+}
+
+/// What is wrong, before the files' names and lines are put to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    place: Place,
+    path: String,
+    message: String,
+    notes: Vec<(String, Option<Place>)>,
+    help: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(place: Place, path: impl Into<String>, message: impl Into<String>) -> Problem {
+        Problem { place, path: path.into(), message: message.into(), notes: Vec::new(), help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The place is written behind the text.
+    pub(super) fn note(mut self, text: impl Into<String>, place: Place) -> Problem {
+        self.notes.push((text.into(), Some(place)));
+        self
+    }
+}
+
+/// The files that were read.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<Source>);
+
+#[derive(Debug)]
+struct Source {
+    name: String,
+    text: String,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+}
+
+impl Sources {
+    /// The index of the new file.
+    pub(super) fn add(&mut self, name: String, text: String) -> usize {
+        let lines = line_starts(&text);
+        self.0.push(Source { name, text, lines });
+        self.0.len() - 1
+    }
+
+    pub(super) fn text(&self, file: usize) -> &str {
+        self.0.get(file).map_or("", |source| &source.text)
+    }
+
+    /// In the order of the files, each once: what is wrong in `defaults:` would else be said for each port.
+    pub(super) fn faults(&self, mut problems: Vec<Problem>) -> Vec<Fault> {
+        problems.sort_by(|a, b| (a.place, &a.path, &a.message).cmp(&(b.place, &b.path, &b.message)));
+        problems.dedup_by(|a, b| a.place == b.place && a.message == b.message);
+        problems.into_iter().map(|problem| self.fault(problem)).collect()
+    }
+
+    fn fault(&self, problem: Problem) -> Fault {
+        let Place { file, line, column, width } = self.inside(problem.place);
+        let notes = problem.notes.into_iter().map(|(text, place)| match place {
+            Some(place) => format!("{text} {}:{}:{}", self.name(place.file), place.line, place.column),
+            None => text,
+        });
+        Fault {
+            file: self.name(file).to_owned(),
+            line,
+            column,
+            path: problem.path,
+            message: problem.message,
+            notes: notes.collect(),
+            help: problem.help,
+            source: self
+                .line(file, line)
+                .filter(|text| !text.trim().is_empty())
+                .map(|text| Excerpt::new(text, column, width)),
+        }
+    }
+
+    /// The YAML reader counts the end of the file as a line: the end of the last one is meant.
+    fn inside(&self, place: Place) -> Place {
+        let last = self.0.get(place.file).map_or(0, |source| source.lines.len());
+        match self.line(place.file, last) {
+            Some(text) if place.line > last => Place { line: last, column: text.chars().count() + 1, ..place },
+            _ => place,
+        }
+    }
+
+    fn name(&self, file: usize) -> &str {
+        self.0.get(file).map_or("", |source| &source.name)
+    }
+
+    fn line(&self, file: usize, line: usize) -> Option<&str> {
+        let source = self.0.get(file)?;
+        line_at(&source.text, &source.lines, line.checked_sub(1)?)
+    }
+}
+
+/// The lines of a text as YAML counts them, without their breaks.
+pub(super) fn lines(text: &str) -> Vec<&str> {
+    let starts = line_starts(text);
+    (0..starts.len()).filter_map(|index| line_at(text, &starts, index)).collect()
+}
+
+fn line_at<'a>(text: &'a str, starts: &[usize], index: usize) -> Option<&'a str> {
+    let start = *starts.get(index)?;
+    let end = starts.get(index + 1).copied().unwrap_or(text.len());
+    Some(text.get(start..end)?.trim_end_matches(['\r', '\n']))
+}
+
+/// YAML 1.2, 5.4: a line ends with LF, CR LF or CR.
+fn line_starts(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let ends = bytes.iter().enumerate().filter(|&(index, &byte)| match byte {
+        b'\n' => true,
+        b'\r' => bytes.get(index + 1) != Some(&b'\n'),
+        _ => false,
+    });
+    std::iter::once(0).chain(ends.map(|(index, _)| index + 1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_yaml_says() {
+        let mut sources = Sources::default();
+        let file = sources.add("x".into(), "a\nb\r\nc\rd".into());
+        let lines: Vec<_> = (0..=5).map(|line| sources.line(file, line)).collect();
+        assert_eq!(lines, [None, Some("a"), Some("b"), Some("c"), Some("d"), None]);
+    }
+
+    #[test]
+    fn faults_are_in_the_order_of_the_files_and_each_is_said_once() {
+        let mut sources = Sources::default();
+        let file = sources.add("x".into(), "a\nb".into());
+        let at = |line| Place { file, line, column: 1, width: 1 };
+        let problem = |line, message: &str| Problem::new(at(line), "k", message);
+        let faults = sources.faults(vec![problem(2, "two"), problem(1, "one"), problem(2, "two")]);
+        let shown: Vec<_> = faults.iter().map(|fault| (fault.line, fault.message.as_str())).collect();
+        assert_eq!(shown, [(1, "one"), (2, "two")]);
+    }
+}

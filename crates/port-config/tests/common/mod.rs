@@ -1,0 +1,136 @@
+//! Configurations out of thin air.
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "not every test needs all of it")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use sermux_port_config::config::{
+    Access, Address, Config, Crc, Device, Frame, Keepalive, Line, Listener, Log, LogFormat, LogLevel, Modem, OnLag,
+    Port, Protocol, Sim, Write,
+};
+use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
+use sermux_port_config::signal::Output;
+
+/// Integration tests have no place where proptest would keep failing cases; what it finds becomes a test of its own.
+pub fn proptest_config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+pub fn any_line_settings() -> impl Strategy<Value = LineSettings> {
+    (
+        BaudRate::MIN..=BaudRate::MAX,
+        select(vec![DataBits::Five, DataBits::Six, DataBits::Seven, DataBits::Eight]),
+        select(vec![Parity::None, Parity::Even, Parity::Odd, Parity::Mark, Parity::Space]),
+        select(vec![StopBits::One, StopBits::OnePointFive, StopBits::Two]),
+        select(vec![FlowControl::None, FlowControl::RtsCts, FlowControl::XonXoff, FlowControl::DtrDsr]),
+    )
+        .prop_map(|(baud, data_bits, parity, stop_bits, flow_control)| LineSettings {
+            baud: BaudRate::new(baud).expect("in range"),
+            data_bits,
+            parity,
+            stop_bits,
+            flow_control,
+        })
+}
+
+fn any_output() -> impl Strategy<Value = Output> {
+    select(vec![Output::On, Output::Off, Output::Keep])
+}
+
+fn any_keepalive() -> impl Strategy<Value = Option<Keepalive>> {
+    let seconds = || (1..=32_767u64).prop_map(Duration::from_secs);
+    let milliseconds = (0..=86_400_000u64).prop_map(Duration::from_millis);
+    prop::option::of(
+        (seconds(), seconds(), 1..=127u32, milliseconds).prop_map(|(idle, interval, count, user_timeout)| Keepalive {
+            idle,
+            interval,
+            count,
+            user_timeout,
+        }),
+    )
+}
+
+fn any_host() -> impl Strategy<Value = String> {
+    select(vec!["127.0.0.1", "0.0.0.0", "::1", "::", "fe80::1%eth0", "meter.home.arpa", "localhost"])
+        .prop_map(str::to_owned)
+}
+
+/// Of a port that is written to so, with frames of that kind.
+fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
+    let access = match write {
+        Write::None => vec![Access::ReadOnly],
+        Write::Any => vec![Access::ReadOnly, Access::ReadWrite, Access::Control],
+    };
+    let on_lag = match frame {
+        Frame::Dsmr => vec![OnLag::Skip],
+        Frame::None => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
+    };
+    (select(access), select(on_lag), 1..=100_000usize, any_keepalive(), prop::option::of(any_host())).prop_map(
+        |(access, on_lag, max_clients, keepalive, host)| Listener {
+            protocol: Protocol::Raw,
+            address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
+            access,
+            max_clients,
+            on_lag,
+            keepalive,
+        },
+    )
+}
+
+/// Its device and the TCP ports of its listeners are 0 or the same for all: [`any_config`] tells them apart.
+fn any_port() -> impl Strategy<Value = Port> {
+    let kind = (select(vec![Write::Any, Write::None]), select(vec![Frame::None, Frame::Dsmr]));
+    kind.prop_flat_map(|(write, frame)| {
+        let listen = vec(any_listener(write, frame), 1..4);
+        let line = (any_line_settings(), any::<bool>(), any::<bool>());
+        let modem = (any_output(), any_output(), any::<bool>());
+        let rest = (any::<bool>(), any::<bool>(), any::<bool>(), 0..=10_000u64, 32 * 1024..=64 * 1024 * 1024usize);
+        (listen, line, modem, rest).prop_map(move |(listen, line, modem, rest)| Port {
+            device: Device::Sim(Sim::Echo),
+            enable: rest.0,
+            line: Line { settings: line.0, clocal: line.1, low_latency: line.2 },
+            modem: Modem { dtr: modem.0, rts: modem.1, hangup_on_close: modem.2 },
+            exclusive: rest.1,
+            write,
+            frame,
+            crc: if rest.2 && frame == Frame::Dsmr { Crc::Drop } else { Crc::Pass },
+            gather: if frame == Frame::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
+            backlog: rest.4,
+            listen,
+        })
+    })
+}
+
+/// A configuration that could be in force: no two ports are in each other's way.
+pub fn any_config() -> impl Strategy<Value = Config> {
+    let log = (
+        select(vec![LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace]),
+        select(vec![LogFormat::Auto, LogFormat::Text, LogFormat::Json]),
+    );
+    // few names, so that two configurations have some in common
+    let name = prop_oneof![4 => select(vec!["a", "b", "c", "1", "true", "null"]).prop_map(str::to_owned),
+                           1 => "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"];
+    let ports = prop::collection::btree_map(name, (any_port(), 0..3u8), 0..6);
+    (log, ports).prop_map(|(log, ports)| Config {
+        log: Log { level: log.0, format: log.1 },
+        ports: ports.into_iter().map(|(name, (port, kind))| (name.clone(), distinct(port, kind, &name))).collect(),
+    })
+}
+
+fn distinct(mut port: Port, kind: u8, name: &str) -> Port {
+    port.device = match kind {
+        0 => Device::Sim(Sim::DsmrP1),
+        1 => Device::Sim(Sim::Echo),
+        _ => Device::Path(format!("/nonexistent/tty {name}: #").into()),
+    };
+    port
+}
+
+/// A mapping of ports by name, for short tests.
+pub fn named(ports: impl IntoIterator<Item = (&'static str, Port)>) -> Config {
+    let ports: BTreeMap<_, _> = ports.into_iter().map(|(name, port)| (name.to_owned(), port)).collect();
+    Config { ports, ..Config::default() }
+}

@@ -1,0 +1,62 @@
+//! Every key of the contract is known: it is in force, or it is refused by name as not built yet.
+#![allow(clippy::unwrap_used, reason = "in a test it says where")]
+
+use sermux_port_config::config::load::load_str;
+
+const CONTRACT: &str = include_str!("contract.yaml");
+
+/// The contract's `include`, which a text cannot have.
+fn without_include() -> String {
+    CONTRACT.lines().filter(|line| !line.starts_with("include:")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn no_key_of_the_contract_is_unknown() {
+    for fault in load_str("contract.yaml", &without_include()).unwrap_err() {
+        assert!(fault.message.ends_with("is not built yet in this version"), "{fault}");
+        assert!(fault.line > 0 && fault.help.is_some(), "{fault}");
+    }
+}
+
+#[test]
+fn what_the_contract_shows_as_a_default_is_accepted_before_it_is_built() {
+    let faults = load_str("contract.yaml", &without_include()).unwrap_err();
+    let refused = |key: &str| faults.iter().any(|fault| fault.path.ends_with(&format!(".{key}")));
+    for key in
+        ["open", "lock-file", "rs485", "on-connect", "when-full", "idle-timeout", "replay", "deny", "enter", "notify"]
+    {
+        assert!(!refused(key), "{key}");
+    }
+    for key in ["expect", "reset", "linger", "protocol", "rfc2217", "banner", "signature", "allow", "tls", "capture"] {
+        assert!(refused(key), "{key}");
+    }
+}
+
+#[test]
+fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
+    for (key, value) in [
+        ("usb", "\"0403:6001\""),
+        ("usb-serial", "\"A1B2C3D4\""),
+        ("write", "first"),
+        ("write", "last"),
+        ("frame", "line"),
+        ("frame", "{ delimiter: \"\\r\\n\" }"),
+        ("frame", "{ gap: modbus }"),
+        ("open", "on-demand"),
+        ("lock-file", "true"),
+        ("lock-file", "/var/lock"),
+        ("replay", "16 KiB"),
+        ("replay", "\"1 frame\""),
+        ("when-full", "kick-oldest"),
+        ("idle-timeout", "5min"),
+        ("enter", "cr"),
+        ("break-on-sync", "true"),
+    ] {
+        let text = format!(
+            "ports:\n  p:\n    device: sim:echo\n    {key}: {value}\n    listen: [{{ protocol: raw, address: 0 }}]\n"
+        );
+        let faults = load_str("x.yaml", &text).unwrap_err();
+        let fault = faults.iter().next().unwrap();
+        assert!(faults.len() == 1 && fault.message.ends_with("not built yet in this version"), "{key}: {faults}");
+    }
+}

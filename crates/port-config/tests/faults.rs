@@ -1,0 +1,366 @@
+//! Every kind of fault: where it is shown, what it says, and what it proposes.
+#![allow(clippy::unwrap_used, reason = "in a test it says where")]
+
+use sermux_port_config::config::load::load_str;
+use sermux_port_config::Faults;
+
+fn faults(text: &str) -> Faults {
+    match load_str("x.yaml", text) {
+        Err(faults) => faults,
+        Ok(loaded) => panic!("no fault in:\n{text}\n{:#?}", loaded.config),
+    }
+}
+
+/// `text` has one fault, with this first line and this in its help.
+fn one(text: &str, first_line: &str, help: &str) {
+    let faults = faults(text);
+    let shown = faults.to_string();
+    assert_eq!(faults.len(), 1, "{text}\n{shown}");
+    assert_eq!(shown.lines().next().unwrap_or_default(), format!("x.yaml:{first_line}"), "{text}");
+    let fault = faults.iter().next().unwrap();
+    assert!(fault.help.as_deref().unwrap_or_default().contains(help), "{help:?} is not in:\n{shown}");
+}
+
+/// The keys of a port, from line 5 on, below a device and a listener.
+fn port(keys: &str) -> String {
+    let keys: String = keys.lines().map(|line| format!("    {line}\n")).collect();
+    format!("ports:\n  p:\n    device: sim:echo\n    listen: [{{ protocol: raw, address: 0 }}]\n{keys}")
+}
+
+/// A device at 4:13.
+fn device(device: &str) -> String {
+    format!("ports:\n  p:\n    listen: [{{ protocol: raw, address: 0 }}]\n    device: {device}\n")
+}
+
+/// An address at 5:35.
+fn address(address: &str) -> String {
+    format!("ports:\n  p:\n    device: sim:echo\n    listen:\n      - {{ protocol: raw, address: {address} }}\n")
+}
+
+#[test]
+fn the_whole_of_a_fault_looks_like_a_compilers() {
+    assert_eq!(
+        faults(&port("line:\n  baud: 11520O")).to_string(),
+        "\
+x.yaml:6:13: ports.p.line.baud: `11520O` is not a baud rate
+   |
+ 6 |       baud: 11520O
+   |             ^^^^^^
+   = help: write a number such as 9600 or 115200
+"
+    );
+}
+
+#[test]
+fn all_faults_are_listed_in_the_order_of_the_file() {
+    let text = port("line: fast\nmax_clients: 5\nusb: x\nbacklog: 5 GB\nkeepalive: { count: 0, idel: 3s }");
+    let lines: Vec<_> = faults(&text).iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [5, 6, 7, 8, 9, 9]);
+}
+
+#[test]
+fn what_is_wrong_in_the_defaults_is_said_once() {
+    let text = "defaults: { gather: 5 }\nports:\n  a: { device: sim:echo, enable: no }\n  b: { device: sim:echo, enable: no }\n";
+    one(text, "1:21: defaults.gather: `5` has no unit", "`250ms`");
+}
+
+#[test]
+fn what_is_not_yaml_is_said_with_its_usual_cause() {
+    let unquoted_star = "5:35: this is not YAML: while parsing node, found unknown anchor";
+    for (text, first_line, help) in [
+        ("ports:\n\tp: 1\n", "2:1: a tab cannot indent a line in YAML", "indent with spaces"),
+        ("ports:\n  p:\n  \tdevice: x\n", "3:3: a tab cannot indent a line in YAML", "indent with spaces"),
+        (&address("*:9000"), unquoted_star, "address: \"*:9000\""),
+        (
+            &address("[::1]:9000"),
+            "5:40: this is not YAML: while parsing a flow mapping, did not find expected ',' or '}'",
+            "address: \"[::1]:9000\"",
+        ),
+        ("a: b: c\n", "1:5: this is not YAML: mapping values are not allowed in this context", "missing `:`"),
+        ("@x: 1\n", "1:1: this is not YAML: unexpected character: `@'", ""),
+        ("ports: {}\n---\nports: {}\n", "2:1: a second document begins here", "remove the `---`"),
+        ("a: &a [*a]\n", "1:8: a[0]: this alias stands inside of what it repeats", ""),
+        ("ports: {{ x }}\n", "1:9: ports: a key is a single word, not a list or a mapping", "quote"),
+        ("ports: !include x\n", "1:8: ports: tags (`!name`) mean nothing here", "remove the tag"),
+        ("ports: \0{}\n", "1:8: the character U+0000 cannot stand in a configuration", "remove it"),
+        ("ports:\r\n  x: \u{1b}\r\n", "2:6: the character U+001B cannot stand in a configuration", "remove it"),
+    ] {
+        one(text, first_line, help);
+    }
+}
+
+#[test]
+fn a_file_without_ports_is_shown_the_smallest_one() {
+    let missing = "1:1: there are no `ports`";
+    for (text, first_line) in [
+        ("", missing),
+        ("# nothing\n", missing),
+        ("log: {}\n", missing),
+        ("just text\n", "1:1: a configuration is a mapping, not a single value"),
+        ("- a\n", "1:1: a configuration is a mapping, not a list"),
+    ] {
+        one(text, first_line, "device: /dev/ttyUSB0");
+        let help = faults(text).iter().next().unwrap().help.clone().unwrap();
+        let (_, smallest) = help.split_once('\n').unwrap();
+        assert!(load_str("smallest.yaml", smallest).is_ok(), "{smallest}");
+    }
+}
+
+#[test]
+fn a_key_that_is_written_twice_is_shown_with_both_places() {
+    let twice = faults(&port("write: any\nwrite: none"));
+    assert_eq!(twice.len(), 1);
+    let shown = twice.to_string();
+    assert!(shown.starts_with("x.yaml:6:5: ports.p.write: `write` is written twice\n"), "{shown}");
+    assert!(shown.contains("= note: the first time at x.yaml:5:5\n"), "{shown}");
+    one("ports: { a: {enable: no, device: sim:echo}, a: {} }", "1:45: ports.a: `a` is written twice", "keep one");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_what_was_probably_meant() {
+    for (key, help) in [
+        ("modemm: {}", "did you mean `modem`?"),
+        ("mode: {}", "did you mean `modem`?"),
+        ("maxClients: 3", "did you mean `max-clients`?"),
+        ("MAX_CLIENTS: 3", "did you mean `max-clients`?"),
+        ("max_clients: 3", "did you mean `max-clients`?"),
+        ("baud: 9600", "`baud` belongs under `line`"),
+        ("address: 1", "`address` belongs on an entry of `listen`"),
+        ("idle: 3s", "`idle` belongs under `keepalive`"),
+        ("speed: 9600", "`baud`, under `line`"),
+        ("accepter: tcp,4001", "`listen: [{ protocol: raw, address: \"*:4001\" }]`"),
+        ("zzz: 1", "the keys here are device, usb"),
+    ] {
+        let name = key.split(':').next().unwrap();
+        one(&port(key), &format!("5:5: ports.p.{name}: unknown key"), help);
+    }
+    one(
+        "max-clients: 4\nports: {}\n",
+        "1:1: max-clients: unknown key",
+        "belongs on a port or on an entry of its `listen`",
+    );
+    one("port: {}\n", "1:1: port: unknown key", "did you mean `ports`?");
+    one("connection: &con1\n  x: 1\n", "1:1: connection: unknown key", "ser2net's word");
+    one(&port("line: { bauds: 1 }"), "5:13: ports.p.line.bauds: unknown key", "did you mean `baud`?");
+    let listener =
+        "ports:\n  p:\n    device: sim:echo\n    listen:\n      - { protocol: raw, address: 0, device: /dev/x }\n";
+    one(listener, "5:38: ports.p.listen[0].device: unknown key", "`device` belongs on a port");
+    one(
+        "defaults: { device: /dev/x }\nports: {}\n",
+        "1:13: defaults.device: `device` cannot be a default",
+        "on the port",
+    );
+    one("defaults: { listen: [] }\nports: {}\n", "1:13: defaults.listen: `listen` cannot be a default", "on the port");
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_by_name() {
+    for (key, place, what, help) in [
+        ("usb: 0403:6001", "5:5: ports.p.usb", "`usb`", "`usb: \"0403:6001\"`"),
+        ("usb: \"0403:6001\"", "5:5: ports.p.usb", "`usb`", "/dev/serial/by-id"),
+        ("open: on-demand", "5:5: ports.p.open", "`open`", "only `open: always`"),
+        ("write: first", "5:12: ports.p.write", "`first`", "any or none"),
+        ("frame: line", "5:12: ports.p.frame", "`line`", "none or dsmr"),
+        ("frame: { gap: 20ms }", "5:12: ports.p.frame", "a frame with a `delimiter` or a `gap`", "none or dsmr"),
+        ("line: { rs485: { enabled: true } }", "5:13: ports.p.line.rs485", "`rs485`", "enabled: false"),
+        ("modem: { on-connect: { dtr: on } }", "5:14: ports.p.modem.on-connect", "`on-connect`", "`keep`"),
+        ("capture: { file: /x }", "5:5: ports.p.capture", "`capture`", "remove the key"),
+        ("allow: [10.0.0.1]", "5:5: ports.p.allow", "`allow`", "remove the key"),
+        ("idle-timeout: 5min", "5:5: ports.p.idle-timeout", "`idle-timeout`", "only `idle-timeout: 0`"),
+    ] {
+        one(&port(key), &format!("{place}: {what} is not built yet in this version"), help);
+    }
+    one("control: {}\nports: {}\n", "1:1: control: `control` is not built yet in this version", "only `control: off`");
+    one("log: { format: journal }\nports: {}", "1:16: log.format: `journal` is not built yet in this version", "text");
+    let addresses = "5:35: ports.p.listen[0].address: ";
+    one(&address("unix:/run/x"), &format!("{addresses}`unix:` addresses are not built yet in this version"), "TCP");
+    one(&address("\"udp:*:1\""), &format!("{addresses}`udp:` addresses are not built yet in this version"), "TCP");
+    let devices = "4:13: ports.p.device: ";
+    one(&device("tcp://h:1"), &format!("{devices}`tcp://` devices are not built yet in this version"), "/dev/ttyUSB0");
+    one(&device("rfc2217://h:1"), &format!("{devices}`rfc2217://` devices are not built yet in this version"), "");
+    one(&device("replay:x"), &format!("{devices}`replay:` devices are not built yet in this version"), "");
+    let telnet = address("0").replace("raw", "telnet");
+    one(&telnet, "5:21: ports.p.listen[0].protocol: `telnet` is not built yet in this version", "raw");
+}
+
+#[test]
+fn a_typo_inside_of_what_is_not_built_yet_is_named_as_well() {
+    let shown = faults(&port("capture: { fiel: /x }")).to_string();
+    assert!(shown.contains("x.yaml:5:16: ports.p.capture.fiel: unknown key"), "{shown}");
+    assert!(shown.contains("did you mean `file`?"), "{shown}");
+}
+
+#[test]
+fn a_value_that_is_wrong_is_shown_with_one_that_is_right() {
+    for (key, first_line, help) in [
+        ("line: 11520O", "11: ports.p.line: `11520O` is not a baud rate", "9600 or 115200"),
+        ("line: 9600 8X1", "11: ports.p.line: `8X1` is not data bits, parity and stop bits", "8N1"),
+        ("line: [9600]", "11: ports.p.line: a mapping is needed here, not a list", "`line: 9600 8N1`"),
+        ("line: { baud: 49 }", "19: ports.p.line.baud: a baud rate of 49 is out of range", "50 to 12000000"),
+        ("line: { baud: }", "13: ports.p.line.baud: a single value is needed here, not nothing", "9600"),
+        ("line: { data-bits: 9 }", "24: ports.p.line.data-bits: `9` is not a number of data bits", "5, 6, 7 or 8"),
+        ("line: { parity: odds }", "21: ports.p.line.parity: `odds` is not a parity", "none, even, odd"),
+        ("line: { stop-bits: 3 }", "24: ports.p.line.stop-bits: `3` is not a number of stop bits", "1, 1.5 or 2"),
+        ("line: { flow-control: rtscts }", "27: ports.p.line.flow-control: `rtscts` is not a flow control", "rts-cts"),
+        ("line: { clocal: maybe }", "21: ports.p.line.clocal: `maybe` is neither true nor false", "true or false"),
+        ("modem: { dtr: maybe }", "19: ports.p.modem.dtr: `maybe` is not possible here", "on, off or keep"),
+        ("exclusive: 1", "16: ports.p.exclusive: `1` is neither true nor false", "true or false"),
+        ("write: all", "12: ports.p.write: `all` is not possible here", "any or none"),
+        ("frame: dmsr", "12: ports.p.frame: `dmsr` is not possible here", "did you mean `dsmr`?"),
+        ("gather: 5", "13: ports.p.gather: `5` has no unit", "`250ms`"),
+        ("gather: 11s", "13: ports.p.gather: 11s is out of range", "0s to 10s"),
+        ("backlog: 256 KB", "14: ports.p.backlog: `256 KB` is not a size", "`64 KiB`"),
+        ("backlog: 1 KiB", "14: ports.p.backlog: 1 KiB is out of range", "4 KiB to 64 MiB"),
+        ("backlog: 65 MiB", "14: ports.p.backlog: 65 MiB is out of range", "4 KiB to 64 MiB"),
+        ("max-clients: 0", "18: ports.p.max-clients: 0 is out of range", "1 to 100000"),
+        ("max-clients: 99999999999999999999", "18: ports.p.max-clients: 99999999999999999999 is out of range", "1 to"),
+        ("max-clients: many", "18: ports.p.max-clients: `many` is not a whole number", "1 to 100000"),
+        ("access: readonly", "13: ports.p.access: `readonly` is not possible here", "did you mean `read-only`?"),
+        ("on-lag: drop", "13: ports.p.on-lag: `drop` is not possible here", "disconnect, skip or hold"),
+        ("keepalive: 3", "16: ports.p.keepalive: a mapping is needed here, not a single value", "`off`"),
+        ("keepalive: { idle: 1500ms }", "24: ports.p.keepalive.idle: the system takes whole seconds here", "1s"),
+        ("keepalive: { interval: 0 }", "28: ports.p.keepalive.interval: 0s is out of range", "1s to"),
+        ("keepalive: { count: 200 }", "25: ports.p.keepalive.count: 200 is out of range", "1 to 127"),
+        ("profile: dsmr", "14: ports.p.profile: there is no profile `dsmr`", "did you mean `dsmr-p1`?"),
+        ("profile: zzzzz", "14: ports.p.profile: there is no profile `zzzzz`", "dsmr-p1-v2, console and console-9600"),
+    ] {
+        one(&port(key), &format!("5:{first_line}"), help);
+    }
+    one("log: { level: infoo }\nports: {}", "1:15: log.level: `infoo` is not possible here", "did you mean `info`?");
+    one("ports: []\n", "1:8: ports: a mapping is needed here, not a list", "a name for each port");
+}
+
+#[test]
+fn a_device_that_cannot_be_one_is_refused() {
+    for (text, message, help) in [
+        ("sim:dsmr", "there is no simulated device `dsmr`", "did you mean `sim:dsmr-p1`?"),
+        ("sim:zzz", "there is no simulated device `zzz`", "sim:dsmr-p1 or sim:echo"),
+        ("ttyUSB0", "`ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
+        ("dev/ttyUSB0", "`dev/ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
+        ("COM3", "`COM3` is not a full path", "on Linux"),
+        ("/", "/ is a folder, not a serial device", "ls -l"),
+    ] {
+        one(&device(text), &format!("4:13: ports.p.device: {message}"), help);
+    }
+    one("ports: { p: { enable: no } }", "1:10: ports.p: the port has no `device`", "add `device: /dev/…`");
+}
+
+#[test]
+fn an_address_that_cannot_be_one_is_refused() {
+    for (text, message, help) in [
+        ("65536", "`65536` is not a TCP port", "1 to 65535"),
+        ("host", "`host` has no TCP port", "host:port"),
+        ("':9000'", "`:9000` has no host", "\"*:9000\""),
+        ("'::1:9000'", "`::1:9000` is ambiguous", "in brackets"),
+        ("127.0.0.256:1", "`127.0.0.256:1` is not an address", "\"*:4001\""),
+        ("'tcp,4001'", "`tcp,4001` has no TCP port", "host:port"),
+    ] {
+        one(&address(text), &format!("5:35: ports.p.listen[0].address: {message}"), help);
+    }
+}
+
+#[test]
+fn a_port_that_nobody_can_reach_is_refused_unless_it_is_not_enabled() {
+    let nobody = "1:10: ports.p: nobody can reach this port: it has no listeners";
+    one("ports: { p: { device: sim:echo } }", nobody, "enable: false");
+    one("ports: { p: { device: sim:echo, listen: [] } }", nobody, "enable: false");
+    assert!(load_str("x.yaml", "ports: { p: { device: sim:echo, enable: false } }").is_ok());
+}
+
+#[test]
+fn a_listener_has_a_protocol_and_an_address() {
+    let listen = |listen: &str| format!("ports: {{ p: {{ device: sim:echo, listen: {listen} }} }}");
+    one(&listen("[{ address: 1 }]"), "1:42: ports.p.listen[0]: the listener has no `protocol`", "protocol: raw");
+    one(&listen("[{ protocol: raw }]"), "1:42: ports.p.listen[0]: the listener has no `address`", "address: ");
+    one(&listen("[4001]"), "1:42: ports.p.listen[0]: a mapping is needed here, not a single value", "{ protocol: raw");
+    one(&listen("{ protocol: raw }"), "1:41: ports.p.listen: a list is needed here, not a mapping", "listen: [{");
+}
+
+#[test]
+fn the_name_of_a_port_is_a_plain_word() {
+    for name in ["-p", ".p", "a b", "é", "a/b", "''", &"x".repeat(65)] {
+        let text = format!("ports: {{ {name}: {{ device: sim:echo, enable: no }} }}");
+        let faults = faults(&text);
+        assert_eq!(faults.len(), 1);
+        assert!(faults.to_string().contains("cannot be the name of a port"), "{faults}");
+    }
+    for name in ["p", "1", "null", "true", "a.b_c-d", &"x".repeat(64)] {
+        let text = format!("ports: {{ {name}: {{ device: sim:echo, enable: no }} }}");
+        assert!(load_str("x.yaml", &text).is_ok_and(|loaded| loaded.config.ports.contains_key(name)), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_together_is_refused() {
+    for (keys, first_line, help) in [
+        (
+            "frame: dsmr\non-lag: hold",
+            "13: ports.p.on-lag: a reader of the port `p` skips whole telegrams (`frame: dsmr`)",
+            "skip",
+        ),
+        (
+            "frame: dsmr\non-lag: disconnect",
+            "13: ports.p.on-lag: a reader of the port `p` skips whole telegrams (`frame: dsmr`)",
+            "skip",
+        ),
+        (
+            "write: none\naccess: control",
+            "13: ports.p.access: nobody may write to the port `p` (`write: none`)",
+            "read-only",
+        ),
+        (
+            "frame: dsmr\nbacklog: 31 KiB",
+            "14: ports.p.backlog: a backlog below 32 KiB has no room for whole telegrams (`frame: dsmr`)",
+            "32 KiB",
+        ),
+        (
+            "frame: dsmr\ngather: 5ms",
+            "13: ports.p.gather: with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole",
+            "remove",
+        ),
+        (
+            "frame: none\ncrc: drop",
+            "10: ports.p.crc: `crc` speaks of telegrams, and this port has none (`frame: none`)",
+            "dsmr",
+        ),
+    ] {
+        one(&port(keys), &format!("6:{first_line}"), help);
+    }
+    let listener = "ports:\n  p:\n    device: sim:echo\n    profile: dsmr-p1\n    listen:\n      - { protocol: raw, address: 0, access: read-write }\n";
+    one(listener, "6:46: ports.p.listen[0].access: nobody may write to the port `p` (`write: none`)", "read-only");
+    let default = format!("defaults: {{ on-lag: hold }}\n{}", port("frame: dsmr"));
+    one(&default, "1:21: defaults.on-lag: a reader of the port `p` skips whole telegrams (`frame: dsmr`)", "skip");
+}
+
+#[test]
+fn two_listeners_on_one_address_are_refused() {
+    let two = |a: &str, b: &str| {
+        format!(
+            "ports:\n  a: {{ device: sim:echo, listen: [{{ protocol: raw, address: {a} }}] }}\n  \
+             b: {{ device: sim:echo, listen: [{{ protocol: raw, address: {b} }}] }}\n"
+        )
+    };
+    let taken = faults(&two("'*:9000'", "'*:9000'")).to_string();
+    assert!(
+        taken.starts_with("x.yaml:3:61: ports.b.listen[0].address: `*:9000` is taken by ports.a.listen[0].address\n"),
+        "{taken}"
+    );
+    assert!(taken.contains("note: it is at x.yaml:2:61\n"), "{taken}");
+    let overlap = faults(&two("'*:9000'", "9000")).to_string();
+    assert!(overlap.contains("`127.0.0.1:9000` overlaps with `*:9000` of ports.a.listen[0].address"), "{overlap}");
+    for (a, b) in [("0", "0"), ("'*:0'", "'*:0'"), ("1", "2"), ("127.0.0.1:1", "127.0.0.2:1")] {
+        assert!(load_str("x.yaml", &two(a, b)).is_ok(), "{a} {b}");
+    }
+    let disabled = two("1", "1").replacen("{ device", "{ enable: no, device", 1);
+    assert!(load_str("x.yaml", &disabled).is_ok(), "a port that is not enabled is in nobody's way");
+}
+
+#[test]
+fn hold_without_flow_control_is_allowed_with_a_warning() {
+    let text = device("/nonexistent").replace("address: 0", "address: 0, on-lag: hold");
+    let warnings = load_str("x.yaml", &text).unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].to_string().starts_with("x.yaml:3:51: ports.p.listen[0].on-lag: `hold` without flow control"));
+    let with_flow_control = format!("{text}    line: 9600 8N1 rts-cts\n");
+    assert!(load_str("x.yaml", &with_flow_control).unwrap().warnings.is_empty());
+}

@@ -1,0 +1,167 @@
+//! What a configuration without faults means.
+
+use std::time::Duration;
+
+use sermux_port_config::config::load::load_str;
+use sermux_port_config::config::{
+    profile, Access, Address, Config, Crc, Device, Frame, Keepalive, LogFormat, LogLevel, Modem, OnLag, Port, Sim,
+    Write,
+};
+use sermux_port_config::line::FlowControl;
+use sermux_port_config::signal::Output;
+
+fn config(text: &str) -> Config {
+    load_str("x.yaml", text).unwrap_or_else(|faults| panic!("{faults}")).config
+}
+
+/// A port `p` with these keys, below `top`.
+fn port_below(top: &str, keys: &str) -> Port {
+    let text = format!("{top}\nports: {{ p: {{ device: sim:echo, {keys} }} }}");
+    config(&text).ports["p"].clone()
+}
+
+fn port(keys: &str) -> Port {
+    port_below("", &format!("listen: [{{ protocol: raw, address: 4001 }}], {keys}"))
+}
+
+#[test]
+fn the_built_in_defaults_are_those_of_the_documentation() {
+    let port = port("");
+    assert_eq!(port.device, Device::Sim(Sim::Echo));
+    assert_eq!(port.line.settings.to_string(), "9600 8N1");
+    assert!(port.enable && port.exclusive && port.line.clocal && port.line.low_latency);
+    assert_eq!(port.modem, Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false });
+    assert_eq!((port.write, port.frame, port.crc), (Write::Any, Frame::None, Crc::Pass));
+    assert_eq!((port.gather, port.backlog), (Duration::ZERO, 256 * 1024));
+    let listener = &port.listen[0];
+    assert_eq!(listener.address, Address::Host { host: "127.0.0.1".into(), port: 4001 });
+    assert_eq!((listener.access, listener.max_clients, listener.on_lag), (Access::ReadWrite, 64, OnLag::Disconnect));
+    let seconds = Duration::from_secs;
+    let keepalive = Keepalive { idle: seconds(30), interval: seconds(10), count: 3, user_timeout: seconds(60) };
+    assert_eq!(listener.keepalive, Some(keepalive));
+    assert_eq!(config("ports:\n"), Config::default());
+    let log = config("log: { level: debug, format: json }\nports: {}").log;
+    assert_eq!((log.level, log.format), (LogLevel::Debug, LogFormat::Json));
+}
+
+#[test]
+fn the_port_goes_before_the_profile_and_that_before_the_files_defaults() {
+    let defaults =
+        "defaults: { profile: dsmr-p1-v2, line: 1200 8N2, modem: { dtr: off }, backlog: 64 KiB, max-clients: 3 }";
+    let listen = "listen: [{ protocol: raw, address: 0 }, { protocol: raw, address: 0, max-clients: 9 }]";
+    let port = port_below(defaults, &format!("line: {{ parity: odd }}, max-clients: 5, {listen}"));
+    assert_eq!(port.line.settings.to_string(), "9600 7O1", "parity: port, the rest: profile");
+    assert_eq!(port.modem.dtr, Output::On, "profile");
+    assert_eq!(port.backlog, 64 * 1024, "defaults");
+    assert_eq!(port.listen.iter().map(|listener| listener.max_clients).collect::<Vec<_>>(), [5, 9]);
+
+    let other = port_below(defaults, &format!("profile: console, {listen}"));
+    assert_eq!(other.line.settings.to_string(), "115200 8N1");
+    assert_eq!((other.frame, other.modem.dtr), (Frame::None, Output::Off));
+}
+
+#[test]
+fn the_short_form_of_a_line_is_complete() {
+    let port = port_below(
+        "defaults: { line: { flow-control: rts-cts, clocal: no } }",
+        "line: 9600, listen: [{ protocol: raw, address: 0 }]",
+    );
+    assert_eq!(port.line.settings.flow_control, FlowControl::None);
+    assert!(!port.line.clocal, "the short form has no word for it");
+}
+
+#[test]
+fn a_port_that_nobody_writes_to_is_read_only() {
+    assert_eq!(port("write: none").listen[0].access, Access::ReadOnly);
+}
+
+#[test]
+fn framed_ports_skip_and_clients_that_may_lag_have_no_user_timeout() {
+    let listener = |keys: &str| port(keys).listen[0].clone();
+    let user_timeout = |keys: &str| listener(keys).keepalive.unwrap().user_timeout;
+    assert_eq!(listener("frame: dsmr").on_lag, OnLag::Skip);
+    assert_eq!(user_timeout("frame: dsmr"), Duration::ZERO);
+    assert_eq!(user_timeout("on-lag: hold"), Duration::ZERO);
+    assert_eq!(user_timeout("on-lag: skip, keepalive: { user-timeout: 5s }"), Duration::from_secs(5));
+    assert_eq!(user_timeout("keepalive: { idle: 5s }"), Duration::from_secs(60));
+}
+
+#[test]
+fn keepalive_is_laid_over_key_by_key_and_can_be_off() {
+    assert_eq!(port("keepalive: off").listen[0].keepalive, None);
+    assert_eq!(port("keepalive: on").listen[0].keepalive, Some(Keepalive::default()));
+    let listener = "listen: [{ protocol: raw, address: 0, keepalive: { count: 9 } }]";
+    let over =
+        |defaults: &str, port: &str| port_below(defaults, &format!("{port} {listener}")).listen[0].keepalive.unwrap();
+    let seconds = Duration::from_secs;
+    let built_in = Keepalive::default();
+    assert_eq!(
+        over("defaults: { keepalive: { idle: 5s } }", "keepalive: { interval: 2s },"),
+        Keepalive { idle: seconds(5), interval: seconds(2), count: 9, ..built_in }
+    );
+    assert_eq!(
+        over("defaults: { keepalive: { idle: 5s } }", "keepalive: off,"),
+        Keepalive { count: 9, ..built_in },
+        "what `off` took away does not come back"
+    );
+}
+
+#[test]
+fn defaults_about_telegrams_pass_ports_without_them_by() {
+    let top = "defaults: { crc: drop, gather: 5ms }";
+    let listen = "listen: [{ protocol: raw, address: 0 }]";
+    let plain = port_below(top, listen);
+    assert_eq!((plain.crc, plain.gather), (Crc::Pass, Duration::from_millis(5)));
+    let framed = port_below(top, &format!("frame: dsmr, {listen}"));
+    assert_eq!((framed.crc, framed.gather), (Crc::Drop, Duration::ZERO));
+}
+
+#[test]
+fn every_profile_is_one_that_a_port_can_have() {
+    for name in profile::names() {
+        port(&format!("profile: {name}"));
+    }
+    let meter = port("profile: dsmr-p1");
+    assert_eq!(meter.line.settings.to_string(), "115200 8N1");
+    assert_eq!((meter.write, meter.frame, meter.modem.rts), (Write::None, Frame::Dsmr, Output::On));
+    assert_eq!(port("profile: dsmr-p1-v2").line.settings.to_string(), "9600 7E1");
+    assert_eq!(port("profile: console").line.settings.to_string(), "115200 8N1");
+    assert_eq!(port("profile: console-9600").line.settings.to_string(), "9600 8N1");
+}
+
+#[test]
+fn booleans_are_those_of_yaml_1_1_with_or_without_quotes() {
+    for word in ["true", "True", "YES", "on", "'on'"] {
+        assert!(port(&format!("exclusive: {word}")).exclusive, "{word}");
+    }
+    for word in ["false", "No", "OFF", "\"no\""] {
+        assert!(!port(&format!("exclusive: {word}")).exclusive, "{word}");
+    }
+    assert_eq!(port("modem: { dtr: false, rts: true }").modem.dtr, Output::Off, "as JSON made from YAML has it");
+}
+
+#[test]
+fn yaml_is_read_in_all_its_forms() {
+    let expected = config(
+        "ports:\n  p:\n    device: sim:echo\n    line: 9600 7E1\n    listen:\n      - { protocol: raw, address: 0 }\n",
+    );
+    for (form, text) in [
+        ("JSON", "{\"ports\":{\"p\":{\n\t\"device\":\"sim:echo\",\"line\":\"9600 7E1\",\n\t\"listen\":[{\"protocol\":\"raw\",\"address\":0}]}}}"),
+        ("CR LF", "ports:\r\n  p:\r\n    device: sim:echo\r\n    line: 9600 7E1\r\n    listen:\r\n    - protocol: raw\r\n      address: 0\r\n"),
+        ("byte order mark", "\u{feff}ports: { p: { device: sim:echo, line: 9600 7E1, listen: [{ protocol: raw, address: 0 }] } }"),
+        ("%YAML 1.1", "%YAML 1.1\n---\nports: { p: { device: sim:echo, line: 9600 7E1, listen: [{ protocol: raw, address: 0 }] } }\n...\n"),
+        ("%YAML 1.2", "%YAML 1.2\n---\nports: { p: { device: sim:echo, line: !!str 9600 7E1, listen: [{ protocol: raw, address: 0 }] } }"),
+        ("anchors", "ports:\n  p:\n    line: &l 9600 7E1\n    device: &d sim:echo\n    listen: &here [{ protocol: raw, address: 0 }]\n"),
+        ("merge keys", "defaults: &base { line: 9600 7E1 }\nports: { p: { <<: [*base, { line: 1200 }], device: sim:echo, listen: [{ protocol: raw, address: 0 }] } }"),
+        ("block scalars", "ports: { p: { device: \"sim:ec\\x68o\", 'line': '9600 7E1', listen: [{ protocol: raw, address: '0' }] } }"),
+    ] {
+        assert_eq!(config(text), expected, "{form}");
+    }
+}
+
+#[test]
+fn an_alias_repeats_what_it_names() {
+    let text = "ports:\n  a: { device: /nonexistent/a, listen: &l [{ protocol: raw, address: 0 }] }\n  b: { device: /nonexistent/b, listen: *l }\n";
+    let config = config(text);
+    assert_eq!(config.ports["a"].listen, config.ports["b"].listen);
+}
