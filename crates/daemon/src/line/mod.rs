@@ -87,8 +87,8 @@ impl fmt::Display for NotCarried {
 
 /// Opens a port's device and applies its settings.
 ///
-/// May block (USB, a driver that waits for its last owner): call it on the blocking pool, inside a tokio runtime with I/O
-/// and time enabled, to whose drivers the line is bound.
+/// May block (USB, a driver that waits for its last owner): call it on the blocking pool, inside a tokio runtime with
+/// I/O and time enabled, to whose drivers the line is bound.
 pub fn open_blocking(port: &Port) -> Result<Opened, OpenError> {
     match &port.device {
         Device::Path(path) => tty::open_blocking(path, port),
@@ -98,8 +98,8 @@ pub fn open_blocking(port: &Port) -> Result<Opened, OpenError> {
 
 /// Closes a line on the blocking pool and waits for that.
 pub async fn close(line: Box<dyn Line>) {
-    // An error means that the runtime goes away before the pool took the line (it is dropped then, which closes it too), or
-    // that closing panicked; there is nothing left to do for the line in either case.
+    // An error means that the runtime goes away before the pool took the line (it is dropped then, which closes it
+    // too), or that closing panicked; there is nothing left to do for the line in either case.
     if let Err(error) = tokio::task::spawn_blocking(move || line.close_blocking()).await {
         tracing::debug!(%error, "a line was dropped instead of closed");
     }

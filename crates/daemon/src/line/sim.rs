@@ -118,7 +118,7 @@ impl MeterLine {
             let late = Instant::now().saturating_duration_since(self.next.deadline()).as_secs();
             // After a long time without a reader only the newest matter; the meter need not write the others.
             let skipped = late.saturating_sub(CATCH_UP);
-            self.lost += skipped;
+            self.lose(skipped);
             self.next_unix_seconds += skipped;
 
             let telegram = self.meter.telegram(self.next_unix_seconds);
@@ -137,9 +137,15 @@ impl MeterLine {
             if self.telegrams.remove(oldest).is_none() {
                 return;
             }
-            self.lost += 1;
-            tracing::debug!(lost = self.lost, "nobody reads the simulated meter");
+            self.lose(1);
         }
+    }
+
+    fn lose(&mut self, telegrams: u64) {
+        if self.lost == 0 && telegrams > 0 {
+            tracing::debug!("nobody reads the simulated meter, its telegrams are lost from now on");
+        }
+        self.lost += telegrams;
     }
 }
 
@@ -204,3 +210,133 @@ const CATCH_UP: u64 = 256;
 
 /// Every simulated meter of this build tells the same story.
 const SEED: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Once, without waiting.
+    async fn read_now(line: &mut dyn Line, buf: &mut [u8]) -> Option<usize> {
+        poll_fn(|cx| {
+            Poll::Ready(match line.poll_read(cx, buf) {
+                Poll::Ready(result) => Some(result.unwrap()),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    async fn read(line: &mut dyn Line, buf: &mut [u8]) -> usize {
+        poll_fn(|cx| line.poll_read(cx, buf)).await.unwrap()
+    }
+
+    async fn write_now(line: &mut dyn Line, buf: &[u8]) -> Option<usize> {
+        poll_fn(|cx| {
+            Poll::Ready(match line.poll_write(cx, buf) {
+                Poll::Ready(result) => Some(result.unwrap()),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    fn telegrams(bytes: &[u8]) -> usize {
+        bytes.iter().filter(|byte| **byte == b'/').count()
+    }
+
+    #[tokio::test]
+    async fn echo_gives_back_what_it_got_and_waits_when_it_is_full() {
+        let mut echo = Echo::default();
+        let mut buf = vec![0; WIRE];
+        assert_eq!(read_now(&mut echo, &mut buf).await, None);
+        assert_eq!(write_now(&mut echo, b"hello").await, Some(5));
+        assert_eq!(read_now(&mut echo, &mut buf[..3]).await, Some(3));
+        assert_eq!(read_now(&mut echo, &mut buf[3..]).await, Some(2));
+        assert_eq!(&buf[..5], b"hello");
+
+        assert_eq!(write_now(&mut echo, &vec![b'x'; WIRE + 1]).await, Some(WIRE));
+        assert_eq!(write_now(&mut echo, b"y").await, None);
+        assert_eq!(read_now(&mut echo, &mut buf[..1]).await, Some(1));
+        assert_eq!(write_now(&mut echo, b"yz").await, Some(1));
+        assert_eq!(echo.wire.len(), WIRE);
+    }
+
+    #[tokio::test]
+    async fn echo_wakes_whoever_waits() {
+        let mut echo = Echo::default();
+        let mut buf = vec![0; WIRE];
+        let n = poll_fn(|cx| {
+            // Registered by a read that found nothing, woken by the write, so this future is polled again.
+            match echo.poll_read(cx, &mut buf) {
+                Poll::Ready(n) => Poll::Ready(n.unwrap()),
+                Poll::Pending => {
+                    assert!(echo.poll_write(cx, b"wake").is_ready());
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        assert_eq!(n, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_meter_sends_a_telegram_each_second() {
+        let mut meter = open(Sim::DsmrP1);
+        assert!(!meter.can_wait());
+        let mut buf = vec![0; WIRE];
+        let mut arrivals = Vec::new();
+        for _ in 0..5 {
+            let n = read(&mut *meter, &mut buf).await;
+            arrivals.push(Instant::now());
+            assert!(buf[0] == b'/' && buf[..n].ends_with(b"\r\n") && telegrams(&buf[..n]) == 1);
+            assert_eq!(write_now(&mut *meter, &buf[..n]).await, Some(n), "it has no ears, so it takes all");
+        }
+        for pair in arrivals.windows(2) {
+            assert_eq!((pair[1] - pair[0]).as_millis(), 1000);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_meter_can_be_read_in_parts() {
+        let mut meter = open(Sim::DsmrP1);
+        let mut received = Vec::new();
+        let mut buf = [0; 7];
+        while telegrams(&received) < 3 {
+            let n = read(&mut *meter, &mut buf).await;
+            received.extend_from_slice(&buf[..n]);
+        }
+        let first = received.iter().position(|byte| *byte == b'!').unwrap();
+        assert!(received.starts_with(b"/"));
+        assert_eq!(&received[first + 5..first + 8], b"\r\n/", "the next telegram begins where the last one ends");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_meter_that_nobody_reads_keeps_the_newest_whole_telegrams_and_finishes_a_started_one() {
+        let mut meter = MeterLine::switched_on();
+        let mut start = [0; 10];
+        assert_eq!(read(&mut meter, &mut start).await, 10);
+        let rest_of_first = meter.telegrams[0][10..].to_vec();
+
+        let mut waker = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            // More than one poll, since a task may do only so much in one.
+            while meter.next.deadline() <= Instant::now() {
+                meter.run(&mut waker);
+                assert!(meter.telegrams.iter().map(Vec::len).sum::<usize>() <= WIRE);
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(meter.lost > 3 * 3600 - 256 && meter.lost < 3 * 3600, "{}", meter.lost);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3 * 3600;
+        assert!(meter.next_unix_seconds.abs_diff(now) < 10, "its clock is right again");
+
+        let mut buf = vec![0; 2 * WIRE];
+        let n = read(&mut meter, &mut buf).await;
+        assert!(buf[..n].starts_with(&rest_of_first));
+        assert_eq!(buf[rest_of_first.len()], b'/');
+        assert!(telegrams(&buf[..n]) > 10 && buf[..n].ends_with(b"\r\n"));
+    }
+}

@@ -168,42 +168,45 @@ pub(super) fn serial(fd: impl AsFd) -> nix::Result<SerialStruct> {
         port_high: 0,
         iomap_base: 0,
     };
-    // SAFETY: TIOCGSERIAL writes one `struct serial_struct`, of which `SerialStruct` is the mirror (size held by a test;
-    // the pointer in it is an integer here and never followed), and keeps no pointer.
+    // SAFETY: TIOCGSERIAL writes one `struct serial_struct`, of which `SerialStruct` is the mirror (size held by a
+    // test; the pointer in it is an integer here and never followed), and keeps no pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGSERIAL, &raw mut serial) };
     Errno::result(result).map(|_| serial)
 }
 
 /// Changes what the driver lets be changed (TIOCSSERIAL).
 pub(super) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()> {
-    // SAFETY: TIOCSSERIAL reads one `struct serial_struct`, of which `SerialStruct` is the mirror, and keeps no pointer.
+    // SAFETY: TIOCSSERIAL reads one `struct serial_struct`, of which `SerialStruct` is the mirror, and keeps no
+    // pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSSERIAL, std::ptr::from_ref(serial)) };
     Errno::result(result).map(drop)
 }
 
-/// Bytes that a socket has sent or will send and the peer has not acknowledged (SIOCOUTQ of linux/sockios.h; tcp(7), unix(7)).
-#[allow(dead_code, reason = "for the side of the clients")]
+/// Bytes that a socket has sent or will send and the peer has not acknowledged (SIOCOUTQ of linux/sockios.h; tcp(7),
+/// unix(7)).
 pub(crate) fn socket_unacknowledged(socket: impl AsFd) -> io::Result<usize> {
     // The number is that of TIOCOUTQ.
     Ok(int(socket.as_fd(), libc::TIOCOUTQ, 0).map(count)?)
 }
 
-/// Bytes that a TCP socket holds and has not sent at all (SIOCOUTQNSD of linux/sockios.h). Not on unix sockets: EINVAL or ENOTTY.
-#[allow(dead_code, reason = "for the side of the clients")]
+/// Bytes that a TCP socket holds and has not sent at all (SIOCOUTQNSD of linux/sockios.h). Not on unix sockets:
+/// EINVAL or ENOTTY.
 pub(crate) fn socket_unsent(socket: impl AsFd) -> io::Result<usize> {
     Ok(int(socket.as_fd(), SIOCOUTQNSD, 0).map(count)?)
 }
 
-/// Locks or unlocks flags of a pty's settings (TIOCSLCKTRMIOS), so that a pty plays a driver that keeps a flag of its own.
+/// Locks or unlocks flags of a pty's settings (TIOCSLCKTRMIOS), so that a pty plays a driver that keeps a flag of its
+/// own.
 #[cfg(test)]
 pub(super) fn lock_settings(fd: impl AsFd, mask: &libc::termios) -> nix::Result<()> {
-    // SAFETY: TIOCSLCKTRMIOS reads the kernel's `struct termios`, which is the head of libc's larger one (flags, line discipline,
-    // characters), and keeps no pointer.
+    // SAFETY: TIOCSLCKTRMIOS reads the kernel's `struct termios`, which is the head of libc's larger one (flags, line
+    // discipline, characters), and keeps no pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSLCKTRMIOS, std::ptr::from_ref(mask)) };
     Errno::result(result).map(drop)
 }
 
-/// An ioctl that takes and may write one int. For the requests named above alone: all of those that are passed here do just that.
+/// An ioctl that takes and may write one int. For the requests named above alone: all of those that are passed here
+/// do just that.
 fn int(fd: BorrowedFd<'_>, request: libc::Ioctl, mut value: c_int) -> nix::Result<c_int> {
     // SAFETY: the requests passed here read or write one int through the pointer and keep no pointer.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), request, &raw mut value) };

@@ -1,16 +1,18 @@
 //! Line settings as the kernel has them, both ways: what to set ([`wanted`]) and what came of it ([`read_back`]).
 //!
-//! Settings fail silently: a 115200-max 8250 that is asked for 250000 baud says Ok and keeps its rate, an FTDI does the same with
-//! six data bits, a pty with parity. So what counts is what is read back.
+//! Settings fail silently: a 115200-max 8250 that is asked for 250000 baud says Ok and keeps its rate, an FTDI does
+//! the same with six data bits, a pty with parity. So what counts is what is read back.
 
 use libc::{speed_t, tcflag_t, termios2};
 use sermux_port_config::config::{Line, Modem};
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 
-/// All of a line's settings, for one TCSETS2; `before` is what the device has and gives what is no setting (the line discipline).
+/// All of a line's settings, for one TCSETS2; `before` is what the device has and gives what is no setting (the line
+/// discipline).
 ///
-/// Raw, and every byte is delivered: no IGNPAR (it would make bytes with framing or parity errors vanish), no PARMRK (data 0xFF would
-/// arrive as FF FF and a break as FF 00 00), no INPCK (a byte with a wrong parity bit would arrive as 0), no ISTRIP.
+/// Raw, and every byte is delivered: no IGNPAR (it would make bytes with framing or parity errors vanish), no PARMRK
+/// (data 0xFF would arrive as FF FF and a break as FF 00 00), no INPCK (a byte with a wrong parity bit would arrive
+/// as 0), no ISTRIP.
 pub(super) fn wanted(before: &termios2, line: &Line, modem: &Modem) -> termios2 {
     let settings = &line.settings;
     let mut wanted = *before;
@@ -138,8 +140,9 @@ pub(super) fn stubborn_flags(wanted: &termios2, actual: &termios2) -> Option<Str
     ))
 }
 
-/// Whether bytes that came in since the open are what the far end sent: the settings were the same all the time, `before` and `after` and
-/// during serialport's open, which goes through eight data bits without parity whatever is asked.
+/// Whether bytes that came in since the open are what the far end sent: the settings were the same all the time,
+/// `before` and `after` and during serialport's open, which goes through eight data bits without parity whatever is
+/// asked.
 pub(super) fn same_bytes(before: &termios2, after: &termios2) -> bool {
     const FORMAT: tcflag_t = libc::CSIZE | libc::PARENB;
     before.c_ospeed == after.c_ospeed
@@ -149,7 +152,8 @@ pub(super) fn same_bytes(before: &termios2, after: &termios2) -> bool {
         && before.c_lflag == after.c_lflag
 }
 
-/// The speed in c_cflag: a name where the kernel has one, so that programs which do not know termios2 (stty) see it too, else BOTHER.
+/// The speed in c_cflag: a name where the kernel has one, so that programs which do not know termios2 (stty) see it
+/// too, else BOTHER.
 fn speed_bits(baud: u32) -> speed_t {
     NAMED_SPEEDS.iter().find(|(named, _)| *named == baud).map_or(libc::BOTHER, |(_, bits)| *bits)
 }

@@ -1,10 +1,12 @@
 //! A line that is a tty: a UART, a USB adapter, or a pty.
 //!
-//! Opened through serialport, but only after a look of our own (see [`open_blocking`]); set by one TCSETS2 of our own, because
-//! serialport's settings lose bytes (its `Parity::None` sets IGNPAR) and leave CMSPAR on; read and written through an own [`AsyncFd`],
-//! because SerialStream's readiness spins, its reads cost two system calls a chunk and its flush is a blocking tcdrain.
+//! Opened through serialport, but only after a look of our own (see [`open_blocking`]); set by one TCSETS2 of our
+//! own, because serialport's settings lose bytes (its `Parity::None` sets IGNPAR) and leave CMSPAR on; read and
+//! written through an own [`AsyncFd`], because SerialStream's readiness spins, its reads cost two system calls a
+//! chunk and its flush is a blocking tcdrain.
 //!
-//! Linux raises DTR and RTS at each open, before anybody can stop it: `off` drops them as soon as the descriptor is there.
+//! Linux raises DTR and RTS at each open, before anybody can stop it: `off` drops them as soon as the descriptor is
+//! there.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -34,11 +36,12 @@ pub struct TtyLine {
 
 /// Opens a tty, claims it and applies a port's settings.
 ///
-/// serialport's open cannot say why it failed: EBUSY and a lock that somebody holds are one error, all others (ENXIO, ENODEV, EIO,
-/// EPERM, ENOTTY) another; and when the lock is what fails it ends with TIOCNXCL, which takes the exclusive access from the program
-/// that has it (root gets that far, because TIOCEXCL does not stop root). So the device is opened first without touching anything,
-/// looked at, and only what can be had is opened through serialport. The first descriptor stays open meanwhile: the device is
-/// never without one, so no HUPCL pulse on DTR, and a pty's far end sees one opening.
+/// serialport's open cannot say why it failed: EBUSY and a lock that somebody holds are one error, all others (ENXIO,
+/// ENODEV, EIO, EPERM, ENOTTY) another; and when the lock is what fails it ends with TIOCNXCL, which takes the
+/// exclusive access from the program that has it (root gets that far, because TIOCEXCL does not stop root). So the
+/// device is opened first without touching anything, looked at, and only what can be had is opened through
+/// serialport. The first descriptor stays open meanwhile: the device is never without one, so no HUPCL pulse on DTR,
+/// and a pty's far end sees one opening.
 pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenError> {
     let looked_at = Look::at(path, port)?;
     let before = sys::termios2(&looked_at.fd).map_err(|errno| match errno {
@@ -59,9 +62,10 @@ impl Line for TtyLine {
             let mut readiness = ready!(self.fd.poll_read_ready(cx))?;
             match nix::unistd::read(readiness.get_inner(), buf) {
                 Ok(n) => {
-                    // Short, so drained: wait for the kernel's next edge instead of reading again to be told EAGAIN. A byte that
-                    // came in since makes an edge of its own, and `clear_ready` leaves readiness alone that is newer than
-                    // the one it was given, so nothing stays unread. (Ok(0) is the hang-up, which must stay visible.)
+                    // Short, so drained: wait for the kernel's next edge instead of reading again to be told EAGAIN.
+                    // A byte that came in since makes an edge of its own, and `clear_ready` leaves readiness alone
+                    // that is newer than the one it was given, so nothing stays unread. (Ok(0) is the hang-up, which
+                    // must stay visible.)
                     if 0 < n && n < buf.len() {
                         readiness.clear_ready();
                         self.wait_for_more(cx);
@@ -85,7 +89,8 @@ impl Line for TtyLine {
         loop {
             let mut readiness = ready!(self.fd.poll_write_ready(cx))?;
             match nix::unistd::write(readiness.get_inner(), buf) {
-                // Readiness stays after a part: a signal also cuts a write short, with room left and so no edge to come.
+                // Readiness stays after a part: a signal also cuts a write short, with room left and so no edge to
+                // come.
                 Ok(n) => return Poll::Ready(Ok(n)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if readiness.ready().is_write_closed() => return Poll::Ready(Err(gone())),
@@ -115,8 +120,8 @@ impl Line for TtyLine {
 
 impl Drop for TtyLine {
     fn drop(&mut self) {
-        // 8250 and FTDI wait up to 30 s (`closing_wait`) in close for output that cannot leave. A pty does not wait, and its far
-        // end can still read what was written to it, so there the purge would only lose bytes.
+        // 8250 and FTDI wait up to 30 s (`closing_wait`) in close for output that cannot leave. A pty does not wait,
+        // and its far end can still read what was written to it, so there the purge would only lose bytes.
         if !self.is_pty {
             let _ = sys::purge(&self.fd, Queue::Output);
         }
@@ -139,9 +144,9 @@ impl TtyLine {
         sys::set_termios2(&self.fd, &wanted).map_err(|errno| ("settings refused", errno))?;
         let actual = sys::termios2(&self.fd).map_err(|errno| ("its settings cannot be read back", errno))?;
 
-        // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by a cooked tty: not
-        // what the far end sent. When the old settings were the same ones, those bytes are good, and they stay. A pty has no
-        // wire, so nothing on it is garbage.
+        // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by
+        // a cooked tty: not what the far end sent. When the old settings were the same ones, those bytes are good,
+        // and they stay. A pty has no wire, so nothing on it is garbage.
         if !self.is_pty && !termios::same_bytes(before, &actual) {
             let thrown_away = sys::unread(&self.fd).unwrap_or(0);
             let _ = sys::purge(&self.fd, Queue::Input);
@@ -200,7 +205,8 @@ impl TtyLine {
         sys::modem_lines(&self.fd).map(drop)
     }
 
-    /// ASYNC_LOW_LATENCY, which stays with the device from one open to the next, so it is set or cleared. Most drivers have none.
+    /// ASYNC_LOW_LATENCY, which stays with the device from one open to the next, so it is set or cleared. Most
+    /// drivers have none.
     fn set_low_latency(&self, on: bool) {
         let result = sys::serial(&self.fd).and_then(|mut serial| {
             let flags = if on { serial.flags | sys::ASYNC_LOW_LATENCY } else { serial.flags & !sys::ASYNC_LOW_LATENCY };
@@ -240,7 +246,8 @@ impl Look {
         let fd = nix::fcntl::open(path, flags, Mode::empty())
             .map_err(|errno| OpenError::from_open(path, errno, Some(&node)))?;
 
-        // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has gone.
+        // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has
+        // gone.
         let busy = || OpenError::Busy { path: path.to_owned() };
         if !is_pty(&node) && sys::is_exclusive(&fd) == Ok(true) {
             return Err(busy());
@@ -263,8 +270,9 @@ impl Look {
             Err(error) if error.kind() == tokio_serial::ErrorKind::NoDevice => {
                 return Err(OpenError::Busy { path: path.to_owned() });
             }
-            // It gives up when the driver does not take each flag ("Settings did not apply correctly"). That is a difference to report and
-            // no reason to have no line. What is really wrong shows up again when the settings are applied.
+            // It gives up when the driver does not take each flag ("Settings did not apply correctly"). That is a
+            // difference to report and no reason to have no line. What is really wrong shows up again when the
+            // settings are applied.
             Err(error) => {
                 tracing::debug!(device = %path.display(), %error, "serialport cannot open it, opened without");
                 self.claim_as_is(path, port)?
@@ -296,7 +304,8 @@ fn open_through_serialport(path: &Path, port: &Port) -> tokio_serial::Result<Own
     let path = path.to_str().ok_or_else(|| {
         tokio_serial::Error::new(tokio_serial::ErrorKind::InvalidInput, "serialport takes paths in UTF-8 only")
     })?;
-    // The speed and nothing else: it has no words for the rest (mark, space, 1.5), and all is set again below. The speed is never 0.
+    // The speed and nothing else: it has no words for the rest (mark, space, 1.5), and all is set again below. The
+    // speed is never 0.
     let native = tokio_serial::new(path, port.line.settings.baud.get()).exclusive(port.exclusive).open_native()?;
     Ok(sys::own(native))
 }

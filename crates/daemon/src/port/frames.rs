@@ -7,7 +7,7 @@ use sermux_port_config::config::Crc;
 use sermux_protocol::frame::p1::{P1Counters, P1Framer};
 use sermux_protocol::frame::{Check, Frame};
 
-use super::hub::Event;
+use super::event::Event;
 
 /// Complete frames by number, oldest first.
 #[derive(Debug)]

@@ -20,6 +20,7 @@ use slab::Slab;
 
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
+pub use super::event::{CloseReason, Event, Full, PortCounters};
 use super::frames::Frames;
 pub use super::freshness::SocketQueue;
 use super::ring::Ring;
@@ -32,43 +33,6 @@ const RX_ROOM: usize = 4096;
 /// A client that half-closed is closed after this even if the line has not taken its bytes.
 const LEAVING_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the hub wants done or said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Close this client's connection, then call [`Hub::disconnect`].
-    Close(ClientId, CloseReason),
-    /// From here on this client does not get everything; said once until [`Event::GapEnded`].
-    GapBegan(ClientId),
-    /// The client is at the newest byte or frame again.
-    GapEnded(ClientId),
-    /// The client sent something that it may not send; said once for each client.
-    WriteRefused(ClientId),
-    /// A telegram's CRC is wrong; said at the first one of a row.
-    CrcBad,
-    /// Telegrams have the right CRC again, after so many with a wrong one.
-    CrcGoodAgain(u64),
-}
-
-/// Why a client is closed by the hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// It fell behind by the whole backlog (`on-lag: disconnect`).
-    Lagged,
-    /// It had half-closed and was silent, and its place was needed.
-    Displaced,
-    /// It had half-closed; what it sent has gone to the line.
-    Left,
-}
-
-/// The listener takes no more clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full {
-    /// How many there are.
-    pub clients: usize,
-    /// How many it takes.
-    pub max_clients: usize,
-}
-
 /// What the hub knows of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LineState {
@@ -78,21 +42,6 @@ enum LineState {
     Open { waits: bool },
     /// Not there: what clients send is thrown away and counted.
     Gone,
-}
-
-/// What happened on the port so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PortCounters {
-    /// Bytes from the line.
-    pub rx: u64,
-    /// Bytes to the line.
-    pub tx: u64,
-    /// Bytes of clients that were thrown away because the device was gone.
-    pub tx_lost: u64,
-    /// Clients so far.
-    pub clients: u64,
-    /// Clients that were refused because the listener was full.
-    pub refused: u64,
 }
 
 /// One port's decisions.

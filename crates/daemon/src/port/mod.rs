@@ -4,6 +4,7 @@ mod client;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod event;
 mod frames;
 mod freshness;
 pub mod hub;

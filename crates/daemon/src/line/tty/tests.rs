@@ -403,7 +403,8 @@ async fn a_short_read_is_the_last_one_until_the_kernel_says_more() {
     while sys::unread(&tty.fd).unwrap() < 3 {
         assert!(Instant::now() < deadline);
     }
-    // The bytes are there and a read would give them; but the reactor has not run since the short read, so there is none.
+    // The bytes are there and a read would give them; but the reactor has not run since the short read, so there is
+    // none.
     assert!(read_now(&mut tty, &mut buf).await.is_none());
     assert_eq!(soon(read(&mut tty, &mut buf)).await.unwrap(), 3);
     assert_eq!(&buf[..3], b"two");

@@ -1,0 +1,55 @@
+//! What the hub tells: what it wants done, what is worth a line in the log, and what it counted.
+
+use super::client::ClientId;
+
+/// What the hub wants done or said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Close this client's connection, then call [`Hub::disconnect`](super::hub::Hub::disconnect).
+    Close(ClientId, CloseReason),
+    /// From here on this client does not get everything; said once until [`Event::GapEnded`].
+    GapBegan(ClientId),
+    /// The client is at the newest byte or frame again.
+    GapEnded(ClientId),
+    /// The client sent something that it may not send; said once for each client.
+    WriteRefused(ClientId),
+    /// A telegram's CRC is wrong; said at the first one of a row.
+    CrcBad,
+    /// Telegrams have the right CRC again, after so many with a wrong one.
+    CrcGoodAgain(u64),
+}
+
+/// Why a client is closed by the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It fell behind by the whole backlog (`on-lag: disconnect`).
+    Lagged,
+    /// It had half-closed and was silent, and its place was needed.
+    Displaced,
+    /// It had half-closed; what it sent has gone to the line.
+    Left,
+}
+
+/// The listener takes no more clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// How many there are.
+    pub clients: usize,
+    /// How many it takes.
+    pub max_clients: usize,
+}
+
+/// What happened on the port so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounters {
+    /// Bytes from the line.
+    pub rx: u64,
+    /// Bytes to the line.
+    pub tx: u64,
+    /// Bytes of clients that were thrown away because the device was gone.
+    pub tx_lost: u64,
+    /// Clients so far.
+    pub clients: u64,
+    /// Clients that were refused because the listener was full.
+    pub refused: u64,
+}
