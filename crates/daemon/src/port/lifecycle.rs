@@ -20,6 +20,8 @@ pub(super) struct Lifecycle {
     failures: u32,
     said: Option<String>,
     opened_at: Option<Instant>,
+    /// It was there, and that it went was said.
+    lost: bool,
 }
 
 /// What the log should hear.
@@ -34,10 +36,12 @@ pub(super) enum Say {
 impl Lifecycle {
     /// Opening failed: when to try again, and what to say.
     pub(super) fn failed(&mut self, error: &OpenError, now: Instant) -> (Instant, Say) {
-        let longest = if matches!(error, OpenError::Absent { .. }) { ABSENT_RETRY } else { REFUSED_RETRY };
+        let absent = matches!(error, OpenError::Absent { .. });
+        let longest = if absent { ABSENT_RETRY } else { REFUSED_RETRY };
         let at = now + self.back_off(longest);
         let text = error.to_string();
-        let say = if self.said.as_ref() == Some(&text) { Say::Nothing } else { Say::This(text.clone()) };
+        let known = self.said.as_ref() == Some(&text) || (absent && self.lost);
+        let say = if known { Say::Nothing } else { Say::This(text.clone()) };
         self.said = Some(text);
         (at, say)
     }
@@ -45,12 +49,14 @@ impl Lifecycle {
     /// The line is open: how many tries failed before.
     pub(super) fn opened(&mut self, now: Instant) -> u32 {
         self.said = None;
+        self.lost = false;
         self.opened_at = Some(now);
         self.failures
     }
 
     /// The line broke: when to open it again. At once, unless it broke as soon as it was open.
     pub(super) fn gone(&mut self, now: Instant) -> Instant {
+        self.lost = true;
         let settled = self.opened_at.take().is_some_and(|at| now.duration_since(at) >= SETTLED);
         if settled {
             self.failures = 0;
@@ -82,6 +88,17 @@ mod tests {
         let waits: Vec<_> = tries.iter().map(|(at, _)| (*at - now).as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
         assert_eq!(tries.iter().filter(|(_, say)| *say != Say::Nothing).count(), 1);
+    }
+
+    #[test]
+    fn that_a_lost_device_is_absent_is_not_said_again_but_what_else_is_wrong_with_it_is() {
+        let mut lifecycle = Lifecycle::default();
+        let now = Instant::now();
+        lifecycle.opened(now);
+        lifecycle.gone(now);
+        assert_eq!(lifecycle.failed(&absent(), now).1, Say::Nothing);
+        let busy = OpenError::Busy { path: "/dev/ttyUSB7".into() };
+        assert!(matches!(lifecycle.failed(&busy, now).1, Say::This(_)));
     }
 
     #[test]
