@@ -76,6 +76,12 @@ enum Command {
     },
 }
 
+/// The command line as clap knows it, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program by the arguments of the process.
 #[must_use]
 pub fn run() -> ExitCode {

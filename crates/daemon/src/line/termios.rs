@@ -136,7 +136,8 @@ pub(super) fn stubborn_flags(wanted: &termios2, actual: &termios2) -> Option<Str
         return None;
     }
     Some(format!(
-        "the driver keeps flags of its own: input {input:#o}, output {output:#o}, control {control:#o}, local {local:#o}"
+        "the driver keeps flags of its own: input {input:#o}, output {output:#o}, control {control:#o}, \
+         local {local:#o}"
     ))
 }
 

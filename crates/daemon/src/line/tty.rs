@@ -150,7 +150,9 @@ impl TtyLine {
         if !self.is_pty && !termios::same_bytes(before, &actual) {
             let thrown_away = sys::unread(&self.fd).unwrap_or(0);
             let _ = sys::purge(&self.fd, Queue::Input);
-            tracing::debug!(thrown_away, "bytes from before the line was set");
+            if thrown_away > 0 {
+                tracing::debug!(thrown_away, "bytes came in before the line was set");
+            }
         }
         if !self.is_pty {
             self.set_low_latency(port.line.low_latency);
