@@ -1,0 +1,373 @@
+//! The command line and the configuration file, as somebody meets them who has made a mistake.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::rig::{run, Daemon, Finished, PortYaml, Pty};
+
+/// A file with this text in a folder of its own.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("sermux.yaml");
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn check(path: &Path) -> Finished {
+    run(&["check".as_ref(), path.as_os_str()])
+}
+
+fn serve(path: &Path) -> Finished {
+    run(&["serve".as_ref(), "--config".as_ref(), path.as_os_str()])
+}
+
+/// One `FILE:LINE:COLUMN: KEY.PATH: …` of what was printed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fault {
+    line: usize,
+    column: usize,
+    path: String,
+    text: String,
+}
+
+/// All the faults in this file that were printed. A fault is also all that is said about it up to the next one.
+fn faults(printed: &str, path: &Path) -> Vec<Fault> {
+    let file = format!("{}:", path.display());
+    let mut faults: Vec<Fault> = Vec::new();
+    for line in printed.lines() {
+        // Without a place it is about the whole file: how many there are.
+        let Some(rest) = line.strip_prefix(&file).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) else {
+            if let Some(fault) = faults.last_mut() {
+                fault.text += &format!("\n{line}");
+            }
+            continue;
+        };
+        let parts: Vec<&str> = rest.splitn(4, ':').collect();
+        let [number, column, key_path, text] = parts[..] else { panic!("not FILE:LINE:COLUMN: PATH: text: {line}") };
+        faults.push(Fault {
+            line: number.parse().unwrap_or_else(|_| panic!("no line: {line}")),
+            column: column.parse().unwrap_or_else(|_| panic!("no column: {line}")),
+            path: key_path.trim().to_owned(),
+            text: text.trim().to_owned(),
+        });
+    }
+    faults
+}
+
+/// What `check` and `serve` say about this text, which must be the same.
+#[track_caller]
+fn faults_of(text: &str) -> Vec<Fault> {
+    let (_folder, path) = file(text);
+    let (checked, served) = (check(&path), serve(&path));
+    assert_eq!(checked.code, Some(78), "{checked:?}");
+    assert_eq!(served.code, Some(78), "{served:?}");
+    assert_eq!(served.stdout, "");
+    assert!(!served.stderr.contains("listening"), "half-started: {}", served.stderr);
+    let of_serve = faults(&served.stderr, &path);
+    let of_check = faults(&format!("{}\n{}", checked.stdout, checked.stderr), &path);
+    let places = |faults: &[Fault]| -> Vec<_> { faults.iter().map(|f| (f.line, f.column, f.path.clone())).collect() };
+    assert_eq!(places(&of_check), places(&of_serve));
+    assert!(!of_serve.is_empty(), "no fault has a place: {}", served.stderr);
+    of_serve
+}
+
+#[track_caller]
+fn only_fault_of(text: &str) -> Fault {
+    let faults = faults_of(text);
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    faults[0].clone()
+}
+
+#[test]
+fn all_faults_are_listed_at_once_each_with_its_place() {
+    let faults = faults_of(
+        "\
+ports:
+  meter:
+    device: sim:dsmr-p1
+    basud: 9600
+    frame: dsrm
+    listen:
+      - { protocol: rawr, address: \"127.0.0.1:0\" }
+      - { protocol: raw, address: \"127.0.0.1:70000\" }
+  router:
+    device: sim:echo
+    line: 9600 8X1
+    exclusive: perhaps
+    listen:
+      - { protocol: raw, address: \"127.0.0.1:0\", max-clients: -1 }
+log: { level: loud }
+",
+    );
+    let found: BTreeSet<(usize, &str)> = faults.iter().map(|fault| (fault.line, fault.path.as_str())).collect();
+    let expected = [
+        (4, "ports.meter.basud"),
+        (5, "ports.meter.frame"),
+        (11, "ports.router.line"),
+        (12, "ports.router.exclusive"),
+        (15, "log.level"),
+    ];
+    for place in expected {
+        assert!(found.contains(&place), "{place:?} in {found:?}");
+    }
+    for (line, key) in [(7, "protocol"), (8, "address"), (14, "max-clients")] {
+        let there = |&(l, path): &(usize, &str)| l == line && path.contains(".listen") && path.ends_with(key);
+        assert!(found.iter().any(there), "{key} on line {line} in {found:?}");
+    }
+    assert_eq!(faults.len(), 8, "nothing is said twice: {faults:#?}");
+    assert!(faults.iter().all(|fault| fault.column > 0), "{faults:#?}");
+    let in_order: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+    assert!(in_order.is_sorted(), "{in_order:?}");
+}
+
+#[test]
+fn a_misspelt_key_comes_with_the_right_one() {
+    let fault = only_fault_of("ports:\n  p:\n    device: sim:echo\n    backlogg: 1 MiB\n    listen:\n      - protocol: raw\n        address: 4001\n");
+    assert_eq!((fault.line, fault.column, fault.path.as_str()), (4, 5, "ports.p.backlogg"));
+    assert!(fault.text.contains("`backlog`"), "{}", fault.text);
+}
+
+#[test]
+fn a_key_twice_is_an_error() {
+    let fault = only_fault_of("ports:\n  p:\n    device: sim:echo\n    device: sim:dsmr-p1\n    listen:\n      - protocol: raw\n        address: 4001\n");
+    assert_eq!((fault.line, fault.path.as_str()), (4, "ports.p.device"));
+}
+
+#[test]
+fn a_bad_baud_rate_is_an_error_at_its_place() {
+    let fault = only_fault_of("ports:\n  p:\n    device: sim:echo\n    line:\n      baud: fast\n    listen:\n      - protocol: raw\n        address: 4001\n");
+    assert_eq!((fault.line, fault.path.as_str()), (5, "ports.p.line.baud"));
+    assert!(fault.text.contains("fast"), "{}", fault.text);
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_by_name() {
+    for (text, line, path) in [
+        ("http: { address: \"127.0.0.1:8217\" }\nports: {}\n", 1, "http"),
+        (
+            "ports:\n  p:\n    device: sim:echo\n    capture: { file: /tmp/x }\n    listen:\n      - protocol: raw\n        address: 4001\n",
+            4,
+            "ports.p.capture",
+        ),
+        (
+            "ports:\n  p:\n    device: sim:echo\n    frame: line\n    listen:\n      - protocol: raw\n        address: 4001\n",
+            4,
+            "ports.p.frame",
+        ),
+        (
+            "ports:\n  p:\n    device: sim:echo\n    write: first\n    listen:\n      - protocol: raw\n        address: 4001\n",
+            4,
+            "ports.p.write",
+        ),
+    ] {
+        let fault = only_fault_of(text);
+        assert_eq!((fault.line, fault.path.as_str()), (line, path));
+        assert!(fault.text.contains("not built yet"), "{}", fault.text);
+    }
+    let fault = only_fault_of(
+        "ports:\n  p:\n    device: sim:echo\n    listen:\n      - { protocol: telnet, address: \"127.0.0.1:0\" }\n",
+    );
+    assert_eq!(fault.line, 5);
+    assert!(fault.path.ends_with("protocol"), "{fault:?}");
+    assert!(fault.text.contains("not built yet"), "{}", fault.text);
+}
+
+#[test]
+fn two_ports_on_one_device_are_an_error_that_names_both() {
+    let pty = Pty::new();
+    let folder = TempDir::new().unwrap();
+    let link = folder.path().join("by-id");
+    std::os::unix::fs::symlink(pty.path(), &link).unwrap();
+    let port = |name: &str, device: &Path| PortYaml::new(name, device).listen("").entry();
+    let same = |first, second| only_fault_of(&format!("ports:\n{}{}", port("one", first), port("two", second)));
+    // By its name, and by being the same node under another name.
+    for fault in [same(pty.path(), pty.path()), same(pty.path(), &link)] {
+        assert_eq!((fault.line, fault.path.as_str()), (7, "ports.two.device"));
+        assert!(fault.text.contains("one"), "{}", fault.text);
+    }
+}
+
+#[test]
+fn a_device_that_is_a_file_or_a_folder_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let regular = folder.path().join("regular");
+    fs::write(&regular, "").unwrap();
+    for device in [&regular, folder.path()] {
+        let fault = only_fault_of(&PortYaml::new("p", device).listen("").to_string());
+        assert_eq!((fault.line, fault.path.as_str()), (3, "ports.p.device"));
+        assert!(fault.text.contains(&device.display().to_string()), "{}", fault.text);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_yaml_is_an_error_with_its_place() {
+    let (_folder, path) = file("ports:\n  p:\n    device: [sim:echo\n");
+    for ended in [check(&path), serve(&path)] {
+        assert_eq!(ended.code, Some(78), "{ended:?}");
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains(&format!("{}:", path.display())), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_fault_of_the_configuration() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("missing.yaml");
+    for ended in [check(&path), serve(&path)] {
+        assert_eq!(ended.code, Some(78), "{ended:?}");
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("missing.yaml"), "{said}");
+    }
+}
+
+#[test]
+fn hostile_files_end_with_a_message() {
+    let deep = format!("ports: {}", "[".repeat(100_000));
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\n\
+                g: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: [*g,*g,*g,*g,*g,*g,*g,*g,*g]\nports: {}\n";
+    for text in [deep.as_bytes(), bomb.as_bytes(), b"\xff\xfe\x00ports", b"\0", b"- a\n- b\n", b"ports: 7\n"] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("sermux.yaml");
+        fs::write(&path, text).unwrap();
+        let ended = check(&path);
+        assert_eq!(ended.code, Some(78), "{ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_good_file_is_good_and_json_is_yaml() {
+    for text in [
+        "ports:\n  p:\n    device: sim:echo\n    listen:\n      - { protocol: raw, address: \"127.0.0.1:0\" }\n",
+        "{\"ports\": {\"p\": {\"device\": \"sim:echo\", \"listen\": [{\"protocol\": \"raw\", \"address\": \"127.0.0.1:0\"}]}}}",
+        "ports: {}\n",
+        "ports:\n  p:\n    device: /dev/does-not-exist-yet\n    exclusive: yes\n    backlog: 1 MiB\n    listen:\n      - protocol: raw\n        address: 4001\n",
+        "include: nothing.d/*.yaml\nports: {}\n",
+    ] {
+        let (_folder, path) = file(text);
+        let ended = check(&path);
+        assert_eq!(ended.code, Some(0), "{text}: {ended:?}");
+        assert_eq!(ended.stderr, "", "{text}");
+    }
+}
+
+#[test]
+fn included_files_count_and_a_name_twice_names_both_places() {
+    let folder = TempDir::new().unwrap();
+    let ports = folder.path().join("ports.d");
+    fs::create_dir(&ports).unwrap();
+    let main = folder.path().join("sermux.yaml");
+    let port = |name: &str| {
+        format!("ports:\n  {name}:\n    device: sim:echo\n    listen:\n      - {{ protocol: raw, address: \"127.0.0.1:0\" }}\n")
+    };
+    fs::write(&main, "include: ports.d/*.yaml\nports: {}\n").unwrap();
+    fs::write(ports.join("a.yaml"), port("a")).unwrap();
+    assert_eq!(check(&main).code, Some(0));
+    fs::write(ports.join("b.yaml"), port("a")).unwrap();
+    let ended = check(&main);
+    assert_eq!(ended.code, Some(78));
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(said.contains("a.yaml") && said.contains("b.yaml"), "{said}");
+}
+
+#[test]
+fn every_shipped_file_is_good() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut checked = 0;
+    for folder in ["config", "examples"] {
+        for entry in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                let ended = check(&path);
+                assert_eq!(ended.code, Some(0), "{}: {ended:?}", path.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 1, "config/dsmr-p1.yaml at least");
+    assert!(root.join("config/dsmr-p1.yaml").exists());
+}
+
+#[test]
+fn what_show_resolved_prints_is_a_good_file_that_resolves_to_itself() {
+    let (folder, path) = file(
+        "\
+log: { level: debug }
+ports:
+  meter:
+    device: /dev/ttyAMA0
+    profile: dsmr-p1
+    crc: drop
+    listen:
+      - { protocol: raw, address: \"*:9000\" }
+  router:
+    device: /dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1B2C3D4-if00-port0
+    line: 9600 7E2
+    modem: { dtr: off, rts: keep }
+    backlog: 64 KiB
+    listen:
+      - { protocol: raw, address: 4001, access: read-only, max-clients: 4, on-lag: hold, keepalive: off }
+      - { protocol: raw, address: \"[::1]:4002\" }
+",
+    );
+    let show = |path: &Path| run(&["show".as_ref(), "--resolved".as_ref(), "--config".as_ref(), path.as_os_str()]);
+    let first = show(&path);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let again = folder.path().join("resolved.yaml");
+    fs::write(&again, &first.stdout).unwrap();
+    let checked = check(&again);
+    assert_eq!(checked.code, Some(0), "{checked:?}\n{}", first.stdout);
+    assert_eq!(show(&again).stdout, first.stdout);
+    for word in ["dsmr", "9000", "4001", "read-only", "hold"] {
+        assert!(first.stdout.contains(word), "{word} in {}", first.stdout);
+    }
+}
+
+#[test]
+fn a_file_without_ports_serves_nothing_and_ends_when_told() {
+    let mut daemon = Daemon::start("ports: {}\n");
+    crate::rig::eventually("it handles signals", || handles(daemon.pid(), Signal::SIGTERM));
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.finish().code, Some(0));
+}
+
+/// Whether a handler is in place, from SigCgt of proc_pid_status(5).
+fn handles(pid: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim().to_owned();
+    u64::from_str_radix(&caught, 16).unwrap() >> (signal as i32 - 1) & 1 == 1
+}
+
+#[test]
+fn usage_is_2_and_version_and_help_are_0() {
+    for wrong in [&["--no-such-option"][..], &["serve", "--no-such-option"], &["no-such-command"], &["check", "a", "b"]]
+    {
+        let ended = run(wrong);
+        assert_eq!(ended.code, Some(2), "{wrong:?}: {ended:?}");
+        assert_eq!(ended.stdout, "");
+    }
+    let version = run(&["--version"]);
+    assert_eq!((version.code, version.stdout.as_str()), (Some(0), concat!("sermux ", env!("CARGO_PKG_VERSION"), "\n")));
+    let help = run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    for command in ["serve", "demo", "check"] {
+        assert!(help.stdout.contains(command), "{}", help.stdout);
+    }
+}
+
+#[test]
+fn results_that_nobody_reads_are_no_crash() {
+    // As in `sermux --help | true`.
+    let ended = crate::rig::Process::start(std::process::Command::new("sh").args([
+        "-c",
+        "{ \"$0\" --help; echo \"ended with $?\" >&2; } | true",
+        env!("CARGO_BIN_EXE_sermux"),
+    ]))
+    .finish();
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+}

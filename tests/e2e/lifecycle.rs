@@ -1,0 +1,259 @@
+//! Devices that are not there, not free, not allowed, or go and come back, while clients are connected.
+
+use std::fs;
+use std::os::unix::fs::{symlink, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
+use tempfile::TempDir;
+
+use crate::rig::p1::telegram;
+use crate::rig::{
+    assert_same, cpu_ticks, field, noise, resident_kib, sermux, wake_ups, Client, Clock, Daemon, PortYaml, Pty,
+};
+
+/// A stable name for a device that comes and goes, as /dev/serial/by-id has them.
+struct Socket {
+    folder: TempDir,
+}
+
+impl Socket {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ttyP1")
+    }
+
+    fn plug(&self) -> Pty {
+        let pty = Pty::new();
+        // Renamed into place, as udev does it.
+        let beside = self.folder.path().join("new");
+        symlink(pty.path(), &beside).unwrap();
+        fs::rename(beside, self.path()).unwrap();
+        pty
+    }
+
+    /// The name goes first: the kernel gives the number of a pty that is gone to the next one that is made.
+    fn unplug(&self, pty: Pty) {
+        fs::remove_file(self.path()).unwrap();
+        drop(pty);
+    }
+}
+
+/// What an operator has to know about this port, whatever the words.
+fn complaints(daemon: &Daemon, port: &str) -> Vec<String> {
+    let loud = |line: &String| line.contains("WARN") || line.contains("ERROR");
+    daemon.log().all().into_iter().filter(|line| loud(line) && field(line, "port") == Some(port)).collect()
+}
+
+#[test]
+fn a_device_that_is_not_there_yet_is_said_once_and_opened_when_it_appears() {
+    let clock = Clock::start();
+    let socket = Socket::new();
+    let absent = PortYaml::new("absent", socket.path()).listen("");
+    let other = PortYaml::new("other", "sim:echo").listen("");
+    let daemon = Daemon::start(format!("ports:\n{}{}", absent.entry(), other.entry()));
+    let client = daemon.connect("absent");
+    let echo = daemon.connect("other");
+    echo.send(b"the other port works");
+    assert_eq!(echo.receive(20), b"the other port works");
+    daemon.log().wait_for("the absent device", |line| line.contains("WARN") && field(line, "port") == Some("absent"));
+    clock.seconds(4);
+    let said = complaints(&daemon, "absent");
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].contains(&socket.path().display().to_string()), "{said:?}");
+
+    let pty = socket.plug();
+    daemon.opened("absent", 1);
+    pty.send(b"here I am");
+    assert_eq!(client.receive(9), b"here I am");
+    client.send(b"at last");
+    assert_eq!(pty.receive(7), b"at last");
+}
+
+#[test]
+fn a_device_that_vanishes_costs_no_client_and_no_cpu_and_is_taken_again_when_it_is_back() {
+    let clock = Clock::start();
+    let socket = Socket::new();
+    let mut pty = socket.plug();
+    let daemon = Daemon::start(PortYaml::new("p", socket.path()).listen(""));
+    daemon.opened("p", 1);
+    let clients = [daemon.connect("p"), daemon.connect("p")];
+    for round in 1..=3 {
+        pty.send(b"before");
+        for client in &clients {
+            assert_eq!(client.receive(6), b"before");
+        }
+        socket.unplug(pty);
+        daemon
+            .log()
+            .wait_for_nth(round, "the loss is said", |line| line.contains("WARN") && field(line, "port") == Some("p"));
+        let (cpu, woken) = (cpu_ticks(daemon.pid()), wake_ups(daemon.pid()));
+        clock.seconds(2);
+        let (cpu, woken) = (cpu_ticks(daemon.pid()) - cpu, wake_ups(daemon.pid()) - woken);
+        assert!(cpu <= 5, "{cpu}0 ms of CPU time in two seconds without a device");
+        assert!(woken <= 100, "woken {woken} times in two seconds without a device");
+        // Somebody else may come in the meantime.
+        let late = daemon.connect("p");
+
+        pty = socket.plug();
+        daemon.opened("p", round + 1);
+        pty.send(b"after");
+        for client in clients.iter().chain([&late]) {
+            assert_eq!(client.receive(5), b"after");
+        }
+        for client in &clients {
+            client.send(b"line?");
+            assert_eq!(pty.receive(5), b"line?");
+        }
+    }
+    assert_eq!(complaints(&daemon, "p").len(), 3, "once each time: {:#?}", complaints(&daemon, "p"));
+}
+
+#[test]
+fn what_the_device_said_last_still_reaches_the_clients() {
+    let socket = Socket::new();
+    let pty = socket.plug();
+    let daemon = Daemon::start(PortYaml::new("p", socket.path()).listen(""));
+    daemon.opened("p", 1);
+    let client = daemon.connect("p");
+    let last_words = noise(31, 2000);
+    pty.send(&last_words);
+    pty.was_read();
+    socket.unplug(pty);
+    assert_same(&client.receive(2000), &last_words, "what the client got");
+}
+
+#[test]
+fn a_telegram_that_was_cut_by_the_loss_is_not_joined_to_the_next_one() {
+    let socket = Socket::new();
+    let pty = socket.plug();
+    let daemon = Daemon::start(PortYaml::new("p1", socket.path()).key("frame: dsmr").listen(""));
+    daemon.opened("p1", 1);
+    let reader = daemon.connect("p1");
+    pty.send(&telegram(1));
+    assert_same(&reader.receive_once(), &telegram(1), "before");
+    pty.send(&telegram(2)[..400]);
+    pty.was_read();
+    socket.unplug(pty);
+    let pty = socket.plug();
+    daemon.opened("p1", 2);
+    pty.send(&telegram(3)[400..]);
+    pty.send(&telegram(4));
+    assert_same(&reader.receive_once(), &telegram(4), "after");
+}
+
+#[test]
+fn a_device_that_goes_and_comes_many_times_leaves_nothing_behind() {
+    let socket = Socket::new();
+    let mut pty = socket.plug();
+    let daemon = Daemon::start(PortYaml::new("p", socket.path()).listen(""));
+    daemon.opened("p", 1);
+    let client = daemon.connect("p");
+    let open_files = || fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    let (files, memory) = (open_files(), resident_kib(daemon.pid()));
+    for round in 0..10 {
+        socket.unplug(pty);
+        pty = socket.plug();
+        daemon.opened("p", round + 2);
+        pty.send(b"x");
+        assert_eq!(client.receive(1), b"x");
+    }
+    crate::rig::eventually("no file is left open", || open_files() <= files);
+    let grown = resident_kib(daemon.pid()).saturating_sub(memory);
+    assert!(grown < 1024, "grew by {grown} KiB");
+}
+
+#[test]
+fn a_device_that_another_program_holds_is_said_once_and_opened_when_it_is_free() {
+    let clock = Clock::start();
+    let pty = Pty::new();
+    let held = Flock::lock(pty.device(), FlockArg::LockExclusiveNonblock).unwrap();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen(""));
+    let client = daemon.connect("p");
+    daemon.log().wait_for("the device is busy", |line| line.contains("WARN") && field(line, "port") == Some("p"));
+    clock.seconds(4);
+    let said = complaints(&daemon, "p");
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].contains(&pty.path().display().to_string()), "{said:?}");
+    drop(held);
+    daemon.opened("p", 1);
+    pty.send(b"free");
+    assert_eq!(client.receive(4), b"free");
+    Flock::lock(pty.device(), FlockArg::LockExclusiveNonblock).expect_err("the daemon holds it now");
+}
+
+#[test]
+fn with_exclusive_off_it_is_shared_with_others_that_share() {
+    let pty = Pty::new();
+    let _shared = Flock::lock(pty.device(), FlockArg::LockSharedNonblock).unwrap();
+    let port = PortYaml::new("p", pty.path()).key("exclusive: false").listen("");
+    let daemon = Daemon::start(&port);
+    daemon.opened("p", 1);
+    let client = daemon.connect("p");
+    pty.send(b"shared");
+    assert_eq!(client.receive(6), b"shared");
+    let second = Daemon::start(&port);
+    second.opened("p", 1);
+}
+
+#[test]
+fn a_device_that_is_forbidden_is_said_once_with_what_to_do_and_opened_when_it_is_allowed() {
+    let clock = Clock::start();
+    let pty = Pty::new();
+    let permit = |mode| fs::set_permissions(pty.path(), fs::Permissions::from_mode(mode)).unwrap();
+    permit(0o000);
+    let folder = TempDir::new().unwrap();
+    // Root may open everything. Where we are somebody else, the pty is ours and closed to ourselves.
+    let command = if geteuid().is_root() { as_nobody(&folder) } else { sermux() };
+    let daemon = Daemon::start_as(PortYaml::new("p", pty.path()).listen(""), command);
+    let client = daemon.connect("p");
+    daemon.log().wait_for("the device is forbidden", |line| line.contains("WARN") && field(line, "port") == Some("p"));
+    clock.seconds(4);
+    let said = complaints(&daemon, "p");
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].contains(&pty.path().display().to_string()), "{said:?}");
+    assert!(said[0].to_lowercase().contains("permission denied"), "{said:?}");
+    permit(0o666);
+    daemon.opened("p", 1);
+    pty.send(b"allowed");
+    assert_eq!(client.receive(7), b"allowed");
+}
+
+/// The program where nobody can run it, as nobody.
+fn as_nobody(folder: &TempDir) -> Command {
+    const NOBODY: u32 = 65534;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("sermux");
+    fs::copy(env!("CARGO_BIN_EXE_sermux"), &copy).unwrap();
+    let mut command = Command::new(copy);
+    command.env_clear().uid(NOBODY).gid(NOBODY);
+    command
+}
+
+#[test]
+fn nothing_wakes_it_while_nothing_happens() {
+    let clock = Clock::start();
+    let pty = Pty::new();
+    let port = |name: &str, device: PathBuf| PortYaml::new(name, device).listen("").entry();
+    let ports = [port("p", pty.path().to_owned()), port("echo", "sim:echo".into())];
+    let daemon = Daemon::start(format!("ports:\n{}", ports.concat()));
+    daemon.opened("p", 1);
+    daemon.opened("echo", 1);
+    let clients: Vec<Client> = ["p", "echo", "p", "echo"].map(|port| daemon.connect(port)).into();
+    pty.send(b"x");
+    assert_eq!(clients[0].receive(1), b"x");
+    // What is left of the start runs out first: deadlines of what has long been done, helper threads without work.
+    let mut woken = Vec::new();
+    while woken.last() != Some(&0) {
+        assert!(woken.len() < 6, "woken so often in each three seconds: {woken:?}");
+        let before = wake_ups(daemon.pid());
+        clock.seconds(3);
+        woken.push(wake_ups(daemon.pid()).abs_diff(before));
+    }
+}

@@ -1,0 +1,152 @@
+//! Addresses: which ones are bound, and what happens when one cannot be.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+
+use crate::rig::{field, Client, Clock, Daemon, PortYaml, Pty, PATIENCE};
+
+#[track_caller]
+fn echoes(client: &Client) {
+    client.send(b"hello");
+    assert_eq!(client.receive(5), b"hello");
+}
+
+#[test]
+fn several_listeners_share_one_port() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).listen("").listen_on("127.0.0.2:0", "").listen_on("127.0.0.3:0", "");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    let clients = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(|ip| daemon.connect_on("p", ip));
+    pty.send(b"to all");
+    for client in &clients {
+        assert_eq!(client.receive(6), b"to all");
+        client.send(b"from one");
+        assert_eq!(pty.receive(8), b"from one");
+    }
+}
+
+#[test]
+fn a_bare_port_number_is_loopback_only() {
+    let daemon =
+        Daemon::start("ports:\n  echo:\n    device: sim:echo\n    listen:\n      - { protocol: raw, address: 0 }\n");
+    let address = daemon.address("echo");
+    assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
+    echoes(&daemon.connect("echo"));
+}
+
+#[test]
+fn a_star_is_every_address_of_both_kinds() {
+    let daemon = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on("*:0", ""));
+    let port = daemon.address("echo").port();
+    echoes(&Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
+    echoes(&Client::connect(SocketAddr::from(([127, 1, 2, 3], port))));
+    if ipv6() {
+        echoes(&Client::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))));
+    }
+}
+
+#[test]
+fn an_ipv6_address_is_written_in_brackets() {
+    if !ipv6() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no IPv6 here");
+        eprintln!("skipped: no IPv6 here");
+        return;
+    }
+    let daemon = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on("[::1]:0", ""));
+    assert_eq!(daemon.address("echo").ip(), Ipv6Addr::LOCALHOST);
+    echoes(&daemon.connect("echo"));
+}
+
+fn ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+#[test]
+fn an_address_in_use_is_said_once_leaves_the_others_alone_and_comes_when_it_is_free() {
+    let clock = Clock::start();
+    let squatter = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = squatter.local_addr().unwrap();
+    let port = PortYaml::new("echo", "sim:echo").listen_on(&taken.to_string(), "").listen_on("127.0.0.2:0", "");
+    let daemon = Daemon::start(port);
+    let other = daemon.connect_on("echo", "127.0.0.2");
+    echoes(&other);
+    clock.seconds(4);
+    let loud = |line: &String| line.contains("WARN") || line.contains("ERROR");
+    let said: Vec<String> = daemon.log().all().into_iter().filter(loud).collect();
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert_eq!(field(&said[0], "port"), Some("echo"), "{said:?}");
+    assert!(said[0].contains(&taken.to_string()), "{said:?}");
+    assert!(said[0].to_lowercase().contains("in use"), "{said:?}");
+
+    drop(squatter);
+    assert_eq!(daemon.address_on("echo", "127.0.0.1"), taken);
+    echoes(&daemon.connect_on("echo", "127.0.0.1"));
+    assert_eq!(other.receive(5), b"hello");
+}
+
+#[test]
+fn without_a_single_listener_it_ends_with_1() {
+    let squatter = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = squatter.local_addr().unwrap();
+    let again = SocketAddr::from(([127, 0, 0, 1], taken.port())).to_string();
+    let port = |name: &str| PortYaml::new(name, "sim:echo").listen_on(&again, "").entry();
+    let ended = Daemon::start(format!("ports:\n{}", port("one"))).finish();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&again), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn an_address_that_the_machine_does_not_have_leaves_the_others_alone() {
+    // TEST-NET-1 (RFC 5737) is nobody's.
+    let port = PortYaml::new("echo", "sim:echo").listen_on("192.0.2.1:0", "").listen("");
+    let daemon = Daemon::start(port);
+    echoes(&daemon.connect_on("echo", "127.0.0.1"));
+}
+
+#[test]
+fn a_port_without_enable_is_left_alone() {
+    let off = PortYaml::new("off", "sim:echo").key("enable: false").listen_on("127.0.0.2:0", "");
+    let on = PortYaml::new("on", "sim:echo").listen("");
+    let mut daemon = Daemon::start(format!("ports:\n{}{}", off.entry(), on.entry()));
+    echoes(&daemon.connect("on"));
+    daemon.process.signal(nix::sys::signal::Signal::SIGTERM);
+    let ended = daemon.finish();
+    assert!(!ended.stderr.contains("127.0.0.2"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_listener_is_bound_again_at_once_after_a_restart_with_clients() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for _ in 0..3 {
+        let daemon = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on(&free.to_string(), ""));
+        assert_eq!(daemon.address("echo"), free);
+        let client = daemon.connect("echo");
+        echoes(&client);
+        // The daemon closes first, so that the connection lingers in TIME_WAIT on its side.
+        drop(daemon);
+        client.receive_to_end();
+    }
+}
+
+#[test]
+fn clients_that_come_and_go_quickly_do_no_harm() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen("max-clients: 8"));
+    daemon.opened("p", 1);
+    let address = daemon.address("p");
+    let reader = daemon.connect("p");
+    for round in 0..200 {
+        let passer_by = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        if round % 2 == 0 {
+            // With a reset instead of a close.
+            socket2::SockRef::from(&passer_by).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        }
+    }
+    pty.send(b"undisturbed");
+    assert_eq!(reader.receive(11), b"undisturbed");
+    // Those that only closed are told apart from half-closed readers when something is sent to them, or make room.
+    let next = daemon.connect("p");
+    pty.send(b"x");
+    assert_eq!(next.receive(1), b"x");
+}

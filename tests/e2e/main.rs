@@ -1,0 +1,20 @@
+//! The real binary on pseudo terminals and loopback sockets, judged from outside.
+//!
+//! One file per noun; a test is named as the behaviour it holds. Ports are always 0 and read back from the log. Nothing
+//! here waits a fixed time for something to happen: there are deadlines, and "nothing comes" is shown by a fence, which
+//! is something that comes later on the same way.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a test that meets the unexpected ends")]
+
+mod bytes;
+mod clients;
+mod config;
+mod demo;
+mod lag;
+mod lifecycle;
+mod listeners;
+mod logs;
+mod rig;
+mod scale;
+mod shutdown;
+mod telegrams;

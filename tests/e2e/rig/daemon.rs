@@ -1,0 +1,117 @@
+//! `sermux serve` with a configuration in a folder of its own.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{field, sermux, Client, Finished, Lines, Process};
+
+/// A running `sermux serve`. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    pub(crate) process: Process,
+    _folder: TempDir,
+}
+
+impl Daemon {
+    /// Starts with this configuration and waits for nothing.
+    #[track_caller]
+    pub(crate) fn start(config: impl ToString) -> Self {
+        Self::start_as(config, sermux())
+    }
+
+    /// Starts some other command with `serve --config FILE` behind it.
+    #[track_caller]
+    pub(crate) fn start_as(config: impl ToString, mut command: Command) -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("sermux.yaml");
+        fs::write(&file, config.to_string()).unwrap();
+        // The program may run as somebody else.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let process = Process::start(command.arg("serve").arg("--config").arg(&file));
+        Self { process, _folder: folder }
+    }
+
+    /// Runs to its end, which is expected to come by itself.
+    #[track_caller]
+    pub(crate) fn finish(self) -> Finished {
+        // The folder lives until the program has ended.
+        let Self { process, _folder } = self;
+        process.finish()
+    }
+
+    pub(crate) fn log(&self) -> &Lines {
+        &self.process.stderr
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Where the only listener of the port is.
+    #[track_caller]
+    pub(crate) fn address(&self, port: &str) -> SocketAddr {
+        self.wait_address(port, |_| true)
+    }
+
+    /// Where the port's listener on this IP address is.
+    #[track_caller]
+    pub(crate) fn address_on(&self, port: &str, ip: &str) -> SocketAddr {
+        let ip: IpAddr = ip.parse().unwrap();
+        self.wait_address(port, |address| address.ip() == ip)
+    }
+
+    #[track_caller]
+    fn wait_address(&self, port: &str, is_it: impl Fn(SocketAddr) -> bool) -> SocketAddr {
+        self.log().wait(&format!("{port} listens"), |lines| {
+            let of_port = lines.iter().filter(|line| about(line, "listening", port));
+            let mut addresses = of_port.filter_map(|line| field(line, "address")?.parse().ok());
+            addresses.find(|&address| is_it(address))
+        })
+    }
+
+    /// Waits until the port's device has been opened for the n-th time.
+    #[track_caller]
+    pub(crate) fn opened(&self, port: &str, n: usize) -> String {
+        self.log().wait_for_nth(n, &format!("{port} opened"), |line| about(line, "opened", port))
+    }
+
+    /// A client that the port knows: what the line brings from now on is for it too.
+    #[track_caller]
+    pub(crate) fn connect(&self, port: &str) -> Client {
+        self.join(port, || Client::connect(self.address(port)))
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_on(&self, port: &str, ip: &str) -> Client {
+        self.join(port, || Client::connect(self.address_on(port, ip)))
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_narrow(&self, port: &str) -> Client {
+        self.join(port, || Client::connect_narrow(self.address(port)))
+    }
+
+    #[track_caller]
+    fn join(&self, port: &str, connect: impl FnOnce() -> Client) -> Client {
+        let before = self.log().count(|line| about(line, "client connected", port));
+        let client = connect();
+        self.log().wait_for_nth(before + 1, "client connected", |line| about(line, "client connected", port));
+        client
+    }
+
+    /// Waits until so many clients of the port have gone.
+    #[track_caller]
+    pub(crate) fn gone(&self, port: &str, n: usize) {
+        let is_so = |line: &str| about(line, "client disconnected", port);
+        self.log().wait_for_nth(n, &format!("{n} clients of {port} disconnected"), is_so);
+    }
+}
+
+/// Whether a line of the log says this about this port. A warning may contain the same words.
+fn about(line: &str, what: &str, port: &str) -> bool {
+    line.contains(what) && line.contains("INFO") && field(line, "port") == Some(port)
+}

@@ -1,0 +1,83 @@
+//! What the tests stand on: the program, ptys, clients, telegrams.
+
+mod client;
+mod clock;
+mod daemon;
+mod lines;
+pub(crate) mod p1;
+mod process;
+mod procfs;
+mod pty;
+mod yaml;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use client::{Client, End};
+pub(crate) use clock::Clock;
+pub(crate) use daemon::Daemon;
+pub(crate) use lines::{field, Lines};
+pub(crate) use process::{run, sermux, Finished, Process};
+pub(crate) use procfs::{cpu_ticks, end_was_read, resident_kib, unread_by_peer, wake_ups};
+pub(crate) use pty::Pty;
+pub(crate) use yaml::PortYaml;
+
+/// How long anything that must happen may take. Only a test that fails waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long the program may take to end once it was told to, and what a busy machine may add.
+pub(crate) const SHUTDOWN: Duration = Duration::from_millis(2000 + 500);
+
+/// Looks again and again until `condition` holds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        look_again();
+    }
+}
+
+/// Between two looks at something that cannot be waited for.
+pub(crate) fn look_again() {
+    std::thread::park_timeout(Duration::from_millis(5));
+}
+
+/// Bytes in which every stretch of 16 is found once only, so that the place of any piece is known.
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        // xorshift64*
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Where `needle` begins in `haystack`.
+pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Compares without printing megabytes.
+#[track_caller]
+pub(crate) fn assert_same(got: &[u8], expected: &[u8], what: &str) {
+    if got == expected {
+        return;
+    }
+    let differs = got.iter().zip(expected).position(|(a, b)| a != b).unwrap_or(got.len().min(expected.len()));
+    let around = |bytes: &[u8]| {
+        let from = differs.saturating_sub(8).min(bytes.len());
+        bytes[from..bytes.len().min(differs + 24)].escape_ascii().to_string()
+    };
+    panic!(
+        "{what}: {} bytes instead of {}, other from byte {differs}: got …{}… instead of …{}…",
+        got.len(),
+        expected.len(),
+        around(got),
+        around(expected)
+    );
+}

@@ -1,0 +1,98 @@
+//! One run of a program: started, listened to, ended by its pid and never left behind.
+
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+use super::{look_again, Lines, PATIENCE};
+
+/// A running program.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) stdout: Lines,
+    pub(crate) stderr: Lines,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The program under test, with an environment that says nothing about it.
+pub(crate) fn sermux() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sermux"));
+    command.env_remove("RUST_LOG").env_remove("NO_COLOR").env("RUST_BACKTRACE", "1");
+    command
+}
+
+/// Runs `sermux` with these arguments to its end.
+#[track_caller]
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Finished {
+    Process::start(sermux().args(arguments)).finish()
+}
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdout = Lines::collect(child.stdout.take().unwrap());
+        let stderr = Lines::collect(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal; to nobody when the program has ended (its pid is not free before it was waited for).
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal);
+        }
+    }
+
+    /// The exit status, if it comes within `time`.
+    pub(crate) fn wait(&mut self, time: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            look_again();
+        }
+    }
+
+    /// Waits for the end and says all that it said.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Finished {
+        match self.wait(PATIENCE) {
+            Some(status) => {
+                Finished { code: status.code(), stdout: self.stdout.until_closed(), stderr: self.stderr.until_closed() }
+            }
+            None => panic!("does not end; stderr:\n{}\nstdout:\n{}", self.stderr.text(), self.stdout.text()),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGTERM);
+        if self.wait(Duration::from_secs(3)).is_none() {
+            self.signal(Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- stderr of {}:\n{}---", self.child.id(), self.stderr.text());
+        }
+    }
+}

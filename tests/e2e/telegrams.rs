@@ -1,0 +1,309 @@
+//! `frame: dsmr`: whole telegrams to as many readers as want them, the newest first.
+
+use std::time::Duration;
+
+use crate::rig::p1::{self, numbers, telegram};
+use crate::rig::{assert_same, noise, resident_kib, Client, Clock, Daemon, PortYaml, Pty};
+
+fn meter(pty: &Pty) -> PortYaml {
+    PortYaml::new("p1", pty.path()).key("line: 115200 8N1").key("frame: dsmr")
+}
+
+fn start(pty: &Pty, more: &str) -> Daemon {
+    let port = if more.is_empty() { meter(pty) } else { meter(pty).key(more) };
+    let daemon = Daemon::start(port.listen(""));
+    daemon.opened("p1", 1);
+    daemon
+}
+
+/// As a UART hands it over: in pieces.
+fn send_in_pieces(pty: &Pty, bytes: &[u8], seed: usize) {
+    let mut rest = bytes;
+    let mut len = seed % 61;
+    while !rest.is_empty() {
+        len = 1 + (len * 37 + 11) % 61;
+        let (piece, after) = rest.split_at(len.min(rest.len()));
+        pty.send(piece);
+        rest = after;
+    }
+}
+
+#[test]
+fn each_telegram_comes_whole_in_one_read_and_unchanged() {
+    const COUNT: u32 = 10;
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let readers = [daemon.connect("p1"), daemon.connect("p1"), daemon.connect("p1")];
+    // They read all the time: what is handed out early is seen early, and the next read then has the rest.
+    std::thread::scope(|scope| {
+        let reads: Vec<_> = readers
+            .iter()
+            .map(|reader| scope.spawn(|| (0..COUNT).map(|_| reader.receive_once()).collect::<Vec<_>>()))
+            .collect();
+        for number in 0..COUNT {
+            for piece in telegram(number).chunks(1 + number as usize * 13) {
+                pty.send(piece);
+                pty.was_read();
+            }
+        }
+        for read in reads {
+            for (number, got) in (0..).zip(read.join().unwrap()) {
+                assert_same(&got, &telegram(number), "one read");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_comes_in_the_middle_starts_at_a_slash() {
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let witness = daemon.connect("p1");
+    for number in 0..20 {
+        let whole = telegram(number);
+        let cut = 1 + (number as usize * 37) % (whole.len() - 1);
+        pty.send(&whole[..cut]);
+        let reader = daemon.connect("p1");
+        pty.send(&whole[cut..]);
+        assert_same(&witness.receive_once(), &whole, "the witness");
+        pty.send(&telegram(number + 1000));
+        witness.receive_once();
+        let mut got = reader.receive_once();
+        while !numbers(&got).contains(&(number + 1000)) {
+            got.extend(reader.receive_once());
+        }
+        let expected = [vec![number, number + 1000], vec![number + 1000]];
+        assert!(expected.contains(&numbers(&got)), "{:?}", numbers(&got));
+    }
+}
+
+/// Sends this before a good telegram, of which alone something may come out.
+#[track_caller]
+fn only_the_good_one_comes(junk: &[u8]) {
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let reader = daemon.connect("p1");
+    pty.send(junk);
+    let good = telegram(5);
+    pty.send(&good);
+    assert_same(&reader.receive(good.len()), &good, "what came");
+    pty.send(&telegram(6));
+    assert_same(&reader.receive_once(), &telegram(6), "what came then");
+}
+
+#[test]
+fn the_rest_of_a_telegram_that_began_before_is_not_handed_out() {
+    let earlier = telegram(4);
+    for from in [1, 25, 300, earlier.len() - 7, earlier.len() - 2] {
+        only_the_good_one_comes(&earlier[from..]);
+    }
+}
+
+#[test]
+fn a_telegram_that_breaks_off_is_not_handed_out() {
+    let broken = telegram(4);
+    for to in [1, 23, 300, broken.len() - 7] {
+        only_the_good_one_comes(&[&broken[..to], b"\r\n"].concat());
+    }
+}
+
+#[test]
+fn noise_is_not_handed_out() {
+    only_the_good_one_comes(b"\0\0\0\xff\xff\r\n");
+    only_the_good_one_comes(b"login: a/b!\r\npassword for /dev/null!\r\n");
+    let noise: Vec<u8> = noise(21, 30_000).into_iter().map(|byte| byte | 0x80).chain(*b"\r\n").collect();
+    only_the_good_one_comes(&noise);
+}
+
+#[test]
+fn a_telegram_that_never_ends_is_given_up_and_the_next_one_is_whole() {
+    let endless: Vec<u8> = b"/XMX5LGBBFG1012345678\r\n\r\n"
+        .iter()
+        .copied()
+        .chain(b"1-0:1.8.1(000143.422*kWh)\r\n".iter().copied().cycle().take(40_000 / 27 * 27))
+        .collect();
+    only_the_good_one_comes(&endless);
+    // Without a single end of line in it.
+    only_the_good_one_comes(&[b"/XMX5".as_slice(), &[b'x'; 40_000], b"\r\n"].concat());
+}
+
+#[test]
+fn a_telegram_with_a_long_message_is_whole() {
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let reader = daemon.connect("p1");
+    let short = telegram(8);
+    let at = crate::rig::find(&short, b"61/62!63").unwrap();
+    let mut long = [&short[..at], &[b'6'; 5000], &short[at..short.len() - 6]].concat();
+    let crc = p1::crc16(&long);
+    long.extend_from_slice(format!("{crc:04X}\r\n").as_bytes());
+    pty.send(&long);
+    let got = reader.receive(long.len());
+    assert_same(&got, &long, "what came");
+    p1::split_first(&got);
+}
+
+#[test]
+fn a_wrong_crc_is_passed_on_as_it_is() {
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let reader = daemon.connect("p1");
+    let wrong = p1::telegram_with_wrong_crc(1);
+    pty.send(&wrong);
+    assert_same(&reader.receive_once(), &wrong, "what came");
+    pty.send(&telegram(2));
+    assert_same(&reader.receive_once(), &telegram(2), "what came");
+}
+
+#[test]
+fn with_crc_drop_a_wrong_crc_is_kept_back() {
+    let pty = Pty::new();
+    let daemon = start(&pty, "crc: drop");
+    let reader = daemon.connect("p1");
+    for number in 0..5 {
+        pty.send(&p1::telegram_with_wrong_crc(number));
+        pty.send(&telegram(number + 100));
+        assert_same(&reader.receive_once(), &telegram(number + 100), "what came");
+    }
+}
+
+#[test]
+fn a_telegram_without_crc_is_whole_too() {
+    for more in ["", "crc: drop"] {
+        let pty = Pty::new();
+        let daemon = start(&pty, more);
+        let reader = daemon.connect("p1");
+        for number in 0..5 {
+            let old = p1::telegram_without_crc(number);
+            send_in_pieces(&pty, &old, number as usize);
+            assert_same(&reader.receive_once(), &old, "what came");
+        }
+    }
+}
+
+#[test]
+fn a_pause_of_a_second_inside_a_telegram_does_no_harm_and_one_of_four_ends_it() {
+    let clock = Clock::start();
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let reader = daemon.connect("p1");
+    let paused = telegram(1);
+    pty.send(&paused[..300]);
+    clock.seconds(1);
+    pty.send(&paused[300..]);
+    assert_same(&reader.receive_once(), &paused, "the one that paused");
+    let given_up = telegram(2);
+    pty.send(&given_up[..300]);
+    clock.seconds(4);
+    pty.send(&given_up[300..]);
+    pty.send(&telegram(3));
+    assert_same(&reader.receive_once(), &telegram(3), "the one after");
+}
+
+/// How many bytes may be old: what the reader's own kernel holds, and what was on its way.
+const STALE: usize = 8 * 1024;
+
+/// A reader that had stopped and reads again: whole telegrams, few old ones, then the newest and nothing between.
+#[track_caller]
+fn resumes_with_the_newest(pty: &Pty, stopped: &Client, newest: u32) {
+    let last = telegram(newest + 1);
+    let mut got = stopped.receive_until(&telegram(newest));
+    pty.send(&last);
+    got.extend(stopped.receive(last.len()));
+    let numbers = numbers(&got);
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    let old = got.len() - 2 * last.len();
+    assert!(old <= STALE, "{old} bytes were old: {numbers:?}");
+}
+
+#[test]
+fn a_reader_that_had_stopped_gets_the_newest_whole_telegram_next() {
+    const COUNT: u32 = 500;
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let stopped = daemon.connect_narrow("p1");
+    let reader = daemon.connect("p1");
+    for number in 0..COUNT {
+        let telegram = telegram(number);
+        pty.send(&telegram);
+        assert_same(&reader.receive_once(), &telegram, "the reader beside it");
+    }
+    resumes_with_the_newest(&pty, &stopped, COUNT - 1);
+}
+
+#[test]
+fn a_reader_that_stops_again_and_again_never_gets_half_a_telegram() {
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let stopped = daemon.connect_narrow("p1");
+    let reader = daemon.connect("p1");
+    let mut next = 0;
+    for round in 0..5 {
+        for number in next..next + 60 + round {
+            pty.send(&telegram(number));
+            reader.receive(telegram(number).len());
+        }
+        next += 60 + round;
+        resumes_with_the_newest(&pty, &stopped, next - 1);
+        reader.receive(telegram(next).len());
+        next += 1;
+    }
+}
+
+#[test]
+fn of_fifty_readers_five_stop_and_the_others_get_every_telegram() {
+    const COUNT: u32 = 200;
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let stopped: Vec<Client> = (0..5).map(|_| daemon.connect_narrow("p1")).collect();
+    let readers: Vec<Client> = (0..45).map(|_| daemon.connect("p1")).collect();
+    let before = resident_kib(daemon.pid());
+    for number in 0..COUNT {
+        let telegram = telegram(number);
+        // All of it at once: the line is never paused.
+        assert_eq!(pty.send_for(&telegram, Duration::from_secs(5)), telegram.len());
+        for reader in &readers {
+            assert_same(&reader.receive_once(), &telegram, "a reader");
+        }
+    }
+    let grown = resident_kib(daemon.pid()).saturating_sub(before);
+    assert!(grown < 2048, "grew by {grown} KiB");
+    for (after, stopped) in (0..).zip(&stopped) {
+        resumes_with_the_newest(&pty, stopped, COUNT - 1 + after);
+    }
+}
+
+#[test]
+fn the_profile_makes_a_p1_port_of_a_device() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p1", pty.path()).key("profile: dsmr-p1").listen(""));
+    daemon.opened("p1", 1);
+    let (reader, talker) = (daemon.connect("p1"), daemon.connect("p1"));
+    talker.send(b"what a browser or a port scan says\r\n");
+    talker.sent_was_read();
+    for number in 0..3 {
+        send_in_pieces(&pty, &telegram(number), 7);
+        assert_same(&reader.receive_once(), &telegram(number), "a reader");
+        assert_same(&talker.receive_once(), &telegram(number), "the one that spoke");
+    }
+    assert_eq!(pty.receive_fence(), b"", "the line is read-only");
+}
+
+#[test]
+fn the_simulated_meter_sends_a_telegram_each_second_with_a_right_crc() {
+    let daemon = Daemon::start(PortYaml::new("p1", "sim:dsmr-p1").key("profile: dsmr-p1").listen(""));
+    let readers = [daemon.connect("p1"), daemon.connect("p1")];
+    let mut seen = Vec::new();
+    let started = std::time::Instant::now();
+    for _ in 0..4 {
+        let got = readers[0].receive_once();
+        let (one, rest) = p1::split_first(&got);
+        assert!(rest.is_empty(), "one telegram a read");
+        assert_same(&readers[1].receive_once(), one, "the other reader");
+        seen.push(one.to_vec());
+    }
+    let took = started.elapsed();
+    assert!(took > Duration::from_millis(2500) && took < Duration::from_millis(6000), "four telegrams in {took:?}");
+    seen.dedup();
+    assert_eq!(seen.len(), 4, "the values move");
+}

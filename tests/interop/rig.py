@@ -1,0 +1,214 @@
+"""The real binary, ptys and other people's programs, each with a deadline. Nothing outlives its test."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import termios
+import threading
+import time
+import tty
+
+# How long anything that must happen may take. Only a test that fails waits so long.
+PATIENCE = 20.0
+
+TELEGRAM = re.compile(rb"/.*?\r\n!([0-9A-F]{4})\r\n", re.DOTALL)
+
+
+class Lines:
+    """What a stream says, collected on a thread."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._changed = threading.Condition()
+        self._bytes = b""
+        self._closed = False
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self):
+        while True:
+            try:
+                chunk = os.read(self._stream.fileno(), 65536)
+            except (OSError, ValueError):
+                chunk = b""
+            with self._changed:
+                self._bytes += chunk
+                self._closed = not chunk
+                self._changed.notify_all()
+            if not chunk:
+                return
+
+    def bytes(self):
+        with self._changed:
+            return self._bytes
+
+    def wait(self, what, find, patience=PATIENCE):
+        """What `find` makes of the bytes, as soon as it makes something of them."""
+        deadline = time.monotonic() + patience
+        with self._changed:
+            while True:
+                found = find(self._bytes)
+                if found:
+                    return found
+                left = deadline - time.monotonic()
+                if left <= 0 or self._closed:
+                    why = "closed" if self._closed else "the deadline passed"
+                    raise AssertionError(f"{what}: {why}; so far: {self._bytes[-4000:]!r}")
+                self._changed.wait(left)
+
+
+class Program:
+    """A running program: its stdin is open until closed here, its output is collected, its end is certain."""
+
+    def __init__(self, *arguments, stdin=subprocess.PIPE):
+        self.process = subprocess.Popen(
+            [str(argument) for argument in arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.stdout = Lines(self.process.stdout)
+        self.stderr = Lines(self.process.stderr)
+
+    def send(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def close_stdin(self):
+        self.process.stdin.close()
+
+    def wait(self, patience=PATIENCE):
+        return self.process.wait(patience)
+
+    def running(self):
+        return self.process.poll() is None
+
+    def end(self):
+        if self.running():
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(3)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            try:
+                stream and stream.close()
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+class Sermux(Program):
+    """`sermux serve` with these ports: a mapping of name to the lines of its entry."""
+
+    def __init__(self, ports):
+        self._folder = tempfile.TemporaryDirectory()
+        config = os.path.join(self._folder.name, "sermux.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("ports:\n")
+            for name, lines in ports.items():
+                listen = 'listen: [{ protocol: raw, address: "127.0.0.1:0" }]'
+                file.write(f"  {name}:\n" + "".join(f"    {line}\n" for line in [*lines, listen]))
+        super().__init__(os.environ["SERMUX_BIN"], "serve", "--config", config, stdin=subprocess.DEVNULL)
+
+    def port(self, name):
+        """The TCP port on which this port listens."""
+        said = re.compile(rb"^.*listening.*\bport=\"?%b\b.*address=\"?127\.0\.0\.1:(\d+)" % name.encode(), re.MULTILINE)
+        return int(self.stderr.wait(f"{name} listens", said.search)[1])
+
+    def opened(self, name):
+        said = re.compile(rb"INFO.*opened.*\bport=\"?%b\b" % name.encode())
+        self.stderr.wait(f"{name} is open", said.search)
+
+    def clients(self, name, count):
+        """Waits until so many clients of this port have connected."""
+        said = re.compile(rb"client connected.*\bport=\"?%b\b" % name.encode())
+        self.stderr.wait(f"{count} clients of {name}", lambda log: len(said.findall(log)) >= count)
+
+    def end(self):
+        super().end()
+        self._folder.cleanup()
+
+
+class Pty:
+    """A device whose wire is in our hand."""
+
+    def __init__(self):
+        self.master, self.slave = pty.openpty()
+        tty.setraw(self.slave, termios.TCSANOW)
+        self.path = os.ttyname(self.slave)
+
+    def send(self, data):
+        while data:
+            data = data[os.write(self.master, data) :]
+
+    def receive(self, length):
+        got = b""
+        deadline = time.monotonic() + PATIENCE
+        while len(got) < length:
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.master], [], [], left)[0], f"the line got only {got!r}"
+            got += os.read(self.master, length - len(got))
+        return got
+
+    def close(self):
+        os.close(self.slave)
+        os.close(self.master)
+
+
+def crc16(data):
+    """CRC-16/ARC, bit by bit."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+    return crc
+
+
+def telegram(number):
+    """A DSMR 5 telegram that carries a number below a million (in Wh)."""
+    lines = [
+        "/XMX5LGBBFG1012345678",
+        "",
+        "1-3:0.2.8(50)",
+        "0-0:1.0.0(180103220322W)",
+        "0-0:96.1.1(4530303331303033323132333435363738)",
+        f"1-0:1.8.1({number // 1000:06}.{number % 1000:03}*kWh)",
+        "1-0:1.8.2(000078.911*kWh)",
+        "1-0:2.8.1(000000.000*kWh)",
+        "1-0:2.8.2(000000.000*kWh)",
+        "0-0:96.14.0(0002)",
+        "1-0:1.7.0(00.520*kW)",
+        "1-0:2.7.0(00.000*kW)",
+        "0-0:96.13.0()",
+        "1-0:32.7.0(233.0*V)",
+        "1-0:31.7.0(002*A)",
+        "!",
+    ]
+    text = "\r\n".join(lines).encode()
+    return text + b"%04X\r\n" % crc16(text)
+
+
+def telegrams(data):
+    """The telegrams that the bytes consist of: whole ones with a right CRC, and nothing else between them."""
+    found = []
+    at = 0
+    while at < len(data):
+        match = TELEGRAM.match(data, at)
+        assert match, f"no whole telegram at byte {at}: {data[at:at + 80]!r}"
+        assert int(match[1], 16) == crc16(data[at : match.start(1)]), f"wrong CRC: {match[0]!r}"
+        found.append(match[0])
+        at = match.end()
+    return found
+
+
+def whole(data):
+    """The telegrams so far, without one that is still on its way through a pipe."""
+    return telegrams(data[: max((match.end() for match in TELEGRAM.finditer(data)), default=0)])
