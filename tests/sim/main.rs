@@ -6,7 +6,7 @@
 //!
 //! A failing seed is printed; `SERMUX_SIM_SEED=n` replays it alone, `SERMUX_SIM_SEEDS=n` runs so many.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, clippy::cast_possible_truncation, reason = "a test")]
 
 mod bytes;
 mod model;

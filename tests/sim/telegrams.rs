@@ -23,7 +23,7 @@ struct Telegrams {
 
 pub(crate) fn run(seed: u64) {
     let mut random = Random::new(!seed);
-    let backlog = 32 * 1024 << random.below(3);
+    let backlog = (32 * 1024) << random.below(3);
     let yaml = format!(
         "ports: {{ p: {{ device: sim:dsmr-p1, backlog: {backlog}, frame: dsmr, line: 115200 8N1, \
          listen: [ {{ protocol: raw, address: 0 }} ] }} }}"

@@ -10,3 +10,4 @@ mod log;
 pub mod net;
 pub mod port;
 pub mod supervisor;
+mod systemd;

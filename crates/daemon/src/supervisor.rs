@@ -4,20 +4,25 @@
 //! empty one, the end is the diff to it.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sermux_port_config::config::diff::Diff;
+use sermux_port_config::config::load::load;
 use sermux_port_config::config::{Config, Port};
+use sermux_port_config::{Fault, Faults};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, Signal, SignalKind};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::line::{self, OpenError, Opened};
 use crate::net::listen::{self, Offer};
-use crate::port::{Command, Driver, Link, Opener};
+use crate::port::{Command, Driver, Link, Opener, Status};
+use crate::systemd;
 
 /// How long ports may take to hand out what they hold when the program ends.
 const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
@@ -41,13 +46,18 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Supervisor {
     config: Config,
+    /// Where the configuration is read again from.
+    source: Option<PathBuf>,
     ports: BTreeMap<String, Running>,
     opens: Arc<Semaphore>,
+    /// Some port's status changed.
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug)]
 struct Running {
     link: Link,
+    status: Arc<Status>,
     task: JoinHandle<()>,
     listeners: JoinSet<()>,
 }
@@ -59,13 +69,19 @@ struct Bound {
     got: usize,
 }
 
-impl Default for Supervisor {
-    fn default() -> Self {
-        Self { config: Config::default(), ports: BTreeMap::new(), opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)) }
-    }
-}
-
 impl Supervisor {
+    /// Nothing is running yet. `source` is the file that SIGHUP reads again.
+    #[must_use]
+    pub fn new(source: Option<&Path>) -> Self {
+        Self {
+            config: Config::default(),
+            source: source.map(Path::to_owned),
+            ports: BTreeMap::new(),
+            opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)),
+            changed: Arc::new(Notify::new()),
+        }
+    }
+
     /// Serves `config` until a signal asks for the end. `started` is called once every address has been tried.
     ///
     /// # Errors
@@ -76,14 +92,15 @@ impl Supervisor {
         let bound = self.apply(config).await;
         if bound.wanted > 0 && bound.got == 0 {
             error!("none of the {} addresses could be bound", bound.wanted);
-            self.apply(Config::default()).await;
             return Ok(Ended::NothingBound);
         }
         info!(ports = self.ports.len(), listeners = bound.got, "sermux {} started", env!("CARGO_PKG_VERSION"));
         started();
+        systemd::ready();
 
-        let why = signals.end().await;
+        let why = self.run(&mut signals).await;
         info!("{why}: ending");
+        systemd::stopping();
         tokio::select! {
             _ = self.apply(Config::default()) => info!("ended"),
             why = signals.end() => warn!("{why} again: ended at once"),
@@ -91,13 +108,76 @@ impl Supervisor {
         Ok(Ended::Asked)
     }
 
-    /// Goes from the configuration in force to this one.
+    /// Until a signal asks for the end.
+    async fn run(&mut self, signals: &mut Signals) -> &'static str {
+        let tells_status = systemd::listens();
+        let alive_every = systemd::alive_every();
+        let mut alive_at = alive_every.map(|every| Instant::now() + every);
+        let mut status_at = tells_status.then(Instant::now);
+        let mut last_status = Instant::now();
+        loop {
+            let changed = Arc::clone(&self.changed);
+            tokio::select! {
+                why = end(&mut signals.terminate, &mut signals.interrupt) => return why,
+                _ = signals.hangup.recv() => self.reload().await,
+                () = changed.notified(), if tells_status && status_at.is_none() => {
+                    status_at = Some(last_status + systemd::STATUS_EVERY);
+                }
+                () = sleep_until(status_at) => {
+                    (status_at, last_status) = (None, Instant::now());
+                    systemd::status(&self.status());
+                }
+                () = sleep_until(alive_at) => {
+                    systemd::alive();
+                    alive_at = alive_every.map(|every| Instant::now() + every);
+                }
+            }
+        }
+    }
+
+    /// In one line for a person.
+    fn status(&self) -> String {
+        let open = self.ports.values().filter(|port| port.status.is_open()).count();
+        let clients: usize = self.ports.values().map(|port| port.status.clients()).sum();
+        format!("{open} of {} ports open, {clients} clients", self.ports.len())
+    }
+
+    /// Reads the files again and goes from what is in force to what they say; files with faults change nothing.
+    async fn reload(&mut self) {
+        let Some(source) = self.source.clone() else {
+            warn!("SIGHUP: there is no file to read again");
+            return;
+        };
+        systemd::reloading();
+        // Files and the nodes under /dev may be slow to look at.
+        let shown = source.display().to_string();
+        match tokio::task::spawn_blocking(move || load(&source)).await {
+            Ok(Ok(loaded)) => {
+                for warning in &loaded.warnings {
+                    warn!("{}", in_one_line(warning));
+                }
+                if loaded.config.log != self.config.log {
+                    warn!("log: what changed there is in force at the next start");
+                }
+                let before = self.config.clone();
+                self.apply(loaded.config).await;
+                let diff = Diff::between(&before, &self.config);
+                info!(file = %shown, added = diff.added.len(), removed = diff.removed.len(),
+                    changed = diff.changed.len(), "configuration read again");
+            }
+            Ok(Err(faults)) => say_faults(&shown, &faults),
+            Err(failed) => error!(file = %shown, "the configuration could not be read again: {failed}"),
+        }
+        systemd::ready();
+    }
+
+    /// Goes from the configuration in force to this one. Ports that are the same in both notice nothing; one that
+    /// changed is ended and started.
     async fn apply(&mut self, config: Config) -> Bound {
         let diff = Diff::between(&self.config, &config);
-        // Only start and end come here: from the empty configuration, or to it.
-        debug_assert!(diff.changed.is_empty());
-        self.end(&diff.removed).await;
-        let bound = self.start(&config, &diff.added).await;
+        let changed: Vec<String> = diff.changed.into_iter().map(|(name, _)| name).collect();
+        self.end(&[diff.removed, changed.clone()].concat()).await;
+        let bound = self.start(&config, &[diff.added, changed].concat()).await;
         self.config = config;
         bound
     }
@@ -118,7 +198,7 @@ impl Supervisor {
             }
             starting.push((name, Arc::new(port.clone()), listeners));
         }
-        if bound.wanted > 0 && bound.got == 0 {
+        if self.ports.is_empty() && bound.wanted > 0 && bound.got == 0 {
             return bound;
         }
         for (name, port, listeners) in starting {
@@ -129,26 +209,29 @@ impl Supervisor {
     }
 
     fn start_port(&self, name: &str, port: Arc<Port>, listeners: Vec<(Offer, Option<TcpListener>)>) -> Running {
-        let (driver, link) = Driver::new(name, Arc::clone(&port), opener(port, Arc::clone(&self.opens)));
+        let status = Arc::new(Status::new(Arc::clone(&self.changed)));
+        let opener = opener(Arc::clone(&port), Arc::clone(&self.opens));
+        let (driver, link) = Driver::new(name, port, opener, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
         let task = tokio::spawn(tokio::task::unconstrained(driver));
         let mut tasks = JoinSet::new();
         for (offer, socket) in listeners {
             tasks.spawn(listen::serve(offer, socket, link.clone()));
         }
-        Running { link, task, listeners: tasks }
+        Running { link, status, task, listeners: tasks }
     }
 
     async fn end(&mut self, names: &[String]) {
-        let now = tokio::time::Instant::now();
+        let now = Instant::now();
         let mut ending = Vec::new();
         for name in names {
             let Some(mut port) = self.ports.remove(name) else {
                 continue;
             };
-            port.listeners.abort_all();
             let deadline = (now + DRAIN_LIMIT).into_std();
             ending.push(async move {
+                // The addresses are free when this is done.
+                port.listeners.shutdown().await;
                 // A port that has ended already has nothing to hand out.
                 port.link.send(Command::End { deadline }).await;
                 port.task.await
@@ -177,7 +260,32 @@ async fn open(port: Arc<Port>, opens: Arc<Semaphore>) -> Result<Opened, OpenErro
     opened.unwrap_or_else(|failed| Err(OpenError::Other { path, what: failed.to_string() }))
 }
 
-/// The signals that ask for the end.
+/// A time that is not set does not come.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn say_faults(file: &str, faults: &Faults) {
+    for fault in faults.iter() {
+        error!("{}", in_one_line(fault));
+    }
+    error!(file, faults = faults.len(), "the configuration has faults: nothing was changed");
+}
+
+/// A fault as a log shows it: place, key, what is wrong, what would be right.
+fn in_one_line(fault: &Fault) -> String {
+    let whole = fault.to_string();
+    let first = whole.lines().next().unwrap_or_default();
+    match &fault.help {
+        Some(help) => format!("{first} ({help})"),
+        None => first.to_owned(),
+    }
+}
+
+/// The signals that mean something here.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -193,15 +301,15 @@ impl Signals {
         })
     }
 
+    /// One of those that ask for the end.
     async fn end(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => {
-                    warn!("SIGHUP: this version reads its configuration at start only; restart it to apply changes");
-                }
-            }
-        }
+        end(&mut self.terminate, &mut self.interrupt).await
+    }
+}
+
+async fn end(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
     }
 }

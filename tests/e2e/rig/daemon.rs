@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{field, sermux, Client, Finished, Lines, Process};
@@ -13,7 +14,7 @@ use super::{field, sermux, Client, Finished, Lines, Process};
 #[derive(Debug)]
 pub(crate) struct Daemon {
     pub(crate) process: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Daemon {
@@ -32,15 +33,21 @@ impl Daemon {
         // The program may run as somebody else.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let process = Process::start(command.arg("serve").arg("--config").arg(&file));
-        Self { process, _folder: folder }
+        Self { process, folder }
     }
 
     /// Runs to its end, which is expected to come by itself.
     #[track_caller]
     pub(crate) fn finish(self) -> Finished {
         // The folder lives until the program has ended.
-        let Self { process, _folder } = self;
+        let Self { process, folder: _folder } = self;
         process.finish()
+    }
+
+    /// Writes another configuration and asks for it to be read.
+    pub(crate) fn reload(&mut self, config: impl ToString) {
+        fs::write(self.folder.path().join("sermux.yaml"), config.to_string()).unwrap();
+        self.process.signal(Signal::SIGHUP);
     }
 
     pub(crate) fn log(&self) -> &Lines {

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             println!("Port {wanted} is taken; using {got} instead.");
         }
     }
-    serve::run_with(config, arguments, move || {
+    serve::run_with(config, None, arguments, move || {
         println!(
             "sermux {}: two simulated devices, no hardware
 

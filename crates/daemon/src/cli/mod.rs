@@ -45,6 +45,7 @@ enum Format {
     Auto,
     Text,
     Json,
+    Journal,
 }
 
 impl From<Format> for LogFormat {
@@ -53,6 +54,7 @@ impl From<Format> for LogFormat {
             Format::Auto => Self::Auto,
             Format::Text => Self::Text,
             Format::Json => Self::Json,
+            Format::Journal => Self::Journal,
         }
     }
 }

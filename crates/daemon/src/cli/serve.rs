@@ -1,5 +1,6 @@
 //! `sermux serve`: the daemon.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
@@ -15,13 +16,19 @@ const BLOCKING_STACK: usize = 128 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match super::load_or_complain(&arguments.config) {
-        Ok(loaded) => run_with(loaded.config, arguments, || {}),
+        Ok(loaded) => run_with(loaded.config, Some(&arguments.config), arguments, || {}),
         Err(code) => code,
     }
 }
 
-/// Serves a configuration until a signal ends it. `started` is called once the addresses are bound.
-pub(super) fn run_with(config: Config, arguments: &Arguments, started: impl FnOnce()) -> ExitCode {
+/// Serves a configuration until a signal ends it; SIGHUP reads it again from `source`. `started` is called once the
+/// addresses are bound.
+pub(super) fn run_with(
+    config: Config,
+    source: Option<&Path>,
+    arguments: &Arguments,
+    started: impl FnOnce(),
+) -> ExitCode {
     let mut how = config.log;
     if let Some(format) = arguments.log_format {
         how.format = format.into();
@@ -35,7 +42,7 @@ pub(super) fn run_with(config: Config, arguments: &Arguments, started: impl FnOn
         .thread_stack_size(BLOCKING_STACK)
         .build();
     let ended = runtime.and_then(|runtime| {
-        let ended = runtime.block_on(Supervisor::default().serve(config, started));
+        let ended = runtime.block_on(Supervisor::new(source).serve(config, started));
         // A call that hangs in a driver does not keep the program.
         runtime.shutdown_background();
         ended

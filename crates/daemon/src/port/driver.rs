@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use super::hub::{Admission, ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
 use super::ready::ReadySet;
+use super::status::Status;
 use crate::line::{self, Line, OpenError, Opened};
 use crate::net::conn::Conn;
 use crate::net::refuse::refuse;
@@ -82,6 +83,7 @@ pub struct Driver {
     slot: Slot,
     lifecycle: Lifecycle,
     opener: Opener,
+    status: Arc<Status>,
     sockets: Vec<Option<Socket>>,
     /// Clients whose socket may have something to read, in the order of their turn.
     readable: VecDeque<ClientId>,
@@ -130,7 +132,7 @@ pub type Opener = Box<dyn FnMut() -> Opening + Send>;
 impl Driver {
     /// A port that opens its device as soon as it is polled.
     #[must_use]
-    pub fn new(name: &str, port: Arc<Port>, opener: Opener) -> (Self, Link) {
+    pub fn new(name: &str, port: Arc<Port>, opener: Opener, status: Arc<Status>) -> (Self, Link) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let ready = ReadySet::default();
         let line_waker = ready.waker(LINE);
@@ -141,6 +143,7 @@ impl Driver {
             slot: Slot::Waiting(now()),
             lifecycle: Lifecycle::default(),
             opener,
+            status,
             sockets: Vec::new(),
             readable: VecDeque::new(),
             writable: Vec::new(),
@@ -549,6 +552,7 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         this.drive_slot(cx, now);
+        this.status.set(matches!(this.slot, Slot::Open(_)), this.hub.clients());
         if this.poll_timer(cx, now) {
             cx.waker().wake_by_ref();
         }

@@ -13,6 +13,7 @@ use tokio::time::{timeout, Instant};
 
 use super::driver::{Command, Driver, Link, Opener};
 use super::hub::Admission;
+use super::status::Status;
 use crate::line::sim::{scripted, SimHandle};
 use crate::line::{open_blocking, OpenError, Opened, Report};
 use crate::net::conn::Conn;
@@ -24,6 +25,10 @@ fn port(keys: &str) -> Arc<Port> {
     let yaml = format!("ports: {{ p: {{ device: sim:echo, listen: [ {{ protocol: raw, address: 0 }} ], {keys} }} }}");
     let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
     Arc::new(config.ports["p"].clone())
+}
+
+fn status() -> Arc<Status> {
+    Arc::new(Status::new(Arc::default()))
 }
 
 /// A running port whose device the test opens and unplugs.
@@ -51,7 +56,7 @@ impl Rig {
             let opened = devices.plugged.pop_front();
             Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
         });
-        let (driver, link) = Driver::new("p", Arc::clone(&port), opener);
+        let (driver, link) = Driver::new("p", Arc::clone(&port), opener, status());
         Self { port, link, task: tokio::spawn(driver), devices }
     }
 
@@ -259,7 +264,7 @@ async fn forty_five_readers_get_every_telegram_beside_five_that_never_read() {
         let port = Arc::clone(&opened);
         Box::pin(async move { open_blocking(&port) })
     });
-    let (driver, link) = Driver::new("p", Arc::clone(&meter), opener);
+    let (driver, link) = Driver::new("p", Arc::clone(&meter), opener, status());
     let task = tokio::spawn(driver);
     let rig = Rig { port: meter, link, task, devices: Arc::default() };
 

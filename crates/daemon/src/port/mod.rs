@@ -11,6 +11,8 @@ pub mod hub;
 mod lifecycle;
 mod ready;
 mod ring;
+mod status;
 mod tx_queue;
 
 pub use driver::{Command, Driver, Link, Opener, Opening};
+pub use status::Status;

@@ -90,8 +90,13 @@ fn log(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Log {
             log.level =
                 read(&entry.value, &path, problems, |node| word(node, &words, &[])).map_or(log.level, |set| set.value);
         } else {
-            let words = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
-            let format = read(&entry.value, &path, problems, |node| word(node, &words, &["journal"]));
+            let words = [
+                ("auto", LogFormat::Auto),
+                ("text", LogFormat::Text),
+                ("json", LogFormat::Json),
+                ("journal", LogFormat::Journal),
+            ];
+            let format = read(&entry.value, &path, problems, |node| word(node, &words, &[]));
             log.format = format.map_or(log.format, |set| set.value);
         }
     }

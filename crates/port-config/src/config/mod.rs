@@ -65,13 +65,15 @@ pub enum LogLevel {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// Text.
+    /// The journal where standard error goes there (a service of systemd), text elsewhere.
     #[default]
     Auto,
     /// A line of text a record.
     Text,
     /// A JSON object a record.
     Json,
+    /// The native protocol of systemd's journal, with fields such as PORT= and CLIENT=.
+    Journal,
 }
 
 /// One serial device and how it is offered.

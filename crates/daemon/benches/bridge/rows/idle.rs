@@ -1,0 +1,100 @@
+//! 256 ports with nothing to do: how soon they listen, the memory they take, and how often the subject wakes up.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::{Effort, Goal, Group, Measure, Round, Rounds, Row};
+use crate::pause;
+use crate::rig::Rig;
+use crate::subject::{Framing, Subject};
+use crate::trouble::{Deadline, Outcome, Trouble};
+
+pub(super) static GROUPS: &[Group] = &[
+    Group {
+        name: "start",
+        rows: &[Row { name: "256 ports: exec to all listening", unit: "ms", goal: Goal::AtMost(30.0) }],
+        rounds: Rounds { quick: 5, full: 15 },
+        measure: Measure::InTurn(start),
+    },
+    Group {
+        name: "memory",
+        rows: &[
+            Row { name: "256 idle ports: resident memory", unit: "MB", goal: Goal::AtMost(8.0) },
+            Row { name: "256 idle ports: of it not backed by files", unit: "MB", goal: Goal::AtMost(8.0) },
+        ],
+        rounds: Rounds { quick: 2, full: 5 },
+        measure: Measure::InTurn(memory),
+    },
+    Group {
+        name: "wake-ups",
+        rows: &[Row { name: "256 quiet clients: wake-ups per second", unit: "1/s", goal: Goal::AtMost(0.0) }],
+        rounds: Rounds { quick: 1, full: 1 },
+        measure: Measure::InTurn(wake_ups),
+    },
+];
+
+/// The moment from which no port refused a connection any more.
+///
+/// The port that is configured last is tried first; once it accepts, the others are found listening, or waited for.
+fn start(subject: &Subject, _: Effort) -> Outcome<Round> {
+    let mut rig = Rig::launch(subject, PORTS, Framing::None)?;
+    let launched = rig.launched;
+    let deadline = Deadline::after(Duration::from_secs(10));
+    let mut connections = Vec::new();
+    let mut all_listening = launched;
+    for address in rig.addresses.iter().rev() {
+        let mut refused = false;
+        loop {
+            match TcpStream::connect(address) {
+                Ok(connection) => {
+                    if refused || connections.is_empty() {
+                        all_listening = Instant::now();
+                    }
+                    connections.push(connection);
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => refused = true,
+                Err(error) => return Err(error.into()),
+            }
+            if deadline.is_over() || rig.process.has_ended() {
+                return Err(Trouble::Failed(format!("not all ports listen: {}", rig.process.last_words())));
+            }
+            pause(Duration::from_micros(100));
+        }
+    }
+    let swept = launched.elapsed().as_secs_f64() * 1e3;
+    let milliseconds = all_listening.duration_since(launched).as_secs_f64() * 1e3;
+    Ok(Round { values: vec![milliseconds], remarks: vec![format!("all connected to after {swept:.1} ms")] })
+}
+
+fn memory(subject: &Subject, _: Effort) -> Outcome<Round> {
+    let rig = Rig::start(subject, PORTS, Framing::None)?;
+    pause(Duration::from_millis(500));
+    let memory = rig.process.memory()?;
+    let megabytes = |kib: u64| kib as f64 * 1024.0 / 1e6;
+    Ok(Round { values: vec![megabytes(memory.all), megabytes(memory.anonymous)], remarks: Vec::new() })
+}
+
+fn wake_ups(subject: &Subject, effort: Effort) -> Outcome<Round> {
+    let rig = Rig::start(subject, PORTS / 4, Framing::None)?;
+    let clients = rig.connect(4)?;
+    pause(effort.pick(Duration::from_secs(1), Duration::from_secs(12)));
+    let span = effort.pick(Duration::from_secs(3), Duration::from_secs(10));
+    let before = rig.process.sleeps();
+    pause(span);
+    let after = rig.process.sleeps();
+    drop(clients);
+    let remarks = vec![format!("{} threads", after.len())];
+    Ok(Round { values: vec![wakes(&before, &after) as f64 / span.as_secs_f64()], remarks })
+}
+
+/// How often threads woke up; one that has ended meanwhile did so at least once.
+fn wakes(before: &HashMap<u32, u64>, after: &HashMap<u32, u64>) -> u64 {
+    let ended = before.keys().filter(|tid| !after.contains_key(tid)).count() as u64;
+    let slept = after.iter().map(|(tid, count)| count - before.get(tid).copied().unwrap_or(0));
+    ended + slept.sum::<u64>()
+}
+
+const PORTS: usize = 256;

@@ -1,0 +1,68 @@
+//! As a service of systemd: what sd_notify(3) says, on a socket that the test holds.
+
+use std::os::unix::net::UnixDatagram;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::rig::{sermux, Daemon, PortYaml, PATIENCE};
+
+struct Systemd {
+    socket: UnixDatagram,
+    folder: TempDir,
+}
+
+impl Systemd {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, folder }
+    }
+
+    fn start(&self, watchdog_usec: Option<u32>) -> Daemon {
+        let mut command = sermux();
+        command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
+        if let Some(usec) = watchdog_usec {
+            command.env("WATCHDOG_USEC", usec.to_string());
+        }
+        Daemon::start_as(PortYaml::new("p", "sim:echo").listen(""), command)
+    }
+
+    /// The next message that begins so.
+    #[track_caller]
+    fn told(&self, what: &str) -> String {
+        let mut message = [0; 1000];
+        loop {
+            let n = self.socket.recv(&mut message).unwrap_or_else(|error| panic!("{what} does not come: {error}"));
+            let text = String::from_utf8_lossy(&message[..n]).into_owned();
+            if text.lines().any(|line| line.starts_with(what)) {
+                return text;
+            }
+        }
+    }
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_how_it_stands_and_when_it_stops() {
+    let systemd = Systemd::new();
+    let mut daemon = systemd.start(None);
+    systemd.told("READY=1");
+    systemd.told("STATUS=1 of 1 ports open, 0 clients");
+    let _client = daemon.connect("p");
+    systemd.told("STATUS=1 of 1 ports open, 1 clients");
+    daemon.process.signal(Signal::SIGHUP);
+    systemd.told("RELOADING=1");
+    systemd.told("READY=1");
+    daemon.process.signal(Signal::SIGTERM);
+    systemd.told("STOPPING=1");
+}
+
+#[test]
+fn the_watchdog_hears_of_it_twice_in_its_time() {
+    let systemd = Systemd::new();
+    let _daemon = systemd.start(Some(200_000));
+    systemd.told("READY=1");
+    systemd.told("WATCHDOG=1");
+    systemd.told("WATCHDOG=1");
+}
