@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use libc::c_int;
 use nix::errno::Errno;
 use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
 
 /// How a device is locked against other programs that lock (flock(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +32,10 @@ pub(super) fn own(descriptor: impl IntoRawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-/// Puts a descriptor under the watch of the runtime that the caller is in, for reading and writing.
-pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// Puts a descriptor under the watch of the runtime that the caller is in.
+pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open for as long as it lives, always tells the same number, and the `AsyncFd` owns it.
-    Ok(unsafe { AsyncFd::register(fd) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }
 
 /// flock(2), without waiting: EWOULDBLOCK when another open file holds a lock that conflicts.

@@ -20,15 +20,25 @@ use sermux_port_config::config::{Modem, Port};
 use sermux_port_config::line::{FlowControl, LineSettings};
 use sermux_port_config::signal::Output;
 use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
 
 use super::open_error::kind_of;
 use super::sys::{self, Lock, Queue};
 use super::{termios, Line, NotCarried, OpenError, Opened, Report};
 
+/// So many whole writes after one that blocked, room is no longer watched for.
+const WATCH_ROOM_FOR: u8 = 64;
+
 /// An open tty with its settings applied.
 #[derive(Debug)]
 pub struct TtyLine {
+    /// Watched for reading only.
     fd: AsyncFd<OwnedFd>,
+    /// The same open tty watched for writing, from the first write that blocked until some that did not: a tty tells
+    /// of room after each piece that leaves, and each time would wake the task for nothing.
+    room: Option<AsyncFd<OwnedFd>>,
+    /// Whole writes in a row since one blocked.
+    whole_writes: u8,
     is_pty: bool,
     exclusive: bool,
     can_wait: bool,
@@ -87,14 +97,30 @@ impl Line for TtyLine {
             return Poll::Ready(Ok(0));
         }
         loop {
-            let mut readiness = ready!(self.fd.poll_write_ready(cx))?;
-            match nix::unistd::write(readiness.get_inner(), buf) {
+            let mut readiness = match &self.room {
+                Some(room) => Some(ready!(room.poll_write_ready(cx))?),
+                None => None,
+            };
+            match nix::unistd::write(&self.fd, buf) {
                 // Readiness stays after a part: a signal also cuts a write short, with room left and so no edge to
                 // come.
-                Ok(n) => return Poll::Ready(Ok(n)),
+                Ok(n) => {
+                    self.whole_writes = if n == buf.len() { self.whole_writes.saturating_add(1) } else { 0 };
+                    if self.whole_writes >= WATCH_ROOM_FOR {
+                        self.room = None;
+                    }
+                    return Poll::Ready(Ok(n));
+                }
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if readiness.ready().is_write_closed() => return Poll::Ready(Err(gone())),
-                Err(Errno::EAGAIN) => readiness.clear_ready(),
+                Err(Errno::EAGAIN) => match &mut readiness {
+                    Some(readiness) if readiness.ready().is_write_closed() => return Poll::Ready(Err(gone())),
+                    Some(readiness) => readiness.clear_ready(),
+                    None => {
+                        let same = self.fd.get_ref().try_clone()?;
+                        self.room = Some(sys::watch(same, Interest::WRITABLE)?);
+                        self.whole_writes = 0;
+                    }
+                },
                 Err(errno) if is_gone(errno) => return Poll::Ready(Err(gone())),
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
@@ -281,11 +307,11 @@ impl Look {
             }
         };
         let is_pty = fstat(&fd).is_ok_and(|node| is_pty(&node));
-        let fd = sys::watch(fd).map_err(|error| OpenError::Other {
+        let fd = sys::watch(fd, Interest::READABLE).map_err(|error| OpenError::Other {
             path: path.to_owned(),
             what: format!("cannot be waited for: {error}"),
         })?;
-        Ok(TtyLine { fd, is_pty, exclusive: port.exclusive, can_wait: is_pty })
+        Ok(TtyLine { fd, room: None, whole_writes: 0, is_pty, exclusive: port.exclusive, can_wait: is_pty })
     }
 
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
