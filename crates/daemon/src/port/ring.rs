@@ -3,15 +3,28 @@
 //! Offsets are `u64` and only grow. The ring holds `[tail, head)`; what lies before `tail` may be overwritten. It
 //! knows nothing of clients: the hub moves `tail`.
 //!
-//! Memory is taken at the first byte, and [`Ring::rewind`] lets a ring that holds nothing start at its first page
-//! again, so that what is touched follows how far clients lag and not how large the backlog is.
+//! Memory follows how far clients lag and not how large the backlog is: it begins with [`FIRST`], doubles up to the
+//! capacity while more is held, and is given back after a long time without need. (Taking the whole capacity and
+//! touching its first page only would not do: malloc clears memory that it has used before, and with transparent huge
+//! pages the kernel backs 2 MiB for one page.)
+
+/// The memory that a ring begins with: two reads of a tty.
+const FIRST: usize = 8 * 1024;
+
+/// What is made room for before it is asked: one read of a tty.
+const AHEAD: usize = 4 * 1024;
+
+/// A ring that was empty so many times in a row gives back what it had grown by.
+const CALM: u16 = 4096;
 
 /// A byte ring with absolute offsets.
 #[derive(Debug)]
 pub(super) struct Ring {
+    /// The most that may be held.
     capacity: usize,
-    /// Empty until the first byte, then `capacity` long.
     bytes: Vec<u8>,
+    /// How often it was empty since it grew.
+    calm: u16,
     /// The offset that lives at `bytes[0]`, on its first lap.
     origin: u64,
     tail: u64,
@@ -23,7 +36,7 @@ impl Ring {
     #[must_use]
     pub(super) fn new(capacity: usize) -> Self {
         debug_assert!(capacity > 0);
-        Self { capacity, bytes: Vec::new(), origin: 0, tail: 0, head: 0 }
+        Self { capacity, bytes: Vec::new(), calm: 0, origin: 0, tail: 0, head: 0 }
     }
 
     /// How many bytes it can hold.
@@ -52,24 +65,40 @@ impl Ring {
 
     /// Starts at the first page again, if nothing is held.
     pub(super) fn rewind(&mut self) {
-        if self.tail == self.head {
-            self.origin = self.head;
+        if self.tail != self.head {
+            return;
+        }
+        self.origin = self.head;
+        self.calm = self.calm.saturating_add(1);
+        if self.calm >= CALM && self.bytes.len() > FIRST {
+            self.bytes = Vec::new();
         }
     }
 
     /// The free part that follows `head`, up to the end of the memory; empty only when the ring is full.
     pub(super) fn spare(&mut self) -> &mut [u8] {
-        if self.bytes.is_empty() {
-            self.bytes = vec![0; self.capacity];
+        let held = distance(self.tail, self.head);
+        let wanted = (held + AHEAD).min(self.capacity);
+        if self.bytes.len() < wanted {
+            self.grow(wanted);
         }
         let at = self.index(self.head);
-        let len = self.free().min(self.capacity - at);
+        let len = (self.bytes.len() - held).min(self.bytes.len() - at);
         &mut self.bytes[at..at + len]
+    }
+
+    fn grow(&mut self, wanted: usize) {
+        let doubled = (self.bytes.len() * 2).max(FIRST).max(wanted).min(self.capacity);
+        let mut bytes = self.slices(self.tail, self.head).concat();
+        bytes.resize(doubled, 0);
+        self.bytes = bytes;
+        self.origin = self.tail;
+        self.calm = 0;
     }
 
     /// Takes the first `n` bytes of [`Ring::spare`] as received.
     pub(super) fn commit(&mut self, n: usize) {
-        debug_assert!(n <= self.free());
+        debug_assert!(n <= self.bytes.len() - distance(self.tail, self.head));
         self.head += n.min(self.free()) as u64;
     }
 
@@ -82,13 +111,13 @@ impl Ring {
             return [&[], &[]];
         }
         let at = self.index(from);
-        let first = len.min(self.capacity - at);
+        let first = len.min(self.bytes.len() - at);
         [&self.bytes[at..at + first], &self.bytes[..len - first]]
     }
 
     fn index(&self, offset: u64) -> usize {
         // In u64: the origin of a ring that never empties can lie further back than a 32-bit machine can count.
-        length((offset - self.origin) % self.capacity as u64)
+        length((offset - self.origin) % self.bytes.len() as u64)
     }
 }
 
@@ -155,7 +184,23 @@ mod tests {
     }
 
     #[test]
-    fn no_memory_is_taken_before_the_first_byte() {
-        assert_eq!(Ring::new(1 << 30).bytes.capacity(), 0);
+    fn memory_follows_what_is_held_and_is_given_back() {
+        let mut ring = Ring::new(1 << 20);
+        assert_eq!(ring.bytes.len(), 0);
+        let sent: Vec<u8> = (0..300_000u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+        // Across a wrap first, so that growing has to put two pieces together.
+        put(&mut ring, &sent[..6000]);
+        ring.release_to(5000);
+        put(&mut ring, &sent[6000..10_000]);
+        assert_eq!(ring.bytes.len(), FIRST, "two reads' worth at the most was held");
+        put(&mut ring, &sent[10_000..]);
+        assert_eq!(held(&ring), &sent[5000..]);
+        assert!(ring.bytes.len() < 2 * 300_000 + AHEAD);
+        for _ in 0..=CALM {
+            ring.release_to(ring.head);
+            ring.rewind();
+            put(&mut ring, b"x");
+        }
+        assert_eq!(ring.bytes.len(), FIRST);
     }
 }
