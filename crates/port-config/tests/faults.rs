@@ -171,8 +171,12 @@ fn what_is_not_built_yet_is_refused_by_name() {
         one(&port(key), &format!("{place}: {what} is not built yet in this version"), help);
     }
     one("control: {}\nports: {}\n", "1:1: control: `control` is not built yet in this version", "only `control: off`");
-    one("log: { format: jornal }
-ports: {}", "1:16: log.format: `jornal` is not possible here", "journal");
+    one(
+        "log: { format: jornal }
+ports: {}",
+        "1:16: log.format: `jornal` is not possible here",
+        "journal",
+    );
     let addresses = "5:35: ports.p.listen[0].address: ";
     one(&address("unix:/run/x"), &format!("{addresses}`unix:` addresses are not built yet in this version"), "TCP");
     one(&address("\"udp:*:1\""), &format!("{addresses}`udp:` addresses are not built yet in this version"), "TCP");

@@ -29,6 +29,9 @@ pub trait Line: Send + fmt::Debug {
     /// `Pending`.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Whether there may be something to read, without reading it; registers the waker as [`Line::poll_read`] does.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
     /// Hands bytes to the line; as many as it takes. [`io::ErrorKind::BrokenPipe`]: the device is gone.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
 

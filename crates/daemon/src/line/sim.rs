@@ -60,6 +60,14 @@ impl Line for Echo {
         Poll::Ready(Ok(n))
     }
 
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.wire.is_empty() {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let n = buf.len().min(WIRE - self.wire.len());
         if n == 0 && !buf.is_empty() {
@@ -168,6 +176,14 @@ impl Line for MeterLine {
             return Poll::Pending;
         }
         Poll::Ready(Ok(n))
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.run(cx);
+        if self.telegrams.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
     }
 
     /// A meter's P1 port has no receive wire: what is written goes nowhere.

@@ -1,6 +1,6 @@
 //! A line that is a tty: a UART, a USB adapter, or a pty.
 //!
-//! Opened through serialport, but only after a look of our own (see [`open_blocking`]); set by one TCSETS2 of our
+//! Opened through serialport, but only after a look of our own (see `open_blocking`); set by one TCSETS2 of our
 //! own, because serialport's settings lose bytes (its `Parity::None` sets IGNPAR) and leave CMSPAR on; read and
 //! written through an own [`AsyncFd`], because SerialStream's readiness spins, its reads cost two system calls a
 //! chunk and its flush is a blocking tcdrain.
@@ -90,6 +90,10 @@ impl Line for TtyLine {
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
         }
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.fd.poll_read_ready(cx).map(drop)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {

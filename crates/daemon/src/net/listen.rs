@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::conn::Conn;
 use crate::port::hub::Admission;
-use crate::port::{Command, Link};
+use crate::port::{Accepted, Command, Link};
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 1024;
@@ -161,8 +161,8 @@ pub async fn serve(offer: Offer, bound: Option<TcpListener>, link: Link) {
                 failing = false;
                 // A client that came over a dual-stack socket is known by its IPv4 address.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                let command = Command::Connect { conn: Conn::Tcp(stream), peer, admission: offer.admission };
-                if !link.send(command).await {
+                let accepted = Accepted { conn: Conn::Tcp(stream), peer, admission: offer.admission };
+                if !link.send(Command::Connect(Box::new(accepted))).await {
                     return;
                 }
             }

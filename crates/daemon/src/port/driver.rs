@@ -48,20 +48,24 @@ const COMMANDS: usize = 64;
 /// What is asked of a running port.
 #[derive(Debug)]
 pub enum Command {
-    /// A connection was accepted.
-    Connect {
-        /// The connection.
-        conn: Conn,
-        /// Who it is.
-        peer: SocketAddr,
-        /// What its listener grants it.
-        admission: Admission,
-    },
+    /// A connection was accepted. Boxed, because a channel has room for many commands from the start.
+    Connect(Box<Accepted>),
     /// Hand out what is held, then end; at the latest at `deadline`.
     End {
         /// When the port ends all the same.
         deadline: Instant,
     },
+}
+
+/// A connection on its way from a listener to its port.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub conn: Conn,
+    /// Who it is.
+    pub peer: SocketAddr,
+    /// What its listener grants it.
+    pub admission: Admission,
 }
 
 /// What the rest of the program holds of a port.
@@ -164,7 +168,7 @@ impl Driver {
     fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) {
         while let Poll::Ready(command) = self.commands.poll_recv(cx) {
             match command {
-                Some(Command::Connect { conn, peer, admission }) => self.connect(conn, peer, admission, now),
+                Some(Command::Connect(accepted)) => self.connect(*accepted, now),
                 Some(Command::End { deadline }) => self.end(deadline),
                 // Nobody is left who could ask for anything.
                 None => {
@@ -175,7 +179,8 @@ impl Driver {
         }
     }
 
-    fn connect(&mut self, conn: Conn, peer: SocketAddr, admission: Admission, now: Instant) {
+    fn connect(&mut self, accepted: Accepted, now: Instant) {
+        let Accepted { conn, peer, admission } = accepted;
         let connected = if self.ends_at.is_some() {
             return;
         } else {
@@ -239,7 +244,7 @@ impl Driver {
     }
 
     fn opened(&mut self, opened: Opened, now: Instant) {
-        let Opened { line, report } = opened;
+        let Opened { mut line, report } = opened;
         let failures = self.lifecycle.opened(now);
         info!(port = %self.name, device = %self.port.device, line = %self.port.line.settings, tries = failures + 1,
             "opened");
@@ -247,8 +252,10 @@ impl Driver {
             warn!(port = %self.name, device = %self.port.device, "{difference}");
         }
         self.hub.line_opened(line.can_wait());
+        // Reading would take the ring's memory, and many a port is silent.
+        self.line_readable = line.poll_readable(&mut Context::from_waker(&self.line_waker)).is_ready();
+        self.line_blocked = false;
         self.slot = Slot::Open(line);
-        (self.line_readable, self.line_blocked) = (true, false);
     }
 
     fn open_failed(&mut self, error: &OpenError, now: Instant) {

@@ -11,7 +11,7 @@ use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
-use super::driver::{Command, Driver, Link, Opener};
+use super::driver::{Accepted, Command, Driver, Link, Opener};
 use super::hub::Admission;
 use super::status::Status;
 use crate::line::sim::{scripted, SimHandle};
@@ -84,7 +84,9 @@ impl Rig {
             on_lag: listener.on_lag,
         };
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        assert!(self.link.send(Command::Connect { conn: Conn::Memory(near), peer, admission }).await);
+        assert!(
+            self.link.send(Command::Connect(Box::new(Accepted { conn: Conn::Memory(near), peer, admission }))).await
+        );
         far
     }
 

@@ -14,5 +14,5 @@ mod ring;
 mod status;
 mod tx_queue;
 
-pub use driver::{Command, Driver, Link, Opener, Opening};
+pub use driver::{Accepted, Command, Driver, Link, Opener, Opening};
 pub use status::Status;

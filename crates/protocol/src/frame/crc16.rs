@@ -50,11 +50,7 @@ const fn tables() -> [[u16; 256]; GROUP] {
         let mut crc = value;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ POLYNOMIAL
-            } else {
-                crc >> 1
-            };
+            crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
             bit += 1;
         }
         tables[0][byte] = crc;
@@ -82,13 +78,7 @@ mod tests {
     /// The definition, bit by bit.
     fn by_definition(bytes: &[u8]) -> u16 {
         bytes.iter().fold(0, |crc, byte| {
-            (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-                if crc & 1 == 1 {
-                    (crc >> 1) ^ POLYNOMIAL
-                } else {
-                    crc >> 1
-                }
-            })
+            (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 })
         })
     }
 

@@ -107,9 +107,7 @@ impl P1Framer {
     /// A framer that has seen nothing: a `/` as the first byte begins a telegram.
     pub fn new() -> Self {
         P1Framer {
-            state: State::Outside {
-                place: Place::LineStart,
-            },
+            state: State::Outside { place: Place::LineStart },
             next: None,
             latest: None,
             counters: P1Counters::default(),
@@ -187,11 +185,7 @@ impl P1Framer {
 
     /// Notes the arrival of bytes, and what the time and place of their arrival alone say.
     fn handle_pause(&mut self, at: u64, now: Instant) {
-        debug_assert!(
-            self.next.is_none_or(|next| next == at),
-            "bytes {:?} to {at} were never pushed",
-            self.next
-        );
+        debug_assert!(self.next.is_none_or(|next| next == at), "bytes {:?} to {at} were never pushed", self.next);
         if self.next.is_some_and(|next| next != at) {
             self.reset();
         }
@@ -215,9 +209,7 @@ impl P1Framer {
         self.counters.stray_bytes += stray as u64;
         self.state = match begin {
             Some(_) => State::begin(at + stray as u64),
-            None => State::Outside {
-                place: Place::after(bytes),
-            },
+            None => State::Outside { place: Place::after(bytes) },
         };
         stray
     }
@@ -233,11 +225,7 @@ impl P1Framer {
             match first {
                 b'!' => {
                     let crc = crc16::update(crc, &bytes[..=line]);
-                    self.state = State::Trailer {
-                        start,
-                        crc,
-                        seen: Trailer::new(),
-                    };
+                    self.state = State::Trailer { start, crc, seen: Trailer::new() };
                     return line + 1;
                 }
                 b'/' => {
@@ -250,11 +238,7 @@ impl P1Framer {
                 _ => line = next_line(bytes, line),
             }
         }
-        self.state = State::Data {
-            start,
-            crc: crc16::update(crc, bytes),
-            place: Place::after(bytes),
-        };
+        self.state = State::Data { start, crc: crc16::update(crc, bytes), place: Place::after(bytes) };
         bytes.len()
     }
 
@@ -275,9 +259,7 @@ impl P1Framer {
                 let check = seen.check(crc);
                 self.counters.telegrams += 1;
                 self.counters.crc_bad += u64::from(check == Check::Bad);
-                self.state = State::Outside {
-                    place: Place::LineStart,
-                };
+                self.state = State::Outside { place: Place::LineStart };
                 found(Frame { start, end, check });
                 return taken;
             }
@@ -299,11 +281,7 @@ impl P1Framer {
                 self.counters.abandoned += 1;
                 self.give_up(start, end, Place::LineStart);
             }
-            _ => {
-                self.state = State::Outside {
-                    place: Place::LineStart,
-                }
-            }
+            _ => self.state = State::Outside { place: Place::LineStart },
         }
     }
 
@@ -322,11 +300,7 @@ impl Default for P1Framer {
 impl State {
     /// A telegram begins at `start`; its `/` has not been read yet.
     fn begin(start: u64) -> Self {
-        State::Data {
-            start,
-            crc: 0,
-            place: Place::InLine,
-        }
+        State::Data { start, crc: 0, place: Place::InLine }
     }
 }
 
@@ -341,10 +315,7 @@ impl Place {
 
 impl Trailer {
     fn new() -> Self {
-        Trailer {
-            bytes: [0; MAX_TRAILER],
-            len: 0,
-        }
+        Trailer { bytes: [0; MAX_TRAILER], len: 0 }
     }
 
     fn push(&mut self, byte: u8) {

@@ -21,13 +21,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new() -> Self {
-        Line {
-            framer: P1Framer::new(),
-            now: Instant::now(),
-            base: 1_000_000,
-            received: Vec::new(),
-            frames: Vec::new(),
-        }
+        Line { framer: P1Framer::new(), now: Instant::now(), base: 1_000_000, received: Vec::new(), frames: Vec::new() }
     }
 
     /// A line that received `input` in one read.
@@ -65,10 +59,7 @@ impl Line {
     }
 
     pub(crate) fn telegrams(&self) -> Vec<(&[u8], Check)> {
-        self.frames
-            .iter()
-            .map(|frame| (self.bytes(frame), frame.check))
-            .collect()
+        self.frames.iter().map(|frame| (self.bytes(frame), frame.check)).collect()
     }
 
     pub(crate) fn counters(&self) -> P1Counters {

@@ -126,12 +126,7 @@ fn telegram() -> impl Strategy<Value = (Vec<u8>, Check)> {
     let identification = "[A-Za-z0-9\\\\/! -]{0,20}";
     let lines = prop::collection::vec("([0-9(][0-9A-Z():.*/! -]{0,40})?", 0..8);
     let line_end = prop_oneof![3 => Just("\r\n"), 1 => Just("\n")];
-    let trailer = prop_oneof![
-        Just(Trailer::Right),
-        Just(Trailer::Lower),
-        Just(Trailer::Wrong),
-        Just(Trailer::None)
-    ];
+    let trailer = prop_oneof![Just(Trailer::Right), Just(Trailer::Lower), Just(Trailer::Wrong), Just(Trailer::None)];
     (identification, lines, line_end, trailer).prop_map(|(identification, lines, line_end, trailer)| {
         let mut text = format!("/{identification}{line_end}");
         for line in lines {
@@ -177,10 +172,7 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
 
 /// Sizes of reads, taken in turn.
 fn cuts() -> impl Strategy<Value = Vec<usize>> {
-    prop::collection::vec(
-        prop_oneof![2 => 1..4_usize, 2 => 4..100_usize, 1 => 100..5000_usize],
-        1..20,
-    )
+    prop::collection::vec(prop_oneof![2 => 1..4_usize, 2 => 4..100_usize, 1 => 100..5000_usize], 1..20)
 }
 
 fn split<'a>(mut input: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
@@ -195,14 +187,9 @@ fn split<'a>(mut input: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Item = &'a
 fn check_of(telegram: &[u8]) -> Check {
     let text = String::from_utf8_lossy(telegram);
     let trailer = text.trim_end_matches('\n').rsplit('\n').next().unwrap_or_default();
-    let digits = trailer
-        .strip_prefix('!')
-        .expect("the last line of a frame begins with !");
+    let digits = trailer.strip_prefix('!').expect("the last line of a frame begins with !");
     let digits = digits.strip_suffix('\r').unwrap_or(digits);
-    let covered = telegram
-        .iter()
-        .rposition(|byte| *byte == b'!')
-        .map_or(0, |mark| mark + 1);
+    let covered = telegram.iter().rposition(|byte| *byte == b'!').map_or(0, |mark| mark + 1);
     let crc = crc16::checksum(&telegram[..covered]);
     if digits.is_empty() {
         Check::Absent

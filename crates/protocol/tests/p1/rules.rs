@@ -22,20 +22,8 @@ fn telegrams_begin_and_end_where_the_standard_says() {
         ("x\n/X5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent)], 0, 2, 0),
         ("x/X5\r\n!\r\n", &[], 0, 9, 0),
         ("x\r/X5\r\n!\r\n", &[], 0, 10, 0),
-        (
-            "/X5\r\n!\r\n/Y5\r\n!\r\n",
-            &[("/X5\r\n!\r\n", Absent), ("/Y5\r\n!\r\n", Absent)],
-            0,
-            0,
-            0,
-        ),
-        (
-            "/X5\r\n!\r\nx\r\n/Y5\r\n!\r\n",
-            &[("/X5\r\n!\r\n", Absent), ("/Y5\r\n!\r\n", Absent)],
-            0,
-            3,
-            0,
-        ),
+        ("/X5\r\n!\r\n/Y5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent), ("/Y5\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/X5\r\n!\r\nx\r\n/Y5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent), ("/Y5\r\n!\r\n", Absent)], 0, 3, 0),
         // Slash inside text.
         ("/X/5\r\n(a/b)\r\n!\r\n", &[("/X/5\r\n(a/b)\r\n!\r\n", Absent)], 0, 0, 0),
         ("//\r\n!\r\n", &[("//\r\n!\r\n", Absent)], 0, 0, 0),
@@ -44,13 +32,7 @@ fn telegrams_begin_and_end_where_the_standard_says() {
         ("/X5\r\n1(0)\r\n/Y5\r\n!\r\n", &[("/Y5\r\n!\r\n", Absent)], 1, 11, 0),
         ("/\n/\n/\n!\n", &[("/\n!\n", Absent)], 2, 4, 0),
         // An exclamation mark ends it at the start of a line, and only there.
-        (
-            "/!\r\n(!)!\r\n !\r\n!\r\n",
-            &[("/!\r\n(!)!\r\n !\r\n!\r\n", Absent)],
-            0,
-            0,
-            0,
-        ),
+        ("/!\r\n(!)!\r\n !\r\n!\r\n", &[("/!\r\n(!)!\r\n !\r\n!\r\n", Absent)], 0, 0, 0),
         ("!\r\n!\r\n", &[], 0, 6, 0),
         // Bare LF.
         ("/X5\n\n1(0)\n!\n", &[("/X5\n\n1(0)\n!\n", Absent)], 0, 0, 0),
@@ -63,10 +45,7 @@ fn telegrams_begin_and_end_where_the_standard_says() {
     ];
     for (input, telegrams, abandoned, stray_bytes, partial) in rows {
         let line = Line::that_received(input.as_bytes());
-        let telegrams: Vec<_> = telegrams
-            .iter()
-            .map(|(text, check)| (text.as_bytes(), *check))
-            .collect();
+        let telegrams: Vec<_> = telegrams.iter().map(|(text, check)| (text.as_bytes(), *check)).collect();
         assert_eq!(line.telegrams(), telegrams, "{input:?}");
         assert_eq!(line.partial_len(), *partial, "{input:?}");
         let expected = P1Counters {
@@ -114,22 +93,14 @@ fn the_crc_covers_line_ends_as_they_came() {
     let telegram = with_crc("/X5\n\n1(0)\n!");
     assert_eq!(Line::that_received(&telegram).telegrams(), [(&telegram[..], Good)]);
 
-    let meant_for_cr_lf = String::from_utf8(with_crc("/X5\r\n\r\n1(0)\r\n!"))
-        .unwrap()
-        .replace("\r\n", "\n");
-    assert_eq!(
-        Line::that_received(meant_for_cr_lf.as_bytes()).telegrams(),
-        [(meant_for_cr_lf.as_bytes(), Bad)]
-    );
+    let meant_for_cr_lf = String::from_utf8(with_crc("/X5\r\n\r\n1(0)\r\n!")).unwrap().replace("\r\n", "\n");
+    assert_eq!(Line::that_received(meant_for_cr_lf.as_bytes()).telegrams(), [(meant_for_cr_lf.as_bytes(), Bad)]);
 }
 
 #[test]
 fn a_trailer_without_line_end_gives_the_telegram_up_and_the_next_one_is_found() {
     let longest = format!("/X5\r\n!{}\n", "0".repeat(MAX_TRAILER - 1));
-    assert_eq!(
-        Line::that_received(longest.as_bytes()).telegrams(),
-        [(longest.as_bytes(), Bad)]
-    );
+    assert_eq!(Line::that_received(longest.as_bytes()).telegrams(), [(longest.as_bytes(), Bad)]);
 
     let endless = format!("/X5\r\n!{}", "0".repeat(MAX_TRAILER));
     for after in ["\n", "xyz\r\n", "/\r\n"] {
@@ -151,11 +122,7 @@ fn a_never_ending_telegram_is_given_up_and_the_next_one_is_found() {
     line.receive(SHORT.as_bytes());
     assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)]);
     let counters = line.counters();
-    assert_eq!(
-        (counters.oversized, counters.abandoned),
-        (1, 0),
-        "what follows a given up telegram begins none"
-    );
+    assert_eq!((counters.oversized, counters.abandoned), (1, 0), "what follows a given up telegram begins none");
     assert_eq!(counters.stray_bytes, 5 + 270_000);
 }
 
@@ -171,11 +138,7 @@ fn a_telegram_may_have_the_longest_length_and_no_byte_more() {
     for more in 1..=6 {
         let line = Line::that_received(&[&of_length(MAX_TELEGRAM + more), SHORT.as_bytes()].concat());
         assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)], "{more} more");
-        assert_eq!(
-            (line.counters().oversized, line.counters().abandoned),
-            (1, 0),
-            "{more} more"
-        );
+        assert_eq!((line.counters().oversized, line.counters().abandoned), (1, 0), "{more} more");
     }
 }
 
@@ -253,11 +216,7 @@ fn a_read_of_nothing_does_not_move_the_deadline() {
 #[test]
 fn there_is_no_deadline_outside_a_telegram() {
     for input in ["", "noise", SHORT, "/X5\r\n!0123456789abcdef"] {
-        assert_eq!(
-            Line::that_received(input.as_bytes()).framer.deadline(),
-            None,
-            "{input:?}"
-        );
+        assert_eq!(Line::that_received(input.as_bytes()).framer.deadline(), None, "{input:?}");
     }
 }
 

@@ -118,6 +118,15 @@ impl Line for SimLine {
         Poll::Ready(Ok(n))
     }
 
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut wire = lock(&self.wire);
+        if wire.hung_up || !wire.rx.is_empty() {
+            return Poll::Ready(());
+        }
+        wire.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut wire = lock(&self.wire);
         if wire.hung_up {
