@@ -36,6 +36,9 @@ const RX_AT_ONCE: usize = 64 * 1024;
 /// Rounds of reading and writing in one poll, before other ports get their turn.
 const ROUNDS: usize = 8;
 
+/// Blocks that one client may hand in before the line and the other clients get their turn.
+const INPUT_TURNS: usize = 16;
+
 /// How often a line that is being drained is asked whether everything has left: nothing tells (TIOCOUTQ).
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
@@ -366,8 +369,13 @@ impl Driver {
         }
     }
 
-    /// Clients → queue for the line, one block each in turn.
+    /// Clients → queue for the line: a block each in turn, and again, so that the line is given as much as there is in
+    /// one write.
     fn drive_input(&mut self, now: Instant) -> bool {
+        (0..INPUT_TURNS).take_while(|_| self.drive_input_once(now)).count() > 0
+    }
+
+    fn drive_input_once(&mut self, now: Instant) -> bool {
         let mut progress = false;
         for _ in 0..self.readable.len() {
             let Some(id) = self.readable.pop_front() else { break };
