@@ -254,6 +254,45 @@ async fn the_end_does_not_wait_for_a_line_that_takes_nothing() {
     assert!(wire.is_closed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_line_that_takes_nothing_for_a_while_gets_everything_in_the_end() {
+    let rig = Rig::start(port(""));
+    let wire = rig.plug();
+    let mut client = rig.connect(1024).await;
+    wire.block_tx(true);
+    let all: Vec<u8> = (0..50_000u32).flat_map(|n| n.to_le_bytes()).collect();
+    let sent = all.clone();
+    let writer = tokio::spawn(async move {
+        client.write_all(&sent).await.unwrap();
+        client
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!writer.is_finished(), "the client waits: what it sends is bounded");
+    wire.block_tx(false);
+    let mut got = Vec::new();
+    until(|| {
+        got.extend(wire.tx());
+        got.len() >= all.len()
+    })
+    .await;
+    assert!(got == all, "other bytes than were sent");
+    drop(writer.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_telegram_is_given_up_after_silence_and_the_next_one_is_found() {
+    let rig = Rig::start(port("profile: dsmr-p1"));
+    let wire = rig.plug();
+    let mut client = rig.connect(4096).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    wire.rx(b"/XMX5HALF\r\n\r\n1-0:1.8.1(000");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Not at the start of a line, but after silence.
+    let whole = b"/XMX5WHOLE\r\n\r\n1-0:1.8.1(000001.000*kWh)\r\n!\r\n";
+    wire.rx(whole);
+    assert_eq!(read(&mut client, whole.len()).await, whole);
+}
+
 /// The simulated meter for ten minutes, with 50 readers of which 5 never read.
 #[tokio::test(start_paused = true)]
 async fn forty_five_readers_get_every_telegram_beside_five_that_never_read() {
