@@ -9,9 +9,13 @@ pub(super) fn run(path: &Path) -> ExitCode {
         Ok(loaded) => {
             let ports = loaded.config.ports.len();
             let listeners: usize = loaded.config.ports.values().map(|port| port.listen.len()).sum();
-            println!("{}: good ({ports} ports, {listeners} listeners)", path.display());
+            println!("{}: good ({}, {})", path.display(), count(ports, "port"), count(listeners, "listener"));
             ExitCode::SUCCESS
         }
         Err(code) => code,
     }
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

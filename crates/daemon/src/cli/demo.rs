@@ -15,7 +15,8 @@ const TRIES: u16 = 100;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the result of the command, or why there is none")]
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let (Some(meter), Some(echo)) = (free_port(METER, None), free_port(ECHO, free_port(METER, None))) else {
+    let meter = free_port(METER, ECHO);
+    let (Some(meter), Some(echo)) = (meter, free_port(ECHO, meter.unwrap_or(METER))) else {
         eprintln!("no free port in {METER} to {}: end a program that listens there", ECHO + TRIES);
         return ExitCode::FAILURE;
     };
@@ -55,9 +56,9 @@ Open either as often as you like, all at the same time. Ctrl-C ends the demo.",
     })
 }
 
-/// The first port from `wanted` on that nobody listens on, and that is not `except`.
-fn free_port(wanted: u16, except: Option<u16>) -> Option<u16> {
-    (wanted..wanted + TRIES).filter(|port| Some(*port) != except).find(|port| {
+/// The first port from `wanted` on that nobody listens on, and that is not the other device's.
+fn free_port(wanted: u16, others: u16) -> Option<u16> {
+    (wanted..wanted + TRIES).filter(|port| *port != others).find(|port| {
         // Bound for a moment only: whoever takes it in between is met as any address in use.
         TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
     })

@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
     config: PathBuf,
 
-    /// Log more: -v adds decisions, -vv adds bytes
+    /// Log more: -v for debug, -vv for trace, which shows every byte
     #[arg(short, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
 

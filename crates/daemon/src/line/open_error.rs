@@ -46,7 +46,7 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenError::Absent { path } => write!(f, "{}: not there (yet)", path.display()),
+            OpenError::Absent { path } => write!(f, "{}: not there (yet); {}", path.display(), where_to_look(path)),
             OpenError::Forbidden { path, hint } => write!(f, "{}: permission denied; {hint}", path.display()),
             OpenError::Busy { path } => {
                 write!(f, "{}: busy: another program has it open (exclusive)", path.display())
@@ -62,6 +62,17 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// What makes a device appear.
+fn where_to_look(path: &Path) -> &'static str {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if name.starts_with("ttyAMA") || name.starts_with("serial") {
+        "on a Raspberry Pi switch the serial port on: raspi-config, interface options, serial port: login shell no, \
+         hardware yes"
+    } else {
+        "plug it in, or correct `device` (`ls -l /dev/serial/by-id` shows the USB adapters)"
+    }
+}
 
 impl OpenError {
     /// What an error of stat(2) or open(2) means; `stat` is the node, when there is one.

@@ -17,7 +17,7 @@ use sermux_port_config::config::Port;
 use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 
 use super::hub::{Admission, ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
@@ -306,6 +306,7 @@ impl Driver {
                     break;
                 }
                 Poll::Ready(Ok(n)) => {
+                    trace!(port = %self.name, rx = %space[..n].escape_ascii());
                     self.hub.received(n, now);
                     total += n;
                 }
@@ -417,6 +418,7 @@ impl Driver {
             let mut cx = Context::from_waker(&self.line_waker);
             match line.poll_write(&mut cx, self.hub.tx_front()) {
                 Poll::Ready(Ok(n)) => {
+                    trace!(port = %self.name, tx = %self.hub.tx_front()[..n].escape_ascii());
                     self.hub.tx_written(n, now);
                     progress = true;
                 }

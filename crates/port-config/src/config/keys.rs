@@ -350,6 +350,12 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     problem.help(format!("the keys here are {}", here.join(", ")))
 }
 
+/// The key of this role that a name is, or is a slip of the finger for.
+pub(super) fn meant(role: Role, name: &str) -> &str {
+    let known = |known: &&str| *known == name;
+    role.names().find(known).or_else(|| nearest(name, role.names())).unwrap_or(name)
+}
+
 /// All places of a key; those that are built, if one is.
 fn whereabouts(name: &str, keys: &[&KnownKey]) -> String {
     let named = || keys.iter().filter(|key| key.name == name);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::keys::{find, nearest_or_longer, Role, Section};
+use super::keys::{find, meant, nearest_or_longer, Role, Section};
 use super::parse::join;
 use super::source::{Place, Problem};
 use super::tree::{Entry, Node, Value};
@@ -33,7 +33,7 @@ pub(super) struct PortLayer {
     pub(super) backlog: Option<Set<usize>>,
     pub(super) client: ClientLayer,
     pub(super) listen: Option<Vec<ListenerLayer>>,
-    /// Keys that were written, right or wrong: what is there need not be asked for.
+    /// Keys that were written, right, wrong or misspelt: what is there need not be asked for.
     pub(super) written: Vec<String>,
 }
 
@@ -114,7 +114,7 @@ fn each_key(
 pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Problem>) -> PortLayer {
     let mut layer = PortLayer::default();
     let entries = entries(node, path, "the keys of a port, one a line, indented", problems);
-    layer.written = entries.iter().map(|entry| entry.key.text.clone()).collect();
+    layer.written = entries.iter().map(|entry| meant(role, &entry.key.text).to_owned()).collect();
     each_key(entries, role, path, problems, |key, value, path, problems| match key {
         "device" => layer.device = read(value, path, problems, device),
         "enable" => layer.enable = read(value, path, problems, boolean),
