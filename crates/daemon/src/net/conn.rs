@@ -1,10 +1,12 @@
 //! One client's connection, whatever it runs over.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -42,6 +44,20 @@ impl Conn {
                 let joined = [first, second].concat();
                 Pin::new(stream).poll_write(cx, &joined)
             }
+        }
+    }
+
+    /// Whether the client has closed, or shut down its direction, and everything it sent has been read. Asks the kernel,
+    /// which knows before the runtime does.
+    pub fn sends_no_more(&self) -> bool {
+        let mut next = [MaybeUninit::uninit()];
+        match self {
+            Self::Tcp(stream) => match SockRef::from(stream).peek(&mut next) {
+                Ok(waiting) => waiting == 0,
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            },
+            #[cfg(test)]
+            Self::Memory(_) => false,
         }
     }
 

@@ -114,6 +114,8 @@ struct Socket {
     listed: bool,
     /// It takes nothing until its waker says so.
     blocked: bool,
+    /// Its waker has not said anything yet.
+    fresh: bool,
 }
 
 /// What there is of the line.
@@ -184,10 +186,12 @@ impl Driver {
 
     fn connect(&mut self, accepted: Accepted, now: Instant) {
         let Accepted { conn, peer, admission } = accepted;
-        let connected = if self.ends_at.is_some() {
+        if self.ends_at.is_some() {
             return;
-        } else {
-            self.hub.connect(admission, now)
+        }
+        let connected = match self.hub.connect(admission, now) {
+            Err(_) if self.find_closed(now) => self.hub.connect(admission, now),
+            connected => connected,
         };
         match connected {
             Ok(id) => {
@@ -196,10 +200,11 @@ impl Driver {
                     self.sockets.resize_with(id + 1, || None);
                 }
                 let waker = self.ready.waker(id);
-                self.sockets[id] = Some(Socket { conn, peer, waker, listed: true, blocked: false });
+                self.sockets[id] = Some(Socket { conn, peer, waker, listed: true, blocked: false, fresh: true });
                 self.readable.push_back(id);
             }
             Err(full) => {
+                self.hub.refused();
                 warn!(port = %self.name, client = %peer, clients = full.clients, max = full.max_clients,
                     "client refused: the listener is full");
                 let words = if self.hub.is_framed() {
@@ -210,6 +215,19 @@ impl Driver {
                 refuse(conn, &words);
             }
         }
+    }
+
+    /// Looks for clients that came and went before the runtime could tell: they must not keep others out.
+    fn find_closed(&mut self, now: Instant) -> bool {
+        let mut found = false;
+        for (id, socket) in self.sockets.iter().enumerate() {
+            if socket.as_ref().is_some_and(|socket| socket.fresh && socket.conn.sends_no_more()) {
+                self.hub.half_closed(id, now);
+                self.readable.retain(|readable| *readable != id);
+                found = true;
+            }
+        }
+        found
     }
 
     fn end(&mut self, deadline: Instant) {
@@ -535,7 +553,7 @@ impl Future for Driver {
             if token == LINE {
                 (*line_readable, *line_blocked) = (true, false);
             } else if let Some(Some(socket)) = sockets.get_mut(token) {
-                socket.blocked = false;
+                (socket.blocked, socket.fresh) = (false, false);
                 writable.push(token);
                 if !std::mem::replace(&mut socket.listed, true) {
                     readable.push_back(token);

@@ -124,7 +124,6 @@ impl Hub {
         let of_listener = |c: &&Client| c.admission.listener == admission.listener && !c.closing;
         let clients = self.clients.iter().map(|(_, c)| c).filter(of_listener).count();
         if clients >= admission.max_clients && !self.displace(admission.listener) {
-            self.counters.refused += 1;
             return Err(Full { clients, max_clients: admission.max_clients });
         }
         let feed = match &self.frames {
@@ -133,6 +132,11 @@ impl Hub {
         };
         self.counters.clients += 1;
         Ok(self.clients.insert(Client::new(admission, feed)))
+    }
+
+    /// A client was turned away.
+    pub fn refused(&mut self) {
+        self.counters.refused += 1;
     }
 
     fn displace(&mut self, listener: usize) -> bool {
