@@ -48,9 +48,9 @@ fn systemd_is_told_when_it_is_ready_how_it_stands_and_when_it_stops() {
     let systemd = Systemd::new();
     let mut daemon = systemd.start(None);
     systemd.told("READY=1");
-    systemd.told("STATUS=1 of 1 ports open, 0 clients");
+    systemd.told("STATUS=ports open: 1 of 1; clients: 0");
     let _client = daemon.connect("p");
-    systemd.told("STATUS=1 of 1 ports open, 1 clients");
+    systemd.told("STATUS=ports open: 1 of 1; clients: 1");
     daemon.process.signal(Signal::SIGHUP);
     systemd.told("RELOADING=1");
     systemd.told("READY=1");

@@ -139,7 +139,7 @@ impl Supervisor {
     fn status(&self) -> String {
         let open = self.ports.values().filter(|port| port.status.is_open()).count();
         let clients: usize = self.ports.values().map(|port| port.status.clients()).sum();
-        format!("{open} of {} ports open, {clients} clients", self.ports.len())
+        format!("ports open: {open} of {}; clients: {clients}", self.ports.len())
     }
 
     /// Reads the files again and goes from what is in force to what they say; files with faults change nothing.

@@ -40,7 +40,6 @@ pub struct TtyLine {
     /// Whole writes in a row since one blocked.
     whole_writes: u8,
     is_pty: bool,
-    exclusive: bool,
     can_wait: bool,
 }
 
@@ -154,10 +153,6 @@ impl Drop for TtyLine {
         // and its far end can still read what was written to it, so there the purge would only lose bytes.
         if !self.is_pty {
             let _ = sys::purge(&self.fd, Queue::Output);
-        }
-        // A pty keeps TIOCEXCL for as long as its master lives, and so would refuse the next one who opens it.
-        if self.exclusive {
-            let _ = sys::clear_exclusive(&self.fd);
         }
     }
 }
@@ -311,11 +306,16 @@ impl Look {
             }
         };
         let is_pty = fstat(&fd).is_ok_and(|node| is_pty(&node));
+        if is_pty {
+            // A pty keeps TIOCEXCL for as long as its master lives: after a crash nobody but root could open it again.
+            // The lock does for a pty, and goes with the process.
+            let _ = sys::clear_exclusive(&fd);
+        }
         let fd = sys::watch(fd, Interest::READABLE).map_err(|error| OpenError::Other {
             path: path.to_owned(),
             what: format!("cannot be waited for: {error}"),
         })?;
-        Ok(TtyLine { fd, room: None, whole_writes: 0, is_pty, exclusive: port.exclusive, can_wait: is_pty })
+        Ok(TtyLine { fd, room: None, whole_writes: 0, is_pty, can_wait: is_pty })
     }
 
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
