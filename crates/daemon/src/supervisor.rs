@@ -12,6 +12,7 @@ use sermux_port_config::config::diff::Diff;
 use sermux_port_config::config::load::load;
 use sermux_port_config::config::{Config, Port};
 use sermux_port_config::{Fault, Faults};
+use socket2::Socket;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::{Notify, Semaphore};
@@ -50,6 +51,8 @@ pub struct Supervisor {
     source: Option<PathBuf>,
     ports: BTreeMap<String, Running>,
     opens: Arc<Semaphore>,
+    /// Listening sockets of socket activation.
+    handed_over: Vec<Socket>,
     /// Some port's status changed.
     changed: Arc<Notify>,
 }
@@ -70,7 +73,8 @@ struct Bound {
 }
 
 impl Supervisor {
-    /// Nothing is running yet. `source` is the file that SIGHUP reads again.
+    /// Nothing is running yet. `source` is the file that SIGHUP reads again. Takes the sockets that systemd hands over, so
+    /// there is one of these in a process.
     #[must_use]
     pub fn new(source: Option<&Path>) -> Self {
         Self {
@@ -78,6 +82,7 @@ impl Supervisor {
             source: source.map(Path::to_owned),
             ports: BTreeMap::new(),
             opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)),
+            handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
         }
     }
@@ -191,7 +196,7 @@ impl Supervisor {
             let mut listeners = Vec::new();
             for (index, listener) in port.listen.iter().enumerate() {
                 let offer = Offer::new(name, port, index, listener);
-                let socket = offer.bind().await.ok();
+                let socket = offer.bind(&self.handed_over).await.ok();
                 bound.wanted += 1;
                 bound.got += usize::from(socket.is_some());
                 listeners.push((offer, socket));

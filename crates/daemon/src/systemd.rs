@@ -3,9 +3,23 @@
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use socket2::Socket;
+
+use crate::line::sys;
 
 /// How often the status line may change: it is for people.
 pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// The listening sockets of socket activation (sd_listen_fds(3)). Called once, at start.
+pub(crate) fn sockets() -> Vec<Socket> {
+    match sys::handed_over() {
+        Ok(descriptors) => descriptors.into_iter().map(Socket::from).collect(),
+        Err(error) => {
+            tracing::warn!("the sockets that systemd hands over cannot be had: {error}");
+            Vec::new()
+        }
+    }
+}
 
 /// Whether anybody listens.
 pub(crate) fn listens() -> bool {

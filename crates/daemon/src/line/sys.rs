@@ -32,6 +32,14 @@ pub(super) fn own(descriptor: impl IntoRawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+/// The descriptors that systemd handed to this process (sd_listen_fds(3)). For the start of the program: called twice, it
+/// would give them out twice.
+pub(crate) fn handed_over() -> io::Result<Vec<OwnedFd>> {
+    let descriptors = sd_notify::listen_fds()?;
+    // SAFETY: systemd opened them for this process (LISTEN_PID was compared), and nothing else here knows of them.
+    Ok(descriptors.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect())
+}
+
 /// Puts a descriptor under the watch of the runtime that the caller is in.
 pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open for as long as it lives, always tells the same number, and the `AsyncFd` owns it.

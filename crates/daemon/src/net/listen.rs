@@ -61,13 +61,17 @@ impl Offer {
         }
     }
 
-    /// Binds the address and says so in the log, or says why not.
+    /// Binds the address, or takes the socket `handed_over` that is bound to it, and says so in the log; or says why not.
     ///
     /// # Errors
     ///
     /// The system's, after it was logged.
-    pub async fn bind(&self) -> io::Result<TcpListener> {
-        match self.try_bind().await {
+    pub async fn bind(&self, handed_over: &[Socket]) -> io::Result<TcpListener> {
+        let listener = match self.find(handed_over) {
+            Some(socket) => self.adopt(socket),
+            None => self.try_bind().await,
+        };
+        match listener {
             Ok(listener) => {
                 let bound = listener.local_addr()?;
                 info!(port = %self.port, protocol = %"raw", address = %bound, access = %access(&self.admission),
@@ -84,11 +88,32 @@ impl Offer {
         }
     }
 
+    /// The socket of socket activation that is bound to this address.
+    fn find<'a>(&self, handed_over: &'a [Socket]) -> Option<&'a Socket> {
+        handed_over.iter().find(|socket| {
+            let bound = socket.local_addr().ok().and_then(|address| address.as_socket());
+            bound.is_some_and(|bound| match &self.address {
+                Address::Any { port } => bound.ip().is_unspecified() && bound.port() == *port,
+                Address::Host { host, port } => host.parse() == Ok(bound.ip()) && bound.port() == *port,
+            })
+        })
+    }
+
+    /// systemd keeps its end open, so the socket outlives this listener; it is not bound a second time.
+    fn adopt(&self, socket: &Socket) -> io::Result<TcpListener> {
+        let socket = socket.try_clone()?;
+        socket.set_nonblocking(true)?;
+        self.set_options(&socket)?;
+        TcpListener::from_std(socket.into())
+    }
+
     async fn try_bind(&self) -> io::Result<TcpListener> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in self.addresses().await? {
             match self.bind_to(address) {
                 Ok(listener) => return Ok(listener),
+                // Half of what was asked for, on another address, would look like the whole.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
                 Err(error) => last = error,
             }
         }
@@ -127,7 +152,14 @@ impl Offer {
             SocketAddr::V6(_) => socket.set_only_v6(false)?,
             SocketAddr::V4(_) => {}
         }
-        // Everything below is inherited by accepted sockets on Linux: no system call for it per client.
+        self.set_options(&socket)?;
+        socket.bind(&address.into())?;
+        socket.listen(QUEUE)?;
+        TcpListener::from_std(socket.into())
+    }
+
+    /// All of it is inherited by accepted sockets on Linux: no system call for it per client.
+    fn set_options(&self, socket: &Socket) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
         if let Some(keepalive) = self.keepalive {
             let probes = TcpKeepalive::new()
@@ -142,9 +174,7 @@ impl Offer {
         if self.framed {
             socket.set_send_buffer_size(FRAME_SEND_BUFFER)?;
         }
-        socket.bind(&address.into())?;
-        socket.listen(QUEUE)?;
-        TcpListener::from_std(socket.into())
+        Ok(())
     }
 }
 
