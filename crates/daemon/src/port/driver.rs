@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tracing::{info, trace, warn};
 
-use super::hub::{Admission, ClientId, CloseReason, Event, Hub, BLOCK};
+use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
+use super::link::{Accepted, Command, Link};
 use super::ready::ReadySet;
 use super::status::Status;
 use crate::line::{self, Line, OpenError, Opened};
@@ -44,43 +45,6 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// A device whose opening takes longer is stuck in its driver.
 const OPENING_IS_STUCK: Duration = Duration::from_secs(5);
-
-/// Commands that wait for the port; a sender waits when they are more.
-const COMMANDS: usize = 64;
-
-/// What is asked of a running port.
-#[derive(Debug)]
-pub enum Command {
-    /// A connection was accepted. Boxed, because a channel has room for many commands from the start.
-    Connect(Box<Accepted>),
-    /// Hand out what is held, then end; at the latest at `deadline`.
-    End {
-        /// When the port ends all the same.
-        deadline: Instant,
-    },
-}
-
-/// A connection on its way from a listener to its port.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The connection.
-    pub conn: Conn,
-    /// Who it is.
-    pub peer: SocketAddr,
-    /// What its listener grants it.
-    pub admission: Admission,
-}
-
-/// What the rest of the program holds of a port.
-#[derive(Clone, Debug)]
-pub struct Link(mpsc::Sender<Command>);
-
-impl Link {
-    /// Hands over a command, waiting while the port is busy. False: the port has ended.
-    pub async fn send(&self, command: Command) -> bool {
-        self.0.send(command).await.is_ok()
-    }
-}
 
 /// One running port: a future that ends when the port has ended.
 pub struct Driver {
@@ -142,7 +106,7 @@ impl Driver {
     /// A port that opens its device as soon as it is polled.
     #[must_use]
     pub fn new(name: &str, port: Arc<Port>, opener: Opener, status: Arc<Status>) -> (Self, Link) {
-        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (link, commands) = Link::new();
         let ready = ReadySet::default();
         let line_waker = ready.waker(LINE);
         let driver = Self {
@@ -165,7 +129,7 @@ impl Driver {
             sleep_until: None,
             ends_at: None,
         };
-        (driver, Link(sender))
+        (driver, link)
     }
 
     // ---- commands ------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
-use super::driver::{Accepted, Command, Driver, Link, Opener};
+use super::driver::{Driver, Opener};
 use super::hub::Admission;
+use super::link::{Accepted, Command, Link};
 use super::status::Status;
 use crate::line::sim::{scripted, SimHandle};
 use crate::line::{open_blocking, OpenError, Opened, Report};

@@ -9,10 +9,12 @@ mod frames;
 mod freshness;
 pub mod hub;
 mod lifecycle;
+mod link;
 mod ready;
 mod ring;
 mod status;
 mod tx_queue;
 
-pub use driver::{Accepted, Command, Driver, Link, Opener, Opening};
+pub use driver::{Driver, Opener, Opening};
+pub use link::{Accepted, Command, Link};
 pub use status::Status;

@@ -3,13 +3,16 @@
 //! Offsets are `u64` and only grow. The ring holds `[tail, head)`; what lies before `tail` may be overwritten. It
 //! knows nothing of clients: the hub moves `tail`.
 //!
-//! Memory follows how far clients lag and not how large the backlog is: it begins with [`FIRST`], doubles up to the
+//! Memory follows how far clients lag and not how large the backlog is: it begins with [`FIRST`], grows up to the
 //! capacity while more is held, and is given back after a long time without need. (Taking the whole capacity and
 //! touching its first page only would not do: malloc clears memory that it has used before, and with transparent huge
 //! pages the kernel backs 2 MiB for one page.)
 
 /// The memory that a ring begins with: two reads of a tty.
 const FIRST: usize = 8 * 1024;
+
+/// By how much it grows: in few steps, because malloc keeps what each step leaves behind.
+const GROWTH: usize = 8;
 
 /// What is made room for before it is asked: one read of a tty.
 const AHEAD: usize = 4 * 1024;
@@ -88,9 +91,11 @@ impl Ring {
     }
 
     fn grow(&mut self, wanted: usize) {
-        let doubled = (self.bytes.len() * 2).max(FIRST).max(wanted).min(self.capacity);
-        let mut bytes = self.slices(self.tail, self.head).concat();
-        bytes.resize(doubled, 0);
+        let grown = (self.bytes.len() * GROWTH).max(FIRST).max(wanted).min(self.capacity);
+        let mut bytes = vec![0; grown];
+        let [first, second] = self.slices(self.tail, self.head);
+        bytes[..first.len()].copy_from_slice(first);
+        bytes[first.len()..first.len() + second.len()].copy_from_slice(second);
         self.bytes = bytes;
         self.origin = self.tail;
         self.calm = 0;
