@@ -94,7 +94,7 @@ impl Supervisor {
     /// Signals cannot be caught.
     pub async fn serve(mut self, config: Config, started: impl FnOnce()) -> std::io::Result<Ended> {
         let mut signals = Signals::new()?;
-        let bound = self.apply(config).await;
+        let (_, bound) = self.apply(config).await;
         if bound.wanted > 0 && bound.got == 0 {
             error!("none of the {} addresses could be bound", bound.wanted);
             return Ok(Ended::NothingBound);
@@ -164,9 +164,7 @@ impl Supervisor {
                 if loaded.config.log != self.config.log {
                     warn!("log: what changed there is in force at the next start");
                 }
-                let before = self.config.clone();
-                self.apply(loaded.config).await;
-                let diff = Diff::between(&before, &self.config);
+                let (diff, _) = self.apply(loaded.config).await;
                 info!(file = %shown, added = diff.added.len(), removed = diff.removed.len(),
                     changed = diff.changed.len(), "configuration read again");
             }
@@ -178,13 +176,13 @@ impl Supervisor {
 
     /// Goes from the configuration in force to this one. Ports that are the same in both notice nothing; one that
     /// changed is ended and started.
-    async fn apply(&mut self, config: Config) -> Bound {
+    async fn apply(&mut self, config: Config) -> (Diff, Bound) {
         let diff = Diff::between(&self.config, &config);
-        let changed: Vec<String> = diff.changed.into_iter().map(|(name, _)| name).collect();
-        self.end(&[diff.removed, changed.clone()].concat()).await;
-        let bound = self.start(&config, &[diff.added, changed].concat()).await;
+        let changed: Vec<String> = diff.changed.iter().map(|(name, _)| name.clone()).collect();
+        self.end(&[&diff.removed[..], &changed].concat()).await;
+        let bound = self.start(&config, &[&diff.added[..], &changed].concat()).await;
         self.config = config;
-        bound
+        (diff, bound)
     }
 
     /// All addresses are bound before the first device is opened.
