@@ -363,6 +363,10 @@ pub enum FlowControl {
     XonXoff,
     /// By the wires DTR and DSR.
     DtrDsr,
+    /// By XON and XOFF that are sent, so that the far end waits; what it sends of them is data (IXOFF alone).
+    XonXoffIn,
+    /// By XON and XOFF that the far end sends; none are sent (IXON alone).
+    XonXoffOut,
 }
 
 impl fmt::Display for FlowControl {
@@ -372,6 +376,8 @@ impl fmt::Display for FlowControl {
             FlowControl::RtsCts => "rts-cts",
             FlowControl::XonXoff => "xon-xoff",
             FlowControl::DtrDsr => "dtr-dsr",
+            FlowControl::XonXoffIn => "xon-xoff-in",
+            FlowControl::XonXoffOut => "xon-xoff-out",
         })
     }
 }
@@ -385,6 +391,8 @@ impl FromStr for FlowControl {
             "rts-cts" => Ok(FlowControl::RtsCts),
             "xon-xoff" => Ok(FlowControl::XonXoff),
             "dtr-dsr" => Ok(FlowControl::DtrDsr),
+            "xon-xoff-in" => Ok(FlowControl::XonXoffIn),
+            "xon-xoff-out" => Ok(FlowControl::XonXoffOut),
             _ => Err(ParseError {
                 what: format!("`{}` is not a flow control", shown(text)),
                 help: "write none, rts-cts, xon-xoff or dtr-dsr",

@@ -1,4 +1,7 @@
-//! The wires beside the data: what is done with the modem control outputs, and which queues a purge empties.
+//! The wires beside the data, and what a receiver notices about them: modem control and modem state, line state, purge,
+//! reset macros.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -15,6 +18,46 @@ pub enum Output {
     Keep,
 }
 
+/// The modem control outputs: true is raised (asserted).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModemControl {
+    /// Data terminal ready.
+    pub dtr: bool,
+    /// Request to send.
+    pub rts: bool,
+}
+
+/// The modem state inputs: true is raised (asserted).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModemState {
+    /// Clear to send.
+    pub cts: bool,
+    /// Data set ready.
+    pub dsr: bool,
+    /// Ring indicator.
+    pub ri: bool,
+    /// Data carrier detect.
+    pub dcd: bool,
+}
+
+/// The line state of RFC 2217: what the receiver has noticed, and whether the transmitter is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LineState {
+    /// A break was received.
+    pub break_detected: bool,
+    /// A character without a valid stop bit was received.
+    pub framing_error: bool,
+    /// A character with a wrong parity bit was received.
+    pub parity_error: bool,
+    /// A received character was lost, in the UART or in the driver.
+    pub overrun_error: bool,
+    /// The transmit holding register is empty: another character may be written.
+    pub tx_holding_empty: bool,
+    /// The transmit shift register is empty: everything is on the wire.
+    pub tx_shift_empty: bool,
+}
+
 /// Which of the kernel's queues of a line are thrown away (TCFLSH, termios(3) `tcflush`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purge {
@@ -24,4 +67,18 @@ pub enum Purge {
     Tx,
     /// Both.
     Both,
+}
+
+/// One step of a reset macro.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Sets these outputs at once; `None` leaves an output alone.
+    Set {
+        /// Data terminal ready.
+        dtr: Option<bool>,
+        /// Request to send.
+        rts: Option<bool>,
+    },
+    /// Waits.
+    Wait(Duration),
 }

@@ -58,4 +58,6 @@
 #![forbid(unsafe_code)]
 
 pub mod frame;
+pub mod rfc2217;
 pub mod session;
+pub mod telnet;

@@ -5,6 +5,7 @@
 //!
 //! Nothing of serialport, nix or libc leaves this folder.
 
+mod control;
 mod open_error;
 pub mod sim;
 pub(crate) mod sys;
@@ -13,11 +14,13 @@ pub mod tty;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sermux_port_config::config::{Device, Port};
-use sermux_port_config::line::LineSettings;
 
+pub use control::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub use open_error::OpenError;
 
 /// One open line.
@@ -41,6 +44,15 @@ pub trait Line: Send + fmt::Debug {
     /// Whether the far end waits, without loss, while nobody reads: a pty, a simulated line, or flow control on.
     fn can_wait(&self) -> bool;
 
+    /// The handle for what is done with the line beside its bytes.
+    fn control(&self) -> Arc<dyn Control>;
+
+    /// Says which changes [`Line::poll_change`] is to tell; none at first. Costs nothing while none are.
+    fn watch(&mut self, watch: Watch);
+
+    /// The next change of what is watched. Changes that come faster than they are taken are told as one.
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change>;
+
     /// Throws away what is unsent and closes. Drivers may wait here (`closing_wait`): call it on the blocking pool.
     fn close_blocking(self: Box<Self>);
 }
@@ -58,7 +70,7 @@ pub struct Opened {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Read back from the device; what it does not carry stands here as it was asked for.
-    pub actual: LineSettings,
+    pub snapshot: Snapshot,
     /// Where the device does something else than was asked: "asked 250000 baud, the line runs at 115200".
     pub differences: Vec<String>,
     /// What has no wire here and so makes no difference to the device.
@@ -95,7 +107,7 @@ impl fmt::Display for NotCarried {
 pub fn open_blocking(port: &Port) -> Result<Opened, OpenError> {
     match &port.device {
         Device::Path(path) => tty::open_blocking(path, port),
-        Device::Sim(sim) => Ok(Opened { line: sim::open(*sim), report: sim::report(port) }),
+        Device::Sim(sim) => Ok(sim::open(*sim, port)),
     }
 }
 
@@ -106,6 +118,12 @@ pub async fn close(line: Box<dyn Line>) {
     if let Err(error) = tokio::task::spawn_blocking(move || line.close_blocking()).await {
         tracing::debug!(%error, "a line was dropped instead of closed");
     }
+}
+
+/// Waits within an operation: a step of a reset macro. On the blocking pool.
+#[expect(clippy::disallowed_methods, reason = "it is the blocking pool that waits")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// A port with nothing but a device, for tests.

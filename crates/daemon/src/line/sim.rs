@@ -3,79 +3,126 @@
 mod meter;
 #[cfg(test)]
 mod scripted;
+mod wires;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sermux_port_config::config::{Port, Sim};
+use sermux_port_config::signal::{ModemControl, Output, Purge};
 use tokio::time::{Instant, Sleep};
 
 use self::meter::Meter;
-use super::{Line, NotCarried, Report};
+use self::wires::Wires;
+use super::{Change, Control, Line, NotCarried, Opened, Operation, Report, Snapshot, Watch};
 
 #[cfg(test)]
 pub(crate) use self::scripted::{scripted, SimHandle};
 
 /// Makes a simulated line; inside a tokio runtime with time enabled.
-pub(super) fn open(sim: Sim) -> Box<dyn Line> {
-    match sim {
-        Sim::Echo => Box::new(Echo::default()),
-        Sim::DsmrP1 => Box::new(MeterLine::switched_on()),
-    }
-}
-
+///
 /// Everything is kept and answered as it was asked; nothing is carried.
-pub(super) fn report(port: &Port) -> Report {
-    Report {
-        actual: port.line.settings,
-        differences: Vec::new(),
-        not_carried: vec![NotCarried::DataBits, NotCarried::Parity, NotCarried::ModemControl],
-        rdev: None,
-    }
+pub(super) fn open(sim: Sim, port: &Port) -> Opened {
+    let outputs = ModemControl { dtr: port.modem.dtr != Output::Off, rts: port.modem.rts != Output::Off };
+    let (line, wires): (Box<dyn Line>, _) = match sim {
+        Sim::Echo => {
+            let wires = Wires::looped_back(port.line.settings, outputs);
+            (Box::new(Echo::new(wires.clone())), wires)
+        }
+        Sim::DsmrP1 => {
+            let wires = Wires::new(port.line.settings, outputs);
+            (Box::new(MeterLine::switched_on(wires.clone())), wires)
+        }
+    };
+    let not_carried = vec![NotCarried::DataBits, NotCarried::Parity, NotCarried::ModemControl];
+    let report = Report { snapshot: wires.snapshot(), differences: Vec::new(), not_carried, rdev: None };
+    Opened { line, report }
 }
 
-/// `sim:echo`: what is written can be read, at once.
-#[derive(Debug, Default)]
+/// `sim:echo`: what is written can be read, at once, and a loopback plug joins the modem lines.
+#[derive(Debug)]
 struct Echo {
+    shared: Arc<Mutex<EchoWire>>,
+    wires: Wires,
+}
+
+#[derive(Debug, Default)]
+struct EchoWire {
     /// At most [`WIRE`] bytes; a full one makes the writer wait.
-    wire: VecDeque<u8>,
+    bytes: VecDeque<u8>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
+impl Echo {
+    fn new(wires: Wires) -> Self {
+        Self { shared: Arc::default(), wires }
+    }
+
+    fn wire(&self) -> MutexGuard<'_, EchoWire> {
+        lock(&self.shared)
+    }
+}
+
+/// Purging empties the wire; the rest is done by its wires.
+#[derive(Debug)]
+struct EchoControl {
+    shared: Arc<Mutex<EchoWire>>,
+    wires: Wires,
+}
+
+impl Control for EchoControl {
+    fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
+        if let Operation::Purge(Purge::Rx | Purge::Both) = operation {
+            let mut wire = lock(&self.shared);
+            wire.bytes.clear();
+            wake(&mut wire.writer);
+        }
+        self.wires.carry_out(operation)
+    }
+}
+
+fn lock(wire: &Mutex<EchoWire>) -> MutexGuard<'_, EchoWire> {
+    wire.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Line for Echo {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let n = take_from(&mut self.wire, buf);
+        let mut wire = self.wire();
+        let n = take_from(&mut wire.bytes, buf);
         if n < buf.len() {
-            self.reader = Some(cx.waker().clone());
+            wire.reader = Some(cx.waker().clone());
         }
         if n == 0 {
             return Poll::Pending;
         }
-        wake(&mut self.writer);
+        wake(&mut wire.writer);
         Poll::Ready(Ok(n))
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.wire.is_empty() {
-            self.reader = Some(cx.waker().clone());
+        let mut wire = self.wire();
+        if wire.bytes.is_empty() {
+            wire.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(())
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let n = buf.len().min(WIRE - self.wire.len());
+        let mut wire = self.wire();
+        let n = buf.len().min(WIRE - wire.bytes.len());
         if n == 0 && !buf.is_empty() {
-            self.writer = Some(cx.waker().clone());
+            wire.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        self.wire.extend(&buf[..n]);
-        wake(&mut self.reader);
+        wire.bytes.extend(&buf[..n]);
+        wake(&mut wire.reader);
         Poll::Ready(Ok(n))
     }
 
@@ -85,6 +132,18 @@ impl Line for Echo {
 
     fn can_wait(&self) -> bool {
         true
+    }
+
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::new(EchoControl { shared: Arc::clone(&self.shared), wires: self.wires.clone() })
+    }
+
+    fn watch(&mut self, watch: Watch) {
+        self.wires.watch(watch);
+    }
+
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change> {
+        self.wires.poll_change(cx)
     }
 
     fn close_blocking(self: Box<Self>) {}
@@ -103,11 +162,12 @@ struct MeterLine {
     /// When the next telegram is due, and the time of day it will carry.
     next: Pin<Box<Sleep>>,
     next_unix_seconds: u64,
+    wires: Wires,
 }
 
 impl MeterLine {
     /// Tied to the time of day once; from then on the clock is tokio's, so that it can be a test's.
-    fn switched_on() -> MeterLine {
+    fn switched_on(wires: Wires) -> MeterLine {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let to_whole_second = Duration::from_secs(1) - Duration::from_nanos(u64::from(now.subsec_nanos()));
         MeterLine {
@@ -117,6 +177,7 @@ impl MeterLine {
             lost: 0,
             next: Box::pin(tokio::time::sleep_until(Instant::now() + to_whole_second)),
             next_unix_seconds: now.as_secs() + 1,
+            wires,
         }
     }
 
@@ -200,6 +261,18 @@ impl Line for MeterLine {
         false
     }
 
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::new(self.wires.clone())
+    }
+
+    fn watch(&mut self, watch: Watch) {
+        self.wires.watch(watch);
+    }
+
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change> {
+        self.wires.poll_change(cx)
+    }
+
     fn close_blocking(self: Box<Self>) {}
 }
 
@@ -231,7 +304,14 @@ const SEED: u64 = 1;
 mod tests {
     use std::future::poll_fn;
 
+    use sermux_port_config::config::Device;
+    use sermux_port_config::line::LineSettings;
+
     use super::*;
+
+    fn wires() -> Wires {
+        Wires::new(LineSettings::default(), ModemControl::default())
+    }
 
     /// Once, without waiting.
     async fn read_now(line: &mut dyn Line, buf: &mut [u8]) -> Option<usize> {
@@ -264,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn echo_gives_back_what_it_got_and_waits_when_it_is_full() {
-        let mut echo = Echo::default();
+        let mut echo = Echo::new(wires());
         let mut buf = vec![0; WIRE];
         assert_eq!(read_now(&mut echo, &mut buf).await, None);
         assert_eq!(write_now(&mut echo, b"hello").await, Some(5));
@@ -276,12 +356,12 @@ mod tests {
         assert_eq!(write_now(&mut echo, b"y").await, None);
         assert_eq!(read_now(&mut echo, &mut buf[..1]).await, Some(1));
         assert_eq!(write_now(&mut echo, b"yz").await, Some(1));
-        assert_eq!(echo.wire.len(), WIRE);
+        assert_eq!(echo.wire().bytes.len(), WIRE);
     }
 
     #[tokio::test]
     async fn echo_wakes_whoever_waits() {
-        let mut echo = Echo::default();
+        let mut echo = Echo::new(wires());
         let mut buf = vec![0; WIRE];
         let n = poll_fn(|cx| {
             // Registered by a read that found nothing, woken by the write, so this future is polled again.
@@ -299,7 +379,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_meter_sends_a_telegram_each_second() {
-        let mut meter = open(Sim::DsmrP1);
+        let mut meter = open(Sim::DsmrP1, &crate::line::test_port(Device::Sim(Sim::DsmrP1), "115200 8N1")).line;
         assert!(!meter.can_wait());
         let mut buf = vec![0; WIRE];
         let mut arrivals = Vec::new();
@@ -316,7 +396,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_meter_can_be_read_in_parts() {
-        let mut meter = open(Sim::DsmrP1);
+        let mut meter = open(Sim::DsmrP1, &crate::line::test_port(Device::Sim(Sim::DsmrP1), "115200 8N1")).line;
         let mut received = Vec::new();
         let mut buf = [0; 7];
         while telegrams(&received) < 3 {
@@ -330,7 +410,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_meter_that_nobody_reads_keeps_the_newest_whole_telegrams_and_finishes_a_started_one() {
-        let mut meter = MeterLine::switched_on();
+        let mut meter = MeterLine::switched_on(wires());
         let mut start = [0; 10];
         assert_eq!(read(&mut meter, &mut start).await, 10);
         let rest_of_first = meter.telegrams[0][10..].to_vec();

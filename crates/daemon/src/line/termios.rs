@@ -20,6 +20,8 @@ pub(super) fn wanted(before: &termios2, line: &Line, modem: &Modem) -> termios2 
     wanted.c_lflag = 0;
     wanted.c_iflag = match settings.flow_control {
         FlowControl::XonXoff => libc::IXON | libc::IXOFF,
+        FlowControl::XonXoffIn => libc::IXOFF,
+        FlowControl::XonXoffOut => libc::IXON,
         FlowControl::None | FlowControl::RtsCts | FlowControl::DtrDsr => 0,
     };
 
@@ -47,7 +49,7 @@ pub(super) fn wanted(before: &termios2, line: &Line, modem: &Modem) -> termios2 
     };
     wanted.c_cflag |= match settings.flow_control {
         FlowControl::RtsCts => libc::CRTSCTS,
-        FlowControl::None | FlowControl::XonXoff | FlowControl::DtrDsr => 0,
+        _ => 0,
     };
     if line.clocal {
         wanted.c_cflag |= libc::CLOCAL;
@@ -88,12 +90,13 @@ pub(super) fn read_back(actual: &termios2, asked: &LineSettings) -> LineSettings
     } else {
         StopBits::Two
     };
-    let flow_control = if has(libc::CRTSCTS) {
-        FlowControl::RtsCts
-    } else if actual.c_iflag & libc::IXON != 0 {
-        FlowControl::XonXoff
-    } else {
-        FlowControl::None
+    let by_characters = |flag: tcflag_t| actual.c_iflag & flag != 0;
+    let flow_control = match (has(libc::CRTSCTS), by_characters(libc::IXON), by_characters(libc::IXOFF)) {
+        (true, _, _) => FlowControl::RtsCts,
+        (false, true, true) => FlowControl::XonXoff,
+        (false, true, false) => FlowControl::XonXoffOut,
+        (false, false, true) => FlowControl::XonXoffIn,
+        (false, false, false) => FlowControl::None,
     };
     LineSettings {
         // 0 is "hung up" (B0), which is never asked for.

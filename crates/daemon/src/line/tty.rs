@@ -11,6 +11,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use nix::errno::Errno;
@@ -24,7 +25,7 @@ use tokio::io::Interest;
 
 use super::open_error::kind_of;
 use super::sys::{self, Lock, Queue};
-use super::{termios, Line, NotCarried, OpenError, Opened, Report};
+use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Operation, Report, Snapshot, Watch};
 
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
@@ -41,6 +42,16 @@ pub struct TtyLine {
     whole_writes: u8,
     is_pty: bool,
     can_wait: bool,
+    snapshot: Snapshot,
+}
+
+#[derive(Debug)]
+struct Provisional(Snapshot);
+
+impl Control for Provisional {
+    fn carry_out(&self, _: &Operation) -> io::Result<Snapshot> {
+        Ok(self.0)
+    }
 }
 
 /// Opens a tty, claims it and applies a port's settings.
@@ -143,6 +154,16 @@ impl Line for TtyLine {
         self.can_wait
     }
 
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::new(Provisional(self.snapshot))
+    }
+
+    fn watch(&mut self, _: Watch) {}
+
+    fn poll_change(&mut self, _: &mut Context<'_>) -> Poll<Change> {
+        Poll::Pending
+    }
+
     /// All of it happens in drop, so that it cannot be forgotten.
     fn close_blocking(self: Box<Self>) {}
 }
@@ -198,7 +219,8 @@ impl TtyLine {
         differences.extend(termios::stubborn_flags(&wanted, &actual));
         self.can_wait = self.is_pty || in_force.flow_control != FlowControl::None;
         let rdev = fstat(&self.fd).ok().map(|node| node.st_rdev);
-        Ok(Report { actual: in_force, differences, not_carried, rdev })
+        self.snapshot.settings = in_force;
+        Ok(Report { snapshot: self.snapshot, differences, not_carried, rdev })
     }
 
     /// Raises, drops or leaves DTR and RTS. `false`: there are none here.
@@ -315,7 +337,7 @@ impl Look {
             path: path.to_owned(),
             what: format!("cannot be waited for: {error}"),
         })?;
-        Ok(TtyLine { fd, room: None, whole_writes: 0, is_pty, can_wait: is_pty })
+        Ok(TtyLine { fd, room: None, whole_writes: 0, is_pty, can_wait: is_pty, snapshot: Snapshot::default() })
     }
 
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {

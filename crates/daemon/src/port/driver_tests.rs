@@ -64,8 +64,7 @@ impl Rig {
     /// The next try to open the device finds this.
     fn plug(&self) -> SimHandle {
         let (line, wire) = scripted();
-        let report =
-            Report { actual: self.port.line.settings, differences: Vec::new(), not_carried: Vec::new(), rdev: None };
+        let report = Report { snapshot: wire.snapshot(), differences: Vec::new(), not_carried: Vec::new(), rdev: None };
         self.devices.lock().unwrap().plugged.push_back(Opened { line: Box::new(line), report });
         wire
     }

@@ -5,19 +5,32 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use sermux_port_config::line::{BaudRate, LineSettings};
+use sermux_port_config::signal::{LineState, ModemControl, ModemState};
+
+use super::wires::Wires;
 use super::{take_from, wake, WIRE};
-use crate::line::Line;
+use crate::line::{Change, Control, Line, Operation, Snapshot, Watch};
 
 /// The line's end of a scripted wire.
 #[derive(Debug)]
 pub(crate) struct SimLine {
     wire: Arc<Mutex<Wire>>,
+    wires: Wires,
 }
 
 /// The test's end of a scripted wire.
 #[derive(Clone, Debug)]
 pub(crate) struct SimHandle {
     wire: Arc<Mutex<Wire>>,
+    wires: Wires,
+}
+
+/// The operations of a scripted line.
+#[derive(Debug)]
+struct SimControl {
+    wire: Arc<Mutex<Wire>>,
+    wires: Wires,
 }
 
 #[derive(Debug)]
@@ -30,6 +43,14 @@ struct Wire {
     can_wait: bool,
     hung_up: bool,
     closed: bool,
+    /// Bytes written that the far end has not taken are not on the wire yet.
+    unsent: usize,
+    /// Every operation so far.
+    operations: Vec<Operation>,
+    /// Operations other than a purge do not come back.
+    stuck: bool,
+    /// The rate that the line has, whatever it is asked for.
+    only_baud: Option<u32>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -43,10 +64,15 @@ pub(crate) fn scripted() -> (SimLine, SimHandle) {
         can_wait: true,
         hung_up: false,
         closed: false,
+        unsent: 0,
+        operations: Vec::new(),
+        stuck: false,
+        only_baud: None,
         reader: None,
         writer: None,
     }));
-    (SimLine { wire: Arc::clone(&wire) }, SimHandle { wire })
+    let wires = Wires::new(LineSettings::default(), ModemControl { dtr: true, rts: true });
+    (SimLine { wire: Arc::clone(&wire), wires: wires.clone() }, SimHandle { wire, wires })
 }
 
 #[allow(dead_code, reason = "each test uses some of it")]
@@ -90,6 +116,41 @@ impl SimHandle {
         wire.rx.clear();
         wake(&mut wire.reader);
         wake(&mut wire.writer);
+    }
+
+    /// What the line has.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.wires.snapshot()
+    }
+
+    /// The far end raises and drops the inputs.
+    pub(crate) fn set_inputs(&self, inputs: ModemState) {
+        self.wires.set_inputs(inputs);
+    }
+
+    /// The receiver notices something.
+    pub(crate) fn notice(&self, line_state: LineState) {
+        self.wires.notice(line_state);
+    }
+
+    /// So many bytes are said to be not on the wire yet.
+    pub(crate) fn set_unsent(&self, unsent: usize) {
+        self.lock().unsent = unsent;
+    }
+
+    /// Takes the operations since the last call.
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        std::mem::take(&mut self.lock().operations)
+    }
+
+    /// Operations other than a purge hang, until one is purged.
+    pub(crate) fn stick(&self) {
+        self.lock().stuck = true;
+    }
+
+    /// The line runs at this rate, whatever it is asked for.
+    pub(crate) fn runs_only_at(&self, baud: u32) {
+        self.lock().only_baud = Some(baud);
     }
 
     /// Whether the line was closed, or dropped.
@@ -145,14 +206,52 @@ impl Line for SimLine {
         if lock(&self.wire).hung_up {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        Ok(0)
+        Ok(lock(&self.wire).unsent)
     }
 
     fn can_wait(&self) -> bool {
         lock(&self.wire).can_wait
     }
 
+    fn control(&self) -> Arc<dyn Control> {
+        Arc::new(SimControl { wire: Arc::clone(&self.wire), wires: self.wires.clone() })
+    }
+
+    fn watch(&mut self, watch: Watch) {
+        self.wires.watch(watch);
+    }
+
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change> {
+        self.wires.poll_change(cx)
+    }
+
     fn close_blocking(self: Box<Self>) {}
+}
+
+impl Control for SimControl {
+    fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
+        {
+            let mut wire = lock(&self.wire);
+            wire.operations.push(operation.clone());
+            if let Operation::Purge(_) = operation {
+                wire.stuck = false;
+                wire.unsent = 0;
+            }
+        }
+        while lock(&self.wire).stuck {
+            std::thread::yield_now();
+        }
+        if lock(&self.wire).hung_up {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let only_baud = lock(&self.wire).only_baud.and_then(BaudRate::new);
+        match (operation, only_baud) {
+            (Operation::Configure(settings), Some(baud)) => {
+                self.wires.carry_out(&Operation::Configure(LineSettings { baud, ..*settings }))
+            }
+            _ => self.wires.carry_out(operation),
+        }
+    }
 }
 
 impl Drop for SimLine {

@@ -127,7 +127,7 @@ async fn settings_are_applied_and_read_back() {
     let mut port = master.port("250000 8N2 xon-xoff");
     port.exclusive = false;
     let opened = line::open_blocking(&port).unwrap();
-    assert_eq!(opened.report.actual, port.line.settings);
+    assert_eq!(opened.report.snapshot.settings, port.line.settings);
     assert_eq!(opened.report.differences, [""; 0]);
 
     let actual = sys::termios2(master.look_at_slave()).unwrap();
@@ -143,7 +143,7 @@ async fn what_a_pty_does_not_carry_is_kept_as_asked_and_said() {
     let master = Master::new();
     let port = master.port("9600 7M1");
     let report = line::open_blocking(&port).unwrap().report;
-    assert_eq!(report.actual, port.line.settings);
+    assert_eq!(report.snapshot.settings, port.line.settings);
     assert_eq!(report.differences, [""; 0]);
     assert_eq!(report.not_carried, [NotCarried::DataBits, NotCarried::Parity, NotCarried::ModemControl]);
     assert_eq!(report.rdev, Some(stat(&master.slave).unwrap().st_rdev));

@@ -1,0 +1,5 @@
+//! RFC 2217, the Telnet Com Port Control Option.
+
+mod request;
+
+pub use request::{Effect, Request, View};
