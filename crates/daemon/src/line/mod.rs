@@ -22,6 +22,7 @@ use sermux_port_config::config::{Device, Port};
 
 pub use control::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub use open_error::OpenError;
+pub use termios::differences;
 
 /// One open line.
 pub trait Line: Send + fmt::Debug {

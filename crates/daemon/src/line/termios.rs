@@ -109,7 +109,8 @@ pub(super) fn read_back(actual: &termios2, asked: &LineSettings) -> LineSettings
 }
 
 /// What differs between what was asked and what the line has, in words.
-pub(super) fn differences(asked: &LineSettings, actual: &LineSettings) -> Vec<String> {
+#[must_use]
+pub fn differences(asked: &LineSettings, actual: &LineSettings) -> Vec<String> {
     let mut differences = Vec::new();
     if asked.baud != actual.baud {
         differences.push(format!("asked {} baud, the line runs at {}", asked.baud, actual.baud));

@@ -54,6 +54,7 @@ impl Offer {
                 listener: index,
                 access: listener.access,
                 max_clients: listener.max_clients,
+                notify: false,
                 on_lag: listener.on_lag,
             },
             keepalive: listener.keepalive,

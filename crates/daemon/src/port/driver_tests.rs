@@ -82,6 +82,7 @@ impl Rig {
             access: listener.access,
             max_clients: listener.max_clients,
             on_lag: listener.on_lag,
+            notify: false,
         };
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         assert!(

@@ -1,6 +1,7 @@
 //! One port: a device, its line, and the clients that share it.
 
 mod client;
+mod control;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
@@ -16,5 +17,5 @@ mod status;
 mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
-pub use link::{Accepted, Command, Link};
+pub use link::{Accepted, Command, Link, Reply};
 pub use status::Status;

@@ -1,5 +1,6 @@
 //! Telnet (RFC 854) on the server's side.
 
+pub mod escape;
 use sermux_port_config::signal::{LineState, ModemState};
 
 use crate::rfc2217::{Request, View};
@@ -66,6 +67,9 @@ impl Telnet {
 
     /// The connection took the first `n` bytes of the outbox.
     pub fn outbox_taken(&mut self, _n: usize) {}
+
+    /// owes
+    pub fn owe_ff(&mut self) {}
 
     /// Puts text for the person at the client into the outbox.
     pub fn say(&mut self, _text: &str) {}

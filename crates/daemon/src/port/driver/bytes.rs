@@ -79,7 +79,7 @@ impl Driver {
                     progress = true;
                 }
                 Poll::Ready(Err(error)) => {
-                    self.drop_client(id, &error);
+                    self.drop_client(id, &error, now);
                     return true;
                 }
                 Poll::Pending => {
@@ -118,12 +118,12 @@ impl Driver {
                     progress = true;
                 }
                 Poll::Ready(Ok(())) => {
-                    self.hub.input(id, block.filled());
+                    self.hub.input(id, block.filled(), now);
                     self.readable.push_back(id);
                     progress = true;
                 }
                 Poll::Ready(Err(error)) => {
-                    self.drop_client(id, &error);
+                    self.drop_client(id, &error, now);
                     progress = true;
                 }
             }

@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
-use super::{Accepted, Command, Driver, Socket};
+use super::{Accepted, Command, Driver, Reply, Socket};
 use crate::net::refuse::refuse;
+use crate::port::hub::{Outcome, Wish};
 
 impl Driver {
     pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) {
         while let Poll::Ready(command) = self.commands.poll_recv(cx) {
             match command {
                 Some(Command::Connect(accepted)) => self.connect(*accepted, now),
+                Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
                 Some(Command::End { deadline }) => self.end(deadline),
                 // Nobody is left who could ask for anything.
                 None => {
@@ -25,11 +27,13 @@ impl Driver {
 
     pub(super) fn connect(&mut self, accepted: Accepted, now: Instant) {
         let Accepted { conn, peer, admission } = accepted;
+        let session = || sermux_protocol::session::Session::raw();
+        let greeting: Vec<u8> = Vec::new();
         if self.ends_at.is_some() {
             return;
         }
-        let connected = match self.hub.connect(admission, now) {
-            Err(_) if self.find_closed(now) => self.hub.connect(admission, now),
+        let connected = match self.hub.connect(admission, session(), &greeting, now) {
+            Err(_) if self.find_closed(now) => self.hub.connect(admission, session(), &greeting, now),
             connected => connected,
         };
         match connected {
@@ -53,6 +57,22 @@ impl Driver {
                 };
                 refuse(conn, &words);
             }
+        }
+    }
+
+    /// Something is asked of the line from outside.
+    fn wish(&mut self, wish: Wish, reply: Reply, now: Instant) {
+        let number = self.next_wish;
+        self.next_wish += 1;
+        self.wishes.insert(number, reply);
+        self.hub.wish(number, wish, now);
+    }
+
+    /// Tells whoever asked how it came out.
+    pub(super) fn answer_wish(&mut self, number: u64, outcome: Outcome) {
+        if let Some(reply) = self.wishes.remove(&number) {
+            // Whoever asked may have gone.
+            let _ = reply.send((outcome, *self.hub.view()));
         }
     }
 

@@ -6,9 +6,10 @@
 mod bytes;
 mod commands;
 mod events;
+mod operations;
 mod slot;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,9 +22,10 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tracing::info;
 
+use self::operations::Operations;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
-use super::link::{Accepted, Command, Link};
+use super::link::{Accepted, Command, Link, Reply};
 use super::ready::ReadySet;
 use super::status::Status;
 use crate::line::{Line, OpenError, Opened};
@@ -31,6 +33,9 @@ use crate::net::conn::Conn;
 
 /// The token of the line in the ready set; clients have their key.
 const LINE: usize = usize::MAX;
+
+/// The token of what the line tells beside its bytes.
+const CHANGE: usize = usize::MAX - 1;
 
 /// The line is read for so long before the clients get their turn.
 const RX_AT_ONCE: usize = 64 * 1024;
@@ -65,6 +70,12 @@ pub struct Driver {
     line_waker: Waker,
     line_readable: bool,
     line_blocked: bool,
+    change_waker: Waker,
+    change_ready: bool,
+    operations: Operations,
+    /// Who waits to hear how a wish came out, by its number.
+    wishes: BTreeMap<u64, Reply>,
+    next_wish: u64,
     commands: mpsc::Receiver<Command>,
     sleep: Pin<Box<Sleep>>,
     sleep_until: Option<Instant>,
@@ -109,7 +120,7 @@ impl Driver {
     pub fn new(name: &str, port: Arc<Port>, opener: Opener, status: Arc<Status>) -> (Self, Link) {
         let (link, commands) = Link::new();
         let ready = ReadySet::default();
-        let line_waker = ready.waker(LINE);
+        let (line_waker, change_waker) = (ready.waker(LINE), ready.waker(CHANGE));
         let driver = Self {
             name: name.into(),
             hub: Hub::new(&port),
@@ -125,6 +136,11 @@ impl Driver {
             line_waker,
             line_readable: false,
             line_blocked: false,
+            change_waker,
+            change_ready: false,
+            operations: Operations::default(),
+            wishes: BTreeMap::new(),
+            next_wish: 0,
             commands,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             sleep_until: None,
@@ -143,7 +159,7 @@ impl Driver {
             _ => None,
         };
         let end = self.ends_at.map(|at| at.min(now + DRAIN_LOOK));
-        let next = [self.hub.deadline(), slot, end].into_iter().flatten().min();
+        let next = [self.hub.deadline(), self.operations.deadline(), slot, end].into_iter().flatten().min();
         if next != self.sleep_until {
             self.sleep_until = next;
             if let Some(at) = next {
@@ -159,11 +175,11 @@ impl Driver {
         let late = now >= ends_at;
         for id in 0..self.sockets.len() {
             if late || (self.sockets[id].is_some() && self.hub.is_drained(id)) {
-                self.drop_client(id, &"the program ends");
+                self.drop_client(id, &"the program ends", now);
             }
         }
         let line_done = match &self.slot {
-            Slot::Open(line) => self.hub.tx_front().is_empty() && line.unsent().unwrap_or(0) == 0,
+            Slot::Open(line) => self.hub.tx_is_empty() && line.unsent().unwrap_or(0) == 0,
             Slot::Closing(_) => false,
             Slot::Waiting(_) | Slot::Opening { .. } => true,
         };
@@ -193,10 +209,12 @@ impl Future for Driver {
         this.take_commands(cx, now);
         this.drive_slot(cx, now);
 
-        let Self { ready, sockets, readable, writable, line_readable, line_blocked, .. } = &mut *this;
+        let Self { ready, sockets, readable, writable, line_readable, line_blocked, change_ready, .. } = &mut *this;
         ready.take(|token| {
             if token == LINE {
                 (*line_readable, *line_blocked) = (true, false);
+            } else if token == CHANGE {
+                *change_ready = true;
             } else if let Some(Some(socket)) = sockets.get_mut(token) {
                 (socket.blocked, socket.fresh) = (false, false);
                 writable.push(token);
@@ -217,11 +235,12 @@ impl Future for Driver {
             if all {
                 this.hub.handle_timeout(now);
             }
-            let mut progress = this.drive_clients(received || all, now) || received;
+            let mut progress = this.drive_operations(cx, now) || received;
+            progress |= this.drive_clients(received || all, now);
             all = false;
             progress |= this.drive_input(now);
             progress |= this.drive_tx(now);
-            progress |= this.take_events();
+            progress |= this.take_events(now);
             if !progress {
                 break;
             }

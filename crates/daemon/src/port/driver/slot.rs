@@ -45,10 +45,12 @@ impl Driver {
         for difference in &report.differences {
             warn!(port = %self.name, device = %self.port.device, "{difference}");
         }
-        self.hub.line_opened(line.can_wait());
+        self.hub.line_opened(line.can_wait(), &report.snapshot);
         // Reading would take the ring's memory, and many a port is silent.
         self.line_readable = line.poll_readable(&mut Context::from_waker(&self.line_waker)).is_ready();
         self.line_blocked = false;
+        line.watch(self.hub.watch());
+        self.change_ready = true;
         self.slot = Slot::Open(line);
     }
 
@@ -67,6 +69,7 @@ impl Driver {
         warn!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
             "device gone: {cause}; its clients stay, and it is opened again when it is back");
         self.hub.line_gone(now);
+        self.operations.abandon();
         self.close_line();
     }
 

@@ -8,10 +8,14 @@
 //!    with [`Hub::sent`] and [`Hub::blocked`].
 //! 3. A socket is readable: while [`Hub::wants_input`], one read of at most [`BLOCK`] bytes into [`Hub::input`].
 //! 4. [`Hub::tx_front`] goes to the line, [`Hub::tx_written`] says how much of it went.
-//! 5. [`Hub::poll_event`] until it gives nothing: who is to be closed, and what is worth a line in the log.
-//! 6. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
+//! 5. [`Hub::drive_control`] moves what is asked of the line beside its bytes: [`Hub::poll_start`] and
+//!    [`Hub::poll_purge`] are operations to be started, [`Hub::operation_done`] and [`Hub::purge_done`] bring their
+//!    results, and while [`Hub::awaits_drain`] it wants to hear what has not left the line ([`Hub::unsent`]).
+//! 6. [`Hub::poll_event`] until it gives nothing: who is to be closed, and what is worth a line in the log.
+//! 7. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
 
 mod from_line;
+mod requests;
 mod to_clients;
 mod to_line;
 
@@ -19,11 +23,15 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::{Frame as Framing, Port, Write};
+use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
+use sermux_protocol::session::Session;
 use slab::Slab;
 
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
+use super::control::{Asker, ControlQueue};
+pub use super::control::{ControlCounters, Outcome, Start, Wish};
 pub use super::event::{CloseReason, Event, Full, PortCounters};
 use super::frames::Frames;
 pub use super::freshness::SocketQueue;
@@ -62,6 +70,18 @@ pub struct Hub {
     clients: Slab<Client>,
     leaving: usize,
     tx: TxQueue,
+    control: ControlQueue,
+    /// What the receiver noticed and clients have not been told, and when they may be.
+    noticed: Noticed,
+    notify_at: Option<Instant>,
+    /// Who wants to be told of what may have changed.
+    watch_changed: bool,
+    /// Clients that were given something to be sent that did not come from the line.
+    addressed: Vec<ClientId>,
+    /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
+    escaped: Vec<u8>,
+    /// What telnet clients sent, without what was not data.
+    decoded: Vec<u8>,
     line: LineState,
     draining: bool,
     wake_at: Option<Instant>,
@@ -86,6 +106,13 @@ impl Hub {
             clients: Slab::new(),
             leaving: 0,
             tx: TxQueue::new(&port.line.settings),
+            control: ControlQueue::new(port.line.settings),
+            noticed: Noticed::default(),
+            notify_at: None,
+            watch_changed: false,
+            addressed: Vec::new(),
+            escaped: Vec::new(),
+            decoded: Vec::new(),
             line: LineState::Expected,
             draining: false,
             wake_at: None,
@@ -120,11 +147,17 @@ impl Hub {
 
     // ---- clients come and go -------------------------------------------------------------------------------------
 
-    /// A new client. It begins with the next byte or frame that comes.
+    /// A new client. It begins with `greeting`, and with the next byte or frame that comes.
     ///
     /// When its listener is full, the longest-standing half-closed reader makes room: nobody can tell whether it still
     /// listens or is long gone.
-    pub fn connect(&mut self, admission: Admission, now: Instant) -> Result<ClientId, Full> {
+    pub fn connect(
+        &mut self,
+        admission: Admission,
+        session: Session,
+        greeting: &[u8],
+        now: Instant,
+    ) -> Result<ClientId, Full> {
         let of_listener = |c: &&Client| c.admission.listener == admission.listener && !c.closing;
         let clients = self.clients.iter().map(|(_, c)| c).filter(of_listener).count();
         if clients >= admission.max_clients && !self.displace(admission.listener) {
@@ -135,7 +168,9 @@ impl Hub {
             Some(frames) => Feed::Frames(FrameFeed::new(frames.seen(), now)),
         };
         self.counters.clients += 1;
-        Ok(self.clients.insert(Client::new(admission, feed)))
+        let id = self.clients.insert(Client::new(admission, session, greeting, feed));
+        self.addressed.push(id);
+        Ok(id)
     }
 
     /// A client was turned away.
@@ -159,8 +194,10 @@ impl Hub {
     }
 
     /// The client's connection is closed; its key may be given out again.
-    pub fn disconnect(&mut self, id: ClientId) -> Option<ClientCounters> {
+    pub fn disconnect(&mut self, id: ClientId, now: Instant) -> Option<ClientCounters> {
         let client = self.clients.try_remove(id)?;
+        self.control.forget(Asker::Client(id), now);
+        self.watch_changed |= matches!(client.session, Session::Telnet(_));
         if matches!(client.input, Input::Leaving { .. }) {
             self.leaving -= 1;
         }
@@ -208,6 +245,7 @@ impl Hub {
             }
         }
         self.see_off(now);
+        self.tell_noticed(now);
     }
 
     fn wake(&mut self, at: Instant) {
@@ -232,12 +270,14 @@ impl Hub {
     pub fn is_drained(&self, id: ClientId) -> bool {
         self.clients.get(id).is_none_or(|client| {
             client.closing
-                || match &client.feed {
-                    Feed::Bytes { cursor } => *cursor >= self.released,
-                    Feed::Frames(feed) => {
-                        feed.rest().is_empty() && self.frames.as_ref().is_none_or(|f| feed.next >= f.seen())
+                || client.is_suspended()
+                || client.outbox().is_empty()
+                    && match &client.feed {
+                        Feed::Bytes { cursor } => *cursor >= self.released,
+                        Feed::Frames(feed) => {
+                            feed.rest().is_empty() && self.frames.as_ref().is_none_or(|f| feed.next >= f.seen())
+                        }
                     }
-                }
         })
     }
 }

@@ -2,26 +2,64 @@
 
 use std::time::Instant;
 
+use sermux_protocol::session::Session;
+use sermux_protocol::telnet::escape;
+
 use super::{earlier, Client, ClientId, Event, Feed, Hub, SocketQueue};
 
+/// What is escaped for one write: as much as a tty hands out in a few reads.
+const ESCAPED: usize = 16 * 1024;
+
+/// What of the line goes to a client next.
+enum Piece {
+    /// These offsets of the ring.
+    Bytes { from: u64, to: u64 },
+    /// What is left of a frame that its socket took in part.
+    Rest,
+}
+
 impl Hub {
-    /// What goes to this client next, in at most two pieces that belong into one write; `None` when there is nothing.
+    /// What goes to this client next, in pieces that belong into one write: first what did not come from the line.
+    /// `None` when there is nothing.
     ///
     /// `queue` is asked, at most once, only when it matters: before a frame is handed to a socket that had one.
-    pub fn to_send(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<[&[u8]; 2]> {
+    pub fn to_send(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<[&[u8]; 3]> {
+        self.escaped.clear();
+        let piece = self.next_piece(id, now, queue);
+        let client = self.clients.get(id)?;
+        let outbox = client.outbox();
+        let [first, second] = match piece {
+            Some(Piece::Bytes { from, to }) => self.ring.slices(from, to),
+            Some(Piece::Rest) => match &client.feed {
+                Feed::Frames(feed) => [feed.rest(), &[]],
+                Feed::Bytes { .. } => [&[][..], &[]],
+            },
+            None if outbox.is_empty() || client.closing => return None,
+            None => return Some([outbox, &[], &[]]),
+        };
+        let is_telnet = matches!(client.session, Session::Telnet(_));
+        if is_telnet && (escape::needs_escape(first) || escape::needs_escape(second)) {
+            escape_into(&mut self.escaped, [first, second]);
+            return Some([outbox, &self.escaped, &[]]);
+        }
+        Some([outbox, first, second])
+    }
+
+    /// What of the line goes to this client next.
+    fn next_piece(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<Piece> {
         let client = self.clients.get_mut(id)?;
-        if client.closing {
+        if client.closing || client.is_suspended() {
             return None;
         }
         let feed = match &mut client.feed {
             Feed::Bytes { cursor } if *cursor < self.released => {
-                return Some(self.ring.slices(*cursor, self.released));
+                return Some(Piece::Bytes { from: *cursor, to: self.released });
             }
             Feed::Bytes { .. } => return None,
             Feed::Frames(feed) => feed,
         };
         if !feed.rest().is_empty() {
-            return Some([feed.rest(), &[]]);
+            return Some(Piece::Rest);
         }
         let frames = self.frames.as_ref()?;
         let newest = frames.seen().checked_sub(1).filter(|newest| feed.next <= *newest)?;
@@ -44,12 +82,27 @@ impl Hub {
             }
         }
         let frame = frames.held(wanted)?;
-        Some(self.ring.slices(frame.start, frame.end))
+        Some(Piece::Bytes { from: frame.start, to: frame.end })
     }
 
     /// The socket took the first `n` bytes of [`Hub::to_send`].
     pub fn sent(&mut self, id: ClientId, n: usize) {
         let Some(client) = self.clients.get_mut(id) else { return };
+        let of_outbox = n.min(client.outbox().len());
+        if of_outbox > 0 {
+            client.outbox_taken(of_outbox);
+        }
+        let n = match (n - of_outbox, &mut client.session) {
+            (0, _) => return,
+            (n, Session::Telnet(telnet)) if !self.escaped.is_empty() => {
+                let (data, within_pair) = escape::taken(&self.escaped, n);
+                if within_pair {
+                    telnet.owe_ff();
+                }
+                data
+            }
+            (n, _) => n,
+        };
         client.counters.sent += n as u64;
         let caught_up = match &mut client.feed {
             Feed::Bytes { cursor } => {
@@ -86,4 +139,18 @@ impl Hub {
             feed.behind = true;
         }
     }
+}
+
+/// Fills `escaped` with as much of both pieces as fits.
+fn escape_into(escaped: &mut Vec<u8>, pieces: [&[u8]; 2]) {
+    escaped.resize(ESCAPED, 0);
+    let mut filled = 0;
+    for piece in pieces {
+        let (taken, written) = escape::escape(piece, &mut escaped[filled..]);
+        filled += written;
+        if taken < piece.len() {
+            break;
+        }
+    }
+    escaped.truncate(filled);
 }
