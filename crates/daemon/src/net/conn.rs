@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -42,6 +43,15 @@ impl Conn {
             },
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, &pieces.concat()),
+        }
+    }
+
+    /// The address that the client connected to.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(test)]
+            Self::Memory(_) => None,
         }
     }
 

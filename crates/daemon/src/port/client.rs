@@ -132,11 +132,18 @@ pub(super) enum Input {
 }
 
 impl Client {
-    pub(super) fn new(admission: Admission, session: Session, greeting: &[u8], feed: Feed) -> Self {
+    pub(super) fn new(admission: Admission, mut session: Session, greeting: &[u8], feed: Feed) -> Self {
+        let greeting = match &mut session {
+            Session::Raw => greeting.to_vec(),
+            Session::Telnet(telnet) => {
+                telnet.say(greeting);
+                Vec::new()
+            }
+        };
         Self {
             admission,
             session,
-            greeting: greeting.to_vec(),
+            greeting,
             own_end: 0,
             feed,
             input: Input::Open,

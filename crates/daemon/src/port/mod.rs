@@ -8,6 +8,7 @@ mod driver_tests;
 mod event;
 mod frames;
 mod freshness;
+pub(crate) mod greeting;
 pub mod hub;
 mod lifecycle;
 mod link;

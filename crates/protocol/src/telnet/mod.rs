@@ -72,5 +72,5 @@ impl Telnet {
     pub fn owe_ff(&mut self) {}
 
     /// Puts text for the person at the client into the outbox.
-    pub fn say(&mut self, _text: &str) {}
+    pub fn say(&mut self, _text: &[u8]) {}
 }

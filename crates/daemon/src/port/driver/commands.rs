@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{Accepted, Command, Driver, Reply, Socket};
 use crate::net::refuse::refuse;
+use crate::port::greeting;
 use crate::port::hub::{Outcome, Wish};
 
 impl Driver {
@@ -27,16 +28,16 @@ impl Driver {
 
     pub(super) fn connect(&mut self, accepted: Accepted, now: Instant) {
         let Accepted { conn, peer, admission } = accepted;
-        let session = || sermux_protocol::session::Session::raw();
-        let greeting: Vec<u8> = Vec::new();
-        if self.ends_at.is_some() {
+        let Some(listener) = self.port.listen.get(admission.listener).filter(|_| self.ends_at.is_none()) else {
             return;
-        }
-        let connected = match self.hub.connect(admission, session(), &greeting, now) {
-            Err(_) if self.find_closed(now) => self.hub.connect(admission, session(), &greeting, now),
-            connected => connected,
         };
-        match connected {
+        let session = greeting::session(listener);
+        let ends = (conn.local_addr(), peer);
+        let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
+        if self.hub.is_full(&admission) {
+            self.find_closed(now);
+        }
+        match self.hub.connect(admission, session, &banner, now) {
             Ok(id) => {
                 info!(port = %self.name, client = %peer, "client connected");
                 if self.sockets.len() <= id {
@@ -77,16 +78,13 @@ impl Driver {
     }
 
     /// Looks for clients that came and went before the runtime could tell: they must not keep others out.
-    pub(super) fn find_closed(&mut self, now: Instant) -> bool {
-        let mut found = false;
+    pub(super) fn find_closed(&mut self, now: Instant) {
         for (id, socket) in self.sockets.iter().enumerate() {
             if socket.as_ref().is_some_and(|socket| socket.fresh && socket.conn.sends_no_more()) {
                 self.hub.half_closed(id, now);
                 self.readable.retain(|readable| *readable != id);
-                found = true;
             }
         }
-        found
     }
 
     pub(super) fn end(&mut self, deadline: Instant) {

@@ -251,7 +251,7 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         this.drive_slot(cx, now);
-        this.status.set(matches!(this.slot, Slot::Open(_)), this.hub.clients());
+        this.status.set(matches!(this.slot, Slot::Open(_)) && !this.operations.is_stuck(), this.hub.clients());
         if this.poll_timer(cx, now) {
             cx.waker().wake_by_ref();
         }

@@ -39,11 +39,15 @@ impl Driver {
 
     pub(super) fn opened(&mut self, opened: Opened, now: Instant) {
         let Opened { mut line, report } = opened;
+        let was_lost = self.lifecycle.is_lost();
         let failures = self.lifecycle.opened(now);
         info!(port = %self.name, device = %self.port.device, line = %self.port.line.settings, tries = failures + 1,
             "opened");
         for difference in &report.differences {
             warn!(port = %self.name, device = %self.port.device, "{difference}");
+        }
+        if was_lost {
+            self.hub.notify(&format!("\r\n[port {}: the device is back]\r\n", self.name));
         }
         self.hub.line_opened(line.can_wait(), &report.snapshot);
         // Reading would take the ring's memory, and many a port is silent.
@@ -69,6 +73,7 @@ impl Driver {
         warn!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
             "device gone: {cause}; its clients stay, and it is opened again when it is back");
         self.hub.line_gone(now);
+        self.hub.notify(&format!("\r\n[port {}: the device is gone]\r\n", self.name));
         self.operations.abandon();
         self.close_line();
     }

@@ -158,8 +158,7 @@ impl Hub {
         greeting: &[u8],
         now: Instant,
     ) -> Result<ClientId, Full> {
-        let of_listener = |c: &&Client| c.admission.listener == admission.listener && !c.closing;
-        let clients = self.clients.iter().map(|(_, c)| c).filter(of_listener).count();
+        let clients = self.clients_of(admission.listener);
         if clients >= admission.max_clients && !self.displace(admission.listener) {
             return Err(Full { clients, max_clients: admission.max_clients });
         }
@@ -170,7 +169,18 @@ impl Hub {
         self.counters.clients += 1;
         let id = self.clients.insert(Client::new(admission, session, greeting, feed));
         self.addressed.push(id);
+        self.watch_changed = true;
         Ok(id)
+    }
+
+    /// Whether the listener takes no more clients for now.
+    #[must_use]
+    pub fn is_full(&self, admission: &Admission) -> bool {
+        self.clients_of(admission.listener) >= admission.max_clients
+    }
+
+    fn clients_of(&self, listener: usize) -> usize {
+        self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.closing).count()
     }
 
     /// A client was turned away.

@@ -224,7 +224,7 @@ impl Hub {
     pub fn notify(&mut self, text: &str) {
         for (id, client) in &mut self.clients {
             if let (Session::Telnet(telnet), true) = (&mut client.session, client.admission.notify) {
-                telnet.say(text);
+                telnet.say(text.as_bytes());
                 self.addressed.push(id);
             }
         }

@@ -81,7 +81,7 @@ impl Hub {
             self.counters.tx_lost += data.len() as u64;
         } else if first_refused {
             if let Session::Telnet(telnet) = &mut client.session {
-                telnet.say("you are read-only\r\n");
+                telnet.say(b"you are read-only\r\n");
             }
             self.events.push_back(Event::WriteRefused(id));
         }
