@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use sermux_port_config::config::{Access, Frame as Framing, OnLag, Port, Write};
 use sermux_protocol::frame::p1::P1Counters;
+use sermux_protocol::session::Session;
 use slab::Slab;
 
 pub use super::client::{Admission, ClientCounters, ClientId};
@@ -426,7 +427,9 @@ impl Hub {
         let client = &mut self.clients[id];
         let first_refused = client.counters.refused == 0;
         client.counters.received += bytes.len() as u64;
-        let data = client.session.decode(bytes);
+        // No listener has telnet clients.
+        let Session::Raw = client.session else { return };
+        let data = bytes;
         if !may_write {
             client.counters.refused += data.len() as u64;
             if first_refused && !data.is_empty() {
