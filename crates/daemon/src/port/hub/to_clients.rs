@@ -38,7 +38,7 @@ impl Hub {
             None => return Some([outbox, &[], &[]]),
         };
         let is_telnet = matches!(client.session, Session::Telnet(_));
-        if is_telnet && (escape::needs_escape(first) || escape::needs_escape(second)) {
+        if is_telnet && (escape::is_needed(first) || escape::is_needed(second)) {
             escape_into(&mut self.escaped, [first, second]);
             return Some([outbox, &self.escaped, &[]]);
         }
@@ -95,11 +95,11 @@ impl Hub {
         let n = match (n - of_outbox, &mut client.session) {
             (0, _) => return,
             (n, Session::Telnet(telnet)) if !self.escaped.is_empty() => {
-                let (data, within_pair) = escape::taken(&self.escaped, n);
-                if within_pair {
+                let taken = escape::taken(&self.escaped[..n]);
+                if taken.owes_ff {
                     telnet.owe_ff();
                 }
-                data
+                taken.data
             }
             (n, _) => n,
         };
