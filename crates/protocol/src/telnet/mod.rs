@@ -9,10 +9,10 @@ mod outbox;
 use sermux_port_config::signal::{LineState, ModemState};
 
 pub use self::decoder::MAX_VALUE;
+pub(crate) use self::decoder::{AfterCr, Decoder, Event};
 pub(crate) use self::outbox::Outbox;
 
 use self::code::{AO, AYT, BINARY, BRK, COM_PORT, DM, EC, ECHO, EL, GA, IP, NAWS, NOP, SE, SGA, TIMING_MARK};
-use self::decoder::{AfterCr, Decoder, Event};
 use self::negotiation::{Accept, Options, Side, Verb};
 use crate::rfc2217::server::{ComPort, Command};
 use crate::rfc2217::{Request, View};
