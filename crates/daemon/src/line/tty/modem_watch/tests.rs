@@ -30,6 +30,8 @@ enum Wait {
     Missing,
     /// Says at once that something has changed.
     Babbles,
+    /// Does not notice a signal until the second: the first one came just before the call.
+    Late,
 }
 
 impl Fake {
@@ -69,6 +71,10 @@ impl Inputs for Fake {
             Wait::Tells => read(&self.told.0, &mut [0]).map(drop),
             Wait::Missing => Err(Errno::ENOTTY),
             Wait::Babbles => Ok(()),
+            Wait::Late => {
+                let _ = read(&self.told.0, &mut [0]);
+                read(&self.told.0, &mut [0]).map(drop)
+            }
         }
     }
 }
@@ -200,7 +206,7 @@ async fn changes_that_nobody_takes_are_told_as_one() {
 #[tokio::test]
 async fn a_thread_ends_whenever_it_is_asked_to() {
     for round in 0..3000 {
-        let fake = Fake::new(Wait::Tells);
+        let fake = Fake::new(if round % 2 == 0 { Wait::Tells } else { Wait::Late });
         let watch = fake.watch();
         if round % 3 == 0 {
             fake.change(CTS);
