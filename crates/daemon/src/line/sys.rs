@@ -3,6 +3,7 @@
 //! All go through libc's `ioctl`, so that tests which look at it see them.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
@@ -274,6 +275,17 @@ pub(crate) fn socket_unacknowledged(socket: impl AsFd) -> io::Result<usize> {
 /// EINVAL or ENOTTY.
 pub(crate) fn socket_unsent(socket: impl AsFd) -> io::Result<usize> {
     Ok(int(socket.as_fd(), SIOCOUTQNSD, 0).map(count)?)
+}
+
+/// The broken-down local time of seconds since 1970 (localtime_r(3)); the epoch itself when there is none.
+pub(crate) fn local_time(seconds: i64) -> libc::tm {
+    let mut local = MaybeUninit::<libc::tm>::zeroed();
+    // time_t has 32 bits on some machines.
+    let seconds = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+    // SAFETY: reads one `time_t` and writes one `struct tm`, which is what the pointers are to, and keeps neither.
+    let _ = unsafe { libc::localtime_r(&raw const seconds, local.as_mut_ptr()) };
+    // SAFETY: all bits zero are a `struct tm` (numbers, and a pointer that may be null), whether it was written or not.
+    unsafe { local.assume_init() }
 }
 
 /// Locks or unlocks flags of a pty's settings (TIOCSLCKTRMIOS), so that a pty plays a driver that keeps a flag of its

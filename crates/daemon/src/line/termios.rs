@@ -111,6 +111,7 @@ pub(super) fn read_back(actual: &termios2, asked: &LineSettings) -> LineSettings
 /// What differs between the settings that were asked for and those that the line has, each with the port's key, what
 /// was wanted and what there is: `line.baud: asked 250000, the line runs at 115200`. Behind a semicolon the reason, where
 /// one is likely.
+#[must_use]
 pub fn differences(asked: &LineSettings, actual: &LineSettings) -> Vec<String> {
     let mut differences = Vec::new();
     if asked.baud != actual.baud {
