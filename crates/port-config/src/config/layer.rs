@@ -341,10 +341,12 @@ fn address(node: &Node) -> Result<Address, Wrong> {
 
 fn profile_name(node: &Node) -> Result<&'static str, Wrong> {
     let name = text(node, "the name of a profile")?;
-    profile::names().find(|known| *known == name).ok_or_else(|| {
-        let all = format!("the profiles are {}", one_of(profile::names()).replace(" or ", " and "));
-        let near = nearest_or_longer(name, profile::names()).map(|near| format!("did you mean `{near}`?"));
-        Wrong::new(format!("there is no profile `{}`", shown(name)), near.unwrap_or(all))
+    profile::find(name).map(|profile| profile.name).ok_or_else(|| {
+        let help = match profile::nearest(name) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the profiles are {}", one_of(profile::names()).replace(" or ", " and ")),
+        };
+        Wrong::new(format!("there is no profile `{}`", shown(name)), help)
     })
 }
 

@@ -43,7 +43,7 @@ impl Profiles {
         if self.0.iter().any(|(known, _)| *known == name) {
             return;
         }
-        let text = profile::text(name).unwrap_or_default();
+        let text = profile::find(name).map_or("", |profile| profile.text);
         let file = sources.add(format!("profile {name}"), text.to_owned());
         let (root, mut found) = parse(file, text);
         problems.append(&mut found);
