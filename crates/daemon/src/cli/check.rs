@@ -8,7 +8,10 @@ pub(super) fn run(path: &Path) -> ExitCode {
         Ok(loaded) => {
             let ports = loaded.config.ports.len();
             let listeners: usize = loaded.config.ports.values().map(|port| port.listen.len()).sum();
-            let counts = format!("{}, {}", count(ports, "port"), count(listeners, "listener"));
+            let mut counts = format!("{}, {}", count(ports, "port"), count(listeners, "listener"));
+            if !loaded.warnings.is_empty() {
+                counts = format!("{counts}, {}", count(loaded.warnings.len(), "warning"));
+            }
             super::print(&format!("{}: good ({counts})\n", path.display()))
         }
         Err(code) => code,
