@@ -4,9 +4,11 @@
 
 mod check;
 mod demo;
+mod profiles;
 mod serve;
 mod show;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -76,6 +78,20 @@ enum Command {
         #[arg(long, required = true)]
         resolved: bool,
     },
+    /// List the profiles that a port can name
+    Profiles {
+        #[command(subcommand)]
+        command: Option<Profiles>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Profiles {
+    /// Print a profile as YAML
+    Show {
+        /// Its name
+        name: String,
+    },
 }
 
 /// The command line as clap knows it, for man pages and completions.
@@ -93,6 +109,8 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(&arguments),
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Show { resolved: _ } => show::run(&arguments.config),
+        Command::Profiles { command: None } => profiles::list(),
+        Command::Profiles { command: Some(Profiles::Show { name }) } => profiles::show(name),
     }
 }
 
@@ -112,5 +130,18 @@ fn load_or_complain(path: &Path) -> Result<Loaded, ExitCode> {
             eprintln!("{}: {count} {}", path.display(), if count == 1 { "fault" } else { "faults" });
             Err(ExitCode::from(CONFIGURATION))
         }
+    }
+}
+
+/// Prints a result. A reader that has had enough of it, as in `| head -1`, is no failure.
+#[expect(clippy::print_stderr, reason = "why the result is not there")]
+fn print(result: &str) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(result.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("standard output: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }

@@ -16,6 +16,7 @@ mod parse;
 pub mod profile;
 mod resolve;
 mod source;
+mod syntax;
 mod telnet;
 mod tree;
 mod values;
