@@ -126,13 +126,20 @@ class Qmp:
     def __call__(self, command, **arguments):
         self._file.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         self._file.flush()
+        answer = self._read(lambda answer: "return" in answer or "error" in answer)
+        assert "error" not in answer, f"{command}: {answer['error']['desc']}"
+        return answer["return"]
+
+    def event(self, name):
+        """Waits for the next such event after the last answer."""
+        return self._read(lambda answer: answer.get("event") == name)
+
+    def _read(self, is_it):
         while line := self._file.readline():
             answer = json.loads(line)
-            if "error" in answer:
-                raise AssertionError(f"{command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
-        raise AssertionError(f"{command}: QEMU has gone")
+            if is_it(answer):
+                return answer
+        raise AssertionError("QEMU has gone")
 
 
 class Machine:
@@ -213,6 +220,8 @@ class Machine:
 
     def unplug(self):
         self.qmp("device_del", id="adapter")
+        # Its chardev is free again.
+        self.qmp.event("DEVICE_DELETED")
         self.plugged = False
 
     def plug(self):

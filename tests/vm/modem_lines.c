@@ -91,10 +91,8 @@ int ioctl(int fd, unsigned long request, ...)
         *(int *)argument = inputs(pts) | outputs[pts];
         return 0;
     }
-    unsigned wanted = *(int *)argument & (TIOCM_DTR | TIOCM_RTS);
-    if (wanted != outputs[pts])
-        tell(pts, "outputs%s%s", wanted & TIOCM_DTR ? " DTR" : "", wanted & TIOCM_RTS ? " RTS" : "");
-    outputs[pts] = wanted;
+    outputs[pts] = *(int *)argument & (TIOCM_DTR | TIOCM_RTS);
+    tell(pts, "outputs%s%s", outputs[pts] & TIOCM_DTR ? " DTR" : "", outputs[pts] & TIOCM_RTS ? " RTS" : "");
     return 0;
 }
 

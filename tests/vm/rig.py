@@ -1,6 +1,7 @@
 """sermux in the virtual machine, and its clients on this side."""
 
 import json
+import re
 import socket
 import time
 
@@ -39,20 +40,20 @@ class Sermux:
         return [json.loads(line) for line in lines if line.startswith(b"{")]
 
     def said(self, words, start=0, nth=1, **fields):
-        """The nth record with these words in its message and these fields."""
+        """The nth record whose message begins with these words (a pattern) and that has these fields."""
 
         def find(records):
             found = [
                 record
                 for record in records
-                if words in record["message"] and all(record.get(key) == value for key, value in fields.items())
+                if re.match(words, record["message"]) and all(record.get(key) == value for key, value in fields.items())
             ]
             return len(found) >= nth and found[nth - 1]
 
         return self.log.wait(f"it says {words!r} {fields or ''} ({nth})", find, start)
 
     def opened(self, port, nth=1):
-        return self.said("opened", port=port, nth=nth)
+        return self.said("opened$", port=port, nth=nth)
 
     def gone(self, port, nth=1):
         return self.said("device gone", port=port, nth=nth)

@@ -13,7 +13,7 @@ def node(vm):
 
 def hold(vm, path):
     """The pid of a program that has this device open."""
-    return int(vm.shell(f"sleep 1000 3<>{path} >/dev/null 2>&1 & echo $!"))
+    return int(vm.shell(f"exec 3<>{path}; sleep 1000 >/dev/null 2>&1 & echo $!"))
 
 
 def test_clients_outlive_an_adapter_that_comes_and_goes(serve, vm, ttyUSB0, show):
