@@ -111,6 +111,10 @@ class Wire:
     def breaks(self, start=0):
         return sum(event.kind == "break" for event in self.events.since(start))
 
+    def wait_breaks(self, count, start=0):
+        """Until so many breaks have begun."""
+        self.events.wait(f"{count} breaks", lambda events: sum(event.kind == "break" for event in events) >= count, start)
+
 
 class Qmp:
     """QEMU's monitor."""
@@ -217,6 +221,11 @@ class Machine:
         output, _, status = said.decode(errors="replace").rpartition("EXIT ")
         assert status.strip() == "0", f"{script}\nended with {status}:\n{output}"
         return output.strip()
+
+    def driver(self, name):
+        """What the driver of a 16550A says of it: "uart:16550A port:0000C040 irq:10 tx:0 rx:0 brk:1 RTS|DTR"."""
+        number = name.removeprefix("ttyS")
+        return self.shell(f"grep '^{number}:' /proc/tty/driver/serial")
 
     def unplug(self):
         self.qmp("device_del", id="adapter")

@@ -9,18 +9,21 @@ from machine import GUEST_PORTS
 from seen import PATIENCE, Seen
 
 RAW = {"protocol": "raw"}
-TELNET = {"protocol": "telnet", "rfc2217": True, "access": "control"}
 
 
 class Sermux:
-    """`sermux serve` in the guest. `ports` is `ports` of its configuration, without `listen`: each gets one listener."""
+    """`sermux serve` in the guest. `ports` is `ports` of its configuration; `listen` without addresses, default one raw
+    listener. A second one at the same time leaves out the addresses that the first has: `skip`."""
 
-    def __init__(self, machine, ports, listener=RAW):
+    def __init__(self, machine, ports, skip=0):
         self._machine = machine
-        self._port = dict(zip(ports, GUEST_PORTS))
+        self._ports = {}
+        free = iter(GUEST_PORTS[skip:])
         config = {"log": {"format": "json"}, "ports": {}}
         for name, port in ports.items():
-            listen = [{**listener, "address": f"*:{self._port[name]}"}]
+            listeners = port.get("listen", [RAW])
+            self._ports[name] = [next(free) for _ in listeners]
+            listen = [{**listener, "address": f"*:{guest}"} for listener, guest in zip(listeners, self._ports[name])]
             config["ports"][name] = {**port, "listen": listen}
         # JSON is YAML.
         self._agent = machine.run(
@@ -61,15 +64,12 @@ class Sermux:
     def warnings(self, start=0):
         return [record for record in self.log.since(start) if record["level"] in ("WARN", "ERROR")]
 
-    def host_port(self, port):
-        """Where clients reach the port, once it listens: QEMU takes connections before."""
-        self.said("listening", port=port)
-        return self._machine.ports[self._port[port]]
-
-    def connect(self, port, kind=None):
+    def connect(self, port, listener=0, kind=None):
         """A client that the port knows: what the line brings from now on is for it too."""
+        # QEMU takes connections before anybody listens.
+        self.said("listening", port=port, nth=len(self._ports[port]))
         before = sum(record["message"] == "client connected" and record["port"] == port for record in self.log.since())
-        client = (kind or Client)(self.host_port(port))
+        client = (kind or Client)(self._machine.ports[self._ports[port][listener]])
         self.said("client connected", port=port, nth=before + 1)
         return client
 

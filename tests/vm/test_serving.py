@@ -61,13 +61,14 @@ def test_an_ftdi_adapter_has_rates_that_the_uart_cannot_have(serve, ttyUSB0):
     assert not sermux.warnings()
 
 
-def test_hangup_on_close_is_set_or_cleared_at_each_open(serve, ttyS4):
+def test_hangup_on_close_is_set_or_cleared_at_each_open(serve, vm, ttyS4):
     for hangup, left in [(True, ""), (False, "DTR RTS"), (True, ""), (False, "DTR RTS")]:
         sermux = serve({"p": {"device": "/dev/ttyS4", "modem": {"hangup-on-close": hangup}}})
         sermux.opened("p")
         ttyS4.wait_outputs("DTR RTS")
         sermux.end()
         # As the close of the last descriptor leaves them, which is over when the program is.
+        assert ("DTR" in vm.driver("ttyS4")) == (not hangup)
         ttyS4.wait_outputs(left)
 
 
@@ -105,6 +106,17 @@ def test_with_rts_cts_bytes_wait_for_cts(serve, vm, ttyS4):
     assert ttyS4.held() == b""
     ttyS4.inputs("cts")
     assert ttyS4.receive(4) == b"held"
+
+
+def test_bytes_that_cannot_leave_do_not_hold_up_the_end(serve, vm, ttyS4):
+    sermux = serve({"p": {"device": "/dev/ttyS4", "line": {"baud": 115200, "flow-control": "rts-cts"}}})
+    sermux.opened("p")
+    sermux.connect("p").send(b"held" * 1000)
+    for _ in range(10):
+        vm.shell("true")
+    # Linux would wait 30 s in close for CTS, longer than anything may take here.
+    assert sermux.end() == 0
+    assert ttyS4.held() == b""
 
 
 def test_a_break_costs_no_bytes(serve, ttyS4):
