@@ -148,6 +148,11 @@ impl SimHandle {
         self.lock().stuck = true;
     }
 
+    /// What hangs comes back.
+    pub(crate) fn unstick(&self) {
+        self.lock().stuck = false;
+    }
+
     /// The line runs at this rate, whatever it is asked for.
     pub(crate) fn runs_only_at(&self, baud: u32) {
         self.lock().only_baud = Some(baud);
@@ -239,7 +244,7 @@ impl Control for SimControl {
             }
         }
         while lock(&self.wire).stuck {
-            std::thread::yield_now();
+            crate::line::pause(std::time::Duration::from_millis(1));
         }
         if lock(&self.wire).hung_up {
             return Err(io::ErrorKind::BrokenPipe.into());
