@@ -41,7 +41,7 @@ pub(crate) fn handed_over() -> io::Result<Vec<OwnedFd>> {
 }
 
 /// Puts a descriptor under the watch of the runtime that the caller is in.
-pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open for as long as it lives, always tells the same number, and the `AsyncFd` owns it.
     Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }
