@@ -168,12 +168,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         assert_eq!((fault.line, fault.path.as_str()), (line, path));
         assert!(fault.text.contains("not built yet"), "{}", fault.text);
     }
-    let fault = only_fault_of(
-        "ports:\n  p:\n    device: sim:echo\n    listen:\n      - { protocol: telnet, address: \"127.0.0.1:0\" }\n",
-    );
-    assert_eq!(fault.line, 5);
-    assert!(fault.path.ends_with("protocol"), "{fault:?}");
-    assert!(fault.text.contains("not built yet"), "{}", fault.text);
 }
 
 #[test]
@@ -312,7 +306,9 @@ ports:
     backlog: 64 KiB
     listen:
       - { protocol: raw, address: 4001, access: read-only, max-clients: 4, on-lag: hold, keepalive: off }
-      - { protocol: raw, address: \"[::1]:4002\" }
+      - { protocol: raw, address: \"[::1]:4002\", banner: 'hello \\N\\r\\n' }
+      - { protocol: telnet, rfc2217: true, address: 4003, enter: cr, notify: yes }
+control: { mode: \"0600\" }
 ",
     );
     let show = |path: &Path| run(&["show".as_ref(), "--resolved".as_ref(), "--config".as_ref(), path.as_os_str()]);
@@ -323,7 +319,7 @@ ports:
     let checked = check(&again);
     assert_eq!(checked.code, Some(0), "{checked:?}\n{}", first.stdout);
     assert_eq!(show(&again).stdout, first.stdout);
-    for word in ["dsmr", "9000", "4001", "read-only", "hold"] {
+    for word in ["dsmr", "9000", "4001", "read-only", "hold", "hello", "telnet", "0600"] {
         assert!(first.stdout.contains(word), "{word} in {}", first.stdout);
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{Access, OnLag};
+use sermux_protocol::session::Session;
 
 use crate::random::Random;
 
@@ -59,8 +61,8 @@ impl World {
             c.half_closed && (silent || c.access == Access::ReadOnly)
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
-        let admission = Admission { listener: 0, access, max_clients, on_lag };
-        match self.hub.connect(admission, self.now) {
+        let admission = Admission { listener: 0, access, max_clients, on_lag, notify: false };
+        match self.hub.connect(admission, Session::raw(), &[], self.now) {
             Ok(id) => {
                 let holds = 64 + self.random.below(20_000);
                 let reader = Reader {
@@ -141,7 +143,7 @@ impl World {
         let len = 1 + self.random.below(BLOCK);
         let block = self.random.bytes(len);
         let refused = self.hub.client_counters(id).unwrap().refused;
-        self.hub.input(id, &block);
+        self.hub.input(id, &block, self.now);
         if self.hub.client_counters(id).unwrap().refused == refused {
             assert_eq!(reader.access, Access::ReadWrite, "a reader's bytes went to the line");
             self.tx_expected.extend(&block);
@@ -161,7 +163,7 @@ impl World {
 
     pub(crate) fn client_goes(&mut self, id: ClientId) {
         self.clients.remove(&id);
-        self.hub.disconnect(id).expect("the hub knows the client");
+        self.hub.disconnect(id, self.now).expect("the hub knows the client");
     }
 
     /// The line takes some of what is queued for it.
@@ -183,7 +185,7 @@ impl World {
     pub(crate) fn line_opens(&mut self) {
         let waits = self.random.one_in(2);
         self.line_open = true;
-        self.hub.line_opened(waits);
+        self.hub.line_opened(waits, &Snapshot::default());
     }
 
     pub(crate) fn line_goes(&mut self) {
@@ -212,7 +214,7 @@ impl World {
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
                 }
                 check(&self.hub, id, &reader, reason);
-                self.hub.disconnect(id).expect("the hub knows the client");
+                self.hub.disconnect(id, self.now).expect("the hub knows the client");
             }
         }
     }

@@ -22,12 +22,10 @@ fn no_key_of_the_contract_is_unknown() {
 fn what_the_contract_shows_as_a_default_is_accepted_before_it_is_built() {
     let faults = load_str("contract.yaml", &without_include()).unwrap_err();
     let refused = |key: &str| faults.iter().any(|fault| fault.path.ends_with(&format!(".{key}")));
-    for key in
-        ["open", "lock-file", "rs485", "on-connect", "when-full", "idle-timeout", "replay", "deny", "enter", "notify"]
-    {
+    for key in ["open", "lock-file", "rs485", "on-connect", "when-full", "idle-timeout", "replay", "deny"] {
         assert!(!refused(key), "{key}");
     }
-    for key in ["expect", "reset", "linger", "protocol", "rfc2217", "banner", "signature", "allow", "tls", "capture"] {
+    for key in ["expect", "reset", "linger", "allow", "tls", "capture"] {
         assert!(refused(key), "{key}");
     }
 }
@@ -49,8 +47,6 @@ fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
         ("replay", "\"1 frame\""),
         ("when-full", "kick-oldest"),
         ("idle-timeout", "5min"),
-        ("enter", "cr"),
-        ("break-on-sync", "true"),
     ] {
         let text = format!(
             "ports:\n  p:\n    device: sim:echo\n    {key}: {value}\n    listen: [{{ protocol: raw, address: 0 }}]\n"

@@ -34,6 +34,7 @@ fn a_change_is_as_small_as_it_can_be() {
         ("keepalive: off", Live),
         ("on-lag: skip", Live),
         ("access: read-only", Live),
+        ("banner: hello", Live),
         ("exclusive: false", Reopen),
     ] {
         assert_eq!(changed(&before, &port(&format!("{change}, {LISTEN}"))), Some(class), "{change}");
@@ -98,7 +99,7 @@ fn apply(diff: &Diff, old: &Config, new: &Config) -> BTreeMap<String, Port> {
         if *change < PortChange::Relisten {
             for listener in &port.listen {
                 let here = |other: &&sermux_port_config::config::Listener| {
-                    (&other.address, other.protocol) == (&listener.address, listener.protocol)
+                    (&other.address, other.protocol.name()) == (&listener.address, listener.protocol.name())
                 };
                 assert_eq!(before.listen.iter().filter(here).count(), port.listen.iter().filter(here).count());
             }

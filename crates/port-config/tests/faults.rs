@@ -170,7 +170,7 @@ fn what_is_not_built_yet_is_refused_by_name() {
     ] {
         one(&port(key), &format!("{place}: {what} is not built yet in this version"), help);
     }
-    one("control: {}\nports: {}\n", "1:1: control: `control` is not built yet in this version", "only `control: off`");
+    one("http: {}\nports: {}\n", "1:1: http: `http` is not built yet in this version", "only `http: off`");
     one(
         "log: { format: jornal }
 ports: {}",
@@ -184,8 +184,6 @@ ports: {}",
     one(&device("tcp://h:1"), &format!("{devices}`tcp://` devices are not built yet in this version"), "/dev/ttyUSB0");
     one(&device("rfc2217://h:1"), &format!("{devices}`rfc2217://` devices are not built yet in this version"), "");
     one(&device("replay:x"), &format!("{devices}`replay:` devices are not built yet in this version"), "");
-    let telnet = address("0").replace("raw", "telnet");
-    one(&telnet, "5:21: ports.p.listen[0].protocol: `telnet` is not built yet in this version", "raw");
 }
 
 #[test]
@@ -337,6 +335,118 @@ fn what_cannot_be_together_is_refused() {
     one(&default, "1:21: defaults.on-lag: a reader of the port `p` skips whole telegrams (`frame: dsmr`)", "skip");
 }
 
+/// A listener with these keys, which begin at 5:38, or at 5:41 with telnet.
+fn listener(protocol: &str, keys: &str) -> String {
+    address("0").replace("raw", protocol).replace("address: 0", &format!("address: 0, {keys}"))
+}
+
+#[test]
+fn what_only_telnet_has_is_refused_on_a_raw_listener() {
+    for (keys, key, column) in [
+        ("rfc2217: true", "rfc2217", 47),
+        ("notify: true", "notify", 46),
+        ("signature: x", "signature", 49),
+        ("break-on-sync: on", "break-on-sync", 53),
+        ("enter: cr", "enter", 45),
+    ] {
+        let first_line = format!(
+            "5:{column}: ports.p.listen[0].{key}: a raw listener has no `{key}`: it hands over the bytes and nothing else"
+        );
+        one(&listener("raw", keys), &first_line, "protocol: telnet");
+    }
+    let default = port("enter: cr\nsignature: x\nbreak-on-sync: yes");
+    assert!(load_str("x.yaml", &default).is_ok(), "on the port it is a default that raw listeners pass by");
+}
+
+#[test]
+fn words_for_telnet_that_are_wrong_are_shown_with_those_that_are_right() {
+    for (keys, first_line, help) in [
+        ("rfc2217: maybe", "50: ports.p.listen[0].rfc2217: `maybe` is neither true nor false", "true or false"),
+        ("enter: lf", "48: ports.p.listen[0].enter: `lf` is not possible here", "as-is or cr"),
+        ("signature: ''", "52: ports.p.listen[0].signature: the signature is empty", "1 to 255"),
+        (
+            r"banner: '\N \z'",
+            r"49: ports.p.listen[0].banner: `\z` is not an escape of a banner",
+            r"\N (port), \d (device)",
+        ),
+        (
+            r"banner: 'x\'",
+            "49: ports.p.listen[0].banner: the banner ends with a single backslash",
+            r"\\ for a backslash",
+        ),
+        (
+            r#"banner: "\N""#,
+            r"49: ports.p.listen[0].banner: between double quotes `\N` is a special character of YAML, not an escape of the banner",
+            r#""\\N""#,
+        ),
+        (
+            r#"banner: "\d""#,
+            "49: this is not YAML: while parsing a quoted scalar, found unknown escape character",
+            "write the backslash twice",
+        ),
+    ] {
+        one(&listener("telnet", keys), &format!("5:{first_line}"), help);
+    }
+    let long = listener("telnet", &format!("signature: {}", "x".repeat(256)));
+    one(&long, "5:52: ports.p.listen[0].signature: the signature is longer than 255 bytes", "255");
+    one(
+        &address("0").replace("raw", "telnett"),
+        "5:21: ports.p.listen[0].protocol: `telnett` is not possible here",
+        "`telnet`",
+    );
+}
+
+#[test]
+fn a_banner_does_not_stand_before_telegrams_on_a_raw_listener() {
+    let message = "readers of telegrams on a raw listener get nothing else: no banner";
+    let on_port = port("frame: dsmr\nbanner: hello");
+    one(&on_port, &format!("6:13: ports.p.banner: {message}"), "banner: \"\"");
+    let on_listener = listener("raw", "banner: hello") + "    frame: dsmr\n";
+    one(&on_listener, &format!("5:46: ports.p.listen[0].banner: {message}"), "remove");
+    for allowed in [
+        on_port.replace("raw", "telnet"),
+        on_port.replace("address: 0", "address: 0, banner: ''"),
+        on_port.replace("dsmr", "none"),
+        format!("defaults: {{ banner: hello }}\n{}", port("frame: dsmr")),
+    ] {
+        assert!(load_str("x.yaml", &allowed).is_ok(), "{allowed}");
+    }
+}
+
+#[test]
+fn what_the_control_socket_cannot_be_is_refused() {
+    let long = format!("/run/{}", "x".repeat(103));
+    for (keys, first_line, help) in [
+        ("sockett: /x", "12: control.sockett: unknown key", "did you mean `socket`?"),
+        ("socket: run/x", "20: control.socket: `run/x` is not a full path", "/run/sermux/control.sock"),
+        (&format!("socket: {long}"), "20: control.socket: the path of a socket has at most 107 bytes", "shorter"),
+        ("group: ''", "19: control.group: `` cannot be the name of a group", "getent group"),
+        ("group: a b", "19: control.group: `a b` cannot be the name of a group", "getent group"),
+        (
+            "mode: 0660",
+            "18: control.mode: `0660` without quotes is octal in YAML 1.1 and decimal in YAML 1.2",
+            "quote it: \"0660\"",
+        ),
+        (
+            "mode: 660",
+            "18: control.mode: `660` without quotes is octal in YAML 1.1 and decimal in YAML 1.2",
+            "quote it: \"0660\"",
+        ),
+        (
+            "mode: 0o660",
+            "18: control.mode: `0o660` without quotes is octal in YAML 1.1 and decimal in YAML 1.2",
+            "\"0660\"",
+        ),
+        ("mode: '0680'", "18: control.mode: `0680` are not access rights", "\"0660\""),
+        ("mode: '1777'", "18: control.mode: `1777` are not access rights", "\"0660\""),
+        ("mode: rw", "18: control.mode: `rw` is not an octal number", "\"0660\""),
+        ("mode: '0060'", "18: control.mode: with `0060` not even the owner could use the socket", "\"0600\""),
+    ] {
+        one(&format!("control: {{ {keys} }}\nports: {{}}\n"), &format!("1:{first_line}"), help);
+    }
+    one("control: never\nports: {}\n", "1:10: control: a mapping is needed here, not a single value", "`off`");
+}
+
 #[test]
 fn two_listeners_on_one_address_are_refused() {
     let two = |a: &str, b: &str| {
@@ -358,6 +468,30 @@ fn two_listeners_on_one_address_are_refused() {
     }
     let disabled = two("1", "1").replacen("{ device", "{ enable: no, device", 1);
     assert!(load_str("x.yaml", &disabled).is_ok(), "a port that is not enabled is in nobody's way");
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    let warnings = load_str("x.yaml", text).unwrap_or_else(|faults| panic!("{faults}")).warnings;
+    warnings.iter().map(|warning| warning.to_string().lines().next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn control_without_words_for_it_is_allowed_with_a_warning() {
+    let expected = |place: &str| format!("x.yaml:{place}: `control` on a raw listener is no more than `read-write`");
+    let on_listener = listener("raw", "access: control");
+    assert_eq!(warnings(&on_listener), [expected("5:46: ports.p.listen[0].access")]);
+    let on_port = port("access: control");
+    assert_eq!(warnings(&on_port), [expected("5:13: ports.p.access")]);
+    assert!(warnings(&on_port.replace("raw", "telnet")).is_empty());
+    let mixed = on_port.replace("}]", "}, { protocol: telnet, address: 0 }]");
+    assert!(warnings(&mixed).is_empty(), "the default is meant for the other one");
+}
+
+#[test]
+fn a_control_socket_for_everybody_is_allowed_with_a_warning() {
+    let mode = |mode: &str| warnings(&format!("control: {{ mode: '{mode}' }}\nports: {{}}\n"));
+    assert_eq!(mode("0666"), ["x.yaml:1:18: control.mode: everybody on this machine may command the ports"]);
+    assert!(mode("0660").is_empty());
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
-    profile, Access, Address, Config, Crc, Device, Frame, Keepalive, LogFormat, LogLevel, Modem, OnLag, Port, Sim,
-    Write,
+    profile, Access, Address, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, LogFormat,
+    LogLevel, Modem, OnLag, Port, Protocol, Sim, Telnet, Write,
 };
 use sermux_port_config::line::FlowControl;
 use sermux_port_config::signal::Output;
@@ -73,6 +73,51 @@ fn the_short_form_of_a_line_is_complete() {
 #[test]
 fn a_port_that_nobody_writes_to_is_read_only() {
     assert_eq!(port("write: none").listen[0].access, Access::ReadOnly);
+}
+
+#[test]
+fn telnet_is_as_the_documentation_says_and_a_port_may_have_defaults_for_it() {
+    let listen = |protocol: &str| format!("listen: [{{ {protocol}, address: 0 }}]");
+    let plain = port_below("", &listen("protocol: telnet")).listen[0].clone();
+    let telnet = Telnet {
+        rfc2217: false,
+        signature: format!("sermux {} p", env!("CARGO_PKG_VERSION")),
+        break_on_sync: false,
+        enter: Enter::AsIs,
+        notify: false,
+    };
+    assert_eq!((plain.protocol, plain.access), (Protocol::Telnet(telnet.clone()), Access::ReadWrite));
+    assert!(plain.banner.is_empty());
+
+    let rfc2217 = listen("protocol: telnet, rfc2217: true");
+    let control = port_below("", &rfc2217).listen[0].clone();
+    assert_eq!(control.access, Access::Control);
+    assert_eq!(control.protocol, Protocol::Telnet(Telnet { rfc2217: true, ..telnet }));
+    assert_eq!(port_below("", &format!("write: none, {rfc2217}")).listen[0].access, Access::ReadOnly);
+
+    let top = "defaults: { signature: lab, enter: cr, banner: 'to \\N' }";
+    let keys = "break-on-sync: yes, listen: [{ protocol: telnet, address: 0, enter: as-is, notify: on }, { protocol: raw, address: 0 }]";
+    let both = port_below(top, keys).listen;
+    let expected =
+        Telnet { rfc2217: false, signature: "lab".into(), break_on_sync: true, enter: Enter::AsIs, notify: true };
+    assert_eq!(both[0].protocol, Protocol::Telnet(expected));
+    assert_eq!(both[1].protocol, Protocol::Raw);
+    assert_eq!(both.iter().map(|listener| listener.banner.as_str()).collect::<Vec<_>>(), ["to \\N", "to \\N"]);
+}
+
+#[test]
+fn the_control_socket_is_on_unless_it_is_off() {
+    let control = |text: &str| config(&format!("{text}\nports: {{}}\n")).control;
+    let usual = Control { socket: ControlSocket::Usual, group: None, mode: 0o660 };
+    for text in ["", "control:", "control: {}", "control: on"] {
+        assert_eq!(control(text), Some(usual.clone()), "{text}");
+    }
+    for text in ["control: off", "control: false", "control: 'no'"] {
+        assert_eq!(control(text), None, "{text}");
+    }
+    let all = control("control: { socket: /run/x.sock, group: lab, mode: \"600\" }");
+    let path = ControlSocket::Path("/run/x.sock".into());
+    assert_eq!(all, Some(Control { socket: path, group: Some("lab".into()), mode: 0o600 }));
 }
 
 #[test]

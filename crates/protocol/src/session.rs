@@ -1,13 +1,16 @@
 //! The protocol state of one client.
 
-/// What a client's protocol makes of its bytes: the one thing the hub asks, whatever the client speaks.
+use crate::telnet::{Offer, Telnet};
+
+/// What a client's protocol makes of its bytes.
 ///
-/// A session answers one question: which of the bytes that a client sent are data for the line? It holds no bytes and
-/// knows nothing of rights: whether the data may be written at all is the hub's to decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// It knows nothing of rights: whether its data may be written, or its requests carried out, is the hub's to decide.
+#[derive(Debug)]
 pub enum Session {
     /// Bytes as they are, in both directions.
     Raw,
+    /// Telnet, with RFC 2217 if that is offered.
+    Telnet(Box<Telnet>),
 }
 
 impl Session {
@@ -16,22 +19,8 @@ impl Session {
         Session::Raw
     }
 
-    /// The data for the line in what the client sent. Any split of the client's bytes yields the same data.
-    pub fn decode<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
-        match self {
-            Session::Raw => input,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_raw_client_writes_every_byte_as_it_is() {
-        let every_byte: Vec<u8> = (0..=255).collect();
-        assert_eq!(Session::raw().decode(&every_byte), every_byte);
-        assert_eq!(Session::raw().decode(&[]), b"");
+    /// The session of a client on a telnet listener.
+    pub fn telnet(offer: Offer) -> Self {
+        Session::Telnet(Box::new(Telnet::new(offer)))
     }
 }

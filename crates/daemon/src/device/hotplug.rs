@@ -145,7 +145,7 @@ impl Watch {
     fn start() -> std::io::Result<Arc<Self>> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         // `Inotify` cannot be registered itself: it has no raw descriptor to show.
-        let readable = sys::watch(inotify.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
+        let readable = sys::watch(Arc::new(inotify.as_fd().try_clone_to_owned()?), Interest::READABLE)?;
         let state = State { inotify, folders: HashMap::new(), waiting: Slab::new(), said_limit: false };
         let shared = Arc::new(Shared(Mutex::new(state)));
         let reader = tokio::spawn(read(readable, Arc::downgrade(&shared))).abort_handle();
@@ -208,7 +208,7 @@ impl Name {
 }
 
 /// Hands events to those they concern, for as long as there is a watch.
-async fn read(readable: AsyncFd<OwnedFd>, shared: Weak<Shared>) {
+async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<Shared>) {
     while let Ok(mut readiness) = readable.readable().await {
         let Some(shared) = shared.upgrade() else { return };
         let mut woken = Vec::new();

@@ -22,6 +22,7 @@ use sermux_port_config::config::{Device, Port};
 
 pub use control::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub use open_error::OpenError;
+pub use termios::differences;
 
 /// One open line.
 pub trait Line: Send + fmt::Debug {
@@ -71,7 +72,7 @@ pub struct Opened {
 pub struct Report {
     /// Read back from the device; what it does not carry stands here as it was asked for.
     pub snapshot: Snapshot,
-    /// Where the device does something else than was asked: "asked 250000 baud, the line runs at 115200".
+    /// Where the device does something else than was asked, see [`differences`].
     pub differences: Vec<String>,
     /// What has no wire here and so makes no difference to the device.
     pub not_carried: Vec<NotCarried>,

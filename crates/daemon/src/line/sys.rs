@@ -3,10 +3,13 @@
 //! All go through libc's `ioctl`, so that tests which look at it see them.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::sync::Arc;
 
 use libc::c_int;
 use nix::errno::Errno;
+use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
@@ -16,13 +19,6 @@ pub(super) enum Lock {
     Exclusive,
     Shared,
     None,
-}
-
-/// Which of a tty's queues TCFLSH empties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Queue {
-    Input,
-    Output,
 }
 
 /// Takes over the descriptor of something that gives it away.
@@ -41,8 +37,9 @@ pub(crate) fn handed_over() -> io::Result<Vec<OwnedFd>> {
 }
 
 /// Puts a descriptor under the watch of the runtime that the caller is in.
-pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open for as long as it lives, always tells the same number, and the `AsyncFd` owns it.
+pub(crate) fn watch(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: an `OwnedFd` is open for as long as it lives and always tells the same number; nobody can take it out of
+    // an `Arc` that the `AsyncFd` has a share in.
     Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }
 
@@ -91,6 +88,11 @@ pub(super) fn drop_outputs(fd: impl AsFd, outputs: c_int) -> nix::Result<()> {
     int(fd.as_fd(), libc::TIOCMBIC, outputs).map(drop)
 }
 
+/// Sets all modem control outputs at once (TIOCMSET); `lines` are those of [`modem_lines`] with changes.
+pub(super) fn set_modem_lines(fd: impl AsFd, lines: c_int) -> nix::Result<()> {
+    int(fd.as_fd(), libc::TIOCMSET, lines).map(drop)
+}
+
 /// The modem lines (TIOCMGET).
 pub(super) fn modem_lines(fd: impl AsFd) -> nix::Result<c_int> {
     int(fd.as_fd(), libc::TIOCMGET, 0)
@@ -121,11 +123,27 @@ pub(super) fn clear_exclusive(fd: impl AsFd) -> nix::Result<()> {
     plain(fd.as_fd(), libc::TIOCNXCL, 0)
 }
 
-/// Throws away what waits in a tty's queue (TCFLSH).
-pub(super) fn purge(fd: impl AsFd, queue: Queue) -> nix::Result<()> {
-    let selector = match queue {
-        Queue::Input => libc::TCIFLUSH,
-        Queue::Output => libc::TCOFLUSH,
+/// Whether the transmitter has sent all that it was given, shift register included (TIOCSERGETLSR).
+pub(super) fn transmitter_is_empty(fd: impl AsFd) -> nix::Result<bool> {
+    int(fd.as_fd(), libc::TIOCSERGETLSR, 0).map(|status| status & TIOCSER_TEMT != 0)
+}
+
+/// Begins a break (TIOCSBRK). The kernel first waits, without limit, for output that has not left.
+pub(super) fn begin_break_blocking(fd: impl AsFd) -> nix::Result<()> {
+    plain(fd.as_fd(), libc::TIOCSBRK, 0)
+}
+
+/// Ends a break (TIOCCBRK).
+pub(super) fn end_break(fd: impl AsFd) -> nix::Result<()> {
+    plain(fd.as_fd(), libc::TIOCCBRK, 0)
+}
+
+/// Throws away what waits in a tty's queues (TCFLSH).
+pub(super) fn purge(fd: impl AsFd, queues: Purge) -> nix::Result<()> {
+    let selector = match queues {
+        Purge::Rx => libc::TCIFLUSH,
+        Purge::Tx => libc::TCOFLUSH,
+        Purge::Both => libc::TCIOFLUSH,
     };
     plain(fd.as_fd(), libc::TCFLSH, selector)
 }
@@ -191,6 +209,34 @@ pub(super) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()
     Errno::result(result).map(drop)
 }
 
+/// `struct serial_icounter_struct` of linux/serial.h: what the driver has counted since it found the device. Counters
+/// wrap, and are read as what they are counted in, not as the header's int.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) cts: u32,
+    pub(super) dsr: u32,
+    pub(super) rng: u32,
+    pub(super) dcd: u32,
+    rx: u32,
+    tx: u32,
+    pub(super) frame: u32,
+    pub(super) overrun: u32,
+    pub(super) parity: u32,
+    pub(super) brk: u32,
+    pub(super) buf_overrun: u32,
+    reserved: [u32; 9],
+}
+
+/// What the driver has counted (TIOCGICOUNT).
+pub(super) fn counts(fd: impl AsFd) -> nix::Result<Counts> {
+    let mut counts = Counts::default();
+    // SAFETY: TIOCGICOUNT writes one `struct serial_icounter_struct`, of which `Counts` is the mirror (size held by a
+    // test), and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGICOUNT, &raw mut counts) };
+    Errno::result(result).map(|_| counts)
+}
+
 /// Bytes that a socket has sent or will send and the peer has not acknowledged (SIOCOUTQ of linux/sockios.h; tcp(7),
 /// unix(7)).
 pub(crate) fn socket_unacknowledged(socket: impl AsFd) -> io::Result<usize> {
@@ -202,6 +248,17 @@ pub(crate) fn socket_unacknowledged(socket: impl AsFd) -> io::Result<usize> {
 /// EINVAL or ENOTTY.
 pub(crate) fn socket_unsent(socket: impl AsFd) -> io::Result<usize> {
     Ok(int(socket.as_fd(), SIOCOUTQNSD, 0).map(count)?)
+}
+
+/// The broken-down local time of seconds since 1970 (localtime_r(3)); the epoch itself when there is none.
+pub(crate) fn local_time(seconds: i64) -> libc::tm {
+    let mut local = MaybeUninit::<libc::tm>::zeroed();
+    // time_t has 32 bits on some machines.
+    let seconds = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+    // SAFETY: reads one `time_t` and writes one `struct tm`, which is what the pointers are to, and keeps neither.
+    let _ = unsafe { libc::localtime_r(&raw const seconds, local.as_mut_ptr()) };
+    // SAFETY: all bits zero are a `struct tm` (numbers, and a pointer that may be null), whether it was written or not.
+    unsafe { local.assume_init() }
 }
 
 /// Locks or unlocks flags of a pty's settings (TIOCSLCKTRMIOS), so that a pty plays a driver that keeps a flag of its
@@ -237,6 +294,9 @@ fn count(value: c_int) -> usize {
 /// linux/sockios.h; written out because libc types it as `c_ulong`, which musl's `ioctl` does not take.
 const SIOCOUTQNSD: libc::Ioctl = 0x894B;
 
+/// linux/serial.h: "Transmitter physically empty"
+const TIOCSER_TEMT: c_int = 1;
+
 /// linux/tty_flags.h: ASYNC_LOW_LATENCY, "Request low latency behaviour".
 pub(super) const ASYNC_LOW_LATENCY: c_int = 1 << 13;
 
@@ -252,6 +312,12 @@ mod tests {
     fn the_mirror_of_serial_struct_is_as_large_as_the_kernels() {
         let expected = if cfg!(target_pointer_width = "64") { 72 } else { 60 };
         assert_eq!(size_of::<SerialStruct>(), expected);
+    }
+
+    /// `sizeof(struct serial_icounter_struct)`: 11 counters and 9 reserved.
+    #[test]
+    fn the_mirror_of_the_counters_is_as_large_as_the_kernels() {
+        assert_eq!(size_of::<Counts>(), 80);
     }
 
     #[test]

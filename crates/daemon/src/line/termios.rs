@@ -100,7 +100,7 @@ pub(super) fn read_back(actual: &termios2, asked: &LineSettings) -> LineSettings
     };
     LineSettings {
         // 0 is "hung up" (B0), which is never asked for.
-        baud: BaudRate::new(actual.c_ospeed).unwrap_or(asked.baud),
+        baud: BaudRate::new(speed(actual)).unwrap_or(asked.baud),
         data_bits,
         parity,
         stop_bits,
@@ -108,23 +108,37 @@ pub(super) fn read_back(actual: &termios2, asked: &LineSettings) -> LineSettings
     }
 }
 
-/// What differs between what was asked and what the line has, in words.
-pub(super) fn differences(asked: &LineSettings, actual: &LineSettings) -> Vec<String> {
+/// What differs between the settings that were asked for and those that the line has, each with the port's key, what
+/// was wanted and what there is: `line.baud: asked 250000, the line runs at 115200`. Behind a semicolon the reason, where
+/// one is likely.
+#[must_use]
+pub fn differences(asked: &LineSettings, actual: &LineSettings) -> Vec<String> {
     let mut differences = Vec::new();
     if asked.baud != actual.baud {
-        differences.push(format!("asked {} baud, the line runs at {}", asked.baud, actual.baud));
+        let usual_clock = asked.baud.get() > USUAL_MAXIMUM && actual.baud.get() <= USUAL_MAXIMUM;
+        let hint = if usual_clock { "; a 16550 with the usual clock goes up to 115200" } else { "" };
+        differences.push(format!("line.baud: asked {}, the line runs at {}{hint}", asked.baud, actual.baud));
     }
     if asked.data_bits != actual.data_bits {
-        differences.push(format!("asked {} data bits, the line has {}", asked.data_bits, actual.data_bits));
+        let few = matches!(asked.data_bits, DataBits::Five | DataBits::Six);
+        let hint = if few { "; FTDI and most USB adapters have 7 and 8 alone" } else { "" };
+        differences.push(format!("line.data-bits: asked {}, the line has {}{hint}", asked.data_bits, actual.data_bits));
     }
     if asked.parity != actual.parity {
-        differences.push(format!("asked parity {}, the line has {}", asked.parity, actual.parity));
+        let sticky = matches!(asked.parity, Parity::Mark | Parity::Space);
+        let hint = if sticky { "; not every driver has mark and space" } else { "" };
+        differences.push(format!("line.parity: asked {}, the line has {}{hint}", asked.parity, actual.parity));
     }
     if asked.stop_bits != actual.stop_bits {
-        differences.push(format!("asked stop bits {}, the line has {}", asked.stop_bits, actual.stop_bits));
+        let half = asked.stop_bits == StopBits::OnePointFive;
+        let hint = if half { "; 1.5 go with 5 data bits alone" } else { "" };
+        differences.push(format!("line.stop-bits: asked {}, the line has {}{hint}", asked.stop_bits, actual.stop_bits));
     }
     if asked.flow_control != actual.flow_control {
-        differences.push(format!("asked flow control {}, the line has {}", asked.flow_control, actual.flow_control));
+        let dtr_dsr = asked.flow_control == FlowControl::DtrDsr;
+        let hint = if dtr_dsr { "; Linux has no dtr-dsr for any device" } else { "" };
+        let (asked, actual) = (asked.flow_control, actual.flow_control);
+        differences.push(format!("line.flow-control: asked {asked}, the line has {actual}{hint}"));
     }
     differences
 }
@@ -156,11 +170,22 @@ pub(super) fn same_bytes(before: &termios2, after: &termios2) -> bool {
         && before.c_lflag == after.c_lflag
 }
 
+/// The speed by its name, if it has one: a driver whose divisor comes close (2 %) keeps the name and puts what it really
+/// runs at into c_ospeed, such as 115385 (a CP2102N's 115200). Who asked for 115200 has got it; clients refuse anything
+/// else as an answer.
+fn speed(actual: &termios2) -> u32 {
+    let bits = actual.c_cflag & libc::CBAUD;
+    NAMED_SPEEDS.iter().find(|(_, named)| *named == bits).map_or(actual.c_ospeed, |(named, _)| *named)
+}
+
 /// The speed in c_cflag: a name where the kernel has one, so that programs which do not know termios2 (stty) see it
 /// too, else BOTHER.
 fn speed_bits(baud: u32) -> speed_t {
     NAMED_SPEEDS.iter().find(|(named, _)| *named == baud).map_or(libc::BOTHER, |(_, bits)| *bits)
 }
+
+/// The fastest rate of a UART with the clock that the first PCs had, 1.8432 MHz.
+const USUAL_MAXIMUM: u32 = 115_200;
 
 /// DC1 and DC3: what a far end with XON/XOFF sends and expects.
 const XON: libc::cc_t = 0x11;
@@ -274,13 +299,25 @@ mod tests {
         assert_eq!(
             differences(&asked.settings, &actual),
             [
-                "asked 250000 baud, the line runs at 115200",
-                "asked 6 data bits, the line has 8",
-                "asked parity mark, the line has none",
-                "asked stop bits 1.5, the line has 2",
-                "asked flow control dtr-dsr, the line has none",
+                "line.baud: asked 250000, the line runs at 115200; a 16550 with the usual clock goes up to 115200",
+                "line.data-bits: asked 6, the line has 8; FTDI and most USB adapters have 7 and 8 alone",
+                "line.parity: asked mark, the line has none; not every driver has mark and space",
+                "line.stop-bits: asked 1.5, the line has 2; 1.5 go with 5 data bits alone",
+                "line.flow-control: asked dtr-dsr, the line has none; Linux has no dtr-dsr for any device",
             ]
         );
+    }
+
+    #[test]
+    fn a_rate_that_comes_close_goes_by_its_name_and_one_without_a_name_as_it_is() {
+        let asked = line("115200");
+        let mut actual = wanted(&blank(), &asked, &MODEM);
+        actual.c_ospeed = 115_385;
+        assert_eq!(read_back(&actual, &asked.settings), asked.settings);
+        let asked = line("250000");
+        let mut actual = wanted(&blank(), &asked, &MODEM);
+        actual.c_ospeed = 249_600;
+        assert_eq!(read_back(&actual, &asked.settings).baud.get(), 249_600);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! Linux raises DTR and RTS at each open, before anybody can stop it: `off` drops them as soon as the descriptor is
 //! there.
 
+mod control;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -17,15 +19,15 @@ use std::task::{ready, Context, Poll};
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::stat::{fstat, major, stat, FileStat, Mode};
-use sermux_port_config::config::{Modem, Port};
-use sermux_port_config::line::{FlowControl, LineSettings};
-use sermux_port_config::signal::Output;
+use sermux_port_config::config::Port;
+use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
+use self::control::TtyControl;
 use super::open_error::kind_of;
-use super::sys::{self, Lock, Queue};
-use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Operation, Report, Snapshot, Watch};
+use super::sys::{self, Lock};
+use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Report, Watch};
 
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
@@ -33,25 +35,15 @@ const WATCH_ROOM_FOR: u8 = 64;
 /// An open tty with its settings applied.
 #[derive(Debug)]
 pub struct TtyLine {
-    /// Watched for reading only.
-    fd: AsyncFd<OwnedFd>,
+    /// Watched for reading only. Shared with operations that are under way, and with nobody else.
+    fd: AsyncFd<Arc<OwnedFd>>,
     /// The same open tty watched for writing, from the first write that blocked until some that did not: a tty tells
     /// of room after each piece that leaves, and each time would wake the task for nothing.
-    room: Option<AsyncFd<OwnedFd>>,
+    room: Option<AsyncFd<Arc<OwnedFd>>>,
     /// Whole writes in a row since one blocked.
     whole_writes: u8,
     is_pty: bool,
-    can_wait: bool,
-    snapshot: Snapshot,
-}
-
-#[derive(Debug)]
-struct Provisional(Snapshot);
-
-impl Control for Provisional {
-    fn carry_out(&self, _: &Operation) -> io::Result<Snapshot> {
-        Ok(self.0)
-    }
+    control: Arc<TtyControl>,
 }
 
 /// Opens a tty, claims it and applies a port's settings.
@@ -68,8 +60,8 @@ pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenErro
         Errno::ENOTTY => OpenError::NotATty { path: path.to_owned(), what: "another kind of device" },
         errno => OpenError::other(path, "it does not tell its settings (is there hardware behind it?)", errno),
     })?;
-    let mut line = looked_at.claim(path, port)?;
-    let report = line.set_up(&before, port).map_err(|(doing, errno)| match errno {
+    let fd = Arc::new(looked_at.claim(path, port)?);
+    let (line, report) = TtyLine::set_up(fd, &before, port).map_err(|(doing, errno)| match errno {
         Errno::ENODEV | Errno::ENXIO => OpenError::Absent { path: path.to_owned() },
         errno => OpenError::other(path, doing, errno),
     })?;
@@ -115,7 +107,7 @@ impl Line for TtyLine {
                 Some(room) => Some(ready!(room.poll_write_ready(cx))?),
                 None => None,
             };
-            match nix::unistd::write(&self.fd, buf) {
+            match nix::unistd::write(self.fd.get_ref(), buf) {
                 // Readiness stays after a part: a signal also cuts a write short, with room left and so no edge to
                 // come.
                 Ok(n) => {
@@ -131,7 +123,7 @@ impl Line for TtyLine {
                     Some(readiness) => readiness.clear_ready(),
                     None => {
                         let same = self.fd.get_ref().try_clone()?;
-                        self.room = Some(sys::watch(same, Interest::WRITABLE)?);
+                        self.room = Some(sys::watch(Arc::new(same), Interest::WRITABLE)?);
                         self.whole_writes = 0;
                     }
                 },
@@ -151,11 +143,11 @@ impl Line for TtyLine {
     }
 
     fn can_wait(&self) -> bool {
-        self.can_wait
+        self.control.can_wait()
     }
 
     fn control(&self) -> Arc<dyn Control> {
-        Arc::new(Provisional(self.snapshot))
+        Arc::clone(&self.control) as Arc<dyn Control>
     }
 
     fn watch(&mut self, _: Watch) {}
@@ -173,101 +165,55 @@ impl Drop for TtyLine {
         // 8250 and FTDI wait up to 30 s (`closing_wait`) in close for output that cannot leave. A pty does not wait,
         // and its far end can still read what was written to it, so there the purge would only lose bytes.
         if !self.is_pty {
-            let _ = sys::purge(&self.fd, Queue::Output);
+            let _ = sys::purge(self.fd.get_ref(), Purge::Tx);
         }
     }
 }
 
 impl TtyLine {
     /// Applies everything and reads it back. An error says what was being done.
-    fn set_up(&mut self, before: &libc::termios2, port: &Port) -> Result<Report, (&'static str, Errno)> {
+    fn set_up(
+        fd: Arc<OwnedFd>,
+        before: &libc::termios2,
+        port: &Port,
+    ) -> Result<(TtyLine, Report), (&'static str, Errno)> {
+        let node = fstat(&fd).map_err(|errno| ("cannot be looked at", errno))?;
+        let is_pty = is_pty(&node);
         // serialport leaves it blocking.
-        fcntl(&self.fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-            .map_err(|errno| ("cannot be made non-blocking", errno))?;
-        let has_modem_control = self.set_outputs(&port.modem).map_err(|errno| ("dtr and rts cannot be set", errno))?;
-
-        let wanted = termios::wanted(before, &port.line, &port.modem);
-        sys::set_termios2(&self.fd, &wanted).map_err(|errno| ("settings refused", errno))?;
-        let actual = sys::termios2(&self.fd).map_err(|errno| ("its settings cannot be read back", errno))?;
+        fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|errno| ("cannot be made non-blocking", errno))?;
+        let (control, wanted) = TtyControl::set_up(&fd, is_pty, before, &port.line, &port.modem)?;
+        let actual = sys::termios2(&fd).map_err(|errno| ("its settings cannot be read back", errno))?;
 
         // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by
         // a cooked tty: not what the far end sent. When the old settings were the same ones, those bytes are good,
         // and they stay. A pty has no wire, so nothing on it is garbage.
-        if !self.is_pty && !termios::same_bytes(before, &actual) {
-            let thrown_away = sys::unread(&self.fd).unwrap_or(0);
-            let _ = sys::purge(&self.fd, Queue::Input);
+        if !is_pty && !termios::same_bytes(before, &actual) {
+            let thrown_away = sys::unread(&fd).unwrap_or(0);
+            let _ = sys::purge(&fd, Purge::Rx);
             if thrown_away > 0 {
                 tracing::debug!(thrown_away, "bytes came in before the line was set");
             }
         }
-        if !self.is_pty {
-            self.set_low_latency(port.line.low_latency);
+        if !is_pty {
+            set_low_latency(&fd, port.line.low_latency);
         }
 
-        let asked = &port.line.settings;
-        let mut in_force = termios::read_back(&actual, asked);
+        let snapshot = control.look(&fd).map_err(|errno| ("cannot be read back", errno))?;
         let mut not_carried = Vec::new();
-        if self.is_pty {
-            // A pty drops both; they are kept and answered as commanded.
-            in_force = LineSettings { data_bits: asked.data_bits, parity: asked.parity, ..in_force };
+        if is_pty {
             not_carried.extend([NotCarried::DataBits, NotCarried::Parity]);
         }
-        if !has_modem_control {
+        if !control.has_modem_lines() {
             not_carried.push(NotCarried::ModemControl);
         }
-        let mut differences = termios::differences(asked, &in_force);
+        let mut differences = termios::differences(&port.line.settings, &snapshot.settings);
         differences.extend(termios::stubborn_flags(&wanted, &actual));
-        self.can_wait = self.is_pty || in_force.flow_control != FlowControl::None;
-        let rdev = fstat(&self.fd).ok().map(|node| node.st_rdev);
-        self.snapshot.settings = in_force;
-        Ok(Report { snapshot: self.snapshot, differences, not_carried, rdev })
-    }
+        let report = Report { snapshot, differences, not_carried, rdev: Some(node.st_rdev) };
 
-    /// Raises, drops or leaves DTR and RTS. `false`: there are none here.
-    fn set_outputs(&self, modem: &Modem) -> nix::Result<bool> {
-        if self.is_pty {
-            return Ok(false);
-        }
-        let (mut up, mut down) = (0, 0);
-        for (bit, output) in [(libc::TIOCM_DTR, modem.dtr), (libc::TIOCM_RTS, modem.rts)] {
-            match output {
-                Output::On => up |= bit,
-                Output::Off => down |= bit,
-                Output::Keep => {}
-            }
-        }
-        match self.change_outputs(up, down) {
-            Ok(()) => Ok(true),
-            Err(Errno::ENOTTY | Errno::EINVAL) => Ok(false),
-            Err(errno) => Err(errno),
-        }
-    }
-
-    fn change_outputs(&self, up: libc::c_int, down: libc::c_int) -> nix::Result<()> {
-        // First what must not be up: it has been since the open.
-        if down != 0 {
-            sys::drop_outputs(&self.fd, down)?;
-        }
-        if up != 0 {
-            sys::raise(&self.fd, up)?;
-        }
-        sys::modem_lines(&self.fd).map(drop)
-    }
-
-    /// ASYNC_LOW_LATENCY, which stays with the device from one open to the next, so it is set or cleared. Most
-    /// drivers have none.
-    fn set_low_latency(&self, on: bool) {
-        let result = sys::serial(&self.fd).and_then(|mut serial| {
-            let flags = if on { serial.flags | sys::ASYNC_LOW_LATENCY } else { serial.flags & !sys::ASYNC_LOW_LATENCY };
-            if flags == serial.flags {
-                return Ok(());
-            }
-            serial.flags = flags;
-            sys::set_serial(&self.fd, &serial)
-        });
-        if let Err(errno) = result {
-            tracing::debug!(%errno, "the driver has no low-latency flag");
-        }
+        let fd = sys::watch(fd, Interest::READABLE)
+            .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
+        let line = TtyLine { fd, room: None, whole_writes: 0, is_pty, control: Arc::new(control) };
+        Ok((line, report))
     }
 
     /// Registers the waker for what comes next, without a system call.
@@ -276,6 +222,22 @@ impl TtyLine {
         if self.fd.poll_read_ready(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
+    }
+}
+
+/// ASYNC_LOW_LATENCY, which stays with the device from one open to the next, so it is set or cleared. Most
+/// drivers have none.
+fn set_low_latency(fd: &OwnedFd, on: bool) {
+    let result = sys::serial(fd).and_then(|mut serial| {
+        let flags = if on { serial.flags | sys::ASYNC_LOW_LATENCY } else { serial.flags & !sys::ASYNC_LOW_LATENCY };
+        if flags == serial.flags {
+            return Ok(());
+        }
+        serial.flags = flags;
+        sys::set_serial(fd, &serial)
+    });
+    if let Err(errno) = result {
+        tracing::debug!(%errno, "the driver has no low-latency flag");
     }
 }
 
@@ -313,7 +275,7 @@ impl Look {
     }
 
     /// Opens the device through serialport, with its lock and TIOCEXCL.
-    fn claim(self, path: &Path, port: &Port) -> Result<TtyLine, OpenError> {
+    fn claim(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
         let fd = match open_through_serialport(path, port) {
             Ok(fd) => fd,
             Err(error) if error.kind() == tokio_serial::ErrorKind::NoDevice => {
@@ -327,17 +289,12 @@ impl Look {
                 self.claim_as_is(path, port)?
             }
         };
-        let is_pty = fstat(&fd).is_ok_and(|node| is_pty(&node));
-        if is_pty {
+        if fstat(&fd).is_ok_and(|node| is_pty(&node)) {
             // A pty keeps TIOCEXCL for as long as its master lives: after a crash nobody but root could open it again.
             // The lock does for a pty, and goes with the process.
             let _ = sys::clear_exclusive(&fd);
         }
-        let fd = sys::watch(fd, Interest::READABLE).map_err(|error| OpenError::Other {
-            path: path.to_owned(),
-            what: format!("cannot be waited for: {error}"),
-        })?;
-        Ok(TtyLine { fd, room: None, whole_writes: 0, is_pty, can_wait: is_pty, snapshot: Snapshot::default() })
+        Ok(fd)
     }
 
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -33,17 +34,24 @@ impl Conn {
         }
     }
 
-    /// One write of both pieces, as one unit where the socket has room for it.
-    pub fn poll_write(&mut self, cx: &mut Context<'_>, pieces: [&[u8]; 2]) -> Poll<io::Result<usize>> {
-        let [first, second] = pieces;
+    /// One write of all pieces, as one unit where the socket has room for it.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, pieces: [&[u8]; 3]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) if second.is_empty() => Pin::new(stream).poll_write(cx, first),
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
+            Self::Tcp(stream) => match pieces {
+                [[], first, []] => Pin::new(stream).poll_write(cx, first),
+                pieces => Pin::new(stream).poll_write_vectored(cx, &pieces.map(IoSlice::new)),
+            },
             #[cfg(test)]
-            Self::Memory(stream) => {
-                let joined = [first, second].concat();
-                Pin::new(stream).poll_write(cx, &joined)
-            }
+            Self::Memory(stream) => Pin::new(stream).poll_write(cx, &pieces.concat()),
+        }
+    }
+
+    /// The address that the client connected to.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(test)]
+            Self::Memory(_) => None,
         }
     }
 

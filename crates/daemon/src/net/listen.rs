@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use super::conn::Conn;
+use crate::port::greeting;
 use crate::port::hub::Admission;
 use crate::port::{Accepted, Command, Link};
 
@@ -41,6 +42,7 @@ pub struct Offer {
     pub admission: Admission,
     keepalive: Option<Keepalive>,
     framed: bool,
+    protocol: &'static str,
 }
 
 impl Offer {
@@ -54,10 +56,12 @@ impl Offer {
                 listener: index,
                 access: listener.access,
                 max_clients: listener.max_clients,
+                notify: greeting::notifies(listener),
                 on_lag: listener.on_lag,
             },
             keepalive: listener.keepalive,
             framed: port.frame != Frame::None,
+            protocol: listener.protocol.name(),
         }
     }
 
@@ -74,7 +78,7 @@ impl Offer {
         match listener {
             Ok(listener) => {
                 let bound = listener.local_addr()?;
-                info!(port = %self.port, protocol = %"raw", address = %bound, access = %access(&self.admission),
+                info!(port = %self.port, protocol = self.protocol, address = %bound, access = %access(&self.admission),
                     "listening");
                 if !bound.ip().to_canonical().is_loopback() {
                     info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
@@ -161,6 +165,8 @@ impl Offer {
     /// All of it is inherited by accepted sockets on Linux: no system call for it per client.
     fn set_options(&self, socket: &Socket) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
+        // A Synch of telnet sends its DM as urgent data, which would be taken out of the stream (RFC 854; tcp(7)).
+        socket.set_out_of_band_inline(true)?;
         if let Some(keepalive) = self.keepalive {
             let probes = TcpKeepalive::new()
                 .with_time(keepalive.idle)
@@ -215,7 +221,7 @@ async fn bind_later(offer: &Offer) -> TcpListener {
         // Why it failed was said the first time.
         if let Ok(listener) = offer.try_bind().await {
             let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
-            info!(port = %offer.port, protocol = %"raw", address = %bound, access = %access(&offer.admission),
+            info!(port = %offer.port, protocol = offer.protocol, address = %bound, access = %access(&offer.admission),
                 "listening");
             return listener;
         }

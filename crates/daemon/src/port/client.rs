@@ -24,12 +24,14 @@ pub struct Admission {
     pub max_clients: usize,
     /// What happens when it falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// Whether it is told, in words, when the device goes and comes.
+    pub notify: bool,
 }
 
 /// What happened with one client so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientCounters {
-    /// Bytes its socket took.
+    /// Bytes of the line that its socket took.
     pub sent: u64,
     /// Bytes it sent.
     pub received: u64,
@@ -37,6 +39,8 @@ pub struct ClientCounters {
     pub refused: u64,
     /// Bytes of the line that it never got.
     pub gap: u64,
+    /// Bytes of the line that it never got because it purged them.
+    pub purged: u64,
     /// Frames of the line that it never got.
     pub skipped_frames: u64,
 }
@@ -52,6 +56,10 @@ pub(super) struct Client {
     pub(super) closing: bool,
     /// A gap was reported and its end was not.
     pub(super) in_gap: bool,
+    /// What a raw client is sent first; a telnet client's session has an outbox of its own.
+    greeting: Vec<u8>,
+    /// The offset in the tx queue behind the last byte that it sent.
+    pub(super) own_end: u64,
     pub(super) counters: ClientCounters,
 }
 
@@ -124,10 +132,19 @@ pub(super) enum Input {
 }
 
 impl Client {
-    pub(super) fn new(admission: Admission, feed: Feed) -> Self {
+    pub(super) fn new(admission: Admission, mut session: Session, greeting: &[u8], feed: Feed) -> Self {
+        let greeting = match &mut session {
+            Session::Raw => greeting.to_vec(),
+            Session::Telnet(telnet) => {
+                telnet.say(greeting);
+                Vec::new()
+            }
+        };
         Self {
             admission,
-            session: Session::raw(),
+            session,
+            greeting,
+            own_end: 0,
             feed,
             input: Input::Open,
             closing: false,
@@ -136,12 +153,34 @@ impl Client {
         }
     }
 
-    /// When a leaving client is to be closed, given what the line has taken of the tx queue.
-    pub(super) fn leaves_at(&mut self, taken: u64, now: Instant) -> Option<Instant> {
+    /// What goes to it before anything of the line.
+    pub(super) fn outbox(&self) -> &[u8] {
+        match &self.session {
+            Session::Raw => &self.greeting,
+            Session::Telnet(telnet) => telnet.outbox(),
+        }
+    }
+
+    /// Its socket took the first `n` bytes of the outbox.
+    pub(super) fn outbox_taken(&mut self, n: usize) {
+        match &mut self.session {
+            Session::Raw => drop(self.greeting.drain(..n)),
+            Session::Telnet(telnet) => telnet.outbox_taken(n),
+        }
+    }
+
+    /// Whether bytes of the line are kept from it for now, because it asked for that.
+    pub(super) fn is_suspended(&self) -> bool {
+        matches!(&self.session, Session::Telnet(telnet) if telnet.is_suspended())
+    }
+
+    /// When a leaving client is to be closed, given what the line has taken of the tx queue and whether something that
+    /// it asked for is still to be done.
+    pub(super) fn leaves_at(&mut self, taken: u64, waits: bool, now: Instant) -> Option<Instant> {
         let Input::Leaving { after, at, deadline } = &mut self.input else {
             return None;
         };
-        if at.is_none() && taken >= *after {
+        if at.is_none() && taken >= *after && !waits {
             *at = Some(now + LAST_WORDS);
         }
         Some(at.unwrap_or(*deadline))

@@ -1,5 +1,7 @@
 //! The driver with a line and connections in memory, on a clock that stands still until everybody waits.
 
+mod control;
+
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -36,6 +38,7 @@ fn status() -> Arc<Status> {
 struct Rig {
     port: Arc<Port>,
     link: Link,
+    status: Arc<Status>,
     task: JoinHandle<()>,
     devices: Arc<Mutex<Devices>>,
 }
@@ -57,8 +60,9 @@ impl Rig {
             let opened = devices.plugged.pop_front();
             Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
         });
-        let (driver, link) = Driver::new("p", Arc::clone(&port), opener, status());
-        Self { port, link, task: tokio::spawn(driver), devices }
+        let status = status();
+        let (driver, link) = Driver::new("p", Arc::clone(&port), opener, Arc::clone(&status));
+        Self { port, link, status, task: tokio::spawn(driver), devices }
     }
 
     /// The next try to open the device finds this.
@@ -82,6 +86,7 @@ impl Rig {
             access: listener.access,
             max_clients: listener.max_clients,
             on_lag: listener.on_lag,
+            notify: false,
         };
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         assert!(
@@ -307,7 +312,7 @@ async fn forty_five_readers_get_every_telegram_beside_five_that_never_read() {
     });
     let (driver, link) = Driver::new("p", Arc::clone(&meter), opener, status());
     let task = tokio::spawn(driver);
-    let rig = Rig { port: meter, link, task, devices: Arc::default() };
+    let rig = Rig { port: meter, link, status: status(), task, devices: Arc::default() };
 
     let mut stopped = Vec::new();
     let mut readers = Vec::new();

@@ -1,6 +1,7 @@
 //! What the hub tells: what it wants done, what is worth a line in the log, and what it counted.
 
 use super::client::ClientId;
+use super::control::Outcome;
 
 /// What the hub wants done or said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Event {
     GapEnded(ClientId),
     /// The client sent something that it may not send; said once for each client.
     WriteRefused(ClientId),
+    /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
+    Answered(u64, Outcome),
     /// A telegram's CRC is wrong; said at the first one of a row.
     CrcBad,
     /// Telegrams have the right CRC again, after so many with a wrong one.
@@ -48,6 +51,8 @@ pub struct PortCounters {
     pub tx: u64,
     /// Bytes of clients that were thrown away because the device was gone.
     pub tx_lost: u64,
+    /// Bytes of clients that were thrown away because somebody purged them, or because they were in the way of a break.
+    pub tx_purged: u64,
     /// Clients so far.
     pub clients: u64,
     /// Clients that were refused because the listener was full.

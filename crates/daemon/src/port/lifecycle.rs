@@ -46,6 +46,11 @@ impl Lifecycle {
         (at, say)
     }
 
+    /// Whether the device was there and went.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// The line is open: how many tries failed before.
     pub(super) fn opened(&mut self, now: Instant) -> u32 {
         self.said = None;

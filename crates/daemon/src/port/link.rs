@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use sermux_protocol::rfc2217::View;
+use tokio::sync::{mpsc, oneshot};
 
-use super::hub::Admission;
+use super::hub::{Admission, Outcome, Wish};
 use crate::net::conn::Conn;
 
 /// Commands that wait for the port; a sender waits when they are more.
@@ -16,12 +17,22 @@ const COMMANDS: usize = 64;
 pub enum Command {
     /// A connection was accepted. Boxed, because a channel has room for many commands from the start.
     Connect(Box<Accepted>),
+    /// Something is asked of the line.
+    Wish {
+        /// What.
+        wish: Wish,
+        /// Where it is told how it came out.
+        reply: Reply,
+    },
     /// Hand out what is held, then end; at the latest at `deadline`.
     End {
         /// When the port ends all the same.
         deadline: Instant,
     },
 }
+
+/// Where it is told how a wish came out, and what is known of the line then. Dropped when the port ends before.
+pub type Reply = oneshot::Sender<(Outcome, View)>;
 
 /// A connection on its way from a listener to its port.
 #[derive(Debug)]

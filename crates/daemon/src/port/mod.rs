@@ -1,12 +1,14 @@
 //! One port: a device, its line, and the clients that share it.
 
 mod client;
+mod control;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
 mod event;
 mod frames;
 mod freshness;
+pub(crate) mod greeting;
 pub mod hub;
 mod lifecycle;
 mod link;
@@ -16,5 +18,5 @@ mod status;
 mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
-pub use link::{Accepted, Command, Link};
+pub use link::{Accepted, Command, Link, Reply};
 pub use status::Status;

@@ -31,15 +31,27 @@ impl TxQueue {
     /// A queue that fits the speed of the line.
     #[must_use]
     pub(super) fn new(settings: &LineSettings) -> Self {
+        let mut queue = Self { limit: AT_LEAST, bytes: VecDeque::new(), taken: 0 };
+        queue.set_line(settings);
+        queue
+    }
+
+    /// The line has other settings now.
+    pub(super) fn set_line(&mut self, settings: &LineSettings) {
         let in_line_time = LINE_TIME.as_nanos() / settings.char_time().as_nanos().max(1);
-        let limit = usize::try_from(in_line_time).unwrap_or(AT_MOST).clamp(AT_LEAST, AT_MOST);
-        Self { limit, bytes: VecDeque::new(), taken: 0 }
+        self.limit = usize::try_from(in_line_time).unwrap_or(AT_MOST).clamp(AT_LEAST, AT_MOST);
     }
 
     /// Whether a whole block still fits.
     #[must_use]
     pub(super) fn has_room(&self) -> bool {
         self.bytes.len() + BLOCK <= self.limit
+    }
+
+    /// Whether nothing is queued.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// The offset behind the last byte pushed.
@@ -56,17 +68,21 @@ impl TxQueue {
 
     /// Queues one block. Whoever asked [`TxQueue::has_room`] first keeps the bound.
     pub(super) fn push(&mut self, block: &[u8]) {
-        debug_assert!(block.len() <= BLOCK && self.has_room());
+        debug_assert!(block.len() <= BLOCK);
         self.bytes.extend(block);
     }
 
-    /// The next bytes for the line, in one piece; empty when there are none.
+    /// The next bytes for the line before the offset `hold`, in one piece; empty when there are none.
     #[must_use]
-    pub(super) fn front(&self) -> &[u8] {
-        self.bytes.as_slices().0
+    pub(super) fn front_until(&self, hold: Option<u64>) -> &[u8] {
+        let front = self.bytes.as_slices().0;
+        match hold.map(|hold| usize::try_from(hold.saturating_sub(self.taken))) {
+            Some(Ok(free)) => &front[..front.len().min(free)],
+            _ => front,
+        }
     }
 
-    /// The line took the first `n` bytes of [`TxQueue::front`].
+    /// The line took the first `n` bytes of [`TxQueue::front_until`].
     pub(super) fn advance(&mut self, n: usize) {
         let n = n.min(self.bytes.len());
         self.bytes.drain(..n);
@@ -75,6 +91,13 @@ impl TxQueue {
             // Start at the first page again: `front` stays in one piece, and little memory is touched.
             self.bytes.clear();
         }
+    }
+
+    /// Throws away what is before this offset; says how much that was.
+    pub(super) fn purge_before(&mut self, offset: u64) -> u64 {
+        let n = offset.clamp(self.taken, self.end()) - self.taken;
+        self.advance(usize::try_from(n).unwrap_or(usize::MAX));
+        n
     }
 
     /// Throws everything away; says how much that was.
@@ -105,11 +128,11 @@ mod tests {
         let mut queue = queue("9600 8N1");
         queue.push(b"abc");
         queue.push(b"de");
-        assert_eq!(queue.front(), b"abcde");
+        assert_eq!(queue.front_until(None), b"abcde");
         queue.advance(4);
-        assert_eq!((queue.front(), queue.taken(), queue.end()), (&b"e"[..], 4, 5));
+        assert_eq!((queue.front_until(None), queue.taken(), queue.end()), (&b"e"[..], 4, 5));
         assert_eq!(queue.purge(), 1);
-        assert_eq!((queue.front(), queue.taken()), (&b""[..], 5));
+        assert_eq!((queue.front_until(None), queue.taken()), (&b""[..], 5));
     }
 
     #[test]

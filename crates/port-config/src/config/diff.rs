@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Address, Config, Port, Protocol};
+use super::{Address, Config, Port};
 
 /// What to do to get from one configuration to another: stop what is removed, then change, then start what is added.
 /// Each list is in the order of the names.
@@ -67,8 +67,12 @@ fn change(old: &Port, new: &Port) -> Option<PortChange> {
 }
 
 /// What is bound, whatever the order in the file.
-fn listeners(port: &Port) -> Vec<(&Address, Protocol)> {
-    let mut listeners: Vec<_> = port.listen.iter().map(|listener| (&listener.address, listener.protocol)).collect();
+fn listeners(port: &Port) -> Vec<(&Address, &str, bool)> {
+    let mut listeners: Vec<_> = port
+        .listen
+        .iter()
+        .map(|listener| (&listener.address, listener.protocol.name(), listener.protocol.has_rfc2217()))
+        .collect();
     listeners.sort();
     listeners
 }

@@ -1,26 +1,38 @@
-//! The top of a file: `include`, `defaults`, `log` and `ports`.
+//! The top of a file: `include`, `defaults`, `control`, `log` and `ports`.
 
+use super::control::control;
 use super::keys::{find, Role, Section};
 use super::layer::{self, entries, NamedPort, PortLayer};
 use super::parse::join;
 use super::source::{Place, Problem};
 use super::tree::{Entry, Node, Value};
 use super::values::{read, text, word, Set};
-use super::{Log, LogFormat, LogLevel};
+use super::{Control, Log, LogFormat, LogLevel};
 use crate::error::shown;
 
 /// One file, read and not yet resolved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FileLayer {
     pub(super) include: Vec<Set<String>>,
     pub(super) defaults: PortLayer,
+    /// `None` is `off`.
+    pub(super) control: Option<Control>,
     pub(super) log: Log,
     pub(super) ports: Vec<NamedPort>,
+    /// What is allowed and yet unlikely to be meant.
+    pub(super) warnings: Vec<Problem>,
 }
 
 /// Reads the tree of one file; `file` is where it is in the sources.
 pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut Vec<Problem>) -> FileLayer {
-    let mut layer = FileLayer::default();
+    let mut layer = FileLayer {
+        include: Vec::new(),
+        defaults: PortLayer::default(),
+        control: Some(Control::default()),
+        log: Log::default(),
+        ports: Vec::new(),
+        warnings: Vec::new(),
+    };
     let entries = match root {
         Some(Node { value: Value::Map(entries), .. }) => entries.as_slice(),
         None | Some(Node { value: Value::Null, .. }) => &[],
@@ -38,6 +50,7 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
         match path {
             "include" => layer.include = include(&entry.value, path, problems),
             "defaults" => layer.defaults = layer::port(&entry.value, Role::Defaults, path, problems),
+            "control" => layer.control = control(&entry.value, path, problems, &mut layer.warnings),
             "log" => layer.log = log(&entry.value, path, problems),
             _ => layer.ports = ports(&entry.value, path, problems),
         }

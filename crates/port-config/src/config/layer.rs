@@ -7,9 +7,12 @@ use std::time::Duration;
 use super::keys::{find, meant, nearest_or_longer, Role, Section};
 use super::parse::join;
 use super::source::{Place, Problem};
+use super::telnet::{banner, signature, ProtocolWord};
 use super::tree::{Entry, Node, Value};
 use super::values::{boolean, duration, number, one_of, parsed, read, size, text, word, Set, Wrong, FALSE, TRUE};
-use super::{profile, Access, Address, AddressError, Crc, Device, DeviceError, Frame, OnLag, Protocol, Sim, Write};
+use super::{
+    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, OnLag, Sim, Write,
+};
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use crate::signal::Output;
@@ -58,10 +61,12 @@ pub(super) struct ModemLayer {
 }
 
 /// An entry of `listen:`
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ListenerLayer {
-    pub(super) protocol: Option<Set<Protocol>>,
+    pub(super) protocol: Option<Set<ProtocolWord>>,
     pub(super) address: Option<Set<Address>>,
+    pub(super) rfc2217: Option<Set<bool>>,
+    pub(super) notify: Option<Set<bool>>,
     pub(super) client: ClientLayer,
 }
 
@@ -72,6 +77,10 @@ pub(super) struct ClientLayer {
     pub(super) max_clients: Option<Set<usize>>,
     pub(super) on_lag: Option<Set<OnLag>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
+    pub(super) banner: Option<Set<Banner>>,
+    pub(super) signature: Option<Set<String>>,
+    pub(super) break_on_sync: Option<Set<bool>>,
+    pub(super) enter: Option<Set<Enter>>,
 }
 
 /// `keepalive:`
@@ -161,7 +170,7 @@ fn listen(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Vec<Li
 const LISTENER: &str = "{ protocol: raw, address: \"*:4001\" }";
 
 fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLayer {
-    let mut layer = ListenerLayer { protocol: None, address: None, client: ClientLayer::default() };
+    let mut layer = ListenerLayer::default();
     let before = problems.len();
     let entries = entries(node, path, LISTENER, problems);
     if problems.len() > before {
@@ -169,9 +178,11 @@ fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLay
     }
     each_key(entries, Role::Listener, path, problems, |key, value, path, problems| match key {
         "protocol" => {
-            let words = [("raw", Protocol::Raw)];
-            layer.protocol = read(value, path, problems, |node| word(node, &words, &["telnet"]));
+            let words = [("raw", ProtocolWord::Raw), ("telnet", ProtocolWord::Telnet)];
+            layer.protocol = read(value, path, problems, |node| word(node, &words, &[]));
         }
+        "rfc2217" => layer.rfc2217 = read(value, path, problems, boolean),
+        "notify" => layer.notify = read(value, path, problems, boolean),
         "address" => layer.address = read(value, path, problems, address),
         _ => client_key(&mut layer.client, key, value, path, problems),
     });
@@ -197,6 +208,13 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
+        "banner" => layer.banner = read(value, path, problems, banner),
+        "signature" => layer.signature = read(value, path, problems, signature),
+        "break-on-sync" => layer.break_on_sync = read(value, path, problems, boolean),
+        "enter" => {
+            let words = [("as-is", Enter::AsIs), ("cr", Enter::Cr)];
+            layer.enter = read(value, path, problems, |node| word(node, &words, &[]));
+        }
         _ => debug_assert!(false, "the table of keys says that `{key}` is built"),
     }
 }

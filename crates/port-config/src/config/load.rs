@@ -151,6 +151,7 @@ impl Loader {
         let mut profiles = Profiles::default();
         let mut resolved: Vec<Resolved<'_>> = Vec::new();
         for layer in &self.layers {
+            warnings.extend_from_slice(&layer.warnings);
             for named in &layer.ports {
                 profiles.add(named, &layer.defaults, &mut self.sources, &mut self.problems);
                 let port = port(named, &layer.defaults, &profiles, &mut self.problems, &mut warnings);
@@ -163,8 +164,12 @@ impl Loader {
         }
         let ports: BTreeMap<_, _> =
             resolved.into_iter().filter_map(|(named, port)| Some((named.name.clone(), port?))).collect();
-        let log = self.layers.first().map_or_else(Default::default, |layer| layer.log);
-        Ok(Loaded { config: Config { log, ports }, warnings: self.sources.faults(warnings) })
+        let mut config = Config { ports, ..Config::default() };
+        if let Some(main) = self.layers.first() {
+            config.log = main.log;
+            config.control.clone_from(&main.control);
+        }
+        Ok(Loaded { config, warnings: self.sources.faults(warnings) })
     }
 }
 

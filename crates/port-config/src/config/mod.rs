@@ -3,7 +3,9 @@
 //! A [`Config`] comes out of [`load::load`] only when nothing at all is wrong with the files it was read from.
 
 mod address;
+pub mod banner;
 mod conflict;
+mod control;
 mod device;
 pub mod diff;
 mod file;
@@ -14,6 +16,7 @@ mod parse;
 pub mod profile;
 mod resolve;
 mod source;
+mod telnet;
 mod tree;
 mod values;
 
@@ -26,16 +29,28 @@ use crate::line::LineSettings;
 use crate::signal::Output;
 
 pub use address::{Address, AddressError};
+pub use banner::{Banner, BannerError};
+pub use control::{Control, ControlSocket};
 pub use device::{Device, DeviceError, Sim};
 
 /// Everything that the files say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Config {
+    /// The socket that commands come in by; `None` is `off`.
+    #[serde(serialize_with = "control::control_or_off")]
+    pub control: Option<Control>,
     /// What is logged and how.
     pub log: Log,
     /// The ports by name.
     pub ports: BTreeMap<String, Port>,
+}
+
+impl Default for Config {
+    /// What a file says that says nothing: no ports.
+    fn default() -> Self {
+        Config { control: Some(Control::default()), log: Log::default(), ports: BTreeMap::new() }
+    }
 }
 
 /// `log:`
@@ -175,6 +190,7 @@ pub enum Crc {
 #[serde(rename_all = "kebab-case")]
 pub struct Listener {
     /// What is spoken there.
+    #[serde(flatten)]
     pub protocol: Protocol,
     /// Where it is.
     pub address: Address,
@@ -187,14 +203,65 @@ pub struct Listener {
     /// How a peer that vanished without a word is found out; `None` is `off`.
     #[serde(serialize_with = "keepalive_or_off")]
     pub keepalive: Option<Keepalive>,
+    /// What its clients are greeted with.
+    pub banner: Banner,
 }
 
-/// `protocol:`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// `protocol:`, with the keys that only this protocol has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "protocol", rename_all = "kebab-case")]
 pub enum Protocol {
     /// The bytes and nothing else.
     Raw,
+    /// Telnet (RFC 854), binary both ways.
+    Telnet(Telnet),
+}
+
+impl Protocol {
+    /// The word of the file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Protocol::Raw => "raw",
+            Protocol::Telnet(_) => "telnet",
+        }
+    }
+
+    /// Whether it has words for line settings and modem lines.
+    pub fn has_rfc2217(&self) -> bool {
+        matches!(self, Protocol::Telnet(Telnet { rfc2217: true, .. }))
+    }
+}
+
+/// `protocol: telnet`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Telnet {
+    /// Whether clients are offered line settings and modem lines (RFC 2217).
+    pub rfc2217: bool,
+    /// What is answered when a client asks who this is (RFC 2217, SIGNATURE): 1 to [`Telnet::MAX_SIGNATURE`] bytes.
+    pub signature: String,
+    /// Whether a Synch (RFC 854: urgent data with a DM) is a break on the line.
+    pub break_on_sync: bool,
+    /// What the end of a line from the client becomes.
+    pub enter: Enter,
+    /// Whether clients are told in a line of text when the device goes and comes.
+    pub notify: bool,
+}
+
+impl Telnet {
+    /// The longest signature, in bytes.
+    pub const MAX_SIGNATURE: usize = 255;
+}
+
+/// `enter:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Enter {
+    /// CR LF stays CR LF.
+    #[default]
+    AsIs,
+    /// CR LF becomes CR.
+    Cr,
 }
 
 /// `access:`

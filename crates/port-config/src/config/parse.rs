@@ -336,6 +336,8 @@ fn syntax_help(source: &str, info: &str) -> String {
         "a value that begins with `*` must be quoted: address: \"*:9000\"".to_owned()
     } else if source.contains("]:") {
         "an address that begins with `[` must be quoted: address: \"[::1]:9000\"".to_owned()
+    } else if info.contains("escape character") {
+        "between double quotes write the backslash twice (\"\\\\d\"), or use single quotes ('\\d')".to_owned()
     } else if source.contains('%') && info.contains("character") || unquoted("@") || unquoted("`") {
         "quote a value that begins with one of % @ `".to_owned()
     } else {

@@ -7,8 +7,12 @@ use super::keys::Role;
 use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
 use super::parse::parse;
 use super::source::{Problem, Sources};
+use super::telnet::{self, ProtocolWord};
 use super::values::Set;
-use super::{profile, Access, Crc, Device, Frame, Keepalive, Line, Listener, Modem, OnLag, Port, Write};
+use super::{
+    profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnLag, Port, Protocol,
+    Telnet, Write,
+};
 use crate::line::{FlowControl, LineSettings};
 
 /// Clients of one listener.
@@ -88,6 +92,7 @@ pub(super) fn port(
         }
         clients.warn_of_hold(own, &line, warnings);
     }
+    warn_of_control(own, warnings);
     let written = |key: &str| own.written.iter().any(|written| written == key);
     if enable && own.listen.as_ref().map_or(!written("listen"), Vec::is_empty) {
         problems.push(
@@ -186,21 +191,61 @@ impl<'a> Clients<'a> {
         get(&self.listener.client).or_else(|| self.layers.0.iter().find_map(|layer| get(&layer.client)))
     }
 
+    fn value<T: Clone>(&self, get: fn(&ClientLayer) -> Option<&Set<T>>, built_in: T) -> T {
+        self.first(get).map_or(built_in, |set| set.value.clone())
+    }
+
     fn resolve(&self, problems: &mut Vec<Problem>) -> Option<Listener> {
-        let (access, on_lag) = (self.access(problems), self.on_lag(problems));
+        let protocol = self.protocol(problems);
+        let (access, on_lag) = (self.access(protocol.as_ref(), problems), self.on_lag(problems));
+        let banner = self.banner(problems);
         Some(Listener {
-            protocol: self.listener.protocol.as_ref()?.value,
+            protocol: protocol?,
             address: self.listener.address.as_ref()?.value.clone(),
             access,
-            max_clients: self.first(|layer| layer.max_clients.as_ref()).map_or(MAX_CLIENTS, |set| set.value),
+            max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
             on_lag,
             keepalive: self.keepalive(on_lag),
+            banner,
         })
     }
 
-    fn access(&self, problems: &mut Vec<Problem>) -> Access {
+    fn protocol(&self, problems: &mut Vec<Problem>) -> Option<Protocol> {
+        let listener = self.listener;
+        if listener.protocol.as_ref()?.value == ProtocolWord::Raw {
+            telnet::refuse_on_raw(listener, problems);
+            return Some(Protocol::Raw);
+        }
+        Some(Protocol::Telnet(Telnet {
+            rfc2217: listener.rfc2217.as_ref().is_some_and(|set| set.value),
+            signature: self.value(|layer| layer.signature.as_ref(), telnet::default_signature(self.port)),
+            break_on_sync: self.value(|layer| layer.break_on_sync.as_ref(), false),
+            enter: self.value(|layer| layer.enter.as_ref(), Enter::AsIs),
+            notify: listener.notify.as_ref().is_some_and(|set| set.value),
+        }))
+    }
+
+    /// Between whole telegrams there is no place for another text; what `defaults` says passes such listeners by.
+    fn banner(&self, problems: &mut Vec<Problem>) -> Banner {
+        let raw = self.listener.protocol.as_ref().is_some_and(|set| set.value == ProtocolWord::Raw);
+        if !raw || self.frame == Frame::None {
+            return self.value(|layer| layer.banner.as_ref(), Banner::default());
+        }
+        let own = self.layers.0.first().and_then(|layer| layer.client.banner.as_ref());
+        if let Some(set) = self.listener.client.banner.as_ref().or(own).filter(|set| !set.value.is_empty()) {
+            let message = "readers of telegrams on a raw listener get nothing else: no banner";
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .help("remove the banner, or write `banner: \"\"` on the raw listener"),
+            );
+        }
+        Banner::default()
+    }
+
+    fn access(&self, protocol: Option<&Protocol>, problems: &mut Vec<Problem>) -> Access {
         match (self.first(|layer| layer.access.as_ref()), self.write) {
             (None, Write::None) => Access::ReadOnly,
+            (None, Write::Any) if protocol.is_some_and(Protocol::has_rfc2217) => Access::Control,
             (None, Write::Any) => Access::ReadWrite,
             (Some(set), Write::None) if set.value != Access::ReadOnly => {
                 let message = format!("nobody may write to the port `{}` (`write: none`)", self.port);
@@ -257,6 +302,18 @@ impl<'a> Clients<'a> {
                     .help("set `flow-control` under `line`, if the device has it"),
             );
         }
+    }
+}
+
+/// `access: control` where no listener that it is said of has words to control with.
+fn warn_of_control(own: &PortLayer, warnings: &mut Vec<Problem>) {
+    let is_raw =
+        |listener: &&ListenerLayer| listener.protocol.as_ref().is_some_and(|set| set.value == ProtocolWord::Raw);
+    let listeners = || own.listen.iter().flatten();
+    let for_all = own.client.access.as_ref().filter(|_| listeners().all(|listener| is_raw(&listener)));
+    let for_one = listeners().filter(is_raw).filter_map(|listener| listener.client.access.as_ref());
+    for access in for_one.chain(for_all).filter(|access| access.value == Access::Control) {
+        telnet::warn_of_control(access, warnings);
     }
 }
 

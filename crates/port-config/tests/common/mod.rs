@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
-    Access, Address, Config, Crc, Device, Frame, Keepalive, Line, Listener, Log, LogFormat, LogLevel, Modem, OnLag,
-    Port, Protocol, Sim, Write,
+    Access, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Log,
+    LogFormat, LogLevel, Modem, OnLag, Port, Protocol, Sim, Telnet, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::Output;
@@ -58,6 +58,31 @@ fn any_host() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned)
 }
 
+fn any_protocol() -> impl Strategy<Value = Protocol> {
+    let telnet = (any::<[bool; 3]>(), "[ -~é]{1,40}", select(vec![Enter::AsIs, Enter::Cr])).prop_map(
+        |(bools, signature, enter)| {
+            let [rfc2217, break_on_sync, notify] = bools;
+            Protocol::Telnet(Telnet { rfc2217, signature, break_on_sync, enter, notify })
+        },
+    );
+    prop_oneof![Just(Protocol::Raw), telnet]
+}
+
+fn any_banner() -> impl Strategy<Value = Banner> {
+    "([ -\\[\\]-~\r\n\t\u{1b}é]|\\\\[NdspIBYen]|\\\\x[0-9a-f]{1,2}){0,20}"
+        .prop_map(|text| text.parse().expect("well-formed"))
+}
+
+pub fn any_control() -> impl Strategy<Value = Option<Control>> {
+    let socket = prop_oneof![
+        Just(ControlSocket::Usual),
+        "/[ -~]{0,100}".prop_map(|path| ControlSocket::Path(path.trim_end().into()))
+    ];
+    let control = (socket, prop::option::of("[a-z_][a-z0-9_-]{0,31}"), 0..=0o177u32)
+        .prop_map(|(socket, group, mode)| Control { socket, group, mode: mode | 0o600 });
+    prop::option::of(control)
+}
+
 /// Of a port that is written to so, with frames of that kind.
 fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     let access = match write {
@@ -68,9 +93,11 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         Frame::Dsmr => vec![OnLag::Skip],
         Frame::None => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
     };
-    (select(access), select(on_lag), 1..=100_000usize, any_keepalive(), prop::option::of(any_host())).prop_map(
-        |(access, on_lag, max_clients, keepalive, host)| Listener {
-            protocol: Protocol::Raw,
+    let limits = (select(access), select(on_lag), 1..=100_000usize, any_keepalive());
+    (limits, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
+        move |((access, on_lag, max_clients, keepalive), host, protocol, banner)| Listener {
+            banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
+            protocol,
             address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
             access,
             max_clients,
@@ -114,7 +141,8 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     let name = prop_oneof![4 => select(vec!["a", "b", "c", "1", "true", "null"]).prop_map(str::to_owned),
                            1 => "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"];
     let ports = prop::collection::btree_map(name, (any_port(), 0..3u8), 0..6);
-    (log, ports).prop_map(|(log, ports)| Config {
+    (log, any_control(), ports).prop_map(|(log, control, ports)| Config {
+        control,
         log: Log { level: log.0, format: log.1 },
         ports: ports.into_iter().map(|(name, (port, kind))| (name.clone(), distinct(port, kind, &name))).collect(),
     })

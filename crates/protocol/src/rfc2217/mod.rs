@@ -1,5 +1,7 @@
 //! RFC 2217, the Telnet Com Port Control Option.
 
+pub mod code;
 mod request;
+pub(crate) mod server;
 
 pub use request::{Effect, Request, View};

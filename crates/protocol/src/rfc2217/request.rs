@@ -1,7 +1,9 @@
 //! What a client asks of the line, what that does to it, and what it is answered from.
 
-use sermux_port_config::line::LineSettings;
+use sermux_port_config::line::{BaudRate, DataBits, LineSettings, StopBits};
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Purge};
+
+use super::code::{self, control};
 
 /// What a client asks, as it stood on the wire. Nothing is said yet about whether it makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum Request {
     Control(u8),
     /// NOTIFY-LINESTATE: a poll.
     LineState,
-    /// NOTIFY-MODEMSTATE: a poll.
+    /// NOTIFY-MODEMSTATE: a poll. A server's session also asks this for its client once, when COM-PORT is agreed.
     ModemState,
     /// SET-LINESTATE-MASK.
     LineStateMask(u8),
@@ -32,6 +34,8 @@ pub enum Request {
     Purge(u8),
     /// Telnet's AYT.
     AreYouThere,
+    /// Telnet's DO TIMING-MARK: has all that was sent before it been dealt with?
+    TimingMark,
     /// Telnet's BRK: a short break. Nothing is answered.
     BreakPulse,
 }
@@ -77,7 +81,66 @@ pub struct View {
 
 impl Request {
     /// What it does to a line that looks like this.
-    pub fn effect(&self, _view: &View) -> Effect {
-        Effect::Nothing
+    ///
+    /// What cannot be is [`Effect::Nothing`]: a value that the RFC does not name, a rate outside [`BaudRate`], 1.5 stop
+    /// bits with more than five data bits.
+    pub fn effect(&self, view: &View) -> Effect {
+        let settings = view.settings;
+        let wanted = match *self {
+            Request::BaudRate(0)
+            | Request::CiscoBaudRate(0)
+            | Request::DataSize(0)
+            | Request::Parity(0)
+            | Request::StopSize(0)
+            | Request::LineState
+            | Request::ModemState
+            | Request::LineStateMask(_)
+            | Request::ModemStateMask(_) => return Effect::Look,
+
+            Request::BaudRate(rate) => BaudRate::new(rate).map(|baud| LineSettings { baud, ..settings }),
+            Request::CiscoBaudRate(code) => {
+                code::rate_of_cisco(code).and_then(BaudRate::new).map(|baud| LineSettings { baud, ..settings })
+            }
+            Request::DataSize(code) => code::data_bits(code).map(|data_bits| with_data_bits(settings, data_bits)),
+            Request::Parity(code) => code::parity(code).map(|parity| LineSettings { parity, ..settings }),
+            Request::StopSize(code) => code::stop_bits(code)
+                .filter(|stop_bits| *stop_bits != StopBits::OnePointFive || settings.data_bits == DataBits::Five)
+                .map(|stop_bits| LineSettings { stop_bits, ..settings }),
+            Request::Control(code) => return effect_of_control(code, settings),
+
+            Request::Purge(1) => return Effect::Purge(Purge::Rx),
+            Request::Purge(2) => return Effect::Purge(Purge::Tx),
+            Request::Purge(3) => return Effect::Purge(Purge::Both),
+            Request::BreakPulse => return Effect::BreakPulse,
+            Request::Purge(_) | Request::Signature | Request::AreYouThere | Request::TimingMark => None,
+        };
+        wanted.map_or(Effect::Nothing, Effect::Settings)
+    }
+}
+
+/// With five data bits the same switch means 1.5 stop bits or 2; with more only 2 is left of it.
+fn with_data_bits(settings: LineSettings, data_bits: DataBits) -> LineSettings {
+    let stop_bits = match settings.stop_bits {
+        StopBits::OnePointFive if data_bits != DataBits::Five => StopBits::Two,
+        stop_bits => stop_bits,
+    };
+    LineSettings { data_bits, stop_bits, ..settings }
+}
+
+fn effect_of_control(code: u8, settings: LineSettings) -> Effect {
+    match code {
+        control::ASK_FLOW | control::ASK_INBOUND_FLOW | control::ASK_BREAK | control::ASK_DTR | control::ASK_RTS => {
+            Effect::Look
+        }
+        control::BREAK_ON => Effect::Break(true),
+        control::BREAK_OFF => Effect::Break(false),
+        control::DTR_ON => Effect::Outputs { dtr: Some(true), rts: None },
+        control::DTR_OFF => Effect::Outputs { dtr: Some(false), rts: None },
+        control::RTS_ON => Effect::Outputs { dtr: None, rts: Some(true) },
+        control::RTS_OFF => Effect::Outputs { dtr: None, rts: Some(false) },
+        _ => match code::flow_after(settings.flow_control, code) {
+            Some(flow_control) => Effect::Settings(LineSettings { flow_control, ..settings }),
+            None => Effect::Nothing,
+        },
     }
 }

@@ -1,7 +1,20 @@
 //! Telnet (RFC 854) on the server's side.
 
+pub mod code;
+mod decoder;
+pub mod escape;
+pub mod negotiation;
+mod outbox;
+
 use sermux_port_config::signal::{LineState, ModemState};
 
+pub use self::decoder::MAX_VALUE;
+pub(crate) use self::outbox::Outbox;
+
+use self::code::{AO, AYT, BINARY, BRK, COM_PORT, DM, EC, ECHO, EL, GA, IP, NAWS, NOP, SE, SGA, TIMING_MARK};
+use self::decoder::{AfterCr, Decoder, Event};
+use self::negotiation::{Accept, Options, Side, Verb};
+use crate::rfc2217::server::{ComPort, Command};
 use crate::rfc2217::{Request, View};
 
 /// What a telnet listener offers its clients.
@@ -11,62 +24,193 @@ pub struct Offer {
     pub rfc2217: bool,
     /// What SIGNATURE is answered with.
     pub signature: String,
-    /// CR LF and CR NUL from the client both become CR.
+    /// CR LF from the client becomes CR, as does CR NUL outside BINARY.
     pub enter_is_cr: bool,
     /// A Synch (DM) from the client is a break.
     pub break_on_sync: bool,
 }
 
+/// What a client sent that could not be used. Nothing is answered to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Subnegotiations with a value longer than [`MAX_VALUE`], or without an end.
+    pub dropped_subnegotiations: u64,
+    /// Commands of telnet or of RFC 2217 that do not exist, or not from a client.
+    pub unknown_commands: u64,
+}
+
 /// The state of one telnet client.
 #[derive(Debug)]
-pub struct Telnet {}
+pub struct Telnet {
+    offer: Offer,
+    decoder: Decoder,
+    options: Options,
+    com_port: ComPort,
+    outbox: Outbox,
+    unknown_commands: u64,
+}
 
 impl Telnet {
     /// A client that has just connected; what is offered to it is in the outbox.
-    pub fn new(_offer: Offer) -> Self {
-        Telnet {}
+    ///
+    /// These are WILL SGA and WILL ECHO (so that clients send each character at once and do not echo it themselves), WILL
+    /// and DO BINARY, and with [`Offer::rfc2217`] WILL and DO COM-PORT. Nothing waits for what becomes of them.
+    pub fn new(offer: Offer) -> Self {
+        let accept = |option, us, him| Accept { option, us, him };
+        let mut options = Options::new(&[
+            accept(SGA, true, true),
+            // A client that echoed what the line sends would send it back to the line.
+            accept(ECHO, true, false),
+            accept(BINARY, true, true),
+            accept(COM_PORT, offer.rfc2217, offer.rfc2217),
+            accept(NAWS, false, true),
+        ]);
+        let mut outbox = Outbox::default();
+        let common = [(Side::Us, SGA), (Side::Us, ECHO), (Side::Us, BINARY), (Side::Him, BINARY)];
+        let com_port = [(Side::Us, COM_PORT), (Side::Him, COM_PORT)];
+        let offered = common.iter().chain(com_port.iter().filter(|_| offer.rfc2217));
+        for (side, option) in offered {
+            if let Some(verb) = options.enable(*side, *option) {
+                outbox.negotiate(verb, *option);
+            }
+        }
+        Telnet { offer, decoder: Decoder::new(), options, com_port: ComPort::new(), outbox, unknown_commands: 0 }
     }
 
     /// Appends the data in `input` to `data`, up to the next request, and moves `input` behind what was taken. `None`:
     /// all of `input` was taken.
+    ///
+    /// The data in `data` was sent before the request. Negotiation is answered, and SUSPEND and RESUME are followed, on
+    /// the way. Once COM-PORT is agreed, a [`Request::ModemState`] comes that the client did not send: it is answered
+    /// like any other, and so the client hears of the inputs before anything changes.
+    ///
+    /// Any split of the input yields the same data and requests.
     pub fn decode(&mut self, input: &mut &[u8], data: &mut Vec<u8>) -> Option<Request> {
-        data.extend_from_slice(input);
-        *input = &[];
+        loop {
+            let after_cr = AfterCr { nul: !self.options.is_on(Side::Him, BINARY), lf: self.offer.enter_is_cr };
+            let event = self.decoder.decode(input, after_cr, data)?;
+            let request = self.handle(event);
+            if request.is_some() {
+                return request;
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> Option<Request> {
+        match event {
+            Event::Command(AYT) => return Some(Request::AreYouThere),
+            Event::Command(BRK) => return Some(Request::BreakPulse),
+            Event::Command(DM) => return self.offer.break_on_sync.then_some(Request::BreakPulse),
+            // They act on a terminal or a process, and there is none.
+            Event::Command(NOP | IP | AO | EC | EL | GA | SE) => {}
+            Event::Command(_) => self.unknown_commands += 1,
+            Event::Negotiation(Verb::Do, TIMING_MARK) => return Some(Request::TimingMark),
+            Event::Negotiation(verb, option) => return self.negotiate(verb, option),
+            Event::Subnegotiation(COM_PORT) if self.offer.rfc2217 => {
+                match self.com_port.handle(self.decoder.value(), &mut self.outbox) {
+                    Command::Request(request) => return Some(request),
+                    Command::Done => {}
+                    Command::Unknown => self.unknown_commands += 1,
+                }
+            }
+            Event::Subnegotiation(NAWS) => {}
+            Event::Subnegotiation(_) => self.unknown_commands += 1,
+        }
         None
     }
 
+    fn negotiate(&mut self, verb: Verb, option: u8) -> Option<Request> {
+        let was_agreed = self.is_com_port_agreed();
+        if let Some(answer) = self.options.hear(verb, option) {
+            self.outbox.negotiate(answer, option);
+        }
+        match (was_agreed, self.is_com_port_agreed()) {
+            (false, true) => {
+                self.com_port.begin();
+                Some(Request::ModemState)
+            }
+            (true, false) => {
+                self.com_port.end();
+                None
+            }
+            _ => None,
+        }
+    }
+
     /// Answers a request from what is known of the line, after its effect.
-    pub fn answer(&mut self, _request: Request, _view: &View) {}
+    pub fn answer(&mut self, request: Request, view: &View) {
+        match request {
+            Request::AreYouThere => self.outbox.push(b"\r\n[Yes]\r\n"),
+            // RFC 860: not an option that is on or off, each DO has its WILL.
+            Request::TimingMark => self.outbox.negotiate(Verb::Will, TIMING_MARK),
+            Request::BreakPulse => {}
+            _ => self.com_port.answer(request, view, &self.offer.signature, &mut self.outbox),
+        }
+    }
 
-    /// Tells the client, if it wants to know, that inputs changed.
-    pub fn modem_changed(&mut self, _inputs: ModemState, _ri_fell: bool) {}
+    /// Tells the client, if it wants to know, that inputs changed. `ri_fell`: RI did so since the last call, though it may
+    /// be up again.
+    ///
+    /// A suspended client is told when it resumes, of the latest inputs only.
+    pub fn modem_changed(&mut self, inputs: ModemState, ri_fell: bool) {
+        self.com_port.modem_changed(inputs, ri_fell, &mut self.outbox);
+    }
 
-    /// Tells the client, if it wants to know, what the receiver noticed.
-    pub fn line_changed(&mut self, _noticed: LineState) {}
+    /// Tells the client, if it wants to know, what the receiver noticed. A suspended client is told when it resumes.
+    pub fn line_changed(&mut self, noticed: LineState) {
+        self.com_port.line_changed(noticed, &mut self.outbox);
+    }
 
     /// Whether it wants to be told of changes of the modem state.
     pub fn wants_modem_state(&self) -> bool {
-        false
+        self.com_port.wants_modem_state()
     }
 
     /// Whether it wants to be told of changes of the line state.
     pub fn wants_line_state(&self) -> bool {
-        false
+        self.com_port.wants_line_state()
     }
 
     /// Whether the client asked for no data for now.
     pub fn is_suspended(&self) -> bool {
-        false
+        self.com_port.is_suspended()
+    }
+
+    /// Whether COM-PORT was agreed, in either direction.
+    pub fn is_com_port_agreed(&self) -> bool {
+        self.options.is_on(Side::Us, COM_PORT) || self.options.is_on(Side::Him, COM_PORT)
+    }
+
+    /// What the client says it is (SIGNATURE): at most [`MAX_VALUE`] printable ASCII characters.
+    pub fn client_signature(&self) -> Option<&str> {
+        self.com_port.signature()
+    }
+
+    /// What could not be used of what the client sent.
+    pub fn counters(&self) -> Counters {
+        Counters { dropped_subnegotiations: self.decoder.dropped(), unknown_commands: self.unknown_commands }
     }
 
     /// Bytes for the client that did not come from the line: negotiation, answers, notifications, text.
+    ///
+    /// They go between bytes of data, never between the two of an [escaped](escape) 0xFF. Each byte of input adds a few
+    /// bytes at most, so whoever takes no input while this is long has bounded it.
     pub fn outbox(&self) -> &[u8] {
-        &[]
+        self.outbox.as_slice()
     }
 
     /// The connection took the first `n` bytes of the outbox.
-    pub fn outbox_taken(&mut self, _n: usize) {}
+    pub fn outbox_taken(&mut self, n: usize) {
+        self.outbox.take(n);
+    }
 
-    /// Puts text for the person at the client into the outbox.
-    pub fn say(&mut self, _text: &str) {}
+    /// The connection took the first half of an [escaped](escape) 0xFF: the other half is put before all else.
+    pub fn owe_ff(&mut self) {
+        self.outbox.push_front_iac();
+    }
+
+    /// Puts text for the person at the client into the outbox, in whatever encoding it has.
+    pub fn say(&mut self, text: &[u8]) {
+        self.outbox.push_data(text);
+    }
 }

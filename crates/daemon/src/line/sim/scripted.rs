@@ -148,6 +148,11 @@ impl SimHandle {
         self.lock().stuck = true;
     }
 
+    /// What hangs comes back.
+    pub(crate) fn unstick(&self) {
+        self.lock().stuck = false;
+    }
+
     /// The line runs at this rate, whatever it is asked for.
     pub(crate) fn runs_only_at(&self, baud: u32) {
         self.lock().only_baud = Some(baud);

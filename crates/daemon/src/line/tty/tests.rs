@@ -43,9 +43,8 @@ impl Master {
         let port = self.port("115200 8N1");
         let look = Look::at(&self.slave, &port).unwrap();
         let before = sys::termios2(&look.fd).unwrap();
-        let mut tty = look.claim(&self.slave, &port).unwrap();
-        tty.set_up(&before, &port).unwrap();
-        tty
+        let fd = look.claim(&self.slave, &port).unwrap();
+        TtyLine::set_up(Arc::new(fd), &before, &port).unwrap().0
     }
 
     /// Another descriptor of the line's end, which claims nothing. Only root gets one while a line has it exclusively.
@@ -181,7 +180,7 @@ async fn a_second_exclusive_open_is_busy_and_takes_nothing_from_the_first() {
     let text = format!("{}: busy: another program has it open (exclusive)", master.slave.display());
     assert_eq!(error.to_string(), text);
     assert_eq!(sys::lock(master.look_at_slave(), Lock::Exclusive), Err(Errno::EWOULDBLOCK));
-    assert_eq!(sys::termios2(&first.fd).unwrap().c_ospeed, 115_200);
+    assert_eq!(sys::termios2(first.fd.get_ref()).unwrap().c_ospeed, 115_200);
     drop(first);
     drop(master.open());
 }
@@ -401,7 +400,7 @@ async fn a_short_read_is_the_last_one_until_the_kernel_says_more() {
 
     master.write(b"two");
     let deadline = Instant::now() + Duration::from_secs(30);
-    while sys::unread(&tty.fd).unwrap() < 3 {
+    while sys::unread(tty.fd.get_ref()).unwrap() < 3 {
         assert!(Instant::now() < deadline);
     }
     // The bytes are there and a read would give them; but the reactor has not run since the short read, so there is

@@ -1,0 +1,298 @@
+//! What is done with a tty beside its bytes, and what is read back from it.
+//!
+//! The handle shares the descriptor with the line and holds it only while it does something: a device that is gone is
+//! closed the moment the line lets go of it, whoever still has a handle (a dead descriptor that stays open makes the
+//! replugged adapter come back under another name).
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use nix::errno::Errno;
+use sermux_port_config::config::{Line, Modem};
+use sermux_port_config::line::{FlowControl, LineSettings};
+use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Purge, Step};
+
+use super::{gone, is_gone};
+use crate::line::sys::{self, Counts};
+use crate::line::{pause, termios, Control, LineCounters, Operation, Snapshot};
+
+/// The handle of one open tty.
+#[derive(Debug)]
+pub(super) struct TtyControl {
+    fd: Weak<OwnedFd>,
+    is_pty: bool,
+    /// A pty has none: DTR and RTS are kept as they were commanded.
+    has_modem_lines: bool,
+    /// What stays when settings are changed: CLOCAL.
+    line: Line,
+    /// HUPCL.
+    modem: Modem,
+    /// What the driver had counted at the open; `None`: it does not count.
+    counts_at_open: Option<Counts>,
+    /// See [`Line::can_wait`](crate::line::Line::can_wait).
+    can_wait: AtomicBool,
+    /// The settings that were asked for last. Held while settings are changed, which may take long.
+    asked: Mutex<LineSettings>,
+    /// What was read back last. Never held over a call that may block.
+    known: Mutex<Snapshot>,
+}
+
+impl TtyControl {
+    /// Sets DTR and RTS, then all settings, and reads back. An error says what was being done.
+    pub(super) fn set_up(
+        fd: &Arc<OwnedFd>,
+        is_pty: bool,
+        before: &libc::termios2,
+        line: &Line,
+        modem: &Modem,
+    ) -> Result<(TtyControl, libc::termios2), (&'static str, Errno)> {
+        // Linux has raised both at the open, so this comes first.
+        let outputs = (wanted_output(modem.dtr), wanted_output(modem.rts));
+        let has_modem_lines = !is_pty && has_modem_lines(fd, outputs).map_err(|errno| ("does not answer", errno))?;
+
+        let wanted = termios::wanted(before, line, modem);
+        sys::set_termios2(fd, &wanted).map_err(|errno| ("settings refused", errno))?;
+
+        let kept = ModemControl { dtr: modem.dtr != Output::Off, rts: modem.rts != Output::Off };
+        let control = TtyControl {
+            fd: Arc::downgrade(fd),
+            is_pty,
+            has_modem_lines,
+            line: *line,
+            modem: *modem,
+            counts_at_open: if is_pty { None } else { sys::counts(fd).ok() },
+            can_wait: AtomicBool::new(is_pty),
+            asked: Mutex::new(line.settings),
+            known: Mutex::new(Snapshot { outputs: kept, ..Snapshot::default() }),
+        };
+        Ok((control, wanted))
+    }
+
+    /// Whether DTR and RTS are wires here.
+    pub(super) fn has_modem_lines(&self) -> bool {
+        self.has_modem_lines
+    }
+
+    /// See [`Line::can_wait`](crate::line::Line::can_wait).
+    pub(super) fn can_wait(&self) -> bool {
+        self.can_wait.load(Ordering::Relaxed)
+    }
+
+    /// Reads what the line has.
+    pub(super) fn look(&self, fd: &OwnedFd) -> nix::Result<Snapshot> {
+        let settings = self.in_force(&sys::termios2(fd)?);
+        let lines = if self.has_modem_lines { Some(sys::modem_lines(fd)?) } else { None };
+        let line_state = transmitter(fd, Depth::ShiftRegister)?;
+        let counters = self.counters(fd);
+
+        let waits = match settings.flow_control {
+            FlowControl::RtsCts | FlowControl::DtrDsr | FlowControl::XonXoff | FlowControl::XonXoffIn => true,
+            FlowControl::XonXoffOut | FlowControl::None => false,
+        };
+        self.can_wait.store(self.is_pty || waits, Ordering::Relaxed);
+
+        let mut known = lock(&self.known);
+        let outputs = lines.map_or(known.outputs, outputs_of);
+        *known = Snapshot {
+            settings,
+            outputs,
+            inputs: lines.map_or_else(ModemState::default, inputs_of),
+            line_state,
+            counters,
+        };
+        Ok(*known)
+    }
+
+    /// The settings that the device has; what a pty does not carry is as it was asked for.
+    fn in_force(&self, actual: &libc::termios2) -> LineSettings {
+        let asked = *lock(&self.asked);
+        let actual = termios::read_back(actual, &asked);
+        if self.is_pty {
+            return LineSettings { data_bits: asked.data_bits, parity: asked.parity, ..actual };
+        }
+        actual
+    }
+
+    /// What the driver has counted since the open. Does not block.
+    fn counters(&self, fd: &OwnedFd) -> Option<LineCounters> {
+        let begin = self.counts_at_open?;
+        let now = sys::counts(fd).ok()?;
+        Some(LineCounters {
+            framing: since(begin.frame, now.frame),
+            parity: since(begin.parity, now.parity),
+            overrun: since(begin.overrun, now.overrun),
+            breaks: since(begin.brk, now.brk),
+            buffer_overrun: since(begin.buf_overrun, now.buf_overrun),
+        })
+    }
+
+    fn configure(&self, fd: &OwnedFd, settings: &LineSettings) -> nix::Result<()> {
+        let mut asked = lock(&self.asked);
+        let before = sys::termios2(fd)?;
+        let line = Line { settings: *settings, ..self.line };
+        let result = sys::set_termios2(fd, &termios::wanted(&before, &line, &self.modem));
+        *asked = *settings;
+        // What a driver refuses shows when it is read back.
+        refused_is_fine("settings", result)
+    }
+
+    fn set_outputs(&self, fd: &OwnedFd, dtr: Option<bool>, rts: Option<bool>) -> nix::Result<()> {
+        if self.has_modem_lines {
+            return refused_is_fine("dtr and rts", set_outputs(fd, dtr, rts));
+        }
+        let outputs = &mut lock(&self.known).outputs;
+        outputs.dtr = dtr.unwrap_or(outputs.dtr);
+        outputs.rts = rts.unwrap_or(outputs.rts);
+        Ok(())
+    }
+
+    fn set_break(&self, fd: &OwnedFd, on: bool) -> nix::Result<()> {
+        if self.is_pty {
+            return Ok(());
+        }
+        refused_is_fine("break", if on { sys::begin_break_blocking(fd) } else { sys::end_break(fd) })
+    }
+
+    /// Frees what is stuck behind output that cannot leave, so it must not be stuck itself: nothing is read back but
+    /// what cannot block.
+    fn purge(&self, fd: &OwnedFd, queues: Purge) -> nix::Result<Snapshot> {
+        sys::purge(fd, queues)?;
+        let line_state = transmitter(fd, Depth::Queue)?;
+        let mut known = lock(&self.known);
+        known.line_state = line_state;
+        Ok(*known)
+    }
+
+    /// Between the steps nobody is kept from closing the device.
+    fn run(&self, steps: &[Step]) -> io::Result<()> {
+        for step in steps {
+            match *step {
+                Step::Set { dtr, rts } => self.set_outputs(&*self.fd()?, dtr, rts).map_err(failed)?,
+                Step::Wait(time) => pause(time),
+            }
+        }
+        Ok(())
+    }
+
+    fn fd(&self) -> io::Result<Arc<OwnedFd>> {
+        self.fd.upgrade().ok_or_else(gone)
+    }
+}
+
+impl Control for TtyControl {
+    fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
+        if let Operation::Run(steps) = operation {
+            self.run(steps)?;
+        }
+        let fd = self.fd()?;
+        let done = match operation {
+            Operation::Look | Operation::Run(_) => Ok(()),
+            Operation::Configure(settings) => self.configure(&fd, settings),
+            Operation::Outputs { dtr, rts } => self.set_outputs(&fd, *dtr, *rts),
+            Operation::Break(on) => self.set_break(&fd, *on),
+            Operation::Purge(queues) => return self.purge(&fd, *queues).map_err(failed),
+        };
+        done.and_then(|()| self.look(&fd)).map_err(failed)
+    }
+}
+
+/// How far back from the wire something may still be.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// In the tty's queue: asking does not block.
+    Queue,
+    /// Also in the UART's FIFO and shift register: a USB adapter is asked over USB.
+    ShiftRegister,
+}
+
+fn transmitter(fd: &OwnedFd, depth: Depth) -> nix::Result<LineState> {
+    let queue_empty = match sys::unsent(fd) {
+        Ok(unsent) => unsent == 0,
+        Err(errno) if is_gone(errno) => return Err(errno),
+        Err(_) => true,
+    };
+    let uart_empty = match depth {
+        Depth::Queue => true,
+        // Not all drivers know.
+        Depth::ShiftRegister => sys::transmitter_is_empty(fd).unwrap_or(true),
+    };
+    Ok(LineState { tx_holding_empty: queue_empty, tx_shift_empty: queue_empty && uart_empty, ..LineState::default() })
+}
+
+/// Sets the outputs as they are to be, if the device has such lines.
+fn has_modem_lines(fd: &OwnedFd, (dtr, rts): (Option<bool>, Option<bool>)) -> nix::Result<bool> {
+    refused_is_fine("dtr and rts", set_outputs(fd, dtr, rts))?;
+    match sys::modem_lines(fd) {
+        Ok(_) => Ok(true),
+        Err(errno) if is_gone(errno) => Err(errno),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Both lines change in one call: a reset circuit that looks at both must not see one without the other.
+fn set_outputs(fd: &OwnedFd, dtr: Option<bool>, rts: Option<bool>) -> nix::Result<()> {
+    let (mut up, mut down) = (0, 0);
+    for (bit, output) in [(libc::TIOCM_DTR, dtr), (libc::TIOCM_RTS, rts)] {
+        match output {
+            Some(true) => up |= bit,
+            Some(false) => down |= bit,
+            None => {}
+        }
+    }
+    match (up, down) {
+        (0, 0) => Ok(()),
+        (up, 0) => sys::raise(fd, up),
+        (0, down) => sys::drop_outputs(fd, down),
+        (up, down) => sys::set_modem_lines(fd, (sys::modem_lines(fd)? & !down) | up),
+    }
+}
+
+fn wanted_output(output: Output) -> Option<bool> {
+    match output {
+        Output::On => Some(true),
+        Output::Off => Some(false),
+        Output::Keep => None,
+    }
+}
+
+fn outputs_of(lines: libc::c_int) -> ModemControl {
+    ModemControl { dtr: lines & libc::TIOCM_DTR != 0, rts: lines & libc::TIOCM_RTS != 0 }
+}
+
+fn inputs_of(lines: libc::c_int) -> ModemState {
+    ModemState {
+        cts: lines & libc::TIOCM_CTS != 0,
+        dsr: lines & libc::TIOCM_DSR != 0,
+        ri: lines & libc::TIOCM_RNG != 0,
+        dcd: lines & libc::TIOCM_CAR != 0,
+    }
+}
+
+/// How far a counter that wraps has gone.
+fn since(begin: u32, now: u32) -> u64 {
+    u64::from(now.wrapping_sub(begin))
+}
+
+/// A driver may have no words for what is asked: what came of it is read back. That the device is gone is an error.
+fn refused_is_fine(what: &str, result: nix::Result<()>) -> nix::Result<()> {
+    match result {
+        Err(errno) if !is_gone(errno) => {
+            tracing::debug!(%errno, "the driver does not change {what}");
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+fn failed(errno: Errno) -> io::Error {
+    if is_gone(errno) {
+        return gone();
+    }
+    errno.into()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,658 @@
+//! The control queue: what is asked of the line beside its bytes, in what order it is done, and when.
+//!
+//! What one asker asks is done and answered in the order it was asked. One operation at a time is on its way to the
+//! line; a purge alone passes everything else, because it is what frees a line that is stuck.
+//!
+//! | asked | done |
+//! |---|---|
+//! | a query, a poll, a mask | at once: the line is looked at |
+//! | DTR, RTS | at once, past queued bytes |
+//! | settings that the line has | when the asker's bytes before it have been written to the line: a fence |
+//! | settings that change something | when all bytes before it have left, at the latest 2 s after it was read |
+//! | a break begins | the same, but what has not left by then is purged |
+//! | a break ends | at once |
+//! | purge | at once |
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sermux_port_config::line::LineSettings;
+use sermux_port_config::signal::{LineState, Purge, Step};
+use sermux_protocol::rfc2217::{Effect, Request, View};
+
+use super::client::ClientId;
+use crate::line::{Change, LineCounters, Operation, Snapshot};
+
+/// What changes the line waits so long for the bytes before it, and what needs a line for one that is being opened.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A break that nobody ends is ended.
+const LONGEST_BREAK: Duration = Duration::from_secs(5);
+
+/// Telnet's BRK.
+const BREAK_PULSE: Duration = Duration::from_millis(250);
+
+/// Nothing tells when a line's output has left; it is looked at after so long …
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+/// … up to so long.
+const LAST_LOOK: Duration = Duration::from_millis(20);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asker {
+    Client(ClientId),
+    /// Whoever is not a client; each wish has a number of its own.
+    Operator(u64),
+}
+
+/// What is asked of the line from outside of any session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A look at it.
+    Look,
+    /// Settings.
+    Settings(LineSettings),
+    /// Outputs; `None` leaves one alone.
+    Outputs {
+        /// Data terminal ready.
+        dtr: Option<bool>,
+        /// Request to send.
+        rts: Option<bool>,
+    },
+    /// A break of this length.
+    Break(Duration),
+    /// Throws away what is queued.
+    Purge(Purge),
+    /// A reset macro.
+    Run(Arc<[Step]>),
+}
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    Request(Request),
+    Wish(Wish),
+}
+
+/// How what was asked came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done, or there was nothing to do.
+    Done,
+    /// There is no line.
+    NoLine,
+    /// The line refused, or does not answer.
+    Failed,
+}
+
+/// What the hub is to do.
+#[derive(Debug)]
+pub(super) enum Todo {
+    /// Tell the asker how it came out.
+    Answer(Asker, Asked, Outcome),
+    /// Empty the queues of this asker in these directions; the line's own are emptied by the driver.
+    Purge(Option<Asker>, Purge),
+    /// Throw away what is queued for the line before this offset: it is in the way of a break.
+    DropTx { before: u64 },
+}
+
+/// Whether there is a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// Not yet, but it is being opened for the first time.
+    Expected,
+    Open,
+    Gone,
+}
+
+/// An operation for the driver, and the client that wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// What is to be done.
+    pub operation: Operation,
+    /// Who asked for it; `None`: no client.
+    pub client: Option<ClientId>,
+}
+
+/// What happened in the control queue so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlCounters {
+    /// Requests of clients.
+    pub requests: u64,
+    /// Changes that were made although bytes before them had not left in time.
+    pub late: u64,
+    /// Operations that the line refused.
+    pub failed: u64,
+}
+
+#[derive(Debug)]
+struct Pending {
+    asked: Asked,
+    may_change: bool,
+    /// The offset behind the bytes that were queued for the line before it.
+    after_all: u64,
+    /// … by its asker.
+    after_own: u64,
+    read_at: Instant,
+    /// What stood in the way of a break was thrown away.
+    cleared: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    asker: Option<Asker>,
+    action: Action,
+}
+
+/// What an asked thing does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Action {
+    Nothing,
+    Look,
+    Settings(LineSettings),
+    Outputs {
+        dtr: Option<bool>,
+        rts: Option<bool>,
+    },
+    BreakOn(Duration),
+    BreakOff,
+    /// What stands in the way of a break goes; the break itself comes next.
+    Clear,
+    Run(Arc<[Step]>),
+}
+
+enum Verdict {
+    Waits,
+    Runs,
+    Drops { before: u64 },
+    Answer(Outcome),
+}
+
+#[derive(Debug)]
+pub(super) struct ControlQueue {
+    /// What is in force when the line is opened.
+    configured: LineSettings,
+    view: View,
+    line_counters: Option<LineCounters>,
+    presence: Presence,
+    queues: BTreeMap<Asker, VecDeque<Pending>>,
+    /// Those with something in their queue, in the order of their turns.
+    turns: VecDeque<Asker>,
+    /// On its way to the line. Whoever waits for it has it at the front of its queue.
+    running: Option<Running>,
+    /// It does not come back.
+    stuck: bool,
+    start: Option<Start>,
+    purges: VecDeque<(Option<Asker>, Asked, Purge)>,
+    /// The first of `purges` is on its way to the line.
+    purging: bool,
+    start_purge: Option<Purge>,
+    break_by: Option<Asker>,
+    break_until: Option<Instant>,
+    /// Since when the line's output is known to be empty.
+    empty_since: Option<Instant>,
+    awaits_drain: bool,
+    look_at: Option<Instant>,
+    wake_at: Option<Instant>,
+    counters: ControlCounters,
+}
+
+impl ControlQueue {
+    pub(super) fn new(configured: LineSettings) -> Self {
+        Self {
+            configured,
+            view: View { settings: configured, ..View::default() },
+            line_counters: None,
+            presence: Presence::Expected,
+            queues: BTreeMap::new(),
+            turns: VecDeque::new(),
+            running: None,
+            stuck: false,
+            start: None,
+            purges: VecDeque::new(),
+            purging: false,
+            start_purge: None,
+            break_by: None,
+            break_until: None,
+            empty_since: None,
+            awaits_drain: false,
+            look_at: None,
+            wake_at: None,
+            counters: ControlCounters::default(),
+        }
+    }
+
+    /// What is known of the line.
+    pub(super) fn view(&self) -> &View {
+        &self.view
+    }
+
+    pub(super) fn line_counters(&self) -> Option<LineCounters> {
+        self.line_counters
+    }
+
+    pub(super) fn counters(&self) -> ControlCounters {
+        self.counters
+    }
+
+    /// How many requests of a client wait for their turn.
+    pub(super) fn waiting(&self, asker: Asker) -> usize {
+        self.queues.get(&asker).map_or(0, VecDeque::len)
+            + self.purges.iter().filter(|(waits, ..)| *waits == Some(asker)).count()
+    }
+
+    // ---- asking --------------------------------------------------------------------------------------------------
+
+    /// Something is asked. `after_all` and `after_own` are the offsets behind the bytes that were queued for the line
+    /// before it, by anybody and by its asker.
+    pub(super) fn ask(
+        &mut self,
+        (asker, may_change): (Asker, bool),
+        asked: Asked,
+        (after_all, after_own): (u64, u64),
+        now: Instant,
+    ) {
+        self.counters.requests += u64::from(matches!(asker, Asker::Client(_)));
+        if let Some(purge) = self.purge_in(&asked).filter(|_| may_change) {
+            self.purges.push_back((Some(asker), asked, purge));
+            return;
+        }
+        let queue = self.queues.entry(asker).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(asker);
+        }
+        queue.push_back(Pending { asked, may_change, after_all, after_own, read_at: now, cleared: false });
+    }
+
+    fn purge_in(&self, asked: &Asked) -> Option<Purge> {
+        match asked {
+            Asked::Request(request) => match request.effect(&self.view) {
+                Effect::Purge(purge) => Some(purge),
+                _ => None,
+            },
+            Asked::Wish(Wish::Purge(purge)) => Some(*purge),
+            Asked::Wish(_) => None,
+        }
+    }
+
+    /// This asker is gone: nothing more is done for it, and its break ends.
+    pub(super) fn forget(&mut self, asker: Asker, now: Instant) {
+        if self.queues.remove(&asker).is_some() {
+            self.turns.retain(|turn| *turn != asker);
+        }
+        for (waits, ..) in &mut self.purges {
+            if *waits == Some(asker) {
+                *waits = None;
+            }
+        }
+        if let Some(running) = self.running.as_mut().filter(|running| running.asker == Some(asker)) {
+            running.asker = None;
+        }
+        if self.break_by == Some(asker) {
+            self.break_by = None;
+            self.break_until = Some(now);
+        }
+    }
+
+    /// Bytes for the line from this offset on wait for something that is to happen before them.
+    pub(super) fn hold(&self, taken: u64) -> Option<u64> {
+        if self.view.break_on {
+            return Some(taken);
+        }
+        self.queues.values().flatten().filter(|pending| pending.holds_bytes()).map(|pending| pending.after_all).min()
+    }
+
+    // ---- the line ------------------------------------------------------------------------------------------------
+
+    /// The line is open, and this is what it has.
+    pub(super) fn line_opened(&mut self, snapshot: &Snapshot) {
+        self.presence = Presence::Open;
+        self.seen(snapshot);
+    }
+
+    /// There is no line (any more), and so no wires.
+    pub(super) fn line_gone(&mut self) {
+        self.presence = Presence::Gone;
+        self.view = View { settings: self.configured, ..View::default() };
+        (self.break_by, self.break_until, self.empty_since) = (None, None, None);
+        // What is on its way to a line that is gone is nobody's any more; who waits for it is answered in the next step.
+        (self.running, self.start, self.stuck) = (None, None, false);
+        (self.start_purge, self.purging) = (None, false);
+    }
+
+    fn seen(&mut self, snapshot: &Snapshot) {
+        let LineState { tx_holding_empty, tx_shift_empty, .. } = snapshot.line_state;
+        self.view = View {
+            settings: snapshot.settings,
+            outputs: snapshot.outputs,
+            inputs: snapshot.inputs,
+            break_on: self.view.break_on,
+            line_state: LineState { tx_holding_empty, tx_shift_empty, ..LineState::default() },
+        };
+        self.line_counters = snapshot.counters.or(self.line_counters);
+    }
+
+    /// The line tells of a change.
+    pub(super) fn changed(&mut self, change: &Change) {
+        self.view.inputs = change.inputs;
+        self.line_counters = change.counters.or(self.line_counters);
+    }
+
+    /// Bytes were handed to the line, so its output is not known to be empty any more.
+    pub(super) fn tx_written(&mut self) {
+        (self.empty_since, self.look_at) = (None, None);
+    }
+
+    /// Whether it matters now how much has not left the line yet.
+    pub(super) fn awaits_drain(&self, now: Instant) -> bool {
+        self.awaits_drain && self.look_at.is_none_or(|at| at <= now)
+    }
+
+    /// So many bytes have not left the line yet.
+    pub(super) fn unsent(&mut self, unsent: usize, now: Instant) {
+        if unsent == 0 {
+            self.empty_since.get_or_insert(now);
+            self.look_at = None;
+            return;
+        }
+        let left_in = self.view.settings.char_time().saturating_mul(u32::try_from(unsent).unwrap_or(u32::MAX));
+        self.empty_since = None;
+        self.look_at = Some(now + left_in.clamp(FIRST_LOOK, LAST_LOOK));
+    }
+
+    // ---- doing ---------------------------------------------------------------------------------------------------
+
+    /// What the hub is to do next, given how much the line has taken; `None`: nothing, until something happens.
+    pub(super) fn step(&mut self, taken: u64, now: Instant) -> Option<Todo> {
+        if self.queues.is_empty() && self.purges.is_empty() && self.break_until.is_none() {
+            self.wake_at = None;
+            return None;
+        }
+        if let Some(todo) = self.step_purge() {
+            return Some(todo);
+        }
+        (self.wake_at, self.awaits_drain) = (None, false);
+        self.end_overdue_break(now);
+        for turn in 0..self.turns.len() {
+            let asker = self.turns[turn];
+            match self.try_front(asker, taken, now) {
+                Verdict::Waits | Verdict::Runs => {}
+                Verdict::Drops { before } => return Some(Todo::DropTx { before }),
+                Verdict::Answer(outcome) => return self.finish(asker, outcome),
+            }
+        }
+        None
+    }
+
+    fn step_purge(&mut self) -> Option<Todo> {
+        if self.purging {
+            return None;
+        }
+        let (asker, asked, purge) = self.purges.front()?;
+        let todo = Todo::Purge(*asker, *purge);
+        if self.presence == Presence::Open {
+            (self.purging, self.start_purge) = (true, Some(*purge));
+            return Some(todo);
+        }
+        match (asker, asked) {
+            // It is answered in the next step.
+            (Some(asker), asked) => {
+                let answer = Todo::Answer(*asker, asked.clone(), Outcome::NoLine);
+                self.purges.pop_front();
+                Some(answer)
+            }
+            (None, _) => {
+                self.purges.pop_front();
+                self.step_purge()
+            }
+        }
+    }
+
+    fn end_overdue_break(&mut self, now: Instant) {
+        let Some(until) = self.break_until else { return };
+        if until > now {
+            self.wake(until);
+        } else if self.running.is_none() && self.presence == Presence::Open {
+            self.run(None, Action::BreakOff);
+        }
+    }
+
+    /// What becomes of the first thing that somebody asked.
+    fn try_front(&mut self, asker: Asker, taken: u64, now: Instant) -> Verdict {
+        let Some(pending) = self.queues.get(&asker).and_then(VecDeque::front) else {
+            return Verdict::Waits;
+        };
+        let action = pending.action(&self.view);
+        let too_late = pending.read_at + PATIENCE;
+        match self.presence {
+            _ if action == Action::Nothing => return Verdict::Answer(Outcome::Done),
+            Presence::Gone => return Verdict::Answer(Outcome::NoLine),
+            Presence::Expected if now >= too_late => return Verdict::Answer(Outcome::NoLine),
+            Presence::Expected => {
+                self.wake(too_late);
+                return Verdict::Waits;
+            }
+            Presence::Open if self.stuck => return Verdict::Answer(Outcome::Failed),
+            Presence::Open => {}
+        }
+        if matches!(&action, Action::Settings(settings) if *settings == self.view.settings) {
+            return if taken >= pending.after_own { Verdict::Answer(Outcome::Done) } else { Verdict::Waits };
+        }
+        if self.running.is_some() {
+            return Verdict::Waits;
+        }
+        match action {
+            Action::BreakOff if !self.view.break_on => return Verdict::Answer(Outcome::Done),
+            Action::BreakOn(length) if self.view.break_on => {
+                (self.break_by, self.break_until) = (Some(asker), Some(now + length));
+                return Verdict::Answer(Outcome::Done);
+            }
+            Action::Settings(_) | Action::BreakOn(_) if !self.has_left(asker, taken, now) => {
+                if now < too_late {
+                    self.wake(too_late);
+                    return Verdict::Waits;
+                }
+                self.counters.late += 1;
+                if let Some(before) = self.clear_the_way(asker, &action) {
+                    self.run(Some(asker), Action::Clear);
+                    return Verdict::Drops { before };
+                }
+            }
+            _ => {}
+        }
+        self.run(Some(asker), action);
+        Verdict::Runs
+    }
+
+    /// Whether everything before the first thing that somebody asked has left the line.
+    fn has_left(&mut self, asker: Asker, taken: u64, now: Instant) -> bool {
+        let Some(pending) = self.queues.get(&asker).and_then(VecDeque::front) else {
+            return true;
+        };
+        if pending.cleared {
+            return true;
+        }
+        if taken < pending.after_all {
+            return false;
+        }
+        self.awaits_drain = true;
+        match self.empty_since {
+            // One more character may be in the shift register.
+            Some(since) => {
+                let left = since + self.view.settings.char_time();
+                self.wake(left);
+                now >= left
+            }
+            None => {
+                if let Some(at) = self.look_at {
+                    self.wake(at);
+                }
+                false
+            }
+        }
+    }
+
+    /// A break cannot begin behind bytes that do not leave: the offset before which they are thrown away.
+    fn clear_the_way(&mut self, asker: Asker, action: &Action) -> Option<u64> {
+        let pending = self.queues.get_mut(&asker).and_then(VecDeque::front_mut)?;
+        if !matches!(action, Action::BreakOn(_)) || std::mem::replace(&mut pending.cleared, true) {
+            return None;
+        }
+        Some(pending.after_all)
+    }
+
+    fn run(&mut self, asker: Option<Asker>, action: Action) {
+        let operation = match &action {
+            Action::Nothing | Action::Look => Operation::Look,
+            Action::Settings(settings) => Operation::Configure(*settings),
+            Action::Outputs { dtr, rts } => Operation::Outputs { dtr: *dtr, rts: *rts },
+            Action::BreakOn(_) => Operation::Break(true),
+            Action::BreakOff => Operation::Break(false),
+            Action::Clear => Operation::Purge(Purge::Tx),
+            Action::Run(steps) => Operation::Run(Arc::clone(steps)),
+        };
+        let client = match asker {
+            Some(Asker::Client(id)) => Some(id),
+            _ => None,
+        };
+        self.running = Some(Running { asker, action });
+        self.start = Some(Start { operation, client });
+    }
+
+    /// The first thing that somebody asked is done with.
+    fn finish(&mut self, asker: Asker, outcome: Outcome) -> Option<Todo> {
+        if let Some(running) = self.running.as_mut().filter(|running| running.asker == Some(asker)) {
+            running.asker = None;
+        }
+        let queue = self.queues.get_mut(&asker)?;
+        let pending = queue.pop_front()?;
+        self.turns.retain(|turn| *turn != asker);
+        if queue.is_empty() {
+            self.queues.remove(&asker);
+        } else {
+            self.turns.push_back(asker);
+        }
+        Some(Todo::Answer(asker, pending.asked, outcome))
+    }
+
+    /// The operation to be started now.
+    pub(super) fn poll_start(&mut self) -> Option<Start> {
+        self.start.take()
+    }
+
+    /// The purge to be started now, past the operation that is on its way.
+    pub(super) fn poll_purge(&mut self) -> Option<Purge> {
+        self.start_purge.take()
+    }
+
+    /// The operation came back; `None`: it failed.
+    pub(super) fn operation_done(&mut self, snapshot: Option<&Snapshot>, now: Instant) -> Option<Todo> {
+        self.stuck = false;
+        let running = self.running.take()?;
+        self.tx_written();
+        let Some(snapshot) = snapshot.filter(|_| self.presence == Presence::Open) else {
+            self.counters.failed += u64::from(self.presence == Presence::Open);
+            if running.action == Action::BreakOff {
+                // It cannot be helped, and is not tried for ever.
+                self.break_ended();
+            }
+            return running.asker.and_then(|asker| self.finish(asker, Outcome::Failed));
+        };
+        match running.action {
+            Action::BreakOn(length) => {
+                self.view.break_on = true;
+                // Whoever began it may be gone by now.
+                let length = if running.asker.is_some() { length } else { Duration::ZERO };
+                (self.break_by, self.break_until) = (running.asker, Some(now + length));
+            }
+            Action::BreakOff => self.break_ended(),
+            _ => {}
+        }
+        self.seen(snapshot);
+        if running.action == Action::Clear {
+            return None;
+        }
+        running.asker.and_then(|asker| self.finish(asker, Outcome::Done))
+    }
+
+    fn break_ended(&mut self) {
+        self.view.break_on = false;
+        (self.break_by, self.break_until) = (None, None);
+    }
+
+    /// The purge came back.
+    pub(super) fn purge_done(&mut self, snapshot: Option<&Snapshot>) -> Option<Todo> {
+        self.purging = false;
+        self.tx_written();
+        let (asker, asked, _) = self.purges.pop_front()?;
+        if let Some(snapshot) = snapshot.filter(|_| self.presence == Presence::Open) {
+            self.seen(snapshot);
+        }
+        asker.map(|asker| Todo::Answer(asker, asked, if snapshot.is_some() { Outcome::Done } else { Outcome::Failed }))
+    }
+
+    /// The operation does not come back: whoever waits for the line is answered without it.
+    pub(super) fn stuck(&mut self) {
+        self.stuck = self.running.is_some();
+    }
+
+    /// When [`ControlQueue::step`] wants to be called at the latest.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.wake_at
+    }
+
+    fn wake(&mut self, at: Instant) {
+        self.wake_at = Some(self.wake_at.map_or(at, |wake_at| wake_at.min(at)));
+    }
+}
+
+impl Pending {
+    fn action(&self, view: &View) -> Action {
+        let action = match &self.asked {
+            Asked::Request(request) => match request.effect(view) {
+                // A purge has a queue of its own.
+                Effect::Nothing | Effect::Purge(_) => Action::Nothing,
+                Effect::Look => Action::Look,
+                Effect::Settings(settings) => Action::Settings(settings),
+                Effect::Outputs { dtr, rts } => Action::Outputs { dtr, rts },
+                Effect::Break(true) => Action::BreakOn(LONGEST_BREAK),
+                Effect::Break(false) => Action::BreakOff,
+                Effect::BreakPulse => Action::BreakOn(BREAK_PULSE),
+            },
+            Asked::Wish(wish) => match wish {
+                Wish::Look => Action::Look,
+                Wish::Settings(settings) => Action::Settings(*settings),
+                Wish::Outputs { dtr, rts } => Action::Outputs { dtr: *dtr, rts: *rts },
+                Wish::Break(length) => Action::BreakOn((*length).min(LONGEST_BREAK)),
+                Wish::Purge(_) => Action::Nothing,
+                Wish::Run(steps) => Action::Run(Arc::clone(steps)),
+            },
+        };
+        // Without the right to change anything, one is told what is there.
+        if self.may_change || action == Action::Nothing {
+            action
+        } else {
+            Action::Look
+        }
+    }
+
+    /// Whether bytes behind it must not overtake it. Whether it will change anything is known when its turn comes.
+    fn holds_bytes(&self) -> bool {
+        self.may_change
+            && match &self.asked {
+                Asked::Request(request) => match request {
+                    Request::BaudRate(rate) => *rate != 0,
+                    Request::CiscoBaudRate(code)
+                    | Request::DataSize(code)
+                    | Request::Parity(code)
+                    | Request::StopSize(code) => *code != 0,
+                    // Queries (0, 4, 7, 10, 13), break off, DTR and RTS pass the bytes.
+                    Request::Control(code) => !matches!(code, 0 | 4 | 6..=13),
+                    Request::BreakPulse => true,
+                    _ => false,
+                },
+                Asked::Wish(wish) => matches!(wish, Wish::Settings(_) | Wish::Break(_)),
+            }
+    }
+}

@@ -1,0 +1,155 @@
+//! Bytes, from the line and to it.
+
+use std::mem::MaybeUninit;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::ReadBuf;
+use tracing::trace;
+
+use super::{ClientId, Driver, Slot, BLOCK, INPUT_TURNS, RX_AT_ONCE};
+
+impl Driver {
+    /// Line → ring.
+    pub(super) fn drive_rx(&mut self, now: Instant) -> bool {
+        if !self.line_readable {
+            return false;
+        }
+        let Slot::Open(line) = &mut self.slot else { return false };
+        let mut cx = Context::from_waker(&self.line_waker);
+        let mut total = 0;
+        while total < RX_AT_ONCE {
+            // Without room the line stays readable: it is tried again when a client has taken something.
+            let Some(space) = self.hub.rx_space() else { break };
+            match line.poll_read(&mut cx, space) {
+                Poll::Ready(Ok(0)) => {
+                    self.line_gone(&"hung up", now);
+                    break;
+                }
+                Poll::Ready(Ok(n)) => {
+                    trace!(port = %self.name, rx = %space[..n].escape_ascii());
+                    self.hub.received(n, now);
+                    total += n;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.line_gone(&error, now);
+                    break;
+                }
+                Poll::Pending => {
+                    self.line_readable = false;
+                    self.hub.rx_drained();
+                    break;
+                }
+            }
+        }
+        total > 0
+    }
+
+    /// Ring → clients: all of them after something came from the line, else those whose sockets take something again.
+    pub(super) fn drive_clients(&mut self, all: bool, now: Instant) -> bool {
+        let mut progress = false;
+        if all {
+            self.writable.clear();
+            for id in 0..self.sockets.len() {
+                progress |= self.drive_client(id, now);
+            }
+        }
+        while let Some(id) = self.writable.pop() {
+            progress |= self.drive_client(id, now);
+        }
+        progress
+    }
+
+    pub(super) fn drive_client(&mut self, id: ClientId, now: Instant) -> bool {
+        let Some(Some(socket)) = self.sockets.get_mut(id) else {
+            return false;
+        };
+        if socket.blocked {
+            return false;
+        }
+        let mut cx = Context::from_waker(&socket.waker);
+        let mut progress = false;
+        loop {
+            let Some(pieces) = self.hub.to_send(id, now, || socket.conn.queue()) else {
+                return progress;
+            };
+            match socket.conn.poll_write(&mut cx, pieces) {
+                Poll::Ready(Ok(n)) => {
+                    self.hub.sent(id, n);
+                    progress = true;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.drop_client(id, &error, now);
+                    return true;
+                }
+                Poll::Pending => {
+                    socket.blocked = true;
+                    self.hub.blocked(id);
+                    return progress;
+                }
+            }
+        }
+    }
+
+    /// Clients → queue for the line: a block each in turn, and again, so that the line is given as much as there is in
+    /// one write.
+    pub(super) fn drive_input(&mut self, now: Instant) -> bool {
+        (0..INPUT_TURNS).take_while(|_| self.drive_input_once(now)).count() > 0
+    }
+
+    pub(super) fn drive_input_once(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        for _ in 0..self.readable.len() {
+            let Some(id) = self.readable.pop_front() else { break };
+            let Some(Some(socket)) = self.sockets.get_mut(id) else {
+                continue;
+            };
+            if !self.hub.wants_input(id) {
+                // Its turn comes when the line has taken something.
+                self.readable.push_back(id);
+                continue;
+            }
+            let mut memory = [MaybeUninit::uninit(); BLOCK];
+            let mut block = ReadBuf::uninit(&mut memory);
+            match socket.conn.poll_read(&mut Context::from_waker(&socket.waker), &mut block) {
+                Poll::Pending => socket.listed = false,
+                Poll::Ready(Ok(())) if block.filled().is_empty() => {
+                    self.hub.half_closed(id, now);
+                    progress = true;
+                }
+                Poll::Ready(Ok(())) => {
+                    self.hub.input(id, block.filled(), now);
+                    self.readable.push_back(id);
+                    progress = true;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.drop_client(id, &error, now);
+                    progress = true;
+                }
+            }
+        }
+        progress
+    }
+
+    /// Queue → line.
+    pub(super) fn drive_tx(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        while !self.line_blocked && !self.hub.tx_front().is_empty() {
+            let Slot::Open(line) = &mut self.slot else { break };
+            let mut cx = Context::from_waker(&self.line_waker);
+            match line.poll_write(&mut cx, self.hub.tx_front()) {
+                Poll::Ready(Ok(n)) => {
+                    trace!(port = %self.name, tx = %self.hub.tx_front()[..n].escape_ascii());
+                    self.hub.tx_written(n, now);
+                    progress = true;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.line_gone(&error, now);
+                    progress = true;
+                }
+                Poll::Pending => self.line_blocked = true,
+            }
+        }
+        progress
+    }
+}

@@ -1,0 +1,94 @@
+//! What is asked of a running port.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+use super::{Accepted, Command, Driver, Reply, Socket};
+use crate::net::refuse::refuse;
+use crate::port::greeting;
+use crate::port::hub::{Outcome, Wish};
+
+impl Driver {
+    pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) {
+        while let Poll::Ready(command) = self.commands.poll_recv(cx) {
+            match command {
+                Some(Command::Connect(accepted)) => self.connect(*accepted, now),
+                Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
+                Some(Command::End { deadline }) => self.end(deadline),
+                // Nobody is left who could ask for anything.
+                None => {
+                    self.end(now);
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(super) fn connect(&mut self, accepted: Accepted, now: Instant) {
+        let Accepted { conn, peer, admission } = accepted;
+        let Some(listener) = self.port.listen.get(admission.listener).filter(|_| self.ends_at.is_none()) else {
+            return;
+        };
+        let session = greeting::session(listener);
+        let ends = (conn.local_addr(), peer);
+        let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
+        if self.hub.is_full(&admission) {
+            self.find_closed(now);
+        }
+        match self.hub.connect(admission, session, &banner, now) {
+            Ok(id) => {
+                info!(port = %self.name, client = %peer, "client connected");
+                if self.sockets.len() <= id {
+                    self.sockets.resize_with(id + 1, || None);
+                }
+                let waker = self.ready.waker(id);
+                self.sockets[id] = Some(Socket { conn, peer, waker, listed: true, blocked: false, fresh: true });
+                self.readable.push_back(id);
+            }
+            Err(full) => {
+                self.hub.refused();
+                warn!(port = %self.name, client = %peer, clients = full.clients, max = full.max_clients,
+                    "client refused: the listener is full");
+                let words = if self.hub.is_framed() {
+                    String::new()
+                } else {
+                    format!("port {} is busy: {} of {} clients\r\n", self.name, full.clients, full.max_clients)
+                };
+                refuse(conn, &words);
+            }
+        }
+    }
+
+    /// Something is asked of the line from outside.
+    fn wish(&mut self, wish: Wish, reply: Reply, now: Instant) {
+        let number = self.next_wish;
+        self.next_wish += 1;
+        self.wishes.insert(number, reply);
+        self.hub.wish(number, wish, now);
+    }
+
+    /// Tells whoever asked how it came out.
+    pub(super) fn answer_wish(&mut self, number: u64, outcome: Outcome) {
+        if let Some(reply) = self.wishes.remove(&number) {
+            // Whoever asked may have gone.
+            let _ = reply.send((outcome, *self.hub.view()));
+        }
+    }
+
+    /// Looks for clients that came and went before the runtime could tell: they must not keep others out.
+    pub(super) fn find_closed(&mut self, now: Instant) {
+        for (id, socket) in self.sockets.iter().enumerate() {
+            if socket.as_ref().is_some_and(|socket| socket.fresh && socket.conn.sends_no_more()) {
+                self.hub.half_closed(id, now);
+                self.readable.retain(|readable| *readable != id);
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, deadline: Instant) {
+        self.ends_at = Some(self.ends_at.map_or(deadline, |at| at.min(deadline)));
+        self.hub.drain();
+    }
+}

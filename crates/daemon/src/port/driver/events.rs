@@ -1,0 +1,61 @@
+//! What the hub decided, and what the log hears of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+use super::{ClientId, CloseReason, Driver, Event};
+
+impl Driver {
+    pub(super) fn take_events(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        while let Some(event) = self.hub.poll_event() {
+            progress = true;
+            match event {
+                Event::Close(id, reason) => self.drop_client(id, &describe(reason), now),
+                Event::GapBegan(id) => self.tell(id, "falls behind and does not get everything"),
+                Event::GapEnded(id) => self.tell(id, "has caught up"),
+                Event::WriteRefused(id) => self.tell(id, "writes and may not; its bytes are thrown away"),
+                Event::Answered(number, outcome) => self.answer_wish(number, outcome),
+                Event::CrcBad => warn!(port = %self.name, "telegram with a wrong CRC"),
+                Event::CrcGoodAgain(bad) => warn!(port = %self.name, bad, "CRCs are right again"),
+            }
+        }
+        progress
+    }
+
+    pub(super) fn tell(&self, id: ClientId, what: &str) {
+        let Some(Some(socket)) = self.sockets.get(id) else {
+            return;
+        };
+        let counters = self.hub.client_counters(id).unwrap_or_default();
+        warn!(port = %self.name, client = %socket.peer, gap = counters.gap, skipped = counters.skipped_frames,
+            "client {what}");
+    }
+
+    /// Who a client is.
+    pub(super) fn who(&self, id: Option<ClientId>) -> Option<SocketAddr> {
+        self.sockets.get(id?)?.as_ref().map(|socket| socket.peer)
+    }
+
+    pub(super) fn drop_client(&mut self, id: ClientId, cause: &dyn fmt::Display, now: Instant) {
+        let Some(socket) = self.sockets.get_mut(id).and_then(Option::take) else {
+            return;
+        };
+        let counters = self.hub.disconnect(id, now).unwrap_or_default();
+        info!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
+            refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
+            "client disconnected: {cause}");
+        socket.conn.close();
+    }
+}
+
+fn describe(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Lagged => "it fell behind by the whole backlog (on-lag: disconnect)",
+        CloseReason::Displaced => "half-closed and silent, and its place was needed",
+        CloseReason::Left => "it had nothing more to send",
+    }
+}

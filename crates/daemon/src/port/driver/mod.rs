@@ -1,0 +1,265 @@
+//! The thin shell around the hub: polls the line, the clients' sockets, commands and timers, and decides nothing.
+//!
+//! One task per port. A line that is readable is read into the ring and written to every client in the same poll, so
+//! that a chunk costs one wait, one read and one send per client.
+
+mod bytes;
+mod commands;
+mod events;
+mod operations;
+mod slot;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use sermux_port_config::config::Port;
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+use tracing::info;
+
+use self::operations::Operations;
+use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
+use super::lifecycle::{Lifecycle, Say};
+use super::link::{Accepted, Command, Link, Reply};
+use super::ready::ReadySet;
+use super::status::Status;
+use crate::line::{Line, OpenError, Opened};
+use crate::net::conn::Conn;
+
+/// The token of the line in the ready set; clients have their key.
+const LINE: usize = usize::MAX;
+
+/// The token of what the line tells beside its bytes.
+const CHANGE: usize = usize::MAX - 1;
+
+/// The line is read for so long before the clients get their turn.
+const RX_AT_ONCE: usize = 64 * 1024;
+
+/// Rounds of reading and writing in one poll, before other ports get their turn.
+const ROUNDS: usize = 8;
+
+/// Blocks that one client may hand in before the line and the other clients get their turn.
+const INPUT_TURNS: usize = 16;
+
+/// How often a line that is being drained is asked whether everything has left: nothing tells (TIOCOUTQ).
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
+/// A device whose opening takes longer is stuck in its driver.
+const OPENING_IS_STUCK: Duration = Duration::from_secs(5);
+
+/// One running port: a future that ends when the port has ended.
+pub struct Driver {
+    name: Arc<str>,
+    port: Arc<Port>,
+    hub: Hub,
+    slot: Slot,
+    lifecycle: Lifecycle,
+    opener: Opener,
+    status: Arc<Status>,
+    sockets: Vec<Option<Socket>>,
+    /// Clients whose socket may have something to read, in the order of their turn.
+    readable: VecDeque<ClientId>,
+    /// Clients whose socket may take something.
+    writable: Vec<ClientId>,
+    ready: ReadySet,
+    line_waker: Waker,
+    line_readable: bool,
+    line_blocked: bool,
+    change_waker: Waker,
+    change_ready: bool,
+    operations: Operations,
+    /// Who waits to hear how a wish came out, by its number.
+    wishes: BTreeMap<u64, Reply>,
+    next_wish: u64,
+    commands: mpsc::Receiver<Command>,
+    sleep: Pin<Box<Sleep>>,
+    sleep_until: Option<Instant>,
+    ends_at: Option<Instant>,
+}
+
+struct Socket {
+    conn: Conn,
+    peer: SocketAddr,
+    waker: Waker,
+    /// It is in `readable`, or sends no more and is never to be there again.
+    listed: bool,
+    /// It takes nothing until its waker says so.
+    blocked: bool,
+    /// Its waker has not said anything yet.
+    fresh: bool,
+}
+
+/// What there is of the line.
+enum Slot {
+    /// Nothing; to be opened at this time.
+    Waiting(Instant),
+    Opening {
+        open: Opening,
+        /// When to say that it is stuck.
+        stuck_at: Option<Instant>,
+    },
+    Open(Box<dyn Line>),
+    /// Gone or given back; a driver may take its time over it.
+    Closing(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+/// A device on its way to a line.
+pub type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send>>;
+
+/// Starts to open the port's device. The driver never asks for a second one while the first is on its way.
+pub type Opener = Box<dyn FnMut() -> Opening + Send>;
+
+impl Driver {
+    /// A port that opens its device as soon as it is polled.
+    #[must_use]
+    pub fn new(name: &str, port: Arc<Port>, opener: Opener, status: Arc<Status>) -> (Self, Link) {
+        let (link, commands) = Link::new();
+        let ready = ReadySet::default();
+        let (line_waker, change_waker) = (ready.waker(LINE), ready.waker(CHANGE));
+        let driver = Self {
+            name: name.into(),
+            hub: Hub::new(&port),
+            port,
+            slot: Slot::Waiting(now()),
+            lifecycle: Lifecycle::default(),
+            opener,
+            status,
+            sockets: Vec::new(),
+            readable: VecDeque::new(),
+            writable: Vec::new(),
+            ready,
+            line_waker,
+            line_readable: false,
+            line_blocked: false,
+            change_waker,
+            change_ready: false,
+            operations: Operations::default(),
+            wishes: BTreeMap::new(),
+            next_wish: 0,
+            commands,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            sleep_until: None,
+            ends_at: None,
+        };
+        (driver, link)
+    }
+
+    // ---- time and the end ----------------------------------------------------------------------------------------
+
+    /// Sleeps until the next thing that time brings. True: it is here.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let slot = match &self.slot {
+            Slot::Waiting(at) if self.ends_at.is_none() => Some(*at),
+            Slot::Opening { stuck_at, .. } => *stuck_at,
+            _ => None,
+        };
+        let end = self.ends_at.map(|at| at.min(now + DRAIN_LOOK));
+        let next = [self.hub.deadline(), self.operations.deadline(), slot, end].into_iter().flatten().min();
+        if next != self.sleep_until {
+            self.sleep_until = next;
+            if let Some(at) = next {
+                self.sleep.as_mut().reset(at.into());
+            }
+        }
+        self.sleep_until.is_some() && self.sleep.as_mut().poll(cx).is_ready()
+    }
+
+    /// Whether everything has gone out, or the time is up. Closes what is done with.
+    fn poll_end(&mut self, now: Instant) -> bool {
+        let Some(ends_at) = self.ends_at else { return false };
+        let late = now >= ends_at;
+        for id in 0..self.sockets.len() {
+            if late || (self.sockets[id].is_some() && self.hub.is_drained(id)) {
+                self.drop_client(id, &"the program ends", now);
+            }
+        }
+        let line_done = match &self.slot {
+            Slot::Open(line) => self.hub.tx_is_empty() && line.unsent().unwrap_or(0) == 0,
+            Slot::Closing(_) => false,
+            Slot::Waiting(_) | Slot::Opening { .. } => true,
+        };
+        let open = matches!(self.slot, Slot::Open(_));
+        if open && (line_done || late) {
+            self.close_line();
+        }
+        late || (line_done && !open && self.sockets.iter().all(Option::is_none))
+    }
+
+    fn say_goodbye(&self) {
+        let counters = self.hub.counters();
+        let p1 = self.hub.p1_counters().unwrap_or_default();
+        info!(port = %self.name, rx = counters.rx, tx = counters.tx, tx_lost = counters.tx_lost,
+            clients = counters.clients, refused = counters.refused, telegrams = p1.telegrams, crc_bad = p1.crc_bad,
+            oversized = p1.oversized, abandoned = p1.abandoned, stray_bytes = p1.stray_bytes, "port ended");
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let now = now();
+        this.ready.set_task(cx.waker());
+        this.take_commands(cx, now);
+        this.drive_slot(cx, now);
+
+        let Self { ready, sockets, readable, writable, line_readable, line_blocked, change_ready, .. } = &mut *this;
+        ready.take(|token| {
+            if token == LINE {
+                (*line_readable, *line_blocked) = (true, false);
+            } else if token == CHANGE {
+                *change_ready = true;
+            } else if let Some(Some(socket)) = sockets.get_mut(token) {
+                (socket.blocked, socket.fresh) = (false, false);
+                writable.push(token);
+                if !std::mem::replace(&mut socket.listed, true) {
+                    readable.push_back(token);
+                }
+            }
+        });
+
+        let mut all = this.poll_timer(cx, now);
+        for round in 0.. {
+            if round == ROUNDS {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            // After the line: what it has says whether there was silence.
+            let received = this.drive_rx(now);
+            if all {
+                this.hub.handle_timeout(now);
+            }
+            let mut progress = this.drive_operations(cx, now) || received;
+            progress |= this.drive_clients(received || all, now);
+            all = false;
+            progress |= this.drive_input(now);
+            progress |= this.drive_tx(now);
+            progress |= this.take_events(now);
+            if !progress {
+                break;
+            }
+        }
+
+        if this.poll_end(now) {
+            this.say_goodbye();
+            return Poll::Ready(());
+        }
+        this.drive_slot(cx, now);
+        this.status.set(matches!(this.slot, Slot::Open(_)) && !this.operations.is_stuck(), this.hub.clients());
+        if this.poll_timer(cx, now) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+/// The runtime's clock: it stands still in tests.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,211 @@
+//! What is on its way to the line beside its bytes: on the blocking pool, one at a time, and a purge past it.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use sermux_port_config::signal::{Purge, Step};
+use tokio::task::{spawn_blocking, JoinHandle};
+use tracing::{debug, error, info, warn};
+
+use super::{Driver, Slot};
+use crate::line::{differences, Control, Operation, Snapshot, Watch};
+use crate::port::hub::Start;
+
+/// An operation that takes longer is stuck in the device's driver.
+const OPERATION_IS_STUCK: Duration = Duration::from_secs(5);
+
+/// The operations on their way.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    running: Option<Running>,
+    purging: Option<(Purge, JoinHandle<io::Result<Snapshot>>)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    start: Start,
+    result: JoinHandle<io::Result<Snapshot>>,
+    /// When to say that it is stuck; `None`: it was said.
+    stuck_at: Option<Instant>,
+}
+
+impl Operations {
+    /// Nobody waits for what is on its way any more.
+    pub(super) fn abandon(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When something is stuck.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.running.as_ref().and_then(|running| running.stuck_at)
+    }
+
+    /// Whether the line does not answer.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.stuck_at.is_none())
+    }
+
+    fn start(&mut self, control: Arc<dyn Control>, start: Start, now: Instant) {
+        let waits = match &start.operation {
+            Operation::Run(steps) => steps.iter().map(waits).sum(),
+            _ => Duration::ZERO,
+        };
+        let operation = start.operation.clone();
+        let result = spawn_blocking(move || control.carry_out(&operation));
+        self.running = Some(Running { start, result, stuck_at: Some(now + waits + OPERATION_IS_STUCK) });
+    }
+
+    fn start_purge(&mut self, control: Arc<dyn Control>, purge: Purge) {
+        self.purging = Some((purge, spawn_blocking(move || control.carry_out(&Operation::Purge(purge)))));
+    }
+
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<(Start, io::Result<Snapshot>)> {
+        let result = poll(&mut self.running.as_mut()?.result, cx)?;
+        self.running.take().map(|running| (running.start, result))
+    }
+
+    fn poll_purging(&mut self, cx: &mut Context<'_>) -> Option<(Purge, io::Result<Snapshot>)> {
+        let (purge, handle) = self.purging.as_mut()?;
+        let (purge, result) = (*purge, poll(handle, cx)?);
+        self.purging = None;
+        Some((purge, result))
+    }
+}
+
+fn poll(handle: &mut JoinHandle<io::Result<Snapshot>>, cx: &mut Context<'_>) -> Option<io::Result<Snapshot>> {
+    match Pin::new(handle).poll(cx) {
+        Poll::Ready(Ok(result)) => Some(result),
+        Poll::Ready(Err(failed)) => Some(Err(io::Error::other(failed))),
+        Poll::Pending => None,
+    }
+}
+
+fn waits(step: &Step) -> Duration {
+    match step {
+        Step::Wait(time) => *time,
+        Step::Set { .. } => Duration::ZERO,
+    }
+}
+
+impl Driver {
+    /// Moves everything that is asked of the line beside its bytes, and what it tells beside them.
+    pub(super) fn drive_operations(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut progress = false;
+        if let Some((start, result)) = self.operations.poll_running(cx) {
+            self.operation_done(&start, result, now);
+            progress = true;
+        }
+        if let Some((purge, result)) = self.operations.poll_purging(cx) {
+            self.purge_done(purge, result, now);
+            progress = true;
+        }
+        self.look_for_stuck(now);
+        progress |= self.take_change(now);
+        progress |= self.hub.drive_control(now);
+        if let (true, Slot::Open(line)) = (self.hub.awaits_drain(now), &self.slot) {
+            // A line that cannot tell is empty.
+            self.hub.unsent(line.unsent().unwrap_or(0), now);
+            progress |= self.hub.drive_control(now);
+        }
+        if let Slot::Open(line) = &mut self.slot {
+            if let Some(start) = self.hub.poll_start() {
+                self.operations.start(line.control(), start, now);
+                progress = true;
+            }
+            if let Some(purge) = self.hub.poll_purge() {
+                self.operations.start_purge(line.control(), purge);
+                progress = true;
+            }
+            if let Some(watch) = self.hub.poll_watch() {
+                line.watch(watch);
+                self.change_ready = watch != Watch::default();
+            }
+        }
+        while let Some(id) = self.hub.poll_addressed() {
+            self.writable.push(id);
+        }
+        progress
+    }
+
+    fn operation_done(&mut self, start: &Start, result: io::Result<Snapshot>, now: Instant) {
+        let Slot::Open(line) = &self.slot else { return };
+        let by = self.who(start.client).map(tracing::field::display);
+        match &result {
+            Ok(snapshot) => {
+                self.hub.operation_done(Some((snapshot, line.can_wait())), now);
+                match &start.operation {
+                    Operation::Configure(asked) => {
+                        info!(port = %self.name, line = %snapshot.settings, client = by, "line set");
+                        for difference in differences(asked, &snapshot.settings) {
+                            warn!(port = %self.name, device = %self.port.device, client = by, "{difference}");
+                        }
+                    }
+                    Operation::Look => {}
+                    operation => debug!(port = %self.name, client = by, ?operation, "done"),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.line_gone(error, now),
+            Err(error) => {
+                warn!(port = %self.name, device = %self.port.device, client = by,
+                    "the device refuses: {}: {error}", describe(&start.operation));
+                self.hub.operation_done(None, now);
+            }
+        }
+    }
+
+    fn purge_done(&mut self, purge: Purge, result: io::Result<Snapshot>, now: Instant) {
+        match &result {
+            Ok(snapshot) => self.hub.purge_done(Some(snapshot), now),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.line_gone(error, now),
+            Err(error) => {
+                warn!(port = %self.name, device = %self.port.device,
+                    "the device refuses: {}: {error}", describe(&Operation::Purge(purge)));
+                self.hub.purge_done(None, now);
+            }
+        }
+    }
+
+    /// Says once that an operation hangs, and answers whoever waits for it.
+    fn look_for_stuck(&mut self, now: Instant) {
+        let Some(running) = self.operations.running.as_mut() else { return };
+        if running.stuck_at.is_some_and(|at| at <= now) {
+            running.stuck_at = None;
+            error!(port = %self.name, device = %self.port.device,
+                "the device does not answer: {} hangs in its driver; purge the port or unplug the device",
+                describe(&running.start.operation));
+            self.hub.operation_is_stuck();
+        }
+    }
+
+    /// What changed on a line that is watched.
+    fn take_change(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        while self.change_ready {
+            let Slot::Open(line) = &mut self.slot else { break };
+            match line.poll_change(&mut Context::from_waker(&self.change_waker)) {
+                Poll::Ready(change) => {
+                    self.hub.line_changed(&change, now);
+                    progress = true;
+                }
+                Poll::Pending => self.change_ready = false,
+            }
+        }
+        progress
+    }
+}
+
+fn describe(operation: &Operation) -> String {
+    match operation {
+        Operation::Look => "looking at the modem lines".to_owned(),
+        Operation::Configure(settings) => format!("setting {settings}"),
+        Operation::Outputs { .. } => "setting dtr and rts".to_owned(),
+        Operation::Break(true) => "beginning a break".to_owned(),
+        Operation::Break(false) => "ending a break".to_owned(),
+        Operation::Purge(_) => "purging".to_owned(),
+        Operation::Run(_) => "a reset".to_owned(),
+    }
+}

@@ -1,0 +1,150 @@
+//! The hub's way from the line into the ring: room for what comes, `on-lag`, release.
+
+use std::time::Instant;
+
+use sermux_port_config::config::OnLag;
+
+use super::{Client, ClientId, CloseReason, Event, Feed, Frames, Hub, LineState, RX_ROOM};
+
+impl Hub {
+    /// Room for what the line has, or `None` if it must wait.
+    ///
+    /// Whoever stands in the way of the newest bytes by the whole backlog meets its `on-lag` here.
+    pub fn rx_space(&mut self) -> Option<&mut [u8]> {
+        let ready =
+            !self.draining && if self.is_framed() { self.make_room_for_frames() } else { self.make_room_for_bytes() };
+        if !ready {
+            return None;
+        }
+        self.ring.rewind();
+        Some(self.ring.spare())
+    }
+
+    fn make_room_for_bytes(&mut self) -> bool {
+        let head = self.ring.head();
+        let (slowest, fastest) = self.cursors();
+        let waits = matches!(self.line, LineState::Open { waits: true });
+        let half = self.ring.capacity() as u64 / 2;
+        if waits && fastest.is_some_and(|cursor| head - cursor > half) {
+            return false;
+        }
+        let room = RX_ROOM.min(self.ring.capacity() / 4) as u64;
+        // Clients before this offset stand in the way.
+        let needed = (head + room).saturating_sub(self.ring.capacity() as u64);
+        let slowest = slowest.unwrap_or(self.released.min(head));
+        let slowest = if slowest >= needed {
+            slowest
+        } else {
+            return self.settle_lag(needed);
+        };
+        self.ring.release_to(slowest.min(self.released));
+        true
+    }
+
+    /// Lets `on-lag` speak for every client before `needed`. False: one of them holds the line.
+    fn settle_lag(&mut self, needed: u64) -> bool {
+        let behind = |c: &Client| matches!(c.feed, Feed::Bytes { cursor } if cursor < needed) && !c.closing;
+        if self.clients.iter().any(|(_, c)| behind(c) && c.admission.on_lag == OnLag::Hold) {
+            return false;
+        }
+        let ids: Vec<ClientId> = self.clients.iter().filter(|(_, c)| behind(c)).map(|(id, _)| id).collect();
+        for id in ids {
+            match self.clients[id].admission.on_lag {
+                OnLag::Disconnect | OnLag::Hold => self.close(id, CloseReason::Lagged),
+                OnLag::Skip => self.skip_to_newest(id),
+            }
+        }
+        let slowest = self.cursors().0.unwrap_or(self.released);
+        self.ring.release_to(slowest.min(self.released));
+        true
+    }
+
+    fn skip_to_newest(&mut self, id: ClientId) {
+        let client = &mut self.clients[id];
+        let Feed::Bytes { cursor } = &mut client.feed else {
+            return;
+        };
+        client.counters.gap += self.released - *cursor;
+        *cursor = self.released;
+        if !client.in_gap {
+            client.in_gap = true;
+            self.events.push_back(Event::GapBegan(id));
+        }
+    }
+
+    /// The cursors of the slowest and of the fastest client.
+    fn cursors(&self) -> (Option<u64>, Option<u64>) {
+        let cursors = self.clients.iter().filter_map(|(_, c)| match c.feed {
+            Feed::Bytes { cursor } if !c.closing => Some(cursor),
+            _ => None,
+        });
+        cursors.fold((None, None), |(low, high), cursor| {
+            (Some(low.map_or(cursor, |low: u64| low.min(cursor))), high.max(Some(cursor)))
+        })
+    }
+
+    /// A reader of frames never holds the ring: what it got in part is kept beside it, and when it is behind only the
+    /// newest frame counts.
+    fn make_room_for_frames(&mut self) -> bool {
+        let Some(frames) = self.frames.as_mut() else {
+            return false;
+        };
+        let seen = frames.seen();
+        let needed = self.clients.iter().filter_map(|(_, c)| match &c.feed {
+            Feed::Frames(feed) if !c.closing && feed.next < seen => {
+                Some(if feed.behind { seen - 1 } else { feed.next })
+            }
+            _ => None,
+        });
+        frames.forget_before(needed.min().unwrap_or(seen));
+        let head = self.ring.head();
+        self.ring.release_to(frames.tail(head));
+        // More frames came in one go than the ring holds beside what is on its way.
+        while self.ring.free() < RX_ROOM && frames.count_held() > 1 {
+            frames.forget_oldest();
+            self.ring.release_to(frames.tail(head));
+        }
+        true
+    }
+
+    /// The first `n` bytes of [`Hub::rx_space`] came from the line.
+    pub fn received(&mut self, n: usize, now: Instant) {
+        let from = self.ring.head();
+        self.ring.commit(n);
+        let to = self.ring.head();
+        self.counters.rx += n as u64;
+        match self.frames.as_mut() {
+            Some(frames) => {
+                let mut at = from;
+                for chunk in self.ring.slices(from, to) {
+                    frames.push(chunk, at, now, &mut self.events);
+                    at += chunk.len() as u64;
+                }
+                self.released = to;
+            }
+            None if self.gather.is_zero() => self.released = to,
+            None => {
+                // No gathering beyond a quarter of the backlog: what waits must not become what is in the way.
+                if to - self.released > self.ring.capacity() as u64 / 4 {
+                    self.release_gathered();
+                } else if self.gather_due.is_none() {
+                    let due = now + self.gather;
+                    self.gather_due = Some(due);
+                    self.wake(due);
+                }
+            }
+        }
+    }
+
+    /// The line was read empty: from now on silence counts.
+    pub fn rx_drained(&mut self) {
+        if let Some(at) = self.frames.as_ref().and_then(Frames::deadline) {
+            self.wake(at);
+        }
+    }
+
+    pub(super) fn release_gathered(&mut self) {
+        self.released = self.ring.head();
+        self.gather_due = None;
+    }
+}

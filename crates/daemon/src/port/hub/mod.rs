@@ -1,0 +1,297 @@
+//! The heart of a port: every decision about its bytes, its clients and its timers; no socket, no file, no clock.
+//!
+//! The driver tells the hub what happened and carries out what the hub gives:
+//!
+//! 1. The line is readable: [`Hub::rx_space`] gives room or says that the line must wait, the driver reads into it and
+//!    calls [`Hub::received`], and [`Hub::rx_drained`] once the line was read empty.
+//! 2. Then, and whenever a socket is writable: [`Hub::to_send`] until it gives nothing or the socket takes no more,
+//!    with [`Hub::sent`] and [`Hub::blocked`].
+//! 3. A socket is readable: while [`Hub::wants_input`], one read of at most [`BLOCK`] bytes into [`Hub::input`].
+//! 4. [`Hub::tx_front`] goes to the line, [`Hub::tx_written`] says how much of it went.
+//! 5. [`Hub::drive_control`] moves what is asked of the line beside its bytes: [`Hub::poll_start`] and
+//!    [`Hub::poll_purge`] are operations to be started, [`Hub::operation_done`] and [`Hub::purge_done`] bring their
+//!    results, and while [`Hub::awaits_drain`] it wants to hear what has not left the line ([`Hub::unsent`]).
+//! 6. [`Hub::poll_event`] until it gives nothing: who is to be closed, and what is worth a line in the log.
+//! 7. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
+
+mod from_line;
+mod requests;
+mod to_clients;
+mod to_line;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use sermux_port_config::config::{Frame as Framing, Port, Write};
+use sermux_port_config::signal::LineState as Noticed;
+use sermux_protocol::frame::p1::P1Counters;
+use sermux_protocol::session::Session;
+use slab::Slab;
+
+pub use super::client::{Admission, ClientCounters, ClientId};
+use super::client::{Client, Feed, FrameFeed, Input};
+use super::control::{Asker, ControlQueue};
+pub use super::control::{ControlCounters, Outcome, Start, Wish};
+pub use super::event::{CloseReason, Event, Full, PortCounters};
+use super::frames::Frames;
+pub use super::freshness::SocketQueue;
+use super::ring::Ring;
+use super::tx_queue::TxQueue;
+pub use super::tx_queue::BLOCK;
+
+/// The line is read only with so much room: what a tty hands out in one go.
+const RX_ROOM: usize = 4096;
+
+/// A client that half-closed is closed after this even if the line has not taken its bytes.
+const LEAVING_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the hub knows of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineState {
+    /// Not open yet, but about to be: what clients send waits.
+    Expected,
+    /// Open. `waits`: its far end waits without loss while nobody reads.
+    Open { waits: bool },
+    /// Not there: what clients send is thrown away and counted.
+    Gone,
+}
+
+/// One port's decisions.
+#[derive(Debug)]
+pub struct Hub {
+    write: Write,
+    gather: Duration,
+    ring: Ring,
+    /// Bytes before this may go to clients that take bytes.
+    released: u64,
+    gather_due: Option<Instant>,
+    /// The frames among the bytes, on a port that has frames.
+    frames: Option<Frames>,
+    clients: Slab<Client>,
+    leaving: usize,
+    tx: TxQueue,
+    control: ControlQueue,
+    /// What the receiver noticed and clients have not been told, and when they may be.
+    noticed: Noticed,
+    notify_at: Option<Instant>,
+    /// Who wants to be told of what may have changed.
+    watch_changed: bool,
+    /// Clients that were given something to be sent that did not come from the line.
+    addressed: Vec<ClientId>,
+    /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
+    escaped: Vec<u8>,
+    /// What telnet clients sent, without what was not data.
+    decoded: Vec<u8>,
+    line: LineState,
+    draining: bool,
+    wake_at: Option<Instant>,
+    events: VecDeque<Event>,
+    counters: PortCounters,
+}
+
+impl Hub {
+    /// The hub of a port that has no clients and whose line is about to be opened.
+    #[must_use]
+    pub fn new(port: &Port) -> Self {
+        Self {
+            write: port.write,
+            gather: port.gather,
+            ring: Ring::new(port.backlog),
+            released: 0,
+            gather_due: None,
+            frames: match port.frame {
+                Framing::None => None,
+                Framing::Dsmr => Some(Frames::new(port.crc)),
+            },
+            clients: Slab::new(),
+            leaving: 0,
+            tx: TxQueue::new(&port.line.settings),
+            control: ControlQueue::new(port.line.settings),
+            noticed: Noticed::default(),
+            notify_at: None,
+            watch_changed: false,
+            addressed: Vec::new(),
+            escaped: Vec::new(),
+            decoded: Vec::new(),
+            line: LineState::Expected,
+            draining: false,
+            wake_at: None,
+            events: VecDeque::new(),
+            counters: PortCounters::default(),
+        }
+    }
+
+    /// Whether clients get whole frames.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
+        self.frames.is_some()
+    }
+
+    /// How many clients there are.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> PortCounters {
+        self.counters
+    }
+
+    /// What the framer of a port with `frame: dsmr` has counted.
+    #[must_use]
+    pub fn p1_counters(&self) -> Option<P1Counters> {
+        self.frames.as_ref().map(Frames::counters)
+    }
+
+    // ---- clients come and go -------------------------------------------------------------------------------------
+
+    /// A new client. It begins with `greeting`, and with the next byte or frame that comes.
+    ///
+    /// When its listener is full, the longest-standing half-closed reader makes room: nobody can tell whether it still
+    /// listens or is long gone.
+    pub fn connect(
+        &mut self,
+        admission: Admission,
+        session: Session,
+        greeting: &[u8],
+        now: Instant,
+    ) -> Result<ClientId, Full> {
+        let clients = self.clients_of(admission.listener);
+        if clients >= admission.max_clients && !self.displace(admission.listener) {
+            return Err(Full { clients, max_clients: admission.max_clients });
+        }
+        let feed = match &self.frames {
+            None => Feed::Bytes { cursor: self.ring.head() },
+            Some(frames) => Feed::Frames(FrameFeed::new(frames.seen(), now)),
+        };
+        self.counters.clients += 1;
+        let id = self.clients.insert(Client::new(admission, session, greeting, feed));
+        self.addressed.push(id);
+        self.watch_changed = true;
+        Ok(id)
+    }
+
+    /// Whether the listener takes no more clients for now.
+    #[must_use]
+    pub fn is_full(&self, admission: &Admission) -> bool {
+        self.clients_of(admission.listener) >= admission.max_clients
+    }
+
+    fn clients_of(&self, listener: usize) -> usize {
+        self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.closing).count()
+    }
+
+    /// A client was turned away.
+    pub fn refused(&mut self) {
+        self.counters.refused += 1;
+    }
+
+    fn displace(&mut self, listener: usize) -> bool {
+        let oldest = self
+            .clients
+            .iter()
+            .filter(|(_, c)| c.admission.listener == listener && !c.closing)
+            .filter_map(|(id, c)| match c.input {
+                Input::Closed { since } => Some((since, id)),
+                _ => None,
+            })
+            .min();
+        let Some((_, id)) = oldest else { return false };
+        self.close(id, CloseReason::Displaced);
+        true
+    }
+
+    /// The client's connection is closed; its key may be given out again.
+    pub fn disconnect(&mut self, id: ClientId, now: Instant) -> Option<ClientCounters> {
+        let client = self.clients.try_remove(id)?;
+        self.control.forget(Asker::Client(id), now);
+        self.watch_changed |= matches!(client.session, Session::Telnet(_));
+        if matches!(client.input, Input::Leaving { .. }) {
+            self.leaving -= 1;
+        }
+        Some(client.counters)
+    }
+
+    /// What happened with one client so far.
+    #[must_use]
+    pub fn client_counters(&self, id: ClientId) -> Option<ClientCounters> {
+        Some(self.clients.get(id)?.counters)
+    }
+
+    fn close(&mut self, id: ClientId, reason: CloseReason) {
+        if let Some(client) = self.clients.get_mut(id).filter(|c| !c.closing) {
+            client.closing = true;
+            self.events.push_back(Event::Close(id, reason));
+        }
+    }
+
+    // ---- time and the end ----------------------------------------------------------------------------------------
+
+    /// When [`Hub::handle_timeout`] wants to be called; it may turn out that nothing was to be done.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.wake_at
+    }
+
+    /// The deadline has passed. Afterwards every client may have something to be sent.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.wake_at = None;
+        match self.gather_due {
+            Some(due) if due <= now => self.release_gathered(),
+            Some(due) => self.wake(due),
+            None => {}
+        }
+        if let Some(frames) = self.frames.as_mut() {
+            frames.handle_timeout(now);
+            self.wake_at = self.wake_at.into_iter().chain(frames.deadline()).min();
+        }
+        for (_, client) in &self.clients {
+            if let Feed::Frames(FrameFeed { freshness, behind: true, .. }) = &client.feed {
+                if let Some(at) = freshness.look_at().filter(|at| *at > now) {
+                    self.wake_at = earlier(self.wake_at, at);
+                }
+            }
+        }
+        self.see_off(now);
+        self.tell_noticed(now);
+    }
+
+    fn wake(&mut self, at: Instant) {
+        self.wake_at = earlier(self.wake_at, at);
+    }
+
+    /// The next thing to be done or said.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The port ends: nothing more is taken in from either side, and what is held goes out.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        if self.gather_due.is_some() {
+            self.release_gathered();
+        }
+    }
+
+    /// Whether everything that is held has gone out, as far as this client is concerned.
+    #[must_use]
+    pub fn is_drained(&self, id: ClientId) -> bool {
+        self.clients.get(id).is_none_or(|client| {
+            client.closing
+                || client.is_suspended()
+                || client.outbox().is_empty()
+                    && match &client.feed {
+                        Feed::Bytes { cursor } => *cursor >= self.released,
+                        Feed::Frames(feed) => {
+                            feed.rest().is_empty() && self.frames.as_ref().is_none_or(|f| feed.next >= f.seen())
+                        }
+                    }
+        })
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Instant) -> Option<Instant> {
+    Some(a.map_or(b, |a| a.min(b)))
+}

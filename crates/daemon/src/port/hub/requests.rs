@@ -1,0 +1,237 @@
+//! What is asked of the line beside its bytes, and what it tells beside them.
+
+use std::time::{Duration, Instant};
+
+use sermux_port_config::config::Access;
+use sermux_port_config::signal::Purge;
+use sermux_protocol::rfc2217::{Request, View};
+use sermux_protocol::session::Session;
+
+use super::super::control::{Asked, Todo};
+use super::{Asker, ClientId, ControlCounters, Event, Feed, Hub, LineState, Noticed, Outcome, Start, Wish};
+use crate::line::{Change, LineCounters, Snapshot, Watch};
+
+/// Clients are told at most once in this time what the receiver noticed.
+const NOTICE_EVERY: Duration = Duration::from_millis(20);
+
+impl Hub {
+    /// What is known of the line.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        self.control.view()
+    }
+
+    /// What the line's driver has counted.
+    #[must_use]
+    pub fn line_counters(&self) -> Option<LineCounters> {
+        self.control.line_counters()
+    }
+
+    /// What happened in the control queue so far.
+    #[must_use]
+    pub fn control_counters(&self) -> ControlCounters {
+        self.control.counters()
+    }
+
+    /// Something is asked of the line from outside of any session; [`Event::Answered`] with this number tells how it
+    /// came out.
+    pub fn wish(&mut self, number: u64, wish: Wish, now: Instant) {
+        let end = self.tx.end();
+        self.control.ask((Asker::Operator(number), true), Asked::Wish(wish), (end, self.tx.taken()), now);
+    }
+
+    pub(super) fn take_request(&mut self, id: ClientId, request: Request, now: Instant) {
+        let Some(client) = self.clients.get(id) else { return };
+        let may_change = client.admission.access == Access::Control;
+        let offsets = (self.tx.end(), client.own_end);
+        self.control.ask((Asker::Client(id), may_change), Asked::Request(request), offsets, now);
+    }
+
+    /// Does what is to be done next. True: something was.
+    pub fn drive_control(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        while let Some(todo) = self.control.step(self.tx.taken(), now) {
+            progress = true;
+            self.carry_out(todo, now);
+        }
+        if let Some(at) = self.control.deadline() {
+            self.wake(at);
+        }
+        progress
+    }
+
+    fn carry_out(&mut self, todo: Todo, now: Instant) {
+        match todo {
+            Todo::Answer(asker, asked, outcome) => self.answer(asker, asked, outcome),
+            Todo::Purge(asker, purge) => self.empty_queues(asker, purge, now),
+            Todo::DropTx { before } => {
+                self.counters.tx_purged += self.tx.purge_before(before);
+                self.see_off(now);
+            }
+        }
+    }
+
+    fn answer(&mut self, asker: Asker, asked: Asked, outcome: Outcome) {
+        match (asker, asked) {
+            (Asker::Client(id), Asked::Request(request)) => {
+                let view = *self.control.view();
+                if let Some(Session::Telnet(telnet)) = self.clients.get_mut(id).map(|client| &mut client.session) {
+                    telnet.answer(request, &view);
+                    self.addressed.push(id);
+                    self.watch_changed = true;
+                }
+            }
+            (Asker::Operator(number), _) => self.events.push_back(Event::Answered(number, outcome)),
+            (Asker::Client(_), Asked::Wish(_)) => {}
+        }
+    }
+
+    /// A purge empties what the line has not taken, for everybody, and what this client has not had.
+    fn empty_queues(&mut self, asker: Option<Asker>, purge: Purge, now: Instant) {
+        if purge != Purge::Rx {
+            self.counters.tx_purged += self.tx.purge() as u64;
+            self.see_off(now);
+        }
+        let Some(Asker::Client(id)) = asker.filter(|_| purge != Purge::Tx) else { return };
+        let Some(client) = self.clients.get_mut(id) else { return };
+        match &mut client.feed {
+            Feed::Bytes { cursor } => {
+                client.counters.purged += self.released - *cursor;
+                *cursor = self.released;
+            }
+            // What it has of a frame that was cut is finished.
+            Feed::Frames(feed) => {
+                if let Some(frames) = &self.frames {
+                    feed.next = frames.seen();
+                }
+            }
+        }
+    }
+
+    /// The operation to be started now, on its way until [`Hub::operation_done`].
+    pub fn poll_start(&mut self) -> Option<Start> {
+        self.control.poll_start()
+    }
+
+    /// The purge to be started now, past the operation that is on its way.
+    pub fn poll_purge(&mut self) -> Option<Purge> {
+        self.control.poll_purge()
+    }
+
+    /// The operation came back with what the line has now, and whether its far end waits; `None`: it failed.
+    pub fn operation_done(&mut self, done: Option<(&Snapshot, bool)>, now: Instant) {
+        let before = self.control.view().inputs;
+        if let (Some((snapshot, waits)), LineState::Open { .. }) = (done, self.line) {
+            self.line = LineState::Open { waits };
+            self.tx.set_line(&snapshot.settings);
+        }
+        if let Some(todo) = self.control.operation_done(done.map(|(snapshot, _)| snapshot), now) {
+            self.carry_out(todo, now);
+        }
+        if self.control.view().inputs != before {
+            self.tell_modem_state(false);
+        }
+    }
+
+    /// The purge came back.
+    pub fn purge_done(&mut self, snapshot: Option<&Snapshot>, now: Instant) {
+        if let Some(todo) = self.control.purge_done(snapshot) {
+            self.carry_out(todo, now);
+        }
+    }
+
+    /// The operation on its way does not come back: whoever waits is answered from what is known.
+    pub fn operation_is_stuck(&mut self) {
+        self.control.stuck();
+    }
+
+    /// Whether it matters now how much has not left the line yet ([`Hub::unsent`]).
+    #[must_use]
+    pub fn awaits_drain(&self, now: Instant) -> bool {
+        self.control.awaits_drain(now)
+    }
+
+    /// So many bytes that were written have not left the line yet.
+    pub fn unsent(&mut self, unsent: usize, now: Instant) {
+        self.control.unsent(unsent, now);
+    }
+
+    // ---- what the line tells -------------------------------------------------------------------------------------
+
+    /// Which changes of the line somebody wants to be told of.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.clients.iter().fold(Watch::default(), |watch, (_, client)| match &client.session {
+            Session::Telnet(telnet) if !client.closing => Watch {
+                modem_state: watch.modem_state || telnet.wants_modem_state(),
+                line_state: watch.line_state || telnet.wants_line_state(),
+            },
+            _ => watch,
+        })
+    }
+
+    /// [`Hub::watch`], if it may have changed since the last time.
+    pub fn poll_watch(&mut self) -> Option<Watch> {
+        std::mem::take(&mut self.watch_changed).then(|| self.watch())
+    }
+
+    /// The line tells of a change.
+    pub fn line_changed(&mut self, change: &Change, now: Instant) {
+        let modem = change.ri_fell || change.inputs != self.control.view().inputs;
+        self.control.changed(change);
+        if modem {
+            self.tell_modem_state(change.ri_fell);
+        }
+        let Noticed { break_detected, framing_error, parity_error, overrun_error, .. } = change.line_state;
+        self.noticed.break_detected |= break_detected;
+        self.noticed.framing_error |= framing_error;
+        self.noticed.parity_error |= parity_error;
+        self.noticed.overrun_error |= overrun_error;
+        self.tell_noticed(now);
+    }
+
+    /// Tells the clients that want to know what the inputs are now.
+    pub(super) fn tell_modem_state(&mut self, ri_fell: bool) {
+        let inputs = self.control.view().inputs;
+        for (id, client) in &mut self.clients {
+            if let Session::Telnet(telnet) = &mut client.session {
+                telnet.modem_changed(inputs, ri_fell);
+                self.addressed.push(id);
+            }
+        }
+    }
+
+    /// Tells the clients that want to know what the receiver noticed, as soon as that may be done again.
+    pub(super) fn tell_noticed(&mut self, now: Instant) {
+        if self.noticed == Noticed::default() {
+            return;
+        }
+        if let Some(at) = self.notify_at.filter(|at| *at > now) {
+            self.wake(at);
+            return;
+        }
+        self.notify_at = Some(now + NOTICE_EVERY);
+        let noticed = std::mem::take(&mut self.noticed);
+        for (id, client) in &mut self.clients {
+            if let Session::Telnet(telnet) = &mut client.session {
+                telnet.line_changed(noticed);
+                self.addressed.push(id);
+            }
+        }
+    }
+
+    /// Says something to the people at telnet clients that want to hear of the device (`notify`).
+    pub fn notify(&mut self, text: &str) {
+        for (id, client) in &mut self.clients {
+            if let (Session::Telnet(telnet), true) = (&mut client.session, client.admission.notify) {
+                telnet.say(text.as_bytes());
+                self.addressed.push(id);
+            }
+        }
+    }
+
+    /// The next client that may have something to be sent which did not come from the line.
+    pub fn poll_addressed(&mut self) -> Option<ClientId> {
+        self.addressed.pop()
+    }
+}

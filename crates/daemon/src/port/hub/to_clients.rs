@@ -1,0 +1,156 @@
+//! The hub's way from the ring to the clients.
+
+use std::time::Instant;
+
+use sermux_protocol::session::Session;
+use sermux_protocol::telnet::escape;
+
+use super::{earlier, Client, ClientId, Event, Feed, Hub, SocketQueue};
+
+/// What is escaped for one write: as much as a tty hands out in a few reads.
+const ESCAPED: usize = 16 * 1024;
+
+/// What of the line goes to a client next.
+enum Piece {
+    /// These offsets of the ring.
+    Bytes { from: u64, to: u64 },
+    /// What is left of a frame that its socket took in part.
+    Rest,
+}
+
+impl Hub {
+    /// What goes to this client next, in pieces that belong into one write: first what did not come from the line.
+    /// `None` when there is nothing.
+    ///
+    /// `queue` is asked, at most once, only when it matters: before a frame is handed to a socket that had one.
+    pub fn to_send(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<[&[u8]; 3]> {
+        self.escaped.clear();
+        let piece = self.next_piece(id, now, queue);
+        let client = self.clients.get(id)?;
+        let outbox = client.outbox();
+        let [first, second] = match piece {
+            Some(Piece::Bytes { from, to }) => self.ring.slices(from, to),
+            Some(Piece::Rest) => match &client.feed {
+                Feed::Frames(feed) => [feed.rest(), &[]],
+                Feed::Bytes { .. } => [&[][..], &[]],
+            },
+            None if outbox.is_empty() || client.closing => return None,
+            None => return Some([outbox, &[], &[]]),
+        };
+        let is_telnet = matches!(client.session, Session::Telnet(_));
+        if is_telnet && (escape::is_needed(first) || escape::is_needed(second)) {
+            escape_into(&mut self.escaped, [first, second]);
+            return Some([outbox, &self.escaped, &[]]);
+        }
+        Some([outbox, first, second])
+    }
+
+    /// What of the line goes to this client next.
+    fn next_piece(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<Piece> {
+        let client = self.clients.get_mut(id)?;
+        if client.closing || client.is_suspended() {
+            return None;
+        }
+        let feed = match &mut client.feed {
+            Feed::Bytes { cursor } if *cursor < self.released => {
+                return Some(Piece::Bytes { from: *cursor, to: self.released });
+            }
+            Feed::Bytes { .. } => return None,
+            Feed::Frames(feed) => feed,
+        };
+        if !feed.rest().is_empty() {
+            return Some(Piece::Rest);
+        }
+        let frames = self.frames.as_ref()?;
+        let newest = frames.seen().checked_sub(1).filter(|newest| feed.next <= *newest)?;
+        let had_one = client.counters.sent > 0;
+        if had_one && !feed.freshness.is_clear(queue(), now) {
+            feed.behind = true;
+            if let Some(at) = feed.freshness.look_at() {
+                self.wake_at = earlier(self.wake_at, at);
+            }
+            return None;
+        }
+        let wanted = if feed.behind { newest } else { feed.next.max(frames.first_held()) };
+        feed.in_order = wanted == feed.next && !feed.behind;
+        if wanted > feed.next {
+            client.counters.skipped_frames += wanted - feed.next;
+            feed.next = wanted;
+            if !client.in_gap {
+                client.in_gap = true;
+                self.events.push_back(Event::GapBegan(id));
+            }
+        }
+        let frame = frames.held(wanted)?;
+        Some(Piece::Bytes { from: frame.start, to: frame.end })
+    }
+
+    /// The socket took the first `n` bytes of [`Hub::to_send`].
+    pub fn sent(&mut self, id: ClientId, n: usize) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let of_outbox = n.min(client.outbox().len());
+        if of_outbox > 0 {
+            client.outbox_taken(of_outbox);
+        }
+        let n = match (n - of_outbox, &mut client.session) {
+            (0, _) => return,
+            (n, Session::Telnet(telnet)) if !self.escaped.is_empty() => {
+                let taken = escape::taken(&self.escaped[..n]);
+                if taken.owes_ff {
+                    telnet.owe_ff();
+                }
+                taken.data
+            }
+            (n, _) => n,
+        };
+        client.counters.sent += n as u64;
+        let caught_up = match &mut client.feed {
+            Feed::Bytes { cursor } => {
+                *cursor = (*cursor + n as u64).min(self.released);
+                *cursor == self.released
+            }
+            Feed::Frames(feed) => {
+                let Some(frames) = &self.frames else { return };
+                feed.freshness.wrote(n);
+                if feed.rest().is_empty() {
+                    let Some(frame) = frames.held(feed.next) else { return };
+                    feed.next += 1;
+                    if (n as u64) < frame.end - frame.start {
+                        feed.keep_rest(self.ring.slices(frame.start + n as u64, frame.end).concat());
+                    }
+                } else {
+                    feed.advance_rest(n);
+                }
+                let caught_up = feed.rest().is_empty() && feed.next == frames.seen();
+                feed.behind &= !caught_up;
+                // One frame without a hitch ends a gap: a reader that is always a little too slow has one long gap.
+                caught_up && feed.in_order
+            }
+        };
+        if caught_up && client.in_gap {
+            client.in_gap = false;
+            self.events.push_back(Event::GapEnded(id));
+        }
+    }
+
+    /// The socket takes nothing for now; the driver comes again when it does.
+    pub fn blocked(&mut self, id: ClientId) {
+        if let Some(Client { feed: Feed::Frames(feed), .. }) = self.clients.get_mut(id) {
+            feed.behind = true;
+        }
+    }
+}
+
+/// Fills `escaped` with as much of both pieces as fits.
+fn escape_into(escaped: &mut Vec<u8>, pieces: [&[u8]; 2]) {
+    escaped.resize(ESCAPED, 0);
+    let mut filled = 0;
+    for piece in pieces {
+        let (taken, written) = escape::escape(piece, &mut escaped[filled..]);
+        filled += written;
+        if taken < piece.len() {
+            break;
+        }
+    }
+    escaped.truncate(filled);
+}

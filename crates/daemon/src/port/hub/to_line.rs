@@ -1,0 +1,171 @@
+//! The hub's way from the clients to the line.
+
+use std::time::Instant;
+
+use sermux_port_config::config::{Access, Write};
+use sermux_protocol::session::Session;
+
+use super::{earlier, Asker, Client, ClientId, CloseReason, Event, Hub, Input, LineState, LEAVING_LIMIT};
+use crate::line::Snapshot;
+
+/// A telnet client is not read while it has not taken so much of what it was answered …
+const MOST_OUTBOX: usize = 4096;
+/// … or while so many of its requests wait for their turn.
+const MOST_REQUESTS: usize = 64;
+
+impl Hub {
+    /// Whether this client should be read now.
+    #[must_use]
+    pub fn wants_input(&self, id: ClientId) -> bool {
+        let Some(client) = self.clients.get(id) else {
+            return false;
+        };
+        if client.input != Input::Open || client.closing || self.draining {
+            return false;
+        }
+        let takes = self.line == LineState::Gone || !self.may_write(client) || self.tx.has_room();
+        match &client.session {
+            Session::Raw => takes,
+            // What it asks for gets through although others have filled the queue: it may be what empties it.
+            Session::Telnet(telnet) => {
+                (takes || client.own_end <= self.tx.taken())
+                    && telnet.outbox().len() <= MOST_OUTBOX
+                    && self.control.waiting(Asker::Client(id)) <= MOST_REQUESTS
+            }
+        }
+    }
+
+    fn may_write(&self, client: &Client) -> bool {
+        self.write == Write::Any && client.admission.access >= Access::ReadWrite
+    }
+
+    /// One read of this client returned `bytes`: at most [`BLOCK`](super::BLOCK), and only after [`Hub::wants_input`].
+    pub fn input(&mut self, id: ClientId, bytes: &[u8], now: Instant) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.counters.received += bytes.len() as u64;
+        if let Session::Raw = client.session {
+            self.take_data(id, bytes);
+            return;
+        }
+        let mut input = bytes;
+        let mut data = std::mem::take(&mut self.decoded);
+        loop {
+            data.clear();
+            let Some(Client { session: Session::Telnet(telnet), .. }) = self.clients.get_mut(id) else { break };
+            let request = telnet.decode(&mut input, &mut data);
+            self.take_data(id, &data);
+            let Some(request) = request else { break };
+            self.take_request(id, request, now);
+        }
+        self.decoded = data;
+        self.addressed.push(id);
+        self.watch_changed = true;
+    }
+
+    /// Data for the line.
+    fn take_data(&mut self, id: ClientId, data: &[u8]) {
+        let Some(client) = self.clients.get(id) else { return };
+        let may_write = self.may_write(client);
+        let client = &mut self.clients[id];
+        if data.is_empty() {
+            return;
+        }
+        if may_write && self.line != LineState::Gone {
+            self.tx.push(data);
+            client.own_end = self.tx.end();
+            return;
+        }
+        let first_refused = client.counters.refused == 0;
+        client.counters.refused += data.len() as u64;
+        if may_write {
+            self.counters.tx_lost += data.len() as u64;
+        } else if first_refused {
+            if let Session::Telnet(telnet) = &mut client.session {
+                telnet.say(b"you are read-only\r\n");
+            }
+            self.events.push_back(Event::WriteRefused(id));
+        }
+    }
+
+    /// The client sends no more (it shut down that direction, or closed: TCP does not tell them apart).
+    pub fn half_closed(&mut self, id: ClientId, now: Instant) {
+        let Some(client) = self.clients.get(id) else { return };
+        let stays = client.counters.received == 0 || !self.may_write(client);
+        let client = &mut self.clients[id];
+        if client.input != Input::Open {
+            return;
+        }
+        if stays {
+            client.input = Input::Closed { since: now };
+            return;
+        }
+        client.input = Input::Leaving { after: self.tx.end(), at: None, deadline: now + LEAVING_LIMIT };
+        self.leaving += 1;
+        self.see_off(now);
+    }
+
+    /// What goes to the line next; empty when there is nothing, or when something is to be done before it.
+    #[must_use]
+    pub fn tx_front(&self) -> &[u8] {
+        self.tx.front_until(self.control.hold(self.tx.taken()))
+    }
+
+    /// Whether nothing is queued for the line, not even behind something that is to be done before it.
+    #[must_use]
+    pub fn tx_is_empty(&self) -> bool {
+        self.tx.is_empty()
+    }
+
+    /// The line took the first `n` bytes of [`Hub::tx_front`].
+    pub fn tx_written(&mut self, n: usize, now: Instant) {
+        self.tx.advance(n);
+        self.counters.tx += n as u64;
+        self.control.tx_written();
+        self.see_off(now);
+    }
+
+    /// The line is open. `waits`: its far end waits without loss while nobody reads.
+    pub fn line_opened(&mut self, waits: bool, snapshot: &Snapshot) {
+        self.line = LineState::Open { waits };
+        self.control.line_opened(snapshot);
+        self.tx.set_line(&snapshot.settings);
+        self.tell_modem_state(false);
+    }
+
+    /// The line is not there, or is gone: what was on its way is lost in both directions, and counted.
+    pub fn line_gone(&mut self, now: Instant) {
+        self.line = LineState::Gone;
+        self.counters.tx_lost += self.tx.purge() as u64;
+        self.control.line_gone();
+        self.tell_modem_state(false);
+        if let Some(frames) = self.frames.as_mut() {
+            frames.reset();
+        }
+        if self.gather_due.is_some() {
+            self.release_gathered();
+        }
+        self.see_off(now);
+    }
+
+    /// Closes the leaving clients whose bytes the line took a while ago.
+    pub(super) fn see_off(&mut self, now: Instant) {
+        if self.leaving == 0 {
+            return;
+        }
+        let taken = self.tx.taken();
+        let control = &self.control;
+        let mut due = Vec::new();
+        for (id, client) in &mut self.clients {
+            if let Some(at) = client.leaves_at(taken, control.waiting(Asker::Client(id)) > 0, now) {
+                if at <= now {
+                    due.push(id);
+                } else {
+                    self.wake_at = earlier(self.wake_at, at);
+                }
+            }
+        }
+        for id in due {
+            self.close(id, CloseReason::Left);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What a telnet peer sends, told apart: data, commands, negotiation, subnegotiation.
+
+use memchr::{memchr, memchr2};
+
+use super::code::{IAC, SB, SE};
+use super::escape::leading_iacs;
+use super::negotiation::Verb;
+
+/// The longest value of a subnegotiation, in bytes after un-doubling. Longer ones are dropped whole.
+pub const MAX_VALUE: usize = 256;
+
+/// What precedes the value: the option, and for COM-PORT the command.
+const PREFIX: usize = 2;
+
+/// Something that is not data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A command of two bytes.
+    Command(u8),
+    /// WILL, WONT, DO or DONT.
+    Negotiation(Verb, u8),
+    /// A whole subnegotiation, of this option. See [`Decoder::value`].
+    Subnegotiation(u8),
+}
+
+/// What is dropped right behind a CR.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AfterCr {
+    /// NUL: how a CR alone is sent outside BINARY (RFC 854, "The NVT printer and keyboard").
+    pub(crate) nul: bool,
+    /// LF: for a line that wants its Enter to be CR.
+    pub(crate) lf: bool,
+}
+
+impl AfterCr {
+    fn matters(self) -> bool {
+        self.nul || self.lf
+    }
+
+    fn drops(self, byte: u8) -> bool {
+        (self.nul && byte == b'\0') || (self.lf && byte == b'\n')
+    }
+}
+
+/// A place in what a telnet peer sends. Any split of the input yields the same data and events.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    state: State,
+    /// The latest byte of data was a CR.
+    after_cr: bool,
+    content: [u8; PREFIX + MAX_VALUE],
+    len: usize,
+    too_long: bool,
+    dropped: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Data,
+    /// Behind an IAC.
+    Command,
+    /// Behind IAC and a verb.
+    Negotiation(Verb),
+    Subnegotiation,
+    /// Behind an IAC in a subnegotiation.
+    SubnegotiationCommand,
+}
+
+impl Decoder {
+    pub(crate) fn new() -> Decoder {
+        let content = [0; PREFIX + MAX_VALUE];
+        Decoder { state: State::Data, after_cr: false, content, len: 0, too_long: false, dropped: 0 }
+    }
+
+    /// Appends the data in `input` to `data`, up to the next event, and moves `input` behind what was taken. `None`:
+    /// all of it was taken.
+    pub(crate) fn decode(&mut self, input: &mut &[u8], after_cr: AfterCr, data: &mut Vec<u8>) -> Option<Event> {
+        while let Some((byte, rest)) = input.split_first() {
+            match self.state {
+                State::Data => *input = self.take_data(input, after_cr, data),
+                State::Subnegotiation => *input = self.take_content(input),
+                State::Command => {
+                    *input = rest;
+                    let event = self.take_command(*byte, data);
+                    if event.is_some() {
+                        return event;
+                    }
+                }
+                State::Negotiation(verb) => {
+                    *input = rest;
+                    self.state = State::Data;
+                    return Some(Event::Negotiation(verb, *byte));
+                }
+                State::SubnegotiationCommand => {
+                    *input = rest;
+                    let event = self.take_content_command(*byte, data);
+                    if event.is_some() {
+                        return event;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The latest subnegotiation, behind its option: for COM-PORT the command and its value.
+    pub(crate) fn value(&self) -> &[u8] {
+        self.content.get(1..self.len).unwrap_or_default()
+    }
+
+    /// How many subnegotiations were dropped because they were too long or cut off.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Data up to an IAC that is not half of a pair. Returns what is left.
+    fn take_data<'a>(&mut self, input: &'a [u8], after_cr: AfterCr, data: &mut Vec<u8>) -> &'a [u8] {
+        let mut rest = input;
+        while let Some(first) = rest.first() {
+            if *first == IAC {
+                let run = leading_iacs(rest);
+                if run >= 2 {
+                    data.resize(data.len() + run / 2, IAC);
+                    self.after_cr = false;
+                }
+                rest = &rest[run..];
+                if run % 2 == 1 {
+                    self.state = State::Command;
+                    return rest;
+                }
+                continue;
+            }
+            if std::mem::take(&mut self.after_cr) && after_cr.drops(*first) {
+                rest = &rest[1..];
+                continue;
+            }
+            let end = if after_cr.matters() {
+                match memchr2(IAC, b'\r', rest) {
+                    Some(at) if rest[at] == b'\r' => {
+                        self.after_cr = true;
+                        at + 1
+                    }
+                    end => end.unwrap_or(rest.len()),
+                }
+            } else {
+                memchr(IAC, rest).unwrap_or(rest.len())
+            };
+            data.extend_from_slice(&rest[..end]);
+            rest = &rest[end..];
+        }
+        rest
+    }
+
+    fn take_command(&mut self, byte: u8, data: &mut Vec<u8>) -> Option<Event> {
+        self.state = State::Data;
+        match byte {
+            IAC => {
+                data.push(IAC);
+                self.after_cr = false;
+                None
+            }
+            SB => {
+                self.state = State::Subnegotiation;
+                self.len = 0;
+                self.too_long = false;
+                None
+            }
+            _ => match Verb::from_code(byte) {
+                Some(verb) => {
+                    self.state = State::Negotiation(verb);
+                    None
+                }
+                None => Some(Event::Command(byte)),
+            },
+        }
+    }
+
+    /// The inside of a subnegotiation, up to an IAC. Returns what is left.
+    fn take_content<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+        let end = memchr(IAC, input);
+        self.push_content(&input[..end.unwrap_or(input.len())]);
+        match end {
+            None => &[],
+            Some(end) => {
+                self.state = State::SubnegotiationCommand;
+                &input[end + 1..]
+            }
+        }
+    }
+
+    fn take_content_command(&mut self, byte: u8, data: &mut Vec<u8>) -> Option<Event> {
+        self.state = State::Subnegotiation;
+        match byte {
+            IAC => self.push_content(&[IAC]),
+            SE => {
+                self.state = State::Data;
+                return match self.content[..self.len].first() {
+                    Some(option) if !self.too_long => Some(Event::Subnegotiation(*option)),
+                    _ => {
+                        self.dropped += 1;
+                        None
+                    }
+                };
+            }
+            // No command: a peer that does not double 0xFF.
+            ..SE => self.push_content(&[IAC, byte]),
+            // The peer began something else: its IAC SE was lost or never sent. Waiting for one would swallow data.
+            _ => {
+                self.dropped += 1;
+                return self.take_command(byte, data);
+            }
+        }
+        None
+    }
+
+    fn push_content(&mut self, bytes: &[u8]) {
+        match self.content.get_mut(self.len..self.len + bytes.len()) {
+            Some(free) => {
+                free.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.too_long = true,
+        }
+    }
+}

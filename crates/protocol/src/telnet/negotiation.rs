@@ -1,0 +1,227 @@
+//! Which options are on: the Q method of RFC 1143, by which no two peers can talk each other into a loop.
+//!
+//! Each option has two sides that are negotiated apart: ours ([`Side::Us`]: we say WILL and WONT, the peer DO and DONT)
+//! and the peer's ([`Side::Him`], as the RFC calls it: the other way round). A change that we asked for is pending until
+//! it is answered; one that is asked for meanwhile waits in a queue of one bit. An option that is in no table is
+//! refused whenever it is asked for, and never on.
+
+use super::code::{DO, DONT, WILL, WONT};
+
+/// Whose option it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Ours.
+    Us,
+    /// The peer's.
+    Him,
+}
+
+/// The four words of negotiation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// The sender has the option, or would like to.
+    Will,
+    /// The sender has it not.
+    Wont,
+    /// The sender wants, or agrees, that the receiver has it.
+    Do,
+    /// The sender wants the receiver not to have it.
+    Dont,
+}
+
+impl Verb {
+    /// The verb with this code.
+    pub fn from_code(code: u8) -> Option<Verb> {
+        match code {
+            WILL => Some(Verb::Will),
+            WONT => Some(Verb::Wont),
+            DO => Some(Verb::Do),
+            DONT => Some(Verb::Dont),
+            _ => None,
+        }
+    }
+
+    /// Its code.
+    pub fn code(self) -> u8 {
+        match self {
+            Verb::Will => WILL,
+            Verb::Wont => WONT,
+            Verb::Do => DO,
+            Verb::Dont => DONT,
+        }
+    }
+
+    /// What we say to turn an option of this side on or off.
+    fn said(side: Side, on: bool) -> Verb {
+        match (side, on) {
+            (Side::Us, true) => Verb::Will,
+            (Side::Us, false) => Verb::Wont,
+            (Side::Him, true) => Verb::Do,
+            (Side::Him, false) => Verb::Dont,
+        }
+    }
+
+    /// What it means when the peer says it.
+    fn heard(self) -> (Side, bool) {
+        match self {
+            Verb::Will => (Side::Him, true),
+            Verb::Wont => (Side::Him, false),
+            Verb::Do => (Side::Us, true),
+            Verb::Dont => (Side::Us, false),
+        }
+    }
+}
+
+/// The state of one side of one option.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    No,
+    Yes,
+    /// We asked for it to end. `again`: and by now want it back.
+    WantNo {
+        again: bool,
+    },
+    /// We asked for it. `end`: and by now want it no more.
+    WantYes {
+        end: bool,
+    },
+}
+
+/// One side of one option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Half {
+    /// Whether the peer may turn it on.
+    accepted: bool,
+    state: State,
+}
+
+impl Half {
+    fn new(accepted: bool) -> Half {
+        Half { accepted, state: State::No }
+    }
+
+    /// The peer wants it on or off, or agrees: what we say to that, if anything.
+    fn hear(&mut self, on: bool) -> Option<bool> {
+        let (state, say) = match (self.state, on) {
+            (State::No, true) if self.accepted => (State::Yes, Some(true)),
+            (State::No, true) => (State::No, Some(false)),
+            (State::No, false) => (State::No, None),
+            (State::Yes, true) => (State::Yes, None),
+            (State::Yes, false) => (State::No, Some(false)),
+            // A peer that answers our "no" with "yes" is broken; RFC 1143 takes it for what it was meant to say.
+            (State::WantNo { again: false }, true) => (State::No, None),
+            (State::WantNo { again: true }, true) => (State::Yes, None),
+            (State::WantNo { again: false }, false) => (State::No, None),
+            (State::WantNo { again: true }, false) => (State::WantYes { end: false }, Some(true)),
+            (State::WantYes { end: false }, true) => (State::Yes, None),
+            (State::WantYes { end: true }, true) => (State::WantNo { again: false }, Some(false)),
+            (State::WantYes { .. }, false) => (State::No, None),
+        };
+        self.state = state;
+        say
+    }
+
+    /// We want it on: whether that is to be said now.
+    fn enable(&mut self) -> bool {
+        let (state, say) = match self.state {
+            State::No => (State::WantYes { end: false }, true),
+            State::Yes => (State::Yes, false),
+            State::WantNo { .. } => (State::WantNo { again: true }, false),
+            State::WantYes { .. } => (State::WantYes { end: false }, false),
+        };
+        self.state = state;
+        say
+    }
+
+    /// We want it off: whether that is to be said now.
+    fn disable(&mut self) -> bool {
+        let (state, say) = match self.state {
+            State::No => (State::No, false),
+            State::Yes => (State::WantNo { again: false }, true),
+            State::WantNo { .. } => (State::WantNo { again: false }, false),
+            State::WantYes { .. } => (State::WantYes { end: true }, false),
+        };
+        self.state = state;
+        say
+    }
+}
+
+/// What one peer is ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accept {
+    /// The option's code.
+    pub option: u8,
+    /// The other side may turn ours on.
+    pub us: bool,
+    /// The other side may turn its own on.
+    pub him: bool,
+}
+
+/// The options of one connection, as one of its ends sees them.
+#[derive(Clone, Debug)]
+pub struct Options {
+    table: [Option<(u8, Half, Half)>; OPTIONS],
+}
+
+/// How many options there is room for.
+const OPTIONS: usize = 6;
+
+impl Options {
+    /// All options off; at most six are ever on, further ones are refused.
+    pub fn new(accept: &[Accept]) -> Options {
+        debug_assert!(accept.len() <= OPTIONS, "more options than there is room for");
+        let mut table = [None; OPTIONS];
+        for (entry, accept) in table.iter_mut().zip(accept) {
+            *entry = Some((accept.option, Half::new(accept.us), Half::new(accept.him)));
+        }
+        Options { table }
+    }
+
+    /// The peer said this: what is answered, if anything.
+    pub fn hear(&mut self, verb: Verb, option: u8) -> Option<Verb> {
+        let (side, on) = verb.heard();
+        let say = match self.half(option, side) {
+            Some(half) => half.hear(on),
+            None if on => Some(false),
+            None => None,
+        };
+        say.map(|on| Verb::said(side, on))
+    }
+
+    /// We would like this option on: what is said for it, if anything is to be said now.
+    pub fn enable(&mut self, side: Side, option: u8) -> Option<Verb> {
+        self.half(option, side)?.enable().then(|| Verb::said(side, true))
+    }
+
+    /// We would like this option off: what is said for it, if anything is to be said now.
+    pub fn disable(&mut self, side: Side, option: u8) -> Option<Verb> {
+        self.half(option, side)?.disable().then(|| Verb::said(side, false))
+    }
+
+    /// Whether both ends have agreed on it.
+    pub fn is_on(&self, side: Side, option: u8) -> bool {
+        self.state(side, option) == State::Yes
+    }
+
+    /// Whether something that we said about it is not answered yet.
+    pub fn is_pending(&self, side: Side, option: u8) -> bool {
+        matches!(self.state(side, option), State::WantNo { .. } | State::WantYes { .. })
+    }
+
+    fn state(&self, side: Side, option: u8) -> State {
+        let entry = self.table.iter().flatten().find(|entry| entry.0 == option);
+        entry.map_or(State::No, |(_, us, him)| match side {
+            Side::Us => us.state,
+            Side::Him => him.state,
+        })
+    }
+
+    fn half(&mut self, option: u8, side: Side) -> Option<&mut Half> {
+        let entry = self.table.iter_mut().flatten().find(|entry| entry.0 == option);
+        entry.map(|(_, us, him)| match side {
+            Side::Us => us,
+            Side::Him => him,
+        })
+    }
+}

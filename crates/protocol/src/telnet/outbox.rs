@@ -1,0 +1,65 @@
+//! Bytes that a session has for its peer and that are not data: negotiation, answers, notifications, text.
+
+use super::code::{IAC, SB, SE};
+use super::negotiation::Verb;
+
+/// A queue of bytes. What limits it is its owner: whoever sends it takes no more input while much of it is unsent.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    /// So many of them are gone.
+    taken: usize,
+}
+
+impl Outbox {
+    /// What waits to be sent.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    /// The first `n` bytes were sent.
+    pub(crate) fn take(&mut self, n: usize) {
+        debug_assert!(n <= self.bytes.len() - self.taken, "more was taken than there is");
+        self.taken = (self.taken + n).min(self.bytes.len());
+        // What is left moves to the front once that is cheap, so that a peer that reads slowly but steadily does not
+        // make this grow.
+        if self.taken * 2 >= self.bytes.len() {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+            self.bytes.shrink_to(KEPT);
+        }
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The second half of a pair whose first half was the last thing that was sent.
+    pub(crate) fn push_front_iac(&mut self) {
+        self.bytes.insert(self.taken, IAC);
+    }
+
+    pub(crate) fn negotiate(&mut self, verb: Verb, option: u8) {
+        self.push(&[IAC, verb.code(), option]);
+    }
+
+    /// `IAC SB option command value IAC SE`, with each 0xFF in the value doubled.
+    pub(crate) fn subnegotiate(&mut self, option: u8, command: u8, value: &[u8]) {
+        self.push(&[IAC, SB, option, command]);
+        self.push_data(value);
+        self.push(&[IAC, SE]);
+    }
+
+    /// With each 0xFF doubled.
+    pub(crate) fn push_data(&mut self, data: &[u8]) {
+        for piece in data.split_inclusive(|byte| *byte == IAC) {
+            self.push(piece);
+            if piece.ends_with(&[IAC]) {
+                self.bytes.push(IAC);
+            }
+        }
+    }
+}
+
+/// So much memory is kept for the next time.
+const KEPT: usize = 4096;
