@@ -102,7 +102,7 @@ fn a_subnegotiation_without_end_does_not_swallow_what_comes_next() {
 #[test]
 fn text_for_the_person_goes_out_as_it_is() {
     let mut served = Served::new();
-    served.telnet.say("you are read-only\r\n");
+    served.telnet.say(b"you are read-only\r\n");
     assert_eq!(served.heard(), b"you are read-only\r\n");
 }
 
@@ -112,7 +112,7 @@ fn the_second_half_of_a_cut_pair_goes_before_all_else() {
     served.telnet.owe_ff();
     assert_eq!(served.heard(), b"\xFF");
 
-    served.telnet.say("text");
+    served.telnet.say(b"text");
     served.telnet.outbox_taken(2);
     served.telnet.owe_ff();
     assert_eq!(served.heard(), b"\xFFxt");
