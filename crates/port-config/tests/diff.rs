@@ -35,6 +35,10 @@ fn a_change_is_as_small_as_it_can_be() {
         ("on-lag: skip", Live),
         ("access: read-only", Live),
         ("banner: hello", Live),
+        ("modem: { on-connect: { dtr: on } }", Live),
+        ("reset: { x: [dtr=on] }", Live),
+        ("open: on-demand", Live),
+        ("line: { rs485: { enabled: true } }", Reopen),
         ("exclusive: false", Reopen),
     ] {
         assert_eq!(changed(&before, &port(&format!("{change}, {LISTEN}"))), Some(class), "{change}");
@@ -95,6 +99,7 @@ fn apply(diff: &Diff, old: &Config, new: &Config) -> BTreeMap<String, Port> {
         if *change < PortChange::Reopen {
             port.device = before.device.clone();
             port.exclusive = before.exclusive;
+            port.line.rs485 = before.line.rs485;
         }
         if *change < PortChange::Relisten {
             for listener in &port.listen {

@@ -57,7 +57,8 @@ fn enabled(config: &Config) -> BTreeMap<&str, &Port> {
 fn change(old: &Port, new: &Port) -> Option<PortChange> {
     if old == new {
         None
-    } else if old.device != new.device || old.exclusive != new.exclusive {
+    // RS-485 is asked of the driver when a device is opened, and at no other time
+    } else if old.device != new.device || old.exclusive != new.exclusive || old.line.rs485 != new.line.rs485 {
         Some(PortChange::Reopen)
     } else if listeners(old) != listeners(new) {
         Some(PortChange::Relisten)
