@@ -214,12 +214,9 @@ fn what_is_not_built_yet_is_refused_by_name() {
     for (key, place, what, help) in [
         ("usb: 0403:6001", "5:5: ports.p.usb", "`usb`", "`usb: \"0403:6001\"`"),
         ("usb: \"0403:6001\"", "5:5: ports.p.usb", "`usb`", "/dev/serial/by-id"),
-        ("open: on-demand", "5:5: ports.p.open", "`open`", "only `open: always`"),
         ("write: first", "5:12: ports.p.write", "`first`", "any or none"),
         ("frame: line", "5:12: ports.p.frame", "`line`", "none or dsmr"),
         ("frame: { gap: 20ms }", "5:12: ports.p.frame", "a frame with a `delimiter` or a `gap`", "none or dsmr"),
-        ("line: { rs485: { enabled: true } }", "5:13: ports.p.line.rs485", "`rs485`", "enabled: false"),
-        ("modem: { on-connect: { dtr: on } }", "5:14: ports.p.modem.on-connect", "`on-connect`", "`keep`"),
         ("capture: { file: /x }", "5:5: ports.p.capture", "`capture`", "remove the key"),
         ("allow: [10.0.0.1]", "5:5: ports.p.allow", "`allow`", "remove the key"),
         ("idle-timeout: 5min", "5:5: ports.p.idle-timeout", "`idle-timeout`", "only `idle-timeout: 0`"),
@@ -263,6 +260,48 @@ fn a_value_that_is_wrong_is_shown_with_one_that_is_right() {
         ("line: { flow-control: rtscts }", "27: ports.p.line.flow-control: `rtscts` is not a flow control", "rts-cts"),
         ("line: { clocal: maybe }", "21: ports.p.line.clocal: `maybe` is neither true nor false", "true or false"),
         ("modem: { dtr: maybe }", "19: ports.p.modem.dtr: `maybe` is not possible here", "on, off or keep"),
+        (
+            "modem: { on-connect: { rts: up } }",
+            "33: ports.p.modem.on-connect.rts: `up` is not possible here",
+            "on, off or",
+        ),
+        (
+            "modem: { on-connect: on }",
+            "26: ports.p.modem.on-connect: a mapping is needed here, not a single value",
+            "{ dtr: on, rts: keep }",
+        ),
+        ("open: on_demand", "11: ports.p.open: `on_demand` is not possible here", "did you mean `on-demand`?"),
+        ("linger: 5", "13: ports.p.linger: `5` has no unit", "`250ms`"),
+        (
+            "line: { rs485: { delay-after-send: 101ms } }",
+            "40: ports.p.line.rs485.delay-after-send: 101ms is out of range",
+            "0s to 100ms",
+        ),
+        (
+            "line: { rs485: true }",
+            "20: ports.p.line.rs485: a mapping is needed here, not a single value",
+            "{ enabled: true }",
+        ),
+        ("reset: dtr=on", "12: ports.p.reset: a mapping is needed here, not a single value", "\"wait=100ms\""),
+        ("reset: { a b: [dtr=on] }", "14: ports.p.reset.a b: `a b` cannot be the name of a macro", "A-Z a-z 0-9"),
+        (
+            "reset: { x: dtr=on }",
+            "17: ports.p.reset.x: a list of steps is needed here, not a single value",
+            "\"dtr=off\"",
+        ),
+        ("reset: { x: [] }", "17: ports.p.reset.x: 0 steps are out of range", "1 to 64 steps"),
+        ("reset: { x: [dtr=on, dts=off] }", "26: ports.p.reset.x[1]: `dts=off` is not a step", "mean `dtr=off`?"),
+        (
+            "reset: { x: [{ dtr: on }] }",
+            "18: ports.p.reset.x[0]: a single value is needed here, not a mapping",
+            "`dtr=on`",
+        ),
+        ("reset: { esp32: builtin }", "21: ports.p.reset.esp32: there is no built-in macro `esp32`", "`esp32-run`?"),
+        (
+            "reset: { foo: builtin }",
+            "19: ports.p.reset.foo: there is no built-in macro `foo`",
+            "esp32-bootloader and arduino",
+        ),
         ("exclusive: 1", "16: ports.p.exclusive: `1` is neither true nor false", "true or false"),
         ("write: all", "12: ports.p.write: `all` is not possible here", "any or none"),
         ("frame: dmsr", "12: ports.p.frame: `dmsr` is not possible here", "did you mean `dsmr`?"),
@@ -376,6 +415,21 @@ fn what_cannot_be_together_is_refused() {
             "frame: dsmr\ngather: 5ms",
             "13: ports.p.gather: with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole",
             "remove",
+        ),
+        (
+            "open: always\nlinger: 6s",
+            "13: ports.p.linger: `linger` speaks of a device that is closed, and this one is always open (`open: always`)",
+            "open: on-demand",
+        ),
+        (
+            "gather: 0\nline: { rs485: { enabled: true, rts-on-send: false } }",
+            "50: ports.p.line.rs485.rts-on-send: RTS would never change: `rts-on-send` and `rts-after-send` are the same",
+            "the other false",
+        ),
+        (
+            "gather: 0\nline: { flow-control: rts-cts, rs485: { enabled: true } }",
+            "54: ports.p.line.rs485.enabled: RTS cannot both switch the transceiver and control the flow",
+            "another `flow-control`",
         ),
         (
             "frame: none\ncrc: drop",
@@ -568,6 +622,16 @@ fn a_control_socket_for_everybody_is_allowed_with_a_warning() {
     let mode = |mode: &str| warnings(&format!("control: {{ mode: '{mode}' }}\nports: {{}}\n"));
     assert_eq!(mode("0666"), ["x.yaml:1:18: control.mode: everybody on this machine may command the ports"]);
     assert!(mode("0660").is_empty());
+}
+
+#[test]
+fn rs485_that_is_not_enabled_is_allowed_with_a_warning() {
+    let warnings = |keys: &str| load_str("x.yaml", &port(keys)).unwrap().warnings;
+    let forgotten = warnings("line: { rs485: { delay-after-send: 1ms } }");
+    assert_eq!(forgotten.len(), 1);
+    let said = "x.yaml:5:40: ports.p.line.rs485.delay-after-send: without `enabled` nothing of `rs485` is in force";
+    assert!(forgotten[0].to_string().starts_with(said), "{}", forgotten[0]);
+    assert!(warnings("line: { rs485: { enabled: false, delay-after-send: 1ms } }").is_empty());
 }
 
 #[test]
