@@ -272,7 +272,7 @@ async fn sleep_until(at: Option<Instant>) {
 }
 
 fn say_faults(file: &str, faults: &Faults) {
-    for fault in faults.iter() {
+    for fault in faults.worth_showing().0 {
         error!("{}", in_one_line(fault));
     }
     error!(file, faults = faults.len(), "the configuration has faults: nothing was changed");

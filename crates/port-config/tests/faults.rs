@@ -76,6 +76,26 @@ fn what_is_not_yaml_is_said_with_its_usual_cause() {
             "5:40: this is not YAML: while parsing a flow mapping, did not find expected ',' or '}'",
             "address: \"[::1]:9000\"",
         ),
+        (
+            "ports:\n  p:\n    profile:console\n    device: sim:echo\n",
+            "3:13: a space is missing after `profile:`",
+            "`profile: console`",
+        ),
+        (
+            "ports:\n  p:\n    device: sim:echo\n      line: 9600\n",
+            "4:7: this line is indented further than the one above, which is complete",
+            "column 5",
+        ),
+        (
+            "log: { level: info\n\n\n",
+            "1:19: this is not YAML: while parsing a flow mapping, did not find expected ',' or '}'",
+            "close",
+        ),
+        (
+            "log: { level: \"info }\n",
+            "1:15: this is not YAML: while scanning a quoted scalar, found unexpected end of stream",
+            "close the quote",
+        ),
         ("a: b: c\n", "1:5: this is not YAML: mapping values are not allowed in this context", "missing `:`"),
         ("@x: 1\n", "1:1: this is not YAML: unexpected character: `@'", ""),
         ("ports: {}\n---\nports: {}\n", "2:1: a second document begins here", "remove the `---`"),
@@ -117,6 +137,42 @@ fn a_key_that_is_written_twice_is_shown_with_both_places() {
 }
 
 #[test]
+fn keys_of_a_port_that_stand_beside_its_name_are_one_mistake() {
+    let text =
+        "ports:\n  p:\n  device: sim:echo\n  line: { baud: 9600 }\n  listen:\n    - { protocol: raw, address: 0 }\n";
+    let message = "3:3: ports.device: `device` is a key of a port, and stands where the names of ports stand";
+    one(text, message, "further than its name");
+    one("ports: { p: /dev/ttyUSB0 }\n", "1:13: ports.p: a mapping is needed here, not a single value", "indented");
+    assert!(load_str("x.yaml", "ports: { line: { device: sim:echo, enable: no } }\n").is_ok(), "a name like others");
+}
+
+#[test]
+fn words_of_other_programs_on_a_listener_are_one_mistake_each() {
+    let listen = |entry: &str| format!("ports: {{ p: {{ device: sim:echo, listen: [{entry}] }} }}");
+    one(&listen("{ raw: 4001 }"), "1:44: ports.p.listen[0].raw: unknown key", "`protocol: raw`");
+    one(&listen("{ protocol: raw, port: 4001 }"), "1:59: ports.p.listen[0].port: unknown key", "`address: 4001`");
+    one(
+        &listen("{ protocol:raw, address: 1 }"),
+        "1:44: ports.p.listen[0].protocol:raw: a space is missing after the colon",
+        "`protocol: raw`",
+    );
+    let impossible = |word: &str| format!("1:54: ports.p.listen[0].protocol: `{word}` is not possible here");
+    one(&listen("{ protocol: tcp, address: 1 }"), &impossible("tcp"), "`protocol: raw`");
+    let rfc2217 = listen("{ protocol: telnet(rfc2217), address: 1 }");
+    one(&rfc2217, &impossible("telnet(rfc2217)"), "`rfc2217: true`");
+}
+
+#[test]
+fn what_is_contradicted_is_shown_where_it_is_written_be_it_in_a_profile() {
+    let note = |text: &str| faults(text).iter().next().unwrap().notes.join("; ");
+    assert_eq!(note(&port("write: none\naccess: control")), "`write: none` is at x.yaml:5:12");
+    assert_eq!(note(&port("profile: dsmr-p1\naccess: control")), "`write: none` is at profile dsmr-p1:4:8");
+    assert_eq!(note(&port("profile: dsmr-p1\non-lag: hold")), "`frame: dsmr` is at profile dsmr-p1:5:8");
+    assert_eq!(note(&port("frame: dsmr\nbacklog: 31 KiB")), "`frame: dsmr` is at x.yaml:5:12");
+    assert_eq!(note(&port("crc: drop")), "", "what is built in is nowhere");
+}
+
+#[test]
 fn an_unknown_key_is_named_with_what_was_probably_meant() {
     for (key, help) in [
         ("modemm: {}", "did you mean `modem`?"),
@@ -129,7 +185,7 @@ fn an_unknown_key_is_named_with_what_was_probably_meant() {
         ("idle: 3s", "`idle` belongs under `keepalive`"),
         ("speed: 9600", "`baud`, under `line`"),
         ("accepter: tcp,4001", "`listen: [{ protocol: raw, address: \"*:4001\" }]`"),
-        ("zzz: 1", "the keys here are device, usb"),
+        ("zzz: 1", "the keys here are device, enable"),
     ] {
         let name = key.split(':').next().unwrap();
         one(&port(key), &format!("5:5: ports.p.{name}: unknown key"), help);
@@ -264,7 +320,7 @@ fn a_value_that_is_wrong_is_shown_with_one_that_is_right() {
         ("keepalive: { interval: 0 }", "28: ports.p.keepalive.interval: 0s is out of range", "1s to"),
         ("keepalive: { count: 200 }", "25: ports.p.keepalive.count: 200 is out of range", "1 to 127"),
         ("profile: dsmr", "14: ports.p.profile: there is no profile `dsmr`", "did you mean `dsmr-p1`?"),
-        ("profile: zzzzz", "14: ports.p.profile: there is no profile `zzzzz`", "dsmr-p1-v2, console and console-9600"),
+        ("profile: zzzzz", "14: ports.p.profile: there is no profile `zzzzz`", "console, console-9600, dsmr-p1"),
     ] {
         one(&port(key), &format!("5:{first_line}"), help);
     }
@@ -539,6 +595,26 @@ fn control_without_words_for_it_is_allowed_with_a_warning() {
     assert!(warnings(&on_port.replace("raw", "telnet")).is_empty());
     let mixed = on_port.replace("}]", "}, { protocol: telnet, address: 0 }]");
     assert!(warnings(&mixed).is_empty(), "the default is meant for the other one");
+}
+
+#[test]
+fn telegrams_at_a_speed_that_no_meter_has_are_allowed_with_a_warning() {
+    let meter = |keys: &str| warnings(&port(keys).replace("sim:echo", "/nonexistent"));
+    let at = |place: &str, baud: u32| [format!("x.yaml:{place}: no smart meter sends its telegrams at {baud} baud")];
+    assert_eq!(meter("frame: dsmr\nline: 57600"), at("6:11: ports.p.line", 57600));
+    assert_eq!(meter("profile: dsmr-p1\nline: { baud: 2400 }"), at("6:19: ports.p.line.baud", 2400));
+    assert_eq!(meter("frame: dsmr"), ["x.yaml:5:12: ports.p.frame: the line is 9600 8N1, since nothing else is said"]);
+    for good in ["frame: dsmr\nline: 115200", "profile: dsmr-p1", "profile: dsmr-p1-v2", "line: 57600"] {
+        assert!(meter(good).is_empty(), "{good}");
+    }
+    assert!(warnings(&port("frame: dsmr")).is_empty(), "a simulated meter has no speed");
+}
+
+#[test]
+fn stop_bits_that_no_driver_makes_are_allowed_with_a_warning() {
+    let message = "x.yaml:5:11: ports.p.line: with 8 data bits the driver makes 2 of 1.5 stop bits";
+    assert_eq!(warnings(&port("line: 9600 8N1.5")), [message]);
+    assert!(warnings(&port("line: 50 5N1.5")).is_empty());
 }
 
 #[test]

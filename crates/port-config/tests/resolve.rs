@@ -196,15 +196,33 @@ fn defaults_about_telegrams_pass_ports_without_them_by() {
 
 #[test]
 fn every_profile_is_one_that_a_port_can_have() {
-    for name in profile::names() {
-        port(&format!("profile: {name}"));
+    for profile in profile::all() {
+        port(&format!("profile: {}", profile.name));
     }
     let meter = port("profile: dsmr-p1");
     assert_eq!(meter.line.settings.to_string(), "115200 8N1");
     assert_eq!((meter.write, meter.frame, meter.modem.rts), (Write::None, Frame::Dsmr, Output::On));
-    assert_eq!(port("profile: dsmr-p1-v2").line.settings.to_string(), "9600 7E1");
-    assert_eq!(port("profile: console").line.settings.to_string(), "115200 8N1");
-    assert_eq!(port("profile: console-9600").line.settings.to_string(), "9600 8N1");
+    for (name, line) in [
+        ("dsmr-p1-v2", "9600 7E1"),
+        ("console", "115200 8N1"),
+        ("console-9600", "9600 8N1"),
+        ("linky", "9600 7E1"),
+        ("linky-historic", "1200 7E1"),
+        ("sml", "9600 8N1"),
+        ("iec62056", "300 7E1"),
+        ("m-bus", "2400 8E1"),
+        ("esp32", "115200 8N1"),
+        ("zigbee", "115200 8N1"),
+        ("zigbee-rts-cts", "115200 8N1 rts-cts"),
+        ("zigbee-xon-xoff", "115200 8N1 xon-xoff"),
+        ("modbus-rtu", "19200 8E1"),
+        ("knx-tpuart", "19200 8E1"),
+        ("nmea-0183", "4800 8N1"),
+    ] {
+        assert_eq!(port(&format!("profile: {name}")).line.settings.to_string(), line, "{name}");
+    }
+    assert_eq!(port("profile: zigbee").listen[0].max_clients, 1, "a stick answers one program");
+    assert_eq!(port("profile: esp32").modem.dtr, Output::Off, "the board runs");
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(crate) fn handed_over() -> io::Result<Vec<OwnedFd>> {
 }
 
 /// Puts a descriptor under the watch of the runtime that the caller is in.
-pub(super) fn watch(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+pub(crate) fn watch(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // SAFETY: an `OwnedFd` is open for as long as it lives and always tells the same number; nobody can take it out of
     // an `Arc` that the `AsyncFd` has a share in.
     Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)

@@ -1,7 +1,7 @@
 //! The top of a file: `include`, `defaults`, `control`, `log` and `ports`.
 
 use super::control::control;
-use super::keys::{find, Role, Section};
+use super::keys::{find, is_key, Role, Section};
 use super::layer::{self, entries, NamedPort, PortLayer};
 use super::parse::join;
 use super::source::{Place, Problem};
@@ -118,10 +118,24 @@ fn log(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Log {
 
 fn ports(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<NamedPort> {
     let example = "`ports:` and below it, indented, a name for each port";
-    entries(node, path, example, problems).iter().map(|entry| port(entry, path, problems)).collect()
+    let entries = entries(node, path, example, problems);
+    let is_key = |entry: &Entry| is_key(Role::Port, &entry.key.text);
+    let astray = entries.iter().find(|entry| is_key(entry) && !matches!(entry.value.value, Value::Map(_)));
+    let Some(astray) = astray else {
+        return entries.iter().filter_map(|entry| port(entry, path, problems)).collect();
+    };
+    let key = &astray.key.text;
+    let message = format!("`{key}` is a key of a port, and stands where the names of ports stand");
+    problems.push(
+        Problem::new(astray.key.place, join(path, key), message)
+            .help("indent the keys of a port further than its name"),
+    );
+    let is_port = |entry: &&Entry| !is_key(entry) && !matches!(entry.value.value, Value::Null);
+    entries.iter().filter(is_port).filter_map(|entry| port(entry, path, problems)).collect()
 }
 
-fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> NamedPort {
+/// `None` when there are no keys that could be judged, which is said.
+fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<NamedPort> {
     let (name, place) = (entry.key.text.clone(), entry.key.place);
     let path = join(path, &name);
     if !is_plain_name(&name) {
@@ -129,7 +143,8 @@ fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> NamedPort {
         problems.push(Problem::new(place, &path, message).help(PLAIN_NAME));
     }
     let layer = layer::port(&entry.value, Role::Port, &path, problems);
-    NamedPort { name, place, path, layer }
+    let is_judged = matches!(entry.value.value, Value::Map(_) | Value::Null);
+    is_judged.then_some(NamedPort { name, place, path, layer })
 }
 
 /// What [`is_plain_name`] wants.

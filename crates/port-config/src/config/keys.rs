@@ -4,6 +4,7 @@
 
 use super::parse::join;
 use super::source::Problem;
+use super::syntax::split_key;
 use super::tree::{Entry, Key, Node, Scalar, Style, Value};
 
 /// A mapping of the file.
@@ -191,6 +192,18 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("readonly", "write `access: read-only`"),
     ("read-only", "write `access: read-only`"),
     ("name", "a port's name is its key under `ports`"),
+    ("raw", "write `protocol: raw` and `address: 4001` on an entry of `listen`"),
+    ("telnet", "write `protocol: telnet` and `address: 4001` on an entry of `listen`"),
+    ("tcp", "write `protocol: raw` and `address: 4001` on an entry of `listen`"),
+    ("rtscts", "write `flow-control: rts-cts`, under `line`"),
+    ("xonxoff", "write `flow-control: xon-xoff`, under `line`"),
+    ("dsrdtr", "write `flow-control: dtr-dsr`, under `line`"),
+    ("options", "write the keys on the port itself"),
+    ("max-connections", "write `max-clients`, on a port or on an entry of its `listen`"),
+    ("kickolduser", "write `when-full: kick-oldest`, once it is built; `max-clients` allows more than one client"),
+    ("timeout", "`idle-timeout` disconnects a client after so much silence, once it is built"),
+    ("chardelay", "write `gather: 5ms`: received bytes wait so long for more"),
+    ("telnet-brk-on-sync", "write `break-on-sync`"),
 ];
 
 impl Section {
@@ -316,6 +329,9 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     if let Some(refused) = refused_here(role, name) {
         return Problem::new(key.place, path, refused.0).help(refused.1);
     }
+    if let Some(help) = split_key(name) {
+        return Problem::new(key.place, path, "a space is missing after the colon").help(help);
+    }
     let problem = Problem::new(key.place, path, "unknown key");
     if let Some(near) = nearest(name, here.iter().copied()) {
         return problem.help(format!("did you mean `{near}`?"));
@@ -330,11 +346,24 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     if let Some(near) = nearest(name, elsewhere.iter().map(|key| key.name)) {
         return problem.help(format!("did you mean `{near}`? It belongs {}", whereabouts(near, &elsewhere)));
     }
-    problem.help(format!("the keys here are {}", here.join(", ")))
+    let built = KEYS.iter().filter(|key| role.allows(key) && matches!(key.status, Built)).map(|key| key.name);
+    let names: Vec<&str> = if built.clone().next().is_some() { built.collect() } else { here };
+    problem.help(format!("the keys here are {}", names.join(", ")))
+}
+
+/// Whether there is such a key anywhere.
+pub(super) fn is_known(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name == name)
+}
+
+/// Whether it is a key of this role, built or not.
+pub(super) fn is_key(role: Role, name: &str) -> bool {
+    role.names().any(|known| known == name)
 }
 
 /// The key of this role that a name is, or is a slip of the finger for.
 pub(super) fn meant(role: Role, name: &str) -> &str {
+    let name = name.split(':').next().unwrap_or(name);
     let known = |known: &&str| *known == name;
     role.names().find(known).or_else(|| nearest(name, role.names())).unwrap_or(name)
 }

@@ -197,20 +197,43 @@ fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLay
     each_key(entries, Role::Listener, path, problems, |key, value, path, problems| match key {
         "protocol" => {
             let words = [("raw", ProtocolWord::Raw), ("telnet", ProtocolWord::Telnet)];
-            layer.protocol = read(value, path, problems, |node| word(node, &words, &[]));
+            layer.protocol = read(value, path, problems, |node| {
+                protocol_of_others(node).map_or_else(|| word(node, &words, &[]), Err)
+            });
         }
         "rfc2217" => layer.rfc2217 = read(value, path, problems, boolean),
         "notify" => layer.notify = read(value, path, problems, boolean),
         "address" => layer.address = read(value, path, problems, address),
         _ => client_key(&mut layer.client, key, value, path, problems),
     });
-    for (key, example) in [("protocol", "protocol: raw"), ("address", "address: \"*:4001\"")] {
-        if !entries.iter().any(|entry| entry.key.text == key) {
+    // words that stand for both, or for the address, have been talked about
+    let tried = |words: &[&str]| entries.iter().any(|entry| words.contains(&meant(Role::Listener, &entry.key.text)));
+    for (key, example, others) in [
+        ("protocol", "protocol: raw", ["protocol", "raw", "telnet", "tcp", "accepter", "type"].as_slice()),
+        (
+            "address",
+            "address: \"*:4001\"",
+            &["address", "raw", "telnet", "tcp", "accepter", "port", "host", "bind", "listen"],
+        ),
+    ] {
+        if !tried(others) {
             let message = format!("the listener has no `{key}`");
             problems.push(Problem::new(node.place, path, message).help(format!("add `{example}`")));
         }
     }
     layer
+}
+
+/// Other programs' words for what a listener speaks.
+fn protocol_of_others(node: &Node) -> Option<Wrong> {
+    let text = node.text()?;
+    let lower = text.to_ascii_lowercase();
+    let right = match lower.as_str() {
+        "tcp" => "write `protocol: raw`",
+        _ if lower.contains("2217") => "write `protocol: telnet` and `rfc2217: true`",
+        _ => return None,
+    };
+    Some(Wrong::new(format!("`{}` is not possible here", shown(text)), right))
 }
 
 fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, problems: &mut Vec<Problem>) {
@@ -369,10 +392,12 @@ fn address(node: &Node) -> Result<Address, Wrong> {
 
 fn profile_name(node: &Node) -> Result<&'static str, Wrong> {
     let name = text(node, "the name of a profile")?;
-    profile::names().find(|known| *known == name).ok_or_else(|| {
-        let all = format!("the profiles are {}", one_of(profile::names()).replace(" or ", " and "));
-        let near = nearest_or_longer(name, profile::names()).map(|near| format!("did you mean `{near}`?"));
-        Wrong::new(format!("there is no profile `{}`", shown(name)), near.unwrap_or(all))
+    profile::find(name).map(|profile| profile.name).ok_or_else(|| {
+        let help = match profile::nearest(name) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the profiles are {}", one_of(profile::names()).replace(" or ", " and ")),
+        };
+        Wrong::new(format!("there is no profile `{}`", shown(name)), help)
     })
 }
 

@@ -18,6 +18,7 @@ pub mod reset;
 mod resolve;
 mod rs485;
 mod source;
+mod syntax;
 mod telnet;
 mod tree;
 mod values;

@@ -15,7 +15,7 @@ use super::{
     profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag, Open, Port,
     Protocol, Telnet, Write,
 };
-use crate::line::{FlowControl, LineSettings};
+use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
 
 /// How long a device stays open after the last client.
@@ -49,7 +49,7 @@ impl Profiles {
         if self.0.iter().any(|(known, _)| *known == name) {
             return;
         }
-        let text = profile::text(name).unwrap_or_default();
+        let text = profile::find(name).map_or("", |profile| profile.text);
         let file = sources.add(format!("profile {name}"), text.to_owned());
         let (root, mut found) = parse(file, text);
         problems.append(&mut found);
@@ -94,11 +94,14 @@ pub(super) fn port(
     let open = layers.value(|layer| layer.open.as_ref(), Open::Always);
     check_linger(open, own, problems);
     let backlog = layers.first(|layer| layer.backlog.as_ref());
-    check_frame(frame, backlog, own, problems);
+    let said =
+        Said { write: layers.first(|layer| layer.write.as_ref()), frame: layers.first(|layer| layer.frame.as_ref()) };
+    check_frame(frame, backlog, own, &said, problems);
+    warn_of_line(frame, &layers, &line, &said, warnings);
 
     let mut listen = Vec::new();
     for listener in own.listen.iter().flatten() {
-        let clients = Clients { listener, layers: &layers, write, frame, port: &named.name };
+        let clients = Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name };
         if let Some(listener) = clients.resolve(problems) {
             listen.push(listener);
         }
@@ -190,24 +193,78 @@ fn check_linger(open: Open, own: &PortLayer, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_frame(frame: Frame, backlog: Option<&Set<usize>>, own: &PortLayer, problems: &mut Vec<Problem>) {
+/// Where it is said what others must not contradict.
+struct Said<'a> {
+    write: Option<&'a Set<Write>>,
+    frame: Option<&'a Set<Frame>>,
+}
+
+fn check_frame(
+    frame: Frame,
+    backlog: Option<&Set<usize>>,
+    own: &PortLayer,
+    said: &Said<'_>,
+    problems: &mut Vec<Problem>,
+) {
     if let (Frame::Dsmr, Some(set)) = (frame, backlog) {
         if set.value < LEAST_BACKLOG_WITH_FRAMES {
             let message = "a backlog below 32 KiB has no room for whole telegrams (`frame: dsmr`)";
-            problems
-                .push(Problem::new(set.place, &set.path, message).help("write 32 KiB or more, or leave it at 256 KiB"));
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .because("frame: dsmr", said.frame)
+                    .help("write 32 KiB or more, or leave it at 256 KiB"),
+            );
         }
     }
     if let (Frame::Dsmr, Some(set)) = (frame, &own.gather) {
         if !set.value.is_zero() {
             let message = "with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole";
-            problems.push(Problem::new(set.place, &set.path, message).help("remove one of the two"));
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .because("frame: dsmr", said.frame)
+                    .help("remove one of the two"),
+            );
         }
     }
     if let (Frame::None, Some(set)) = (frame, &own.crc) {
         if set.value == Crc::Drop {
             let message = "`crc` speaks of telegrams, and this port has none (`frame: none`)";
-            problems.push(Problem::new(set.place, &set.path, message).help("add `frame: dsmr`, or remove `crc`"));
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .because("frame: none", said.frame)
+                    .help("add `frame: dsmr`, or remove `crc`"),
+            );
+        }
+    }
+}
+
+/// What no meter sends and no UART does.
+fn warn_of_line(frame: Frame, layers: &Layers<'_>, line: &Line, said: &Said<'_>, warnings: &mut Vec<Problem>) {
+    const METERS: &str = "meters have `line: 115200 8N1` (DSMR 4 and 5) or `line: 9600 7E1` (DSMR 2.2 and 3.0)";
+    let is_simulated =
+        layers.first(|layer| layer.device.as_ref()).is_some_and(|set| matches!(set.value, Device::Sim(_)));
+    if frame == Frame::Dsmr && !is_simulated {
+        match (layers.first(|layer| layer.line.baud.as_ref()), said.frame) {
+            (Some(baud), _) if !matches!(baud.value.get(), 9600 | 115_200) => {
+                let message = format!("no smart meter sends its telegrams at {} baud", baud.value);
+                warnings.push(
+                    Problem::new(baud.place, &baud.path, message).because("frame: dsmr", said.frame).help(METERS),
+                );
+            }
+            (None, Some(frame)) => {
+                let message = format!("the line is {}, since nothing else is said", line.settings);
+                warnings.push(Problem::new(frame.place, &frame.path, message).help(METERS));
+            }
+            _ => {}
+        }
+    }
+    let stop_bits = layers.first(|layer| layer.line.stop_bits.as_ref());
+    if let Some(set) = stop_bits.filter(|set| set.value == StopBits::OnePointFive) {
+        if line.settings.data_bits != DataBits::Five {
+            let message = format!("with {} data bits the driver makes 2 of 1.5 stop bits", line.settings.data_bits);
+            warnings.push(
+                Problem::new(set.place, &set.path, message).help("write 1 or 2; 1.5 goes with 5 data bits alone"),
+            );
         }
     }
 }
@@ -218,6 +275,7 @@ struct Clients<'a> {
     layers: &'a Layers<'a>,
     write: Write,
     frame: Frame,
+    said: &'a Said<'a>,
     port: &'a str,
 }
 
@@ -271,6 +329,7 @@ impl<'a> Clients<'a> {
             let message = "readers of telegrams on a raw listener get nothing else: no banner";
             problems.push(
                 Problem::new(set.place, &set.path, message)
+                    .because("frame: dsmr", self.said.frame)
                     .help("remove the banner, or write `banner: \"\"` on the raw listener"),
             );
         }
@@ -286,6 +345,7 @@ impl<'a> Clients<'a> {
                 let message = format!("nobody may write to the port `{}` (`write: none`)", self.port);
                 problems.push(
                     Problem::new(set.place, &set.path, message)
+                        .because("write: none", self.said.write)
                         .help("write `access: read-only` here, or `write: any` on the port"),
                 );
                 set.value
@@ -302,6 +362,7 @@ impl<'a> Clients<'a> {
                 let message = format!("a reader of the port `{}` skips whole telegrams (`frame: dsmr`)", self.port);
                 problems.push(
                     Problem::new(set.place, &set.path, message)
+                        .because("frame: dsmr", self.said.frame)
                         .help("write `on-lag: skip`, or leave it out on this port and in `defaults`"),
                 );
                 set.value
