@@ -15,6 +15,7 @@ pub mod load;
 mod parse;
 pub mod profile;
 mod resolve;
+pub mod schema;
 mod source;
 mod syntax;
 mod telnet;
