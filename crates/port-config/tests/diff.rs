@@ -9,7 +9,7 @@ use common::{any_config, named};
 use proptest::prelude::*;
 use sermux_port_config::config::diff::{Diff, ListenerDiff, PortChange, PortDiff, Setting};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Config, Port};
+use sermux_port_config::config::{Config, Line, Modem, Port};
 
 fn port(more: &str) -> Port {
     let text = format!("ports: {{ p: {{ device: /nonexistent, {more} }} }}");
@@ -24,7 +24,7 @@ fn a_change_is_as_small_as_it_can_be() {
     let before = port(LISTEN);
     for (change, class, settings) in [
         ("line: 115200", Live, &[Setting::Line][..]),
-        ("line: { clocal: no }", Live, &[Setting::Line]),
+        ("line: { clocal: no }", Reopen, &[Setting::LineDriver]),
         ("modem: { dtr: off }", Live, &[Setting::Modem]),
         ("write: none", Live, &[Setting::Write]),
         ("frame: dsmr", Live, &[Setting::Frame]),
@@ -36,6 +36,11 @@ fn a_change_is_as_small_as_it_can_be() {
         ("on-lag: skip", Live, &[]),
         ("access: read-only", Live, &[]),
         ("banner: hello", Live, &[]),
+        ("modem: { on-connect: { dtr: on } }", Live, &[Setting::Modem]),
+        ("reset: { x: [dtr=on] }", Live, &[Setting::Reset]),
+        ("open: on-demand", Live, &[Setting::Open]),
+        ("modem: { hangup-on-close: yes }", Reopen, &[Setting::HangupOnClose]),
+        ("line: { rs485: { enabled: true } }", Reopen, &[Setting::LineDriver]),
         ("exclusive: false", Reopen, &[Setting::Exclusive]),
     ] {
         let diff = PortDiff::between(&before, &port(&format!("{change}, {LISTEN}"))).unwrap();
@@ -125,8 +130,16 @@ fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
     for setting in settings {
         match setting {
             Setting::Device => port.device.clone_from(&after.device),
-            Setting::Line => port.line = after.line,
-            Setting::Modem => port.modem = after.modem,
+            Setting::Line => port.line.settings = after.line.settings,
+            Setting::LineDriver => {
+                port.line = Line { settings: port.line.settings, ..after.line };
+            }
+            Setting::Modem => {
+                port.modem = Modem { hangup_on_close: port.modem.hangup_on_close, ..after.modem };
+            }
+            Setting::HangupOnClose => port.modem.hangup_on_close = after.modem.hangup_on_close,
+            Setting::Reset => port.reset.clone_from(&after.reset),
+            Setting::Open => (port.open, port.linger) = (after.open, after.linger),
             Setting::Exclusive => port.exclusive = after.exclusive,
             Setting::Write => port.write = after.write,
             Setting::Frame => port.frame = after.frame,

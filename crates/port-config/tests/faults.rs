@@ -192,12 +192,9 @@ fn what_is_not_built_yet_is_refused_by_name() {
     for (key, place, what, help) in [
         ("usb: 0403:6001", "5:5: ports.p.usb", "`usb`", "`usb: \"0403:6001\"`"),
         ("usb: \"0403:6001\"", "5:5: ports.p.usb", "`usb`", "/dev/serial/by-id"),
-        ("open: on-demand", "5:5: ports.p.open", "`open`", "only `open: always`"),
         ("write: first", "5:12: ports.p.write", "`first`", "any or none"),
         ("frame: line", "5:12: ports.p.frame", "`line`", "none or dsmr"),
         ("frame: { gap: 20ms }", "5:12: ports.p.frame", "a frame with a `delimiter` or a `gap`", "none or dsmr"),
-        ("line: { rs485: { enabled: true } }", "5:13: ports.p.line.rs485", "`rs485`", "enabled: false"),
-        ("modem: { on-connect: { dtr: on } }", "5:14: ports.p.modem.on-connect", "`on-connect`", "`keep`"),
         ("capture: { file: /x }", "5:5: ports.p.capture", "`capture`", "remove the key"),
         ("allow: [10.0.0.1]", "5:5: ports.p.allow", "`allow`", "remove the key"),
         ("idle-timeout: 5min", "5:5: ports.p.idle-timeout", "`idle-timeout`", "only `idle-timeout: 0`"),
@@ -309,6 +306,21 @@ fn what_cannot_be_together_is_refused() {
             "frame: dsmr\ngather: 5ms",
             "13: ports.p.gather: with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole",
             "remove",
+        ),
+        (
+            "open: always\nlinger: 6s",
+            "13: ports.p.linger: `linger` speaks of a device that is closed, and this one is always open (`open: always`)",
+            "open: on-demand",
+        ),
+        (
+            "gather: 0\nline: { rs485: { enabled: true, rts-on-send: false } }",
+            "50: ports.p.line.rs485.rts-on-send: RTS would never change: `rts-on-send` and `rts-after-send` are the same",
+            "the other false",
+        ),
+        (
+            "gather: 0\nline: { flow-control: rts-cts, rs485: { enabled: true } }",
+            "54: ports.p.line.rs485.enabled: RTS cannot both switch the transceiver and control the flow",
+            "another `flow-control`",
         ),
         (
             "frame: none\ncrc: drop",

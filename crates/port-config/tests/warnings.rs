@@ -52,6 +52,16 @@ fn a_control_socket_for_everybody_is_allowed_with_a_warning() {
 }
 
 #[test]
+fn rs485_that_is_not_enabled_is_allowed_with_a_warning() {
+    let warnings = |keys: &str| load_str("x.yaml", &port(keys)).unwrap().warnings;
+    let forgotten = warnings("line: { rs485: { delay-after-send: 1ms } }");
+    assert_eq!(forgotten.len(), 1);
+    let said = "x.yaml:5:40: ports.p.line.rs485.delay-after-send: without `enabled` nothing of `rs485` is in force";
+    assert!(forgotten[0].to_string().starts_with(said), "{}", forgotten[0]);
+    assert!(warnings("line: { rs485: { enabled: false, delay-after-send: 1ms } }").is_empty());
+}
+
+#[test]
 fn hold_without_flow_control_is_allowed_with_a_warning() {
     let text = device("/nonexistent").replace("address: 0", "address: 0, on-lag: hold");
     let warnings = load_str("x.yaml", &text).unwrap().warnings;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Address, Config, Listener, Port};
+use super::{Address, Config, Line, Listener, Modem, Port};
 
 /// What to do to get from one configuration to another: stop what is removed, then change, then start what is added.
 /// Each list is in the order of the names.
@@ -45,8 +45,14 @@ pub enum PortChange {
 #[allow(missing_docs, reason = "the names are those of `Port`")]
 pub enum Setting {
     Device,
+    /// Baud rate, data bits, parity, stop bits, flow control.
     Line,
+    /// What is asked of the driver when a device is opened: `clocal`, `low-latency`, `rs485`.
+    LineDriver,
     Modem,
+    HangupOnClose,
+    Reset,
+    Open,
     Exclusive,
     Write,
     Frame,
@@ -59,8 +65,10 @@ impl Setting {
     /// What a change of it touches.
     pub fn class(self) -> PortChange {
         match self {
-            Setting::Device | Setting::Exclusive => PortChange::Reopen,
+            Setting::Device | Setting::Exclusive | Setting::LineDriver | Setting::HangupOnClose => PortChange::Reopen,
             Setting::Line
+            | Setting::Reset
+            | Setting::Open
             | Setting::Modem
             | Setting::Write
             | Setting::Frame
@@ -126,11 +134,33 @@ impl PortDiff {
 
 fn settings(old: &Port, new: &Port) -> Vec<Setting> {
     // by name, so that a key that is new here is not forgotten
-    let Port { device, enable: _, line, modem, exclusive, write, frame, crc, gather, backlog, listen: _ } = old;
+    let Port {
+        device,
+        enable: _,
+        line,
+        modem,
+        reset,
+        open,
+        linger,
+        exclusive,
+        write,
+        frame,
+        crc,
+        gather,
+        backlog,
+        listen: _,
+    } = old;
+    let Line { settings, clocal, low_latency, rs485 } = line;
+    let Modem { dtr, rts, hangup_on_close, on_connect } = modem;
+    let line_driver = (clocal, low_latency, rs485) != (&new.line.clocal, &new.line.low_latency, &new.line.rs485);
     let is_different = [
         (Setting::Device, *device != new.device),
-        (Setting::Line, *line != new.line),
-        (Setting::Modem, *modem != new.modem),
+        (Setting::Line, *settings != new.line.settings),
+        (Setting::LineDriver, line_driver),
+        (Setting::Modem, (dtr, rts, on_connect) != (&new.modem.dtr, &new.modem.rts, &new.modem.on_connect)),
+        (Setting::HangupOnClose, *hangup_on_close != new.modem.hangup_on_close),
+        (Setting::Reset, *reset != new.reset),
+        (Setting::Open, (open, linger) != (&new.open, &new.linger)),
         (Setting::Exclusive, *exclusive != new.exclusive),
         (Setting::Write, *write != new.write),
         (Setting::Frame, *frame != new.frame),

@@ -11,7 +11,7 @@ mod keys;
 mod shape;
 
 use super::keys::{self as table, Role, Section};
-use super::profile;
+use super::{profile, reset};
 use json::Json;
 use keys::Key;
 use shape::Shape;
@@ -32,6 +32,7 @@ pub fn schema() -> impl serde::Serialize {
         ("boolean", Shape::any_boolean()),
         ("size", Shape::any_size()),
         ("time", Shape::any_time()),
+        ("macros", Json::map(macros())),
         ("profile", Json::map([("enum", Json::list(profile::all().iter().map(|profile| Json::text(profile.name))))])),
     ];
     root.push(("definitions", Json::map(definitions)));
@@ -54,6 +55,15 @@ fn port() -> Vec<(&'static str, Json)> {
     let required = |key: &str| Json::map([("required", Json::list([Json::text(key)]))]);
     port.push(("anyOf", Json::list([required("device"), required("usb")])));
     port
+}
+
+/// Only those that are built in can be called so.
+fn macros() -> Vec<(&'static str, Json)> {
+    let own = keys::STEPS;
+    let built_in = Json::list([Json::map([("enum", Json::list([Json::text("builtin")]))]), own.json()]);
+    let mut macros = Shape::Names(&keys::STEPS).keywords();
+    macros.push(("properties", Json::map(reset::names().map(|name| (name, Json::map([("anyOf", built_in.clone())]))))));
+    macros
 }
 
 fn listener() -> Vec<(&'static str, Json)> {

@@ -244,7 +244,7 @@ impl Control for SimControl {
             }
         }
         while lock(&self.wire).stuck {
-            std::thread::yield_now();
+            crate::line::pause(std::time::Duration::from_millis(1));
         }
         if lock(&self.wire).hung_up {
             return Err(io::ErrorKind::BrokenPipe.into());

@@ -46,7 +46,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(In::Top, "http", Any(&[OFF, Section(In::Http)]), "A status page and metrics, or off."),
     key(In::Top, "log", Section(In::Log), "What is logged and how."),
-    key(In::Top, "ports", Names("^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$", &Ref("port")), "The ports by their names."),
+    key(In::Top, "ports", Names(&Ref("port")), "The ports by their names."),
     key(
         In::Control,
         "socket",
@@ -94,12 +94,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or("9600 8N1"),
     key(In::Port, "modem", Section(In::Modem), "What is done with DTR and RTS."),
-    key(
-        In::Port,
-        "reset",
-        Names("^.+$", &Any(&[Words(&["builtin"]), List(&STEP)])),
-        "Macros for `sermux reset`, by name.",
-    ),
+    key(In::Port, "reset", Ref("macros"), "Macros for `sermux reset`, by name."),
     key(
         In::Port,
         "open",
@@ -273,5 +268,8 @@ const DEVICE: Shape = Pattern("^(/.+|sim:(dsmr-p1|echo)|(tcp|rfc2217|rfc2217s|tl
 const LINE: &str = "^[0-9]+(([NEOMSneoms][5-8](1|1\\.5|2)|[ ,]+[5-8][NEOMSneoms](1|1\\.5|2))\
                     ([ ,]+(none|rts-cts|xon-xoff|dtr-dsr|xon-xoff-in|xon-xoff-out))?)?$";
 
-/// A step of a reset macro.
-const STEP: Shape = Pattern("^(dtr|rts)=(on|off)$|^wait=[0-9]+ ?(ms|s)$");
+/// The steps of a reset macro.
+pub(super) const STEPS: Shape = List(&Any(&[
+    Pattern("^(dtr=(on|off)( +rts=(on|off))?|rts=(on|off)( +dtr=(on|off))?)$"),
+    Pattern("^wait=(0|[0-9]+(ms|s|min|h))$"),
+]));

@@ -26,7 +26,7 @@ pub(super) enum Shape {
     /// Any text.
     AnyText,
     /// Names of the user's, each with such a value.
-    Names(&'static str, &'static Shape),
+    Names(&'static Shape),
     /// A mapping with the keys of the section.
     Section(Section),
     /// A mapping with exactly this key.
@@ -64,9 +64,9 @@ impl Shape {
                 vec![("type", Json::list(["array", "null"].map(Json::text))), ("items", shape.json())]
             }
             Shape::List(shape) => vec![("type", Json::text("array")), ("items", shape.json())],
-            Shape::Names(pattern, shape) => vec![
-                ("type", Json::list([Json::text("object"), Json::text("null")])),
-                ("propertyNames", Json::map([("pattern", Json::text(pattern))])),
+            Shape::Names(shape) => vec![
+                ("type", Json::list(["object", "null"].map(Json::text))),
+                ("propertyNames", Json::map([("pattern", Json::text(NAME))])),
                 ("additionalProperties", shape.json()),
             ],
             Shape::Section(section) => object(Role::Inside(section)),
@@ -80,7 +80,7 @@ impl Shape {
         }
     }
 
-    fn json(self) -> Json {
+    pub(super) fn json(self) -> Json {
         Json::map(self.keywords())
     }
 
@@ -97,6 +97,9 @@ impl Shape {
         Shape::Any(&[Shape::Integer(0, 0), Shape::Pattern("^(0|[0-9]+ ?(ms|s|min|h))$")]).json()
     }
 }
+
+/// Of a port or a macro: what can stand in a command line, a file name and a URL.
+const NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$";
 
 /// What JSON's readers keep exactly.
 const MOST: u64 = (1 << 53) - 1;

@@ -1,0 +1,140 @@
+"""sermux in the virtual machine, and its clients on this side."""
+
+import json
+import re
+import socket
+import time
+
+from machine import GUEST_PORTS
+from seen import PATIENCE, Seen
+
+RAW = {"protocol": "raw"}
+
+
+class Sermux:
+    """`sermux serve` in the guest. `ports` is `ports` of its configuration; `listen` without addresses, default one raw
+    listener. A second one at the same time leaves out the addresses that the first has: `skip`."""
+
+    def __init__(self, machine, ports, skip=0):
+        self._machine = machine
+        self._ports = {}
+        free = iter(GUEST_PORTS[skip:])
+        config = {"log": {"format": "json"}, "ports": {}}
+        for name, port in ports.items():
+            listeners = port.get("listen", [RAW])
+            self._ports[name] = [next(free) for _ in listeners]
+            listen = [{**listener, "address": f"*:{guest}"} for listener, guest in zip(listeners, self._ports[name])]
+            config["ports"][name] = {**port, "listen": listen}
+        # JSON is YAML.
+        self._agent = machine.run(
+            f"file=$(mktemp)\ncat >$file <<'END'\n{json.dumps(config)}\nEND\n"
+            "sermux serve --config $file & pid=$!; echo PID $pid; wait $pid; echo STATUS $?; rm $file\n"
+        )
+        self._rest = b""
+        self.words = Seen([])
+        self.log = Seen([]).follow(lambda: self._agent.recv(65536), self._records)
+        self.pid = int(self.words.wait("the program starts", lambda words: words and words[0].split()[1]))
+        self.status = None
+
+    def _records(self, data):
+        """Records of the log are JSON, all else is a script's word."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.words.add(line.decode() for line in lines if not line.startswith(b"{"))
+        return [json.loads(line) for line in lines if line.startswith(b"{")]
+
+    def said(self, words, start=0, nth=1, **fields):
+        """The nth record whose message begins with these words (a pattern) and that has these fields."""
+
+        def find(records):
+            found = [
+                record
+                for record in records
+                if re.match(words, record["message"]) and all(record.get(key) == value for key, value in fields.items())
+            ]
+            return len(found) >= nth and found[nth - 1]
+
+        return self.log.wait(f"it says {words!r} {fields or ''} ({nth})", find, start)
+
+    def opened(self, port, nth=1):
+        return self.said("opened$", port=port, nth=nth)
+
+    def gone(self, port, nth=1):
+        return self.said("device gone", port=port, nth=nth)
+
+    def warnings(self, start=0):
+        return [record for record in self.log.since(start) if record["level"] in ("WARN", "ERROR")]
+
+    def connect(self, port, listener=0, kind=None):
+        """A client that the port knows: what the line brings from now on is for it too."""
+        # QEMU takes connections before anybody listens.
+        self.said("listening", port=port, nth=len(self._ports[port]))
+        before = sum(record["message"] == "client connected" and record["port"] == port for record in self.log.since())
+        client = (kind or Client)(self._machine.ports[self._ports[port][listener]])
+        self.said("client connected", port=port, nth=before + 1)
+        return client
+
+    def descriptors(self):
+        return int(self._machine.shell(f"ls /proc/{self.pid}/fd | wc -l"))
+
+    def cpu(self):
+        """CPU time so far, and the guest's clock, in seconds."""
+        said = self._machine.shell(f"cat /proc/{self.pid}/stat /proc/uptime").splitlines()
+        # After the name: state, ppid, … utime is field 14 (proc(5)).
+        fields = said[0].rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / 100, float(said[1].split()[0])
+
+    def end(self):
+        """Ends it as systemd does. Its exit status."""
+        if self.status is None:
+            self._machine.shell(f"kill -TERM {self.pid} 2>/dev/null || true")
+            try:
+                status = self.words.wait("the program ends", lambda words: [w for w in words if w.startswith("STATUS ")])
+                self.status = int(status[0].split()[1])
+            except AssertionError:
+                self._machine.shell(f"kill -KILL {self.pid} 2>/dev/null || true")
+                raise
+            finally:
+                self._agent.close()
+        return self.status
+
+
+class Client:
+    """A raw client."""
+
+    def __init__(self, port):
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(None)
+        self.bytes = Seen(bytearray())
+        self._taken = 0
+        self._follow()
+
+    def _follow(self):
+        self.bytes.follow(lambda: self._socket.recv(65536))
+
+    def send(self, data):
+        self._socket.sendall(data)
+
+    def receive(self, length):
+        """The next bytes that the line brought."""
+        got = self.bytes.wait(f"{length} bytes for a client", lambda data: len(data) >= length and bytes(data[:length]), self._taken)
+        self._taken += length
+        return got
+
+    def close(self):
+        # The thread that reads holds the socket open otherwise.
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._socket.close()
+
+
+def exchange(wire, *clients):
+    """Bytes of their own pass both ways, for each client."""
+    word = f"{time.monotonic_ns()} ".encode()
+    wire.send(word)
+    for client in clients:
+        assert client.receive(len(word)) == word
+        client.send(word[::-1])
+        assert wire.receive(len(word)) == word[::-1]

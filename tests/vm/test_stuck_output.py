@@ -1,0 +1,89 @@
+"""Output that cannot leave, because CTS is low with rts-cts. On Linux a break then waits without limit, and so does whatever
+comes behind it (TIOCSBRK, TCSBRK; only TCFLSH frees it)."""
+
+import pytest
+import rfc2217
+from rfc2217 import Rfc2217
+from rig import exchange
+
+HELD = b"these bytes cannot leave"
+
+
+@pytest.fixture
+def stuck(serve, vm):
+    """Two ports, of which the first has output that cannot leave; its client."""
+    sermux = serve(
+        {
+            "p": {"device": "/dev/ttyS4", "line": {"baud": 115200, "flow-control": "rts-cts"}, "listen": [rfc2217.LISTENER]},
+            "q": {"device": "/dev/ttyS5", "line": "115200 8N1"},
+        }
+    )
+    sermux.opened("p")
+    sermux.opened("q")
+    client = sermux.connect("p", kind=Rfc2217)
+    client.send(HELD)
+    return sermux, client
+
+
+def test_a_break_behind_it_is_sent_in_the_end_and_the_port_says_what_it_cost(stuck, ttyS4, ttyS5):
+    sermux, client = stuck
+    neighbour = sermux.connect("q")
+    records, told, events = len(sermux.log), len(client.told), len(ttyS4.events)
+    client.demand((rfc2217.SET_CONTROL, bytes([rfc2217.BREAK_ON])))
+    while not [one for one in client.told.since(told) if one.code == rfc2217.SET_CONTROL + rfc2217.ANSWER]:
+        exchange(ttyS5, neighbour)
+        if ttyS4.breaks(events):
+            break
+    assert client.answer(rfc2217.SET_CONTROL, told) == bytes([rfc2217.BREAK_ON])
+    ttyS4.wait_breaks(1, events)
+    sermux.said(".*(break|thrown away|purged)", records, port="p", level="WARN")
+    assert client.control(rfc2217.BREAK_OFF) == rfc2217.BREAK_OFF
+    ttyS4.inputs("cts")
+    exchange(ttyS4, client)
+
+
+def test_it_does_not_hold_up_the_end_of_the_program(stuck):
+    sermux, client = stuck
+    client.demand((rfc2217.SET_CONTROL, bytes([rfc2217.BREAK_ON])))
+    # Linux would wait 30 s in close alone; this has the patience of all tests.
+    assert sermux.end() == 0
+
+
+def test_it_does_not_hold_up_answers_that_need_no_wire(stuck, ttyS4):
+    _, client = stuck
+    assert client.set_baud(0) == 115200
+    assert client.control(rfc2217.DTR_OFF) == rfc2217.DTR_OFF
+    ttyS4.wait_outputs("RTS")
+    assert ttyS4.held() == b""
+
+
+def test_a_purge_throws_it_away(stuck, ttyS4):
+    _, client = stuck
+    assert client.set(rfc2217.PURGE_DATA, rfc2217.PURGE_TX) == rfc2217.PURGE_TX
+    ttyS4.inputs("cts")
+    # Nothing of it comes before this.
+    exchange(ttyS4, client)
+
+
+def test_a_purge_frees_the_break_behind_it(stuck, ttyS4):
+    _, client = stuck
+    told, events = len(client.told), len(ttyS4.events)
+    client.demand((rfc2217.SET_CONTROL, bytes([rfc2217.BREAK_ON])), (rfc2217.PURGE_DATA, bytes([rfc2217.PURGE_TX])))
+    assert client.answer(rfc2217.PURGE_DATA, told) == bytes([rfc2217.PURGE_TX])
+    assert client.answer(rfc2217.SET_CONTROL, told) == bytes([rfc2217.BREAK_ON])
+    ttyS4.wait_breaks(1, events)
+
+
+def test_unplugging_frees_all_of_it(serve, vm, ttyUSB0):
+    sermux = serve({"p": {"device": "/dev/ttyUSB0", "line": {"flow-control": "rts-cts"}, "listen": [rfc2217.LISTENER]}})
+    sermux.opened("p")
+    client = sermux.connect("p", kind=Rfc2217)
+    client.send(HELD)
+    client.demand((rfc2217.SET_CONTROL, bytes([rfc2217.BREAK_ON])))
+    vm.unplug()
+    sermux.gone("p")
+    ttyUSB0.inputs("cts")
+    vm.plug()
+    sermux.opened("p", nth=2)
+    ttyUSB0.forget()
+    exchange(ttyUSB0, client)
