@@ -86,24 +86,30 @@ def test_every_rate(both):
 
 
 def formats():
-    """All of them, but 1.5 stop bits with more than 5 data bits; from one to the next only one setting changes."""
-    parities, forward = list(PARITIES), True
+    """All of them, but 1.5 stop bits with more than 5 data bits; from one to the next as little as possible changes."""
+    parities, stops = list(PARITIES), [1, 1.5, 2]
     for size in SIZES:
-        for parity in parities if forward else reversed(parities):
-            for stop in (1, 1.5, 2) if size == 5 else (2, 1):
-                yield size, parity, stop
-        forward = not forward
+        for parity in parities:
+            for stop in stops:
+                yield {"stopbits": stop, "bytesize": size, "parity": parity}
+            stops.reverse()
+        parities.reverse()
+        stops = [stop for stop in stops if stop != 1.5]
 
 
 def test_every_format(both):
     def each(served):
         with serial.serial_for_url(served.url(), 9600) as port:
-            for size, parity, stop in formats():
-                # Only what differs is set, so the order does not matter.
-                port.stopbits = stop if stop != port.stopbits else port.stopbits
-                port.bytesize, port.parity = size, parity
+            for settings in formats():
+                for name, value in settings.items():
+                    if value != getattr(port, name):
+                        setattr(port, name, value)
                 seen = served.present()
-                assert (seen["size"], seen["parity"], seen["stop"]) == (size, PARITIES[parity], STOPS[stop])
+                assert (seen["size"], seen["parity"], seen["stop"]) == (
+                    settings["bytesize"],
+                    PARITIES[settings["parity"]],
+                    STOPS[settings["stopbits"]],
+                )
 
     both(each)
 
