@@ -4,8 +4,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use sermux_port_config::config::{Access, Address, Frame, Keepalive, Listener, Port};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use sermux_port_config::config::{Access, Address, Frame, Keepalive, Listener, Port, Protocol};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -38,6 +38,7 @@ pub struct Offer {
     /// The address as it was configured.
     pub address: Address,
     protocol: &'static str,
+    telnet: bool,
     access: Access,
     keepalive: Option<Keepalive>,
     framed: bool,
@@ -51,6 +52,7 @@ impl Offer {
             port: name.to_owned(),
             address: listener.address.clone(),
             protocol: listener.protocol.name(),
+            telnet: matches!(listener.protocol, Protocol::Telnet(_)),
             access: listener.access,
             keepalive: listener.keepalive,
             framed: port.frame != Frame::None,
@@ -140,7 +142,7 @@ impl Offer {
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(true)?;
         let specific = !address.ip().is_unspecified();
@@ -203,7 +205,8 @@ pub async fn serve(key: usize, mut offer: watch::Receiver<Offer>, bound: Option<
                 failing = false;
                 // A client that came over a dual-stack socket is known by its IPv4 address.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                let accepted = Accepted { conn: Conn::Tcp(stream), peer, listener: key };
+                let conn = if offer.borrow().telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
+                let accepted = Accepted { conn, peer, listener: key };
                 if !link.send(Command::Connect(Box::new(accepted))).await {
                     return;
                 }
