@@ -180,7 +180,7 @@ impl Line for TtyLine {
             let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.control));
             let rings = sys::counts(self.fd.get_ref()).map_or(0, |counts| counts.rng);
             let known = InputsSeen { inputs: self.control.known_inputs(), rings };
-            match ModemWatch::start(inputs, known) {
+            match ModemWatch::start(inputs, known, self.control.look_each()) {
                 Ok(modem_watch) => self.modem_watch = Some(modem_watch),
                 Err(error) => tracing::warn!(%error, "no thread to watch modem lines with, changes are not told"),
             }

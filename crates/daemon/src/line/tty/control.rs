@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use sermux_port_config::config::{Line, Modem};
@@ -15,7 +16,7 @@ use sermux_port_config::line::{DataBits, FlowControl, LineSettings, Parity};
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Purge, Step};
 
 use super::driver::Driver;
-use super::modem_watch::{Inputs, Look};
+use super::modem_watch::{Inputs, Look, DISTRUSTED, TRUSTED};
 use super::{gone, is_gone};
 use crate::line::sys::{self, Counts};
 use crate::line::{pause, termios, Control, LineCounters, Operation, Snapshot};
@@ -171,6 +172,14 @@ impl TtyControl {
         }
         asked.marks = true;
         Ok(unmarked)
+    }
+
+    /// How often the inputs are looked at, at first, while they are watched.
+    pub(super) fn look_each(&self) -> Duration {
+        match self.driver {
+            Driver::Cp210x => DISTRUSTED,
+            Driver::Pty | Driver::FtdiSio | Driver::Pl2303 | Driver::Other => TRUSTED,
+        }
     }
 
     /// The inputs as they were when last looked at.

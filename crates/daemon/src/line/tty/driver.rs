@@ -12,7 +12,8 @@ pub(super) enum Driver {
     /// drivers/usb/serial/ftdi_sio.c takes five data bits and reads back five, where the chip goes on with eight. (It is
     /// honest about six.)
     FtdiSio,
-    /// drivers/usb/serial/cp210x.c has error counters, and hears of errors only while INPCK is set.
+    /// drivers/usb/serial/cp210x.c has error counters and TIOCMIWAIT, and moves and wakes them only while INPCK is set
+    /// (event insertion).
     Cp210x,
     /// drivers/usb/serial/pl2303.c has error counters and does not move them.
     Pl2303,
