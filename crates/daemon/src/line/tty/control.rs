@@ -390,3 +390,26 @@ fn failed(errno: Errno) -> io::Error {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_has_wrapped_has_gone_on() {
+        assert_eq!(since(5, 5), 0);
+        assert_eq!(since(5, 7), 2);
+        assert_eq!(since(u32::MAX, 1), 2);
+    }
+
+    #[test]
+    fn each_wire_is_itself() {
+        let none = ModemState::default();
+        assert_eq!(inputs_of(libc::TIOCM_CTS), ModemState { cts: true, ..none });
+        assert_eq!(inputs_of(libc::TIOCM_DSR), ModemState { dsr: true, ..none });
+        assert_eq!(inputs_of(libc::TIOCM_RNG), ModemState { ri: true, ..none });
+        assert_eq!(inputs_of(libc::TIOCM_CAR), ModemState { dcd: true, ..none });
+        assert_eq!(outputs_of(libc::TIOCM_DTR), ModemControl { dtr: true, rts: false });
+        assert_eq!(outputs_of(libc::TIOCM_RTS), ModemControl { dtr: false, rts: true });
+    }
+}

@@ -154,3 +154,27 @@ fn ticks() -> Interval {
 
 /// Between two looks at the counters.
 const LOOK_EACH: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counter_that_moves_is_told_as_what_it_counts() {
+        let moved = |now: Counts| {
+            let mut noticed = LineState::default();
+            add_moved(&mut noticed, &Counts::default(), &now);
+            noticed
+        };
+        let nothing = LineState::default();
+        let none = Counts::default;
+        assert_eq!(moved(none()), nothing);
+        assert_eq!(moved(Counts { cts: 1, dsr: 1, rng: 1, dcd: 1, ..none() }), nothing, "those are wires");
+        assert_eq!(moved(Counts { brk: 1, ..none() }), LineState { break_detected: true, ..nothing });
+        assert_eq!(moved(Counts { frame: 1, ..none() }), LineState { framing_error: true, ..nothing });
+        assert_eq!(moved(Counts { parity: 1, ..none() }), LineState { parity_error: true, ..nothing });
+        let overrun = LineState { overrun_error: true, ..nothing };
+        assert_eq!(moved(Counts { overrun: 1, ..none() }), overrun);
+        assert_eq!(moved(Counts { buf_overrun: 1, ..none() }), overrun);
+    }
+}

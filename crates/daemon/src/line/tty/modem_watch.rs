@@ -186,14 +186,23 @@ impl Shared {
         let mut before = known;
         let mut cause = Cause::Itself;
         loop {
-            let Ok(now) = inputs.look() else {
-                // The device is gone, and reading tells it.
-                return;
-            };
-            let changed = self.tell(before, now, cause);
-            before = now;
-            if self.lock().asked_to_end {
-                return;
+            let (mut changed, mut why) = (false, cause);
+            loop {
+                let Ok(now) = inputs.look() else {
+                    // The device is gone, and reading tells it.
+                    return;
+                };
+                if self.lock().asked_to_end {
+                    return;
+                }
+                let something = self.tell(before, now, why);
+                before = now;
+                if !something {
+                    break;
+                }
+                // Telling takes a while, on one core above all: what changes meanwhile would wake nobody. So the last
+                // thing before the wait is a look that finds nothing.
+                (changed, why) = (true, Cause::Itself);
             }
             // A driver that says so and nothing has changed could say so for ever.
             let wait = if cause == Cause::Told && !changed { Err(Errno::EAGAIN) } else { inputs.wait_blocking() };
