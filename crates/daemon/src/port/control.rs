@@ -223,6 +223,19 @@ impl ControlQueue {
         }
     }
 
+    /// What is in force when the line is opened.
+    pub(super) fn configure(&mut self, settings: LineSettings) {
+        self.configured = settings;
+        if self.presence != Presence::Open {
+            self.view.settings = settings;
+        }
+    }
+
+    /// There is no line, but there will be one as soon as somebody needs it.
+    pub(super) fn line_expected(&mut self) {
+        self.presence = Presence::Expected;
+    }
+
     /// What is known of the line.
     pub(super) fn view(&self) -> &View {
         &self.view
@@ -481,11 +494,14 @@ impl ControlQueue {
             // One more character may be in the shift register.
             Some(since) => {
                 let left = since + self.view.settings.char_time();
-                self.wake(left);
+                if now < left {
+                    self.wake(left);
+                }
                 now >= left
             }
             None => {
-                if let Some(at) = self.look_at {
+                // One that has passed is for the driver: it looks now.
+                if let Some(at) = self.look_at.filter(|at| *at > now) {
                     self.wake(at);
                 }
                 false
