@@ -9,6 +9,7 @@
 //! there.
 
 mod control;
+mod driver;
 mod errors;
 mod marks;
 mod modem_watch;
@@ -22,13 +23,14 @@ use std::task::{ready, Context, Poll};
 
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
-use nix::sys::stat::{fstat, major, stat, FileStat, Mode};
+use nix::sys::stat::{fstat, stat, Mode};
 use sermux_port_config::config::Port;
 use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
 use self::control::{TtyControl, TtyInputs};
+use self::driver::Driver;
 use self::errors::ErrorWatch;
 use self::modem_watch::{Look as InputsSeen, ModemWatch};
 use super::open_error::kind_of;
@@ -178,7 +180,7 @@ impl Line for TtyLine {
             let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.control));
             let rings = sys::counts(self.fd.get_ref()).map_or(0, |counts| counts.rng);
             let known = InputsSeen { inputs: self.control.known_inputs(), rings };
-            match ModemWatch::start(inputs, known) {
+            match ModemWatch::start(inputs, known, self.control.look_each()) {
                 Ok(modem_watch) => self.modem_watch = Some(modem_watch),
                 Err(error) => tracing::warn!(%error, "no thread to watch modem lines with, changes are not told"),
             }
@@ -228,10 +230,11 @@ impl TtyLine {
         port: &Port,
     ) -> Result<(TtyLine, Report), (&'static str, Errno)> {
         let node = fstat(&fd).map_err(|errno| ("cannot be looked at", errno))?;
-        let is_pty = is_pty(&node);
+        let driver = Driver::of(&node);
+        let is_pty = driver == Driver::Pty;
         // serialport leaves it blocking.
         fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|errno| ("cannot be made non-blocking", errno))?;
-        let (control, wanted) = TtyControl::set_up(&fd, is_pty, before, &port.line, &port.modem)?;
+        let (control, wanted) = TtyControl::set_up(&fd, driver, before, &port.line, &port.modem)?;
         let actual = sys::termios2(&fd).map_err(|errno| ("its settings cannot be read back", errno))?;
 
         // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by
@@ -266,7 +269,7 @@ impl TtyLine {
         let fd = sys::watch(fd, Interest::READABLE)
             .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
         let line = TtyLine {
-            errors: ErrorWatch::new(fd.get_ref(), &node, is_pty),
+            errors: ErrorWatch::new(fd.get_ref(), driver),
             fd,
             room: None,
             whole_writes: 0,
@@ -321,7 +324,7 @@ impl Look {
         // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has
         // gone.
         let busy = || OpenError::Busy { path: path.to_owned() };
-        if !is_pty(&node) && sys::is_exclusive(&fd) == Ok(true) {
+        if Driver::of(&node) != Driver::Pty && sys::is_exclusive(&fd) == Ok(true) {
             return Err(busy());
         }
         // Tried and given back: serialport takes it for itself.
@@ -350,7 +353,7 @@ impl Look {
                 self.claim_as_is(path, port)?
             }
         };
-        if fstat(&fd).is_ok_and(|node| is_pty(&node)) {
+        if fstat(&fd).is_ok_and(|node| Driver::of(&node) == Driver::Pty) {
             // A pty keeps TIOCEXCL for as long as its master lives: after a crash nobody but root could open it again.
             // The lock does for a pty, and goes with the process.
             let _ = sys::clear_exclusive(&fd);
@@ -388,11 +391,6 @@ fn lock_of(port: &Port) -> Lock {
     } else {
         Lock::Shared
     }
-}
-
-/// Unix98 pty slaves have the majors 136 to 143 (Documentation/admin-guide/devices.txt).
-fn is_pty(node: &FileStat) -> bool {
-    (136..=143).contains(&major(node.st_rdev))
 }
 
 /// EIO is a tty that was hung up; ENXIO and ENODEV are what some USB drivers say after an unplug.
