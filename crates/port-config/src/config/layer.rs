@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::keys::{find, meant, nearest_or_longer, Role, Section};
+use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
 use super::parse::join;
 use super::reset;
 use super::rs485::{rs485, Rs485Layer};
@@ -132,7 +132,7 @@ pub(super) fn each_key(
 pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Problem>) -> PortLayer {
     let mut layer = PortLayer::default();
     let entries = entries(node, path, "the keys of a port, one a line, indented", problems);
-    layer.written = entries.iter().map(|entry| meant(role, &entry.key.text).to_owned()).collect();
+    layer.written = meant_by(role, entries);
     each_key(entries, role, path, problems, |key, value, path, problems| match key {
         "device" => layer.device = read(value, path, problems, device),
         "enable" => layer.enable = read(value, path, problems, boolean),
@@ -207,7 +207,8 @@ fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLay
         _ => client_key(&mut layer.client, key, value, path, problems),
     });
     // words that stand for both, or for the address, have been talked about
-    let tried = |words: &[&str]| entries.iter().any(|entry| words.contains(&meant(Role::Listener, &entry.key.text)));
+    let written = meant_by(Role::Listener, entries);
+    let tried = |words: &[&str]| written.iter().any(|key| words.contains(&key.as_str()));
     for (key, example, others) in [
         ("protocol", "protocol: raw", ["protocol", "raw", "telnet", "tcp", "accepter", "type"].as_slice()),
         (
