@@ -211,7 +211,7 @@ fn printable(c: char) -> char {
 }
 
 /// Controls, and the marks that turn the direction of writing round.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

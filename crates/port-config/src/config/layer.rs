@@ -12,7 +12,9 @@ use super::rs485::{rs485, Rs485Layer};
 use super::source::{Place, Problem};
 use super::telnet::{banner, signature, ProtocolWord};
 use super::tree::{Entry, Node, Value};
-use super::values::{boolean, duration, number, one_of, parsed, read, size, text, word, Set, Wrong, FALSE, TRUE};
+use super::values::{
+    boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
+};
 use super::{
     profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, OnLag, Open, Sim, Write,
 };
@@ -365,7 +367,7 @@ fn frame(node: &Node) -> Result<Frame, Wrong> {
 }
 
 fn device(node: &Node) -> Result<Device, Wrong> {
-    text(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
+    visible(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
         let help = match &error {
             DeviceError::UnknownSim(name) => match nearest_or_longer(name, Sim::NAMES.into_iter()) {
                 Some(near) => format!("did you mean `sim:{near}`?"),
