@@ -238,6 +238,7 @@ fn a_device_that_cannot_be_one_is_refused() {
     for (text, message, help) in WRONG_DEVICES {
         one(&device(text), &format!("4:13: ports.p.device: {message}"), help);
     }
+    one(&device("\"/dev/tty\\u202eUSB0\""), "4:13: ports.p.device: the character U+202E cannot stand here", "copying");
     one("ports: { p: { enable: no } }", "1:10: ports.p: the port has no `device`", "add `device: /dev/…`");
 }
 

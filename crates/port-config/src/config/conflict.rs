@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::address::Reach;
 use super::layer::NamedPort;
 use super::source::{Place, Problem};
 use super::{Address, Device, Port};
@@ -110,28 +111,38 @@ fn not_a_device(metadata: &fs::Metadata) -> Option<&'static str> {
     }
 }
 
+/// A listener's address, with what it stands for: looked at once, not once for each other.
+struct Bound<'a> {
+    address: &'a Address,
+    reach: Reach,
+    place: Place,
+    path: &'a str,
+}
+
 fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
-    let mut by_port: HashMap<u16, Vec<(&Address, Place, &str)>> = HashMap::new();
+    let mut by_port: HashMap<u16, Vec<Bound<'_>>> = HashMap::new();
     for (named, port) in ports {
         if !port.as_ref().is_some_and(|port| port.enable) {
             continue;
         }
-        for listener in named.layer.listen.iter().flatten() {
-            let Some(address) = &listener.address else { continue };
+        // port 0 is another one each time
+        let addresses = named.layer.listen.iter().flatten().filter_map(|listener| listener.address.as_ref());
+        for address in addresses.filter(|address| address.value.port() != 0) {
+            let reach = address.value.reach();
             let taken = by_port.entry(address.value.port()).or_default();
-            if let Some((other, place, path)) = taken.iter().find(|(other, ..)| other.overlaps(&address.value)) {
-                let message = if **other == address.value {
-                    format!("`{other}` is taken by {path}")
+            if let Some(other) = taken.iter().find(|other| other.reach.meets(&reach)) {
+                let message = if *other.address == address.value {
+                    format!("`{}` is taken by {}", other.address, other.path)
                 } else {
-                    format!("`{}` overlaps with `{other}` of {path}", address.value)
+                    format!("`{}` overlaps with `{}` of {}", address.value, other.address, other.path)
                 };
                 problems.push(
                     Problem::new(address.place, &address.path, message)
-                        .note("it is at", *place)
+                        .note("it is at", other.place)
                         .help("give each listener a port number of its own"),
                 );
             }
-            taken.push((&address.value, address.place, &address.path));
+            taken.push(Bound { address: &address.value, reach, place: address.place, path: &address.path });
         }
     }
 }

@@ -6,6 +6,7 @@ use super::parse::join;
 use super::source::Problem;
 use super::syntax::split_key;
 use super::tree::{Entry, Key, Node, Scalar, Style, Value};
+use crate::error::WORTH_SHOWING;
 
 /// A mapping of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,7 +252,7 @@ impl Role {
 /// `path` is that of the entry itself.
 pub(super) fn find(role: Role, entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<&'static KnownKey> {
     let Some(key) = KEYS.iter().find(|key| key.name == entry.key.text && role.allows(key)) else {
-        problems.push(unknown(role, &entry.key, path));
+        put_unknown(role, &entry.key, path, problems);
         return None;
     };
     let NotBuilt(neutral) = key.status else {
@@ -270,7 +271,7 @@ pub(super) fn find(role: Role, entry: &Entry, path: &str, problems: &mut Vec<Pro
 fn check_names(section: Section, entries: &[Entry], path: &str, problems: &mut Vec<Problem>) {
     let role = Role::Inside(section);
     for entry in entries.iter().filter(|entry| !role.names().any(|name| name == entry.key.text)) {
-        problems.push(unknown(role, &entry.key, &join(path, &entry.key.text)));
+        put_unknown(role, &entry.key, &join(path, &entry.key.text), problems);
     }
 }
 
@@ -320,6 +321,15 @@ impl Neutral {
             },
         }
     }
+}
+
+/// To look for what was meant takes time, and nobody reads thousands of proposals.
+fn put_unknown(role: Role, key: &Key, path: &str, problems: &mut Vec<Problem>) {
+    problems.push(if problems.len() < WORTH_SHOWING {
+        unknown(role, key, path)
+    } else {
+        Problem::new(key.place, path, "unknown key")
+    });
 }
 
 fn unknown(role: Role, key: &Key, path: &str) -> Problem {
@@ -377,8 +387,13 @@ pub(super) fn is_key(role: Role, name: &str) -> bool {
     role.names().any(|known| known == name)
 }
 
-/// The key of this role that a name is, or is a slip of the finger for.
-pub(super) fn meant(role: Role, name: &str) -> &str {
+/// The keys of this role that a mapping has, right or with a slip of the finger. Of a mapping that is something else
+/// altogether, the first hundred.
+pub(super) fn meant_by(role: Role, entries: &[Entry]) -> Vec<String> {
+    entries.iter().take(WORTH_SHOWING).map(|entry| meant(role, &entry.key.text).to_owned()).collect()
+}
+
+fn meant(role: Role, name: &str) -> &str {
     let name = name.split(':').next().unwrap_or(name);
     let known = |known: &&str| *known == name;
     role.names().find(known).or_else(|| nearest(name, role.names())).unwrap_or(name)

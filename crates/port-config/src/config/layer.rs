@@ -5,14 +5,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::keys::{find, meant, nearest_or_longer, Role, Section};
+use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
 use super::parse::join;
 use super::reset;
 use super::rs485::{rs485, Rs485Layer};
 use super::source::{Place, Problem};
 use super::telnet::{banner, signature, ProtocolWord};
 use super::tree::{Entry, Node, Value};
-use super::values::{boolean, duration, number, one_of, parsed, read, size, text, word, Set, Wrong, FALSE, TRUE};
+use super::values::{
+    boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
+};
 use super::{
     profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, OnLag, Open, Sim, Write,
 };
@@ -132,7 +134,7 @@ pub(super) fn each_key(
 pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Problem>) -> PortLayer {
     let mut layer = PortLayer::default();
     let entries = entries(node, path, "the keys of a port, one a line, indented", problems);
-    layer.written = entries.iter().map(|entry| meant(role, &entry.key.text).to_owned()).collect();
+    layer.written = meant_by(role, entries);
     each_key(entries, role, path, problems, |key, value, path, problems| match key {
         "device" => layer.device = read(value, path, problems, device),
         "enable" => layer.enable = read(value, path, problems, boolean),
@@ -207,7 +209,8 @@ fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLay
         _ => client_key(&mut layer.client, key, value, path, problems),
     });
     // words that stand for both, or for the address, have been talked about
-    let tried = |words: &[&str]| entries.iter().any(|entry| words.contains(&meant(Role::Listener, &entry.key.text)));
+    let written = meant_by(Role::Listener, entries);
+    let tried = |words: &[&str]| written.iter().any(|key| words.contains(&key.as_str()));
     for (key, example, others) in [
         ("protocol", "protocol: raw", ["protocol", "raw", "telnet", "tcp", "accepter", "type"].as_slice()),
         (
@@ -364,7 +367,7 @@ fn frame(node: &Node) -> Result<Frame, Wrong> {
 }
 
 fn device(node: &Node) -> Result<Device, Wrong> {
-    text(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
+    visible(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
         let help = match &error {
             DeviceError::UnknownSim(name) => match nearest_or_longer(name, Sim::NAMES.into_iter()) {
                 Some(near) => format!("did you mean `sim:{near}`?"),
