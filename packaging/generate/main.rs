@@ -85,6 +85,10 @@ fn usage(sub: &clap::Command) -> Vec<Inline> {
         let text = bare(argument);
         words.push(roman(if argument.is_required_set() { format!(" {text}") } else { format!(" [{text}]") }));
     }
+    for nested in sub.get_subcommands().filter(|nested| nested.get_name() != "help") {
+        let arguments: String = own_arguments(nested).map(|argument| format!(" {}", bare(argument))).collect();
+        words.push(roman(format!(" [{}{arguments}]", nested.get_name())));
+    }
     words
 }
 
@@ -108,6 +112,16 @@ fn commands(roff: &mut Roff, command: &clap::Command) {
         for argument in own_arguments(sub).filter(|argument| argument.get_help().is_some()) {
             roff.control("RS", []);
             option(roff, argument);
+            roff.control("RE", []);
+        }
+        for nested in sub.get_subcommands().filter(|nested| nested.get_name() != "help") {
+            roff.control("RS", []);
+            roff.control("TP", []);
+            let mut words = vec![bold(nested.get_name())];
+            words.extend(usage(nested));
+            roff.text(words);
+            let about = nested.get_about().map(ToString::to_string).unwrap_or_default();
+            roff.text([roman(sentence(&about))]);
             roff.control("RE", []);
         }
     }

@@ -125,6 +125,12 @@ impl Faults {
         self.0.len()
     }
 
+    /// The first hundred, and how many are left: a file that is something else altogether has a fault in each line.
+    pub fn worth_showing(&self) -> (&[Fault], usize) {
+        let (shown, rest) = self.0.split_at(self.0.len().min(100));
+        (shown, rest.len())
+    }
+
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
         self.0.iter()
@@ -138,12 +144,17 @@ impl From<Fault> for Faults {
 }
 
 impl fmt::Display for Faults {
+    /// Those [worth showing](Faults::worth_showing), and how many more there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
+        let (shown, rest) = self.worth_showing();
+        for (index, fault) in shown.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             fault.fmt(f)?;
+        }
+        if rest > 0 {
+            writeln!(f, "\n… and {rest} more")?;
         }
         Ok(())
     }
@@ -261,6 +272,16 @@ config/x.yaml:12:13: ports.router.line.baud: `11520O` is not a baud rate
         let faults = Faults::new(vec![fault(), fault()]);
         assert_eq!(faults.len(), 2);
         assert_eq!(faults.to_string(), format!("{}\n{}", fault(), fault()));
+    }
+
+    #[test]
+    fn of_very_many_faults_the_first_hundred_are_shown() {
+        let faults = Faults::new(vec![fault(); 100]);
+        assert_eq!(faults.to_string().matches("11520O` is not").count(), 100);
+        assert!(!faults.to_string().contains("more"));
+        let faults = Faults::new(vec![fault(); 45_000]);
+        assert_eq!(faults.to_string().matches("11520O` is not").count(), 100);
+        assert!(faults.to_string().ends_with("\n\n… and 44900 more\n"));
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-#[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(super) fn run(path: &Path) -> ExitCode {
     match super::load_or_complain(path) {
         Ok(loaded) => {
             let ports = loaded.config.ports.len();
             let listeners: usize = loaded.config.ports.values().map(|port| port.listen.len()).sum();
-            println!("{}: good ({}, {})", path.display(), count(ports, "port"), count(listeners, "listener"));
-            ExitCode::SUCCESS
+            let mut counts = format!("{}, {}", count(ports, "port"), count(listeners, "listener"));
+            if !loaded.warnings.is_empty() {
+                counts = format!("{counts}, {}", count(loaded.warnings.len(), "warning"));
+            }
+            super::print(&format!("{}: good ({counts})\n", path.display()))
         }
         Err(code) => code,
     }

@@ -5,10 +5,13 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use libc::c_int;
 use nix::errno::Errno;
+use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
@@ -37,7 +40,7 @@ pub(crate) fn handed_over() -> io::Result<Vec<OwnedFd>> {
 }
 
 /// Puts a descriptor under the watch of the runtime that the caller is in.
-pub(super) fn watch(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+pub(crate) fn watch(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // SAFETY: an `OwnedFd` is open for as long as it lives and always tells the same number; nobody can take it out of
     // an `Arc` that the `AsyncFd` has a share in.
     Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
@@ -128,6 +131,30 @@ pub(super) fn transmitter_is_empty(fd: impl AsFd) -> nix::Result<bool> {
     int(fd.as_fd(), libc::TIOCSERGETLSR, 0).map(|status| status & TIOCSER_TEMT != 0)
 }
 
+/// Waits until CTS, DSR, RI or DCD changes, or a signal comes (EINTR) (TIOCMIWAIT).
+pub(super) fn wait_for_modem_change_blocking(fd: impl AsFd) -> nix::Result<()> {
+    plain(fd.as_fd(), libc::TIOCMIWAIT, libc::TIOCM_CTS | libc::TIOCM_DSR | libc::TIOCM_RNG | libc::TIOCM_CAR)
+}
+
+/// Lets [`interrupt`] end a system call that blocks. Before the first thread that is to be interrupted.
+///
+/// SIGURG, because it is ignored where nobody handles it, so it does no harm before and in programs that are started.
+pub(super) fn make_threads_interruptible() {
+    extern "C" fn nothing(_: c_int) {}
+    // Without SA_RESTART: the call is to fail with EINTR.
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing, and so nothing that a handler must not do.
+    let result = unsafe { sigaction(Signal::SIGURG, &action) };
+    debug_assert!(result.is_ok(), "{result:?}");
+}
+
+/// Makes a system call that blocks in this thread fail with EINTR. Without effect when none does.
+pub(super) fn interrupt<T>(thread: &JoinHandle<T>) {
+    // SAFETY: a thread that was neither joined nor detached, and its handle is here, keeps its identity even when it has
+    // ended. (Ended ones make this fail, which is as well.)
+    let _ = unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGURG) };
+}
+
 /// Begins a break (TIOCSBRK). The kernel first waits, without limit, for output that has not left.
 pub(super) fn begin_break_blocking(fd: impl AsFd) -> nix::Result<()> {
     plain(fd.as_fd(), libc::TIOCSBRK, 0)
@@ -206,6 +233,37 @@ pub(super) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()
     // SAFETY: TIOCSSERIAL reads one `struct serial_struct`, of which `SerialStruct` is the mirror, and keeps no
     // pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSSERIAL, std::ptr::from_ref(serial)) };
+    Errno::result(result).map(drop)
+}
+
+/// `struct serial_rs485` of linux/serial.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KernelRs485 {
+    /// SER_RS485_…
+    pub(super) flags: u32,
+    /// In milliseconds.
+    pub(super) delay_before_send: u32,
+    /// In milliseconds.
+    pub(super) delay_after_send: u32,
+    pub(super) padding: [u32; 5],
+}
+
+/// How RTS switches a transceiver (TIOCGRS485).
+pub(super) fn rs485(fd: impl AsFd) -> nix::Result<KernelRs485> {
+    let mut rs485 = KernelRs485::default();
+    // SAFETY: TIOCGRS485 writes one `struct serial_rs485`, of which `KernelRs485` is the mirror (size held by a test),
+    // and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGRS485, &raw mut rs485) };
+    Errno::result(result).map(|_| rs485)
+}
+
+/// Changes how RTS switches a transceiver (TIOCSRS485).
+pub(super) fn set_rs485(fd: impl AsFd, rs485: &KernelRs485) -> nix::Result<()> {
+    let mut rs485 = *rs485;
+    // SAFETY: TIOCSRS485 reads one `struct serial_rs485`, of which `KernelRs485` is the mirror, and writes it with what
+    // became of it; it keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSRS485, &raw mut rs485) };
     Errno::result(result).map(drop)
 }
 
@@ -318,6 +376,12 @@ mod tests {
     #[test]
     fn the_mirror_of_the_counters_is_as_large_as_the_kernels() {
         assert_eq!(size_of::<Counts>(), 80);
+    }
+
+    /// `sizeof(struct serial_rs485)`: a flag word, two delays and five of padding.
+    #[test]
+    fn the_mirror_of_rs485_is_as_large_as_the_kernels() {
+        assert_eq!(size_of::<KernelRs485>(), 32);
     }
 
     #[test]

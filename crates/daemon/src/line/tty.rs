@@ -9,6 +9,10 @@
 //! there.
 
 mod control;
+mod errors;
+mod marks;
+mod modem_watch;
+mod rs485;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,7 +28,9 @@ use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
-use self::control::TtyControl;
+use self::control::{TtyControl, TtyInputs};
+use self::errors::ErrorWatch;
+use self::modem_watch::{Look as InputsSeen, ModemWatch};
 use super::open_error::kind_of;
 use super::sys::{self, Lock};
 use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Report, Watch};
@@ -44,6 +50,9 @@ pub struct TtyLine {
     whole_writes: u8,
     is_pty: bool,
     control: Arc<TtyControl>,
+    /// While modem state is watched.
+    modem_watch: Option<ModemWatch>,
+    errors: ErrorWatch,
 }
 
 /// Opens a tty, claims it and applies a port's settings.
@@ -70,6 +79,7 @@ pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenErro
 
 impl Line for TtyLine {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        ready!(self.errors.poll_settled(cx));
         loop {
             let mut readiness = ready!(self.fd.poll_read_ready(cx))?;
             match nix::unistd::read(readiness.get_inner(), buf) {
@@ -78,11 +88,19 @@ impl Line for TtyLine {
                     // A byte that came in since makes an edge of its own, and `clear_ready` leaves readiness alone
                     // that is newer than the one it was given, so nothing stays unread. (Ok(0) is the hang-up, which
                     // must stay visible.)
-                    if 0 < n && n < buf.len() {
+                    let drained = 0 < n && n < buf.len();
+                    if drained {
                         readiness.clear_ready();
+                    }
+                    let bytes = self.errors.take_marks(&mut buf[..n], &self.control);
+                    if bytes == 0 && n > 0 {
+                        // The beginning of a mark.
+                        continue;
+                    }
+                    if drained {
                         self.wait_for_more(cx);
                     }
-                    return Poll::Ready(Ok(n));
+                    return Poll::Ready(Ok(bytes));
                 }
                 Err(Errno::EINTR) => {}
                 // A hang-up is a readiness that nothing clears; asking again would spin.
@@ -95,6 +113,7 @@ impl Line for TtyLine {
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.errors.poll_settled(cx));
         self.fd.poll_read_ready(cx).map(drop)
     }
 
@@ -150,10 +169,41 @@ impl Line for TtyLine {
         Arc::clone(&self.control) as Arc<dyn Control>
     }
 
-    fn watch(&mut self, _: Watch) {}
+    fn watch(&mut self, watch: Watch) {
+        if !watch.modem_state {
+            if let Some(modem_watch) = self.modem_watch.take() {
+                modem_watch.end();
+            }
+        } else if self.modem_watch.is_none() && self.control.has_modem_lines() {
+            let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.control));
+            let rings = sys::counts(self.fd.get_ref()).map_or(0, |counts| counts.rng);
+            let known = InputsSeen { inputs: self.control.known_inputs(), rings };
+            match ModemWatch::start(inputs, known) {
+                Ok(modem_watch) => self.modem_watch = Some(modem_watch),
+                Err(error) => tracing::warn!(%error, "no thread to watch modem lines with, changes are not told"),
+            }
+        }
+        self.errors.watch(watch.line_state, self.fd.get_ref(), &self.control);
+    }
 
-    fn poll_change(&mut self, _: &mut Context<'_>) -> Poll<Change> {
-        Poll::Pending
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change> {
+        let modem = match &mut self.modem_watch {
+            Some(modem_watch) => modem_watch.poll_change(cx),
+            None => Poll::Pending,
+        };
+        let noticed = self.errors.poll_noticed(cx, self.fd.get_ref());
+        if modem.is_pending() && noticed.is_pending() {
+            return Poll::Pending;
+        }
+        let mut change = Change { inputs: self.control.known_inputs(), ..Change::default() };
+        if let Poll::Ready(modem) = modem {
+            (change.inputs, change.ri_fell) = (modem.inputs, modem.ri_fell);
+        }
+        if let Poll::Ready(noticed) = noticed {
+            change.line_state = noticed;
+            change.counters = self.control.counters(self.fd.get_ref());
+        }
+        Poll::Ready(change)
     }
 
     /// All of it happens in drop, so that it cannot be forgotten.
@@ -197,6 +247,8 @@ impl TtyLine {
         if !is_pty {
             set_low_latency(&fd, port.line.low_latency);
         }
+        // After the outputs, because it puts RTS where it belongs.
+        let rs485 = port.line.rs485.map_or_else(Vec::new, |asked| rs485::apply(&fd, &asked));
 
         let snapshot = control.look(&fd).map_err(|errno| ("cannot be read back", errno))?;
         let mut not_carried = Vec::new();
@@ -207,12 +259,21 @@ impl TtyLine {
             not_carried.push(NotCarried::ModemControl);
         }
         let mut differences = termios::differences(&port.line.settings, &snapshot.settings);
+        differences.extend(rs485);
         differences.extend(termios::stubborn_flags(&wanted, &actual));
         let report = Report { snapshot, differences, not_carried, rdev: Some(node.st_rdev) };
 
         let fd = sys::watch(fd, Interest::READABLE)
             .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
-        let line = TtyLine { fd, room: None, whole_writes: 0, is_pty, control: Arc::new(control) };
+        let line = TtyLine {
+            errors: ErrorWatch::new(fd.get_ref(), &node, is_pty),
+            fd,
+            room: None,
+            whole_writes: 0,
+            is_pty,
+            control: Arc::new(control),
+            modem_watch: None,
+        };
         Ok((line, report))
     }
 

@@ -1,7 +1,7 @@
 //! The top of a file: `include`, `defaults`, `control`, `log` and `ports`.
 
 use super::control::control;
-use super::keys::{find, Role, Section};
+use super::keys::{find, is_key, Role, Section};
 use super::layer::{self, entries, NamedPort, PortLayer};
 use super::parse::join;
 use super::source::{Place, Problem};
@@ -118,25 +118,41 @@ fn log(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Log {
 
 fn ports(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<NamedPort> {
     let example = "`ports:` and below it, indented, a name for each port";
-    entries(node, path, example, problems).iter().map(|entry| port(entry, path, problems)).collect()
+    let entries = entries(node, path, example, problems);
+    let is_key = |entry: &Entry| is_key(Role::Port, &entry.key.text);
+    let astray = entries.iter().find(|entry| is_key(entry) && !matches!(entry.value.value, Value::Map(_)));
+    let Some(astray) = astray else {
+        return entries.iter().filter_map(|entry| port(entry, path, problems)).collect();
+    };
+    let key = &astray.key.text;
+    let message = format!("`{key}` is a key of a port, and stands where the names of ports stand");
+    problems.push(
+        Problem::new(astray.key.place, join(path, key), message)
+            .help("indent the keys of a port further than its name"),
+    );
+    let is_port = |entry: &&Entry| !is_key(entry) && !matches!(entry.value.value, Value::Null);
+    entries.iter().filter(is_port).filter_map(|entry| port(entry, path, problems)).collect()
 }
 
-fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> NamedPort {
+/// `None` when there are no keys that could be judged, which is said.
+fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<NamedPort> {
     let (name, place) = (entry.key.text.clone(), entry.key.place);
     let path = join(path, &name);
-    if !is_port_name(&name) {
+    if !is_plain_name(&name) {
         let message = format!("`{}` cannot be the name of a port", shown(&name));
-        problems.push(
-            Problem::new(place, &path, message)
-                .help("a name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and begins with none of . and -"),
-        );
+        problems.push(Problem::new(place, &path, message).help(PLAIN_NAME));
     }
     let layer = layer::port(&entry.value, Role::Port, &path, problems);
-    NamedPort { name, place, path, layer }
+    let is_judged = matches!(entry.value.value, Value::Map(_) | Value::Null);
+    is_judged.then_some(NamedPort { name, place, path, layer })
 }
 
+/// What [`is_plain_name`] wants.
+pub(super) const PLAIN_NAME: &str =
+    "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and begins with none of . and -";
+
 /// What can stand in a command line, a log, a file name and a URL without quotes.
-fn is_port_name(name: &str) -> bool {
+pub(super) fn is_plain_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && !name.starts_with(['-', '.'])
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))

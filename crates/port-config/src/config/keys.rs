@@ -4,6 +4,7 @@
 
 use super::parse::join;
 use super::source::Problem;
+use super::syntax::split_key;
 use super::tree::{Entry, Key, Node, Scalar, Style, Value};
 
 /// A mapping of the file.
@@ -71,10 +72,6 @@ enum Neutral {
     /// An empty list, mapping or text.
     Empty,
     Word(&'static str),
-    /// A mapping in which every value is this word.
-    All(&'static str),
-    /// A mapping with `enabled: false`.
-    Disabled,
 }
 
 use Section as In;
@@ -101,9 +98,9 @@ const KEYS: &[KnownKey] = &[
     mapping("expect", In::Port, NotBuilt(Neutral::Empty), In::Expect),
     mapping("line", In::Port, Built, In::Line),
     mapping("modem", In::Port, Built, In::Modem),
-    key("reset", In::Port, NotBuilt(Neutral::Empty)),
-    key("open", In::Port, NotBuilt(Neutral::Word("always"))),
-    key("linger", In::Port, NotBuilt(Neutral::Never)),
+    key("reset", In::Port, Built),
+    key("open", In::Port, Built),
+    key("linger", In::Port, Built),
     key("exclusive", In::Port, Built),
     key("lock-file", In::Port, NotBuilt(Neutral::Off)),
     key("write", In::Port, Built),
@@ -121,19 +118,19 @@ const KEYS: &[KnownKey] = &[
     key("flow-control", In::Line, Built),
     key("clocal", In::Line, Built),
     key("low-latency", In::Line, Built),
-    mapping("rs485", In::Line, NotBuilt(Neutral::Disabled), In::Rs485),
-    key("enabled", In::Rs485, NotBuilt(Neutral::Never)),
-    key("rts-on-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("rts-after-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("delay-before-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("delay-after-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("rx-during-tx", In::Rs485, NotBuilt(Neutral::Never)),
+    mapping("rs485", In::Line, Built, In::Rs485),
+    key("enabled", In::Rs485, Built),
+    key("rts-on-send", In::Rs485, Built),
+    key("rts-after-send", In::Rs485, Built),
+    key("delay-before-send", In::Rs485, Built),
+    key("delay-after-send", In::Rs485, Built),
+    key("rx-during-tx", In::Rs485, Built),
     key("dtr", In::Modem, Built),
     key("rts", In::Modem, Built),
     key("hangup-on-close", In::Modem, Built),
-    mapping("on-connect", In::Modem, NotBuilt(Neutral::All("keep")), In::OnConnect),
-    key("dtr", In::OnConnect, NotBuilt(Neutral::Never)),
-    key("rts", In::OnConnect, NotBuilt(Neutral::Never)),
+    mapping("on-connect", In::Modem, Built, In::OnConnect),
+    key("dtr", In::OnConnect, Built),
+    key("rts", In::OnConnect, Built),
     key("protocol", In::Listener, Built),
     key("address", In::Listener, Built),
     key("rfc2217", In::Listener, Built),
@@ -195,6 +192,18 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("readonly", "write `access: read-only`"),
     ("read-only", "write `access: read-only`"),
     ("name", "a port's name is its key under `ports`"),
+    ("raw", "write `protocol: raw` and `address: 4001` on an entry of `listen`"),
+    ("telnet", "write `protocol: telnet` and `address: 4001` on an entry of `listen`"),
+    ("tcp", "write `protocol: raw` and `address: 4001` on an entry of `listen`"),
+    ("rtscts", "write `flow-control: rts-cts`, under `line`"),
+    ("xonxoff", "write `flow-control: xon-xoff`, under `line`"),
+    ("dsrdtr", "write `flow-control: dtr-dsr`, under `line`"),
+    ("options", "write the keys on the port itself"),
+    ("max-connections", "write `max-clients`, on a port or on an entry of its `listen`"),
+    ("kickolduser", "write `when-full: kick-oldest`, once it is built; `max-clients` allows more than one client"),
+    ("timeout", "`idle-timeout` disconnects a client after so much silence, once it is built"),
+    ("chardelay", "write `gather: 5ms`: received bytes wait so long for more"),
+    ("telnet-brk-on-sync", "write `break-on-sync`"),
 ];
 
 impl Section {
@@ -277,8 +286,6 @@ fn not_built(key: &KnownKey, neutral: Neutral, entry: &Entry, path: &str) -> Pro
         Neutral::Off => problem.help(format!("only `{}: off` is possible for now", key.name)),
         Neutral::Word(word) => problem.help(format!("only `{}: {word}` is possible for now", key.name)),
         Neutral::Zero => problem.help(format!("only `{}: 0` is possible for now", key.name)),
-        Neutral::All(word) => problem.help(format!("only `{word}` is possible for now")),
-        Neutral::Disabled => problem.help(format!("only `{}: {{ enabled: false }}` is possible for now", key.name)),
         Neutral::Never if matches!(key.name, "usb" | "usb-serial") => {
             problem.help("write `device: /dev/serial/by-id/…` for now: such a name stays with the adapter, too")
         }
@@ -311,17 +318,6 @@ impl Neutral {
                 Value::Seq(nodes) => nodes.is_empty(),
                 Value::Map(entries) => entries.is_empty(),
             },
-            Neutral::All(word) => match &node.value {
-                Value::Map(entries) => entries.iter().all(|entry| entry.value.text() == Some(word)),
-                _ => false,
-            },
-            Neutral::Disabled => match &node.value {
-                Value::Map(entries) => entries
-                    .iter()
-                    .find(|entry| entry.key.text == "enabled")
-                    .is_none_or(|entry| entry.value.is_word(&["false", "no", "off"])),
-                _ => false,
-            },
         }
     }
 }
@@ -332,6 +328,9 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     let elsewhere: Vec<&KnownKey> = KEYS.iter().filter(|key| !role.allows(key)).collect();
     if let Some(refused) = refused_here(role, name) {
         return Problem::new(key.place, path, refused.0).help(refused.1);
+    }
+    if let Some(help) = split_key(name) {
+        return Problem::new(key.place, path, "a space is missing after the colon").help(help);
     }
     let problem = Problem::new(key.place, path, "unknown key");
     if let Some(near) = nearest(name, here.iter().copied()) {
@@ -347,11 +346,40 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     if let Some(near) = nearest(name, elsewhere.iter().map(|key| key.name)) {
         return problem.help(format!("did you mean `{near}`? It belongs {}", whereabouts(near, &elsewhere)));
     }
-    problem.help(format!("the keys here are {}", here.join(", ")))
+    let built = KEYS.iter().filter(|key| role.allows(key) && matches!(key.status, Built)).map(|key| key.name);
+    let names: Vec<&str> = if built.clone().next().is_some() { built.collect() } else { here };
+    problem.help(format!("the keys here are {}", names.join(", ")))
+}
+
+/// Every key with the mapping it belongs in.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (Section, &'static str)> {
+    KEYS.iter().map(|key| (key.section, key.name))
+}
+
+/// Whether the key of that section may stand there.
+pub(super) fn allows(role: Role, section: Section, name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == section && key.name == name && role.allows(key))
+}
+
+/// Whether this version does what the key of that section says.
+pub(super) fn is_built(section: Section, name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == section && key.name == name && matches!(key.status, Built))
+}
+
+/// Whether there is such a key anywhere.
+pub(super) fn is_known(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name == name)
+}
+
+/// Whether it is a key of this role, built or not.
+pub(super) fn is_key(role: Role, name: &str) -> bool {
+    role.names().any(|known| known == name)
 }
 
 /// The key of this role that a name is, or is a slip of the finger for.
 pub(super) fn meant(role: Role, name: &str) -> &str {
+    let name = name.split(':').next().unwrap_or(name);
     let known = |known: &&str| *known == name;
     role.names().find(known).or_else(|| nearest(name, role.names())).unwrap_or(name)
 }

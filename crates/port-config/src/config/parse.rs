@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use super::source::{lines, Place, Problem};
+use super::source::{Place, Problem};
+use super::syntax;
 use super::tree::{Entry, Key, Node, Scalar, Style, Value};
 use crate::error::shown;
 
@@ -22,7 +23,7 @@ pub(super) fn parse(file: usize, text: &str) -> (Option<Node>, Vec<Problem>) {
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => builder.event(event, span),
-            Err(error) => Err(syntax(file, text, &error)),
+            Err(error) => Err(syntax_fault(file, text, &error)),
         };
         if let Err(problem) = step {
             builder.problems.push(problem);
@@ -30,6 +31,15 @@ pub(super) fn parse(file: usize, text: &str) -> (Option<Node>, Vec<Problem>) {
         }
     }
     (builder.root, builder.problems)
+}
+
+fn syntax_fault(file: usize, text: &str, error: &ScanError) -> Problem {
+    let marker = error.marker();
+    let place = Place { file, line: marker.line().max(1), column: marker.col() + 1, width: 1 };
+    if error.info().contains("recursion limit") {
+        return Problem::new(place, "", TOO_DEEP);
+    }
+    syntax::explain(text, place, error.info())
 }
 
 /// Deeper than any configuration, and shallow enough for a small stack.
@@ -304,45 +314,4 @@ fn control_character(file: usize, text: &str) -> Option<Problem> {
         Problem::new(place, "", format!("the character U+{:04X} cannot stand in a configuration", u32::from(c)))
             .help("remove it; between double quotes it can be written as an escape such as \"\\x1b\""),
     )
-}
-
-/// The YAML reader's word for what is wrong, with what is usually behind it.
-fn syntax(file: usize, text: &str, error: &ScanError) -> Problem {
-    let marker = error.marker();
-    let lines = lines(text);
-    let (line, column) = (marker.line().max(1), marker.col() + 1);
-    let source = lines.get(line - 1).copied().unwrap_or_default();
-    let before = line.checked_sub(2).and_then(|index| lines.get(index)).copied().unwrap_or_default();
-    let place = Place { file, line, column, width: 1 };
-    let tab = [(line, source), (line.saturating_sub(1), before)]
-        .into_iter()
-        .find(|(_, text)| text.trim_start_matches(' ').starts_with('\t'));
-    if let Some((line, text)) = tab {
-        let column = text.len() - text.trim_start_matches(' ').len() + 1;
-        return Problem::new(Place { line, column, ..place }, "", "a tab cannot indent a line in YAML")
-            .help("indent with spaces; most editors can convert tabs");
-    }
-    if error.info().contains("recursion limit") {
-        return Problem::new(place, "", TOO_DEEP);
-    }
-    let problem = Problem::new(place, "", format!("this is not YAML: {}", error.info()));
-    problem.help(syntax_help(source, error.info()))
-}
-
-fn syntax_help(source: &str, info: &str) -> String {
-    let unquoted =
-        |what: &str| source.match_indices(what).any(|(index, _)| source[..index].ends_with([' ', '[', '{', ',']));
-    if unquoted("*:") || info.contains("unknown anchor") {
-        "a value that begins with `*` must be quoted: address: \"*:9000\"".to_owned()
-    } else if source.contains("]:") {
-        "an address that begins with `[` must be quoted: address: \"[::1]:9000\"".to_owned()
-    } else if info.contains("escape character") {
-        "between double quotes write the backslash twice (\"\\\\d\"), or use single quotes ('\\d')".to_owned()
-    } else if source.contains('%') && info.contains("character") || unquoted("@") || unquoted("`") {
-        "quote a value that begins with one of % @ `".to_owned()
-    } else {
-        "look here and one line above for a missing `:` or the space after it, an indentation that differs from its \
-         neighbours, or a quote or bracket that is not closed"
-            .to_owned()
-    }
 }

@@ -1,26 +1,58 @@
 //! Profiles: named presets that are part of the program. A profile is a port's mapping that only sets defaults: a key of
 //! the port itself goes before it, the `defaults:` of the file come after it.
 
-/// The names, in the order in which they are listed.
-pub fn names() -> impl ExactSizeIterator<Item = &'static str> + Clone {
-    PROFILES.iter().map(|(name, _)| *name)
+use super::keys::nearest_or_longer;
+
+/// A named preset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// What stands behind `profile:`.
+    pub name: &'static str,
+    /// Its YAML as it was written, with its comments; the first says what it is for.
+    pub text: &'static str,
 }
 
-/// The profile's YAML as it was written, with its comments.
-pub fn text(name: &str) -> Option<&'static str> {
-    PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+impl Profile {
+    /// What it is for, in one line.
+    pub fn summary(&self) -> &'static str {
+        self.text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
+    }
 }
 
-/// What the profile is for, in one line: the first line of its text.
-pub fn summary(name: &str) -> Option<&'static str> {
-    text(name)?.lines().next().map(|line| line.trim_start_matches('#').trim())
+/// Every profile, in the order in which they are listed.
+pub fn all() -> &'static [Profile] {
+    &PROFILES
 }
 
-const PROFILES: [(&str, &str); 4] = [
-    ("dsmr-p1", include_str!("../../../../config/profiles/dsmr-p1.yaml")),
-    ("dsmr-p1-v2", include_str!("../../../../config/profiles/dsmr-p1-v2.yaml")),
-    ("console", include_str!("../../../../config/profiles/console.yaml")),
-    ("console-9600", include_str!("../../../../config/profiles/console-9600.yaml")),
+/// The profile of this name.
+pub fn find(name: &str) -> Option<&'static Profile> {
+    PROFILES.iter().find(|profile| profile.name == name)
+}
+
+/// The profile that was probably meant.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    nearest_or_longer(name, names())
+}
+
+pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    PROFILES.iter().map(|profile| profile.name)
+}
+
+macro_rules! profiles {
+    ($($name:literal)*) => {
+        [$(Profile { name: $name, text: include_str!(concat!("../../../../config/profiles/", $name, ".yaml")) }),*]
+    };
+}
+
+/// By what they are for: consoles, meters, boards, radio, buses, positions, power.
+const PROFILES: [Profile; 22] = profiles![
+    "console" "console-9600"
+    "dsmr-p1" "dsmr-p1-v2" "p1-luxembourg" "linky" "linky-historic" "sml" "iec62056" "m-bus"
+    "esp32" "arduino"
+    "zigbee" "zigbee-rts-cts" "zigbee-xon-xoff" "z-wave" "enocean"
+    "modbus-rtu" "knx-tpuart"
+    "gps-nmea" "nmea-0183"
+    "ve-direct"
 ];
 
 #[cfg(test)]
@@ -28,16 +60,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_profile_says_what_it_is_for() {
-        for name in names() {
-            let summary = summary(name).unwrap();
-            assert!(summary.len() > 20 && summary.len() < 100, "{name}: {summary}");
+    fn every_profile_says_what_it_is_for_and_where_its_numbers_are_from() {
+        for profile in all() {
+            let summary = profile.summary();
+            assert!((20..110).contains(&summary.chars().count()), "{}: {summary}", profile.name);
+            let stands_for_itself = profile.name.starts_with("dsmr");
+            assert!(stands_for_itself || profile.text.contains("Source: "), "{}", profile.name);
         }
     }
 
     #[test]
-    fn there_is_no_profile_of_another_name() {
-        assert_eq!(text("dsmr"), None);
-        assert_eq!(summary(""), None);
+    fn every_file_of_the_folder_is_a_profile() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/profiles");
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let mut named: Vec<_> = names().map(|name| format!("{name}.yaml")).collect();
+        files.sort();
+        named.sort();
+        assert_eq!(files, named);
+    }
+
+    #[test]
+    fn a_profile_that_is_not_there_has_neighbours() {
+        assert_eq!(find("dsmr"), None);
+        assert_eq!(nearest("dsmr"), Some("dsmr-p1"));
+        assert_eq!(nearest("zwave"), Some("z-wave"));
+        assert_eq!(nearest("xyzzy"), None);
     }
 }

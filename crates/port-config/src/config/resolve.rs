@@ -1,19 +1,25 @@
 //! Layers to a [`Port`]: the port's own keys go before its profile, that before the file's `defaults`, and those before
 //! what is built in. What cannot be together is refused with the places of both.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::keys::Role;
 use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
 use super::parse::parse;
+use super::rs485;
 use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
-    profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnLag, Port, Protocol,
-    Telnet, Write,
+    profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag, Open, Port,
+    Protocol, Telnet, Write,
 };
-use crate::line::{FlowControl, LineSettings};
+use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
+use crate::signal::Step;
+
+/// How long a device stays open after the last client.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Clients of one listener.
 const MAX_CLIENTS: usize = 64;
@@ -43,7 +49,7 @@ impl Profiles {
         if self.0.iter().any(|(known, _)| *known == name) {
             return;
         }
-        let text = profile::text(name).unwrap_or_default();
+        let text = profile::find(name).map_or("", |profile| profile.text);
         let file = sources.add(format!("profile {name}"), text.to_owned());
         let (root, mut found) = parse(file, text);
         problems.append(&mut found);
@@ -75,18 +81,27 @@ pub(super) fn port(
     let enable = layers.value(|layer| layer.enable.as_ref(), true);
     let write = layers.value(|layer| layer.write.as_ref(), Write::Any);
     let frame = layers.value(|layer| layer.frame.as_ref(), Frame::None);
-    let line = line(&layers);
+    let line = line(&layers, problems, warnings);
     let modem = Modem {
         dtr: layers.value(|layer| layer.modem.dtr.as_ref(), Modem::default().dtr),
         rts: layers.value(|layer| layer.modem.rts.as_ref(), Modem::default().rts),
         hangup_on_close: layers.value(|layer| layer.modem.hangup_on_close.as_ref(), false),
+        on_connect: OnConnect {
+            dtr: layers.value(|layer| layer.modem.dtr_on_connect.as_ref(), OnConnect::default().dtr),
+            rts: layers.value(|layer| layer.modem.rts_on_connect.as_ref(), OnConnect::default().rts),
+        },
     };
+    let open = layers.value(|layer| layer.open.as_ref(), Open::Always);
+    check_linger(open, own, problems);
     let backlog = layers.first(|layer| layer.backlog.as_ref());
-    check_frame(frame, backlog, own, problems);
+    let said =
+        Said { write: layers.first(|layer| layer.write.as_ref()), frame: layers.first(|layer| layer.frame.as_ref()) };
+    check_frame(frame, backlog, own, &said, problems);
+    warn_of_line(frame, &layers, &line, &said, warnings);
 
     let mut listen = Vec::new();
     for listener in own.listen.iter().flatten() {
-        let clients = Clients { listener, layers: &layers, write, frame, port: &named.name };
+        let clients = Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name };
         if let Some(listener) = clients.resolve(problems) {
             listen.push(listener);
         }
@@ -111,6 +126,12 @@ pub(super) fn port(
         enable,
         line,
         modem,
+        reset: layers.reset(),
+        open,
+        linger: match open {
+            Open::Always => LINGER,
+            Open::OnDemand => layers.value(|layer| layer.linger.as_ref(), LINGER),
+        },
         exclusive: layers.value(|layer| layer.exclusive.as_ref(), true),
         write,
         frame,
@@ -127,11 +148,16 @@ pub(super) fn port(
 }
 
 /// From the one that decides to the one that is asked last.
-struct Layers<'a>(Vec<&'a PortLayer>);
+pub(super) struct Layers<'a>(Vec<&'a PortLayer>);
 
 impl<'a> Layers<'a> {
-    fn first<T>(&self, get: fn(&PortLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
+    pub(super) fn first<T>(&self, get: fn(&PortLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
         self.0.iter().find_map(|layer| get(layer))
+    }
+
+    /// Macro by macro.
+    fn reset(&self) -> BTreeMap<String, Vec<Step>> {
+        self.0.iter().rev().flat_map(|layer| layer.reset.clone()).collect()
     }
 
     fn value<T: Clone>(&self, get: fn(&PortLayer) -> Option<&Set<T>>, built_in: T) -> T {
@@ -139,40 +165,106 @@ impl<'a> Layers<'a> {
     }
 }
 
-fn line(layers: &Layers<'_>) -> Line {
+fn line(layers: &Layers<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> Line {
     let built_in = Line::default();
     let LineSettings { baud, data_bits, parity, stop_bits, flow_control } = built_in.settings;
+    let settings = LineSettings {
+        baud: layers.value(|layer| layer.line.baud.as_ref(), baud),
+        data_bits: layers.value(|layer| layer.line.data_bits.as_ref(), data_bits),
+        parity: layers.value(|layer| layer.line.parity.as_ref(), parity),
+        stop_bits: layers.value(|layer| layer.line.stop_bits.as_ref(), stop_bits),
+        flow_control: layers.value(|layer| layer.line.flow_control.as_ref(), flow_control),
+    };
     Line {
-        settings: LineSettings {
-            baud: layers.value(|layer| layer.line.baud.as_ref(), baud),
-            data_bits: layers.value(|layer| layer.line.data_bits.as_ref(), data_bits),
-            parity: layers.value(|layer| layer.line.parity.as_ref(), parity),
-            stop_bits: layers.value(|layer| layer.line.stop_bits.as_ref(), stop_bits),
-            flow_control: layers.value(|layer| layer.line.flow_control.as_ref(), flow_control),
-        },
+        settings,
         clocal: layers.value(|layer| layer.line.clocal.as_ref(), built_in.clocal),
         low_latency: layers.value(|layer| layer.line.low_latency.as_ref(), built_in.low_latency),
+        rs485: rs485::resolve(layers, settings.flow_control, problems, warnings),
     }
 }
 
-fn check_frame(frame: Frame, backlog: Option<&Set<usize>>, own: &PortLayer, problems: &mut Vec<Problem>) {
+fn check_linger(open: Open, own: &PortLayer, problems: &mut Vec<Problem>) {
+    if let (Open::Always, Some(set)) = (open, &own.linger) {
+        if set.value != LINGER {
+            let message = "`linger` speaks of a device that is closed, and this one is always open (`open: always`)";
+            problems
+                .push(Problem::new(set.place, &set.path, message).help("add `open: on-demand`, or remove `linger`"));
+        }
+    }
+}
+
+/// Where it is said what others must not contradict.
+struct Said<'a> {
+    write: Option<&'a Set<Write>>,
+    frame: Option<&'a Set<Frame>>,
+}
+
+fn check_frame(
+    frame: Frame,
+    backlog: Option<&Set<usize>>,
+    own: &PortLayer,
+    said: &Said<'_>,
+    problems: &mut Vec<Problem>,
+) {
     if let (Frame::Dsmr, Some(set)) = (frame, backlog) {
         if set.value < LEAST_BACKLOG_WITH_FRAMES {
             let message = "a backlog below 32 KiB has no room for whole telegrams (`frame: dsmr`)";
-            problems
-                .push(Problem::new(set.place, &set.path, message).help("write 32 KiB or more, or leave it at 256 KiB"));
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .because("frame: dsmr", said.frame)
+                    .help("write 32 KiB or more, or leave it at 256 KiB"),
+            );
         }
     }
     if let (Frame::Dsmr, Some(set)) = (frame, &own.gather) {
         if !set.value.is_zero() {
             let message = "with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole";
-            problems.push(Problem::new(set.place, &set.path, message).help("remove one of the two"));
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .because("frame: dsmr", said.frame)
+                    .help("remove one of the two"),
+            );
         }
     }
     if let (Frame::None, Some(set)) = (frame, &own.crc) {
         if set.value == Crc::Drop {
             let message = "`crc` speaks of telegrams, and this port has none (`frame: none`)";
-            problems.push(Problem::new(set.place, &set.path, message).help("add `frame: dsmr`, or remove `crc`"));
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .because("frame: none", said.frame)
+                    .help("add `frame: dsmr`, or remove `crc`"),
+            );
+        }
+    }
+}
+
+/// What no meter sends and no UART does.
+fn warn_of_line(frame: Frame, layers: &Layers<'_>, line: &Line, said: &Said<'_>, warnings: &mut Vec<Problem>) {
+    const METERS: &str = "meters have `line: 115200 8N1` (DSMR 4 and 5) or `line: 9600 7E1` (DSMR 2.2 and 3.0)";
+    let is_simulated =
+        layers.first(|layer| layer.device.as_ref()).is_some_and(|set| matches!(set.value, Device::Sim(_)));
+    if frame == Frame::Dsmr && !is_simulated {
+        match (layers.first(|layer| layer.line.baud.as_ref()), said.frame) {
+            (Some(baud), _) if !matches!(baud.value.get(), 9600 | 115_200) => {
+                let message = format!("no smart meter sends its telegrams at {} baud", baud.value);
+                warnings.push(
+                    Problem::new(baud.place, &baud.path, message).because("frame: dsmr", said.frame).help(METERS),
+                );
+            }
+            (None, Some(frame)) => {
+                let message = format!("the line is {}, since nothing else is said", line.settings);
+                warnings.push(Problem::new(frame.place, &frame.path, message).help(METERS));
+            }
+            _ => {}
+        }
+    }
+    let stop_bits = layers.first(|layer| layer.line.stop_bits.as_ref());
+    if let Some(set) = stop_bits.filter(|set| set.value == StopBits::OnePointFive) {
+        if line.settings.data_bits != DataBits::Five {
+            let message = format!("with {} data bits the driver makes 2 of 1.5 stop bits", line.settings.data_bits);
+            warnings.push(
+                Problem::new(set.place, &set.path, message).help("write 1 or 2; 1.5 goes with 5 data bits alone"),
+            );
         }
     }
 }
@@ -183,6 +275,7 @@ struct Clients<'a> {
     layers: &'a Layers<'a>,
     write: Write,
     frame: Frame,
+    said: &'a Said<'a>,
     port: &'a str,
 }
 
@@ -236,6 +329,7 @@ impl<'a> Clients<'a> {
             let message = "readers of telegrams on a raw listener get nothing else: no banner";
             problems.push(
                 Problem::new(set.place, &set.path, message)
+                    .because("frame: dsmr", self.said.frame)
                     .help("remove the banner, or write `banner: \"\"` on the raw listener"),
             );
         }
@@ -251,6 +345,7 @@ impl<'a> Clients<'a> {
                 let message = format!("nobody may write to the port `{}` (`write: none`)", self.port);
                 problems.push(
                     Problem::new(set.place, &set.path, message)
+                        .because("write: none", self.said.write)
                         .help("write `access: read-only` here, or `write: any` on the port"),
                 );
                 set.value
@@ -267,6 +362,7 @@ impl<'a> Clients<'a> {
                 let message = format!("a reader of the port `{}` skips whole telegrams (`frame: dsmr`)", self.port);
                 problems.push(
                     Problem::new(set.place, &set.path, message)
+                        .because("frame: dsmr", self.said.frame)
                         .help("write `on-lag: skip`, or leave it out on this port and in `defaults`"),
                 );
                 set.value

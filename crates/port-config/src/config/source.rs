@@ -1,5 +1,6 @@
 //! The files that were read, and places in them.
 
+use super::values::Set;
 use crate::error::Excerpt;
 use crate::Fault;
 
@@ -52,6 +53,14 @@ impl Problem {
     pub(super) fn note(mut self, text: impl Into<String>, place: Place) -> Problem {
         self.notes.push((text.into(), Some(place)));
         self
+    }
+
+    /// Where `text` is written, if it is: what is built in has no place.
+    pub(super) fn because<T>(self, text: &str, set: Option<&Set<T>>) -> Problem {
+        match set {
+            Some(set) => self.note(format!("`{text}` is at"), set.place),
+            None => self,
+        }
     }
 }
 
@@ -107,12 +116,17 @@ impl Sources {
         }
     }
 
-    /// The YAML reader counts the end of the file as a line: the end of the last one is meant.
+    /// The YAML reader takes the end of the file for a line: the end of the last one that says something is meant.
     fn inside(&self, place: Place) -> Place {
-        let last = self.0.get(place.file).map_or(0, |source| source.lines.len());
-        match self.line(place.file, last) {
-            Some(text) if place.line > last => Place { line: last, column: text.chars().count() + 1, ..place },
-            _ => place,
+        let lines = self.0.get(place.file).map_or(0, |source| source.lines.len());
+        let is_empty = |line: usize| self.line(place.file, line).is_none_or(|text| text.trim().is_empty());
+        if place.line == 0 || (place.line..=lines).any(|line| !is_empty(line)) {
+            return place;
+        }
+        let last = (1..=lines).rev().find(|line| !is_empty(*line));
+        match last.and_then(|line| Some((line, self.line(place.file, line)?))) {
+            Some((line, text)) => Place { line, column: text.trim_end().chars().count() + 1, ..place },
+            None => Place { line: place.line.min(lines), ..place },
         }
     }
 

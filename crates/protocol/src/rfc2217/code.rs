@@ -221,6 +221,33 @@ pub(crate) fn of_modem_state(state: ModemState) -> u8 {
     bit(state.dcd, DCD) | bit(state.ri, RI) | bit(state.dsr, DSR) | bit(state.cts, CTS)
 }
 
+/// Bits that stand for nothing here are left out.
+pub(crate) fn line_state_of(bits: u8) -> LineState {
+    use line_state::*;
+    let has = |bit: u8| bits & bit != 0;
+    LineState {
+        break_detected: has(BREAK_DETECTED),
+        framing_error: has(FRAMING_ERROR),
+        parity_error: has(PARITY_ERROR),
+        overrun_error: has(OVERRUN_ERROR),
+        tx_holding_empty: has(TX_HOLDING_EMPTY),
+        tx_shift_empty: has(TX_SHIFT_EMPTY),
+    }
+}
+
+/// The inputs, without what changed.
+pub(crate) fn modem_state_of(bits: u8) -> ModemState {
+    use modem_state::*;
+    let has = |bit: u8| bits & bit != 0;
+    ModemState { cts: has(CTS), dsr: has(DSR), ri: has(RI), dcd: has(DCD) }
+}
+
+/// Text from the network, fit for a log.
+pub(crate) fn printable(text: &[u8]) -> String {
+    let printable = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+    text.iter().map(printable).collect()
+}
+
 fn bit(on: bool, bit: u8) -> u8 {
     if on {
         bit

@@ -31,6 +31,8 @@ pub(crate) struct ComPort {
     told: Option<ModemState>,
     /// RI has fallen since then.
     ri_fell: bool,
+    /// RI when it was seen last, told or not.
+    ri: bool,
     /// The inputs that are to be told once the client takes notifications again.
     held_inputs: Option<ModemState>,
     /// So are these bits of the line state.
@@ -70,13 +72,14 @@ impl ComPort {
             modem_mask: Mask::new(255),
             told: None,
             ri_fell: false,
+            ri: false,
             held_inputs: None,
             held_line_state: 0,
             signature: None,
         }
     }
 
-    /// The option was agreed.
+    /// The option was agreed, or the client uses it though it was not.
     pub(crate) fn begin(&mut self) {
         self.in_use = true;
     }
@@ -84,6 +87,10 @@ impl ComPort {
     /// The option was ended: all is as it was before it, and nothing is held back any more.
     pub(crate) fn end(&mut self) {
         *self = ComPort { signature: self.signature.take(), ..ComPort::new() };
+    }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.in_use
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
@@ -110,9 +117,8 @@ impl ComPort {
         if *command > command::PURGE_DATA {
             return Command::Unknown;
         }
-        self.in_use = true;
         match *command {
-            command::SIGNATURE if !value.is_empty() => self.signature = Some(printable(value)),
+            command::SIGNATURE if !value.is_empty() => self.signature = Some(code::printable(value)),
             command::FLOWCONTROL_SUSPEND => self.suspended = true,
             command::FLOWCONTROL_RESUME => self.resume(outbox),
             command => return self.request(command, value).map_or(Command::Unknown, Command::Request),
@@ -188,7 +194,7 @@ impl ComPort {
         if !self.in_use {
             return;
         }
-        self.ri_fell |= ri_fell;
+        self.see_ri(inputs, ri_fell);
         if self.suspended {
             self.held_inputs = Some(inputs);
         } else if self.is_wanted(inputs) {
@@ -220,6 +226,11 @@ impl ComPort {
         }
     }
 
+    fn see_ri(&mut self, inputs: ModemState, fell: bool) {
+        self.ri_fell |= fell || (self.ri && !inputs.ri);
+        self.ri = inputs.ri;
+    }
+
     /// Whether the mask selects something that these inputs changed. Each change has two bits, that of the input and
     /// that of the change; either selects it.
     fn is_wanted(&self, inputs: ModemState) -> bool {
@@ -227,8 +238,9 @@ impl ComPort {
             Some(told) => code::of_modem_state(told) ^ code::of_modem_state(inputs),
             None => code::of_modem_state(ModemState { cts: true, dsr: true, ri: true, dcd: true }),
         };
-        let ri = if self.ri_fell { modem_state::RI } else { 0 };
-        (changed | ri | self.changes(inputs)) & self.modem_mask.in_force != 0
+        // A ring that is over has changed RI twice.
+        let rang = if self.ri_fell { modem_state::RI } else { 0 };
+        (changed | rang | self.changes(inputs)) & self.modem_mask.in_force != 0
     }
 
     /// The lower four bits: what changed since the latest NOTIFY-MODEMSTATE to this client.
@@ -241,7 +253,7 @@ impl ComPort {
         if told.dsr != inputs.dsr {
             changes |= modem_state::DSR_CHANGED;
         }
-        if self.ri_fell || (told.ri && !inputs.ri) {
+        if self.ri_fell {
             changes |= modem_state::RI_FELL;
         }
         if told.dcd != inputs.dcd {
@@ -251,6 +263,7 @@ impl ComPort {
     }
 
     fn tell_modem_state(&mut self, inputs: ModemState, outbox: &mut Outbox) {
+        self.see_ri(inputs, false);
         let state = code::of_modem_state(inputs) | self.changes(inputs);
         tell(outbox, command::NOTIFY_MODEMSTATE, &[state]);
         self.told = Some(inputs);
@@ -290,10 +303,4 @@ fn control_state(asked: u8, view: &View) -> u8 {
         }
         _ => code::of_outbound_flow(view.settings.flow_control),
     }
-}
-
-/// Text from the network, fit for a log.
-fn printable(text: &[u8]) -> String {
-    let printable = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
-    text.iter().map(printable).collect()
 }

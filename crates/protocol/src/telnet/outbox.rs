@@ -1,6 +1,9 @@
 //! Bytes that a session has for its peer and that are not data: negotiation, answers, notifications, text.
 
+use memchr::memchr;
+
 use super::code::{IAC, SB, SE};
+use super::escape::leading_iacs;
 use super::negotiation::Verb;
 
 /// A queue of bytes. What limits it is its owner: whoever sends it takes no more input while much of it is unsent.
@@ -34,6 +37,18 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// With each 0xFF doubled.
+    pub(crate) fn push_data(&mut self, data: &[u8]) {
+        let mut rest = data;
+        while let Some(text) = memchr(IAC, rest) {
+            let run = leading_iacs(&rest[text..]);
+            self.push(&rest[..text]);
+            self.bytes.resize(self.bytes.len() + 2 * run, IAC);
+            rest = &rest[text + run..];
+        }
+        self.push(rest);
+    }
+
     /// The second half of a pair whose first half was the last thing that was sent.
     pub(crate) fn push_front_iac(&mut self) {
         self.bytes.insert(self.taken, IAC);
@@ -48,16 +63,6 @@ impl Outbox {
         self.push(&[IAC, SB, option, command]);
         self.push_data(value);
         self.push(&[IAC, SE]);
-    }
-
-    /// With each 0xFF doubled.
-    pub(crate) fn push_data(&mut self, data: &[u8]) {
-        for piece in data.split_inclusive(|byte| *byte == IAC) {
-            self.push(piece);
-            if piece.ends_with(&[IAC]) {
-                self.bytes.push(IAC);
-            }
-        }
     }
 }
 

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use nix::errno::Errno;
 use sermux_port_config::config::{Line, Modem};
-use sermux_port_config::line::{FlowControl, LineSettings};
+use sermux_port_config::line::{FlowControl, LineSettings, Parity};
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Purge, Step};
 
+use super::modem_watch::{Inputs, Look};
 use super::{gone, is_gone};
 use crate::line::sys::{self, Counts};
 use crate::line::{pause, termios, Control, LineCounters, Operation, Snapshot};
@@ -33,10 +34,18 @@ pub(super) struct TtyControl {
     counts_at_open: Option<Counts>,
     /// See [`Line::can_wait`](crate::line::Line::can_wait).
     can_wait: AtomicBool,
-    /// The settings that were asked for last. Held while settings are changed, which may take long.
-    asked: Mutex<LineSettings>,
+    /// Held while settings are changed, which may take long.
+    asked: Mutex<Asked>,
     /// What was read back last. Never held over a call that may block.
     known: Mutex<Snapshot>,
+}
+
+/// What was asked for last.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    settings: LineSettings,
+    /// Errors and breaks are marked among the bytes.
+    marks: bool,
 }
 
 impl TtyControl {
@@ -64,7 +73,7 @@ impl TtyControl {
             modem: *modem,
             counts_at_open: if is_pty { None } else { sys::counts(fd).ok() },
             can_wait: AtomicBool::new(is_pty),
-            asked: Mutex::new(line.settings),
+            asked: Mutex::new(Asked { settings: line.settings, marks: false }),
             known: Mutex::new(Snapshot { outputs: kept, ..Snapshot::default() }),
         };
         Ok((control, wanted))
@@ -107,7 +116,7 @@ impl TtyControl {
 
     /// The settings that the device has; what a pty does not carry is as it was asked for.
     fn in_force(&self, actual: &libc::termios2) -> LineSettings {
-        let asked = *lock(&self.asked);
+        let asked = lock(&self.asked).settings;
         let actual = termios::read_back(actual, &asked);
         if self.is_pty {
             return LineSettings { data_bits: asked.data_bits, parity: asked.parity, ..actual };
@@ -116,7 +125,7 @@ impl TtyControl {
     }
 
     /// What the driver has counted since the open. Does not block.
-    fn counters(&self, fd: &OwnedFd) -> Option<LineCounters> {
+    pub(super) fn counters(&self, fd: &OwnedFd) -> Option<LineCounters> {
         let begin = self.counts_at_open?;
         let now = sys::counts(fd).ok()?;
         Some(LineCounters {
@@ -128,14 +137,44 @@ impl TtyControl {
         })
     }
 
-    fn configure(&self, fd: &OwnedFd, settings: &LineSettings) -> nix::Result<()> {
+    pub(super) fn configure(&self, fd: &OwnedFd, settings: &LineSettings) -> nix::Result<()> {
         let mut asked = lock(&self.asked);
         let before = sys::termios2(fd)?;
         let line = Line { settings: *settings, ..self.line };
-        let result = sys::set_termios2(fd, &termios::wanted(&before, &line, &self.modem));
-        *asked = *settings;
+        let mut wanted = termios::wanted(&before, &line, &self.modem);
+        if asked.marks {
+            wanted.c_iflag |= MARKS;
+        }
+        let result = sys::set_termios2(fd, &wanted);
+        asked.settings = *settings;
         // What a driver refuses shows when it is read back.
         refused_is_fine("settings", result)
+    }
+
+    /// Has errors and breaks marked among the bytes from now on; gives how many bytes are there already without marks.
+    /// (What comes in at that very moment may be either.)
+    pub(super) fn mark_errors_blocking(&self) -> io::Result<usize> {
+        let fd = self.fd()?;
+        let mut asked = lock(&self.asked);
+        let mut wanted = sys::termios2(&fd)?;
+        wanted.c_iflag |= MARKS;
+        let unmarked = sys::unread(&fd)?;
+        sys::set_termios2(&fd, &wanted)?;
+        if sys::termios2(&fd)?.c_iflag & MARKS != MARKS {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
+        asked.marks = true;
+        Ok(unmarked)
+    }
+
+    /// The inputs as they were when last looked at.
+    pub(super) fn known_inputs(&self) -> ModemState {
+        lock(&self.known).inputs
+    }
+
+    /// Whether characters are checked for parity.
+    pub(super) fn has_parity(&self) -> bool {
+        lock(&self.known).settings.parity != Parity::None
     }
 
     fn set_outputs(&self, fd: &OwnedFd, dtr: Option<bool>, rts: Option<bool>) -> nix::Result<()> {
@@ -195,6 +234,32 @@ impl Control for TtyControl {
             Operation::Purge(queues) => return self.purge(&fd, *queues).map_err(failed),
         };
         done.and_then(|()| self.look(&fd)).map_err(failed)
+    }
+}
+
+/// What the thread that watches a tty's inputs asks it.
+#[derive(Debug)]
+pub(super) struct TtyInputs {
+    fd: Arc<OwnedFd>,
+    control: Arc<TtyControl>,
+}
+
+impl TtyInputs {
+    pub(super) fn new(fd: Arc<OwnedFd>, control: Arc<TtyControl>) -> Self {
+        Self { fd, control }
+    }
+}
+
+impl Inputs for TtyInputs {
+    fn look(&self) -> nix::Result<Look> {
+        let inputs = inputs_of(sys::modem_lines(&self.fd)?);
+        lock(&self.control.known).inputs = inputs;
+        let rings = sys::counts(&self.fd).map_or(0, |counts| counts.rng);
+        Ok(Look { inputs, rings })
+    }
+
+    fn wait_blocking(&self) -> nix::Result<()> {
+        sys::wait_for_modem_change_blocking(&self.fd)
     }
 }
 
@@ -269,6 +334,10 @@ fn inputs_of(lines: libc::c_int) -> ModemState {
         dcd: lines & libc::TIOCM_CAR != 0,
     }
 }
+
+/// Errors and breaks among the bytes (see [`marks`](super::marks)). Without INPCK the kernel does not mark errors, and a
+/// cp210x does not even send them.
+const MARKS: libc::tcflag_t = libc::INPCK | libc::PARMRK;
 
 /// How far a counter that wraps has gone.
 fn since(begin: u32, now: u32) -> u64 {

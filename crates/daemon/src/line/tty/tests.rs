@@ -1,5 +1,7 @@
 //! Against real ptys.
 
+mod control;
+
 use std::future::{poll_fn, Future};
 use std::path::PathBuf;
 use std::pin::pin;

@@ -1,0 +1,364 @@
+//! Tells a port that waits for its device when something happened to the device's name.
+//!
+//! By inotify, on every folder that the name leads through, those of its symbolic links too; a folder that is not there
+//! yet is waited for in the one above it. There is one [`Hotplug`] in a process, because a user may have 128 inotify
+//! instances (fs.inotify.max_user_instances), and a daemon more ports than that. It costs a sleeping task.
+//!
+//! The driver of a port makes a [`Watched`] *before* it tries to open the device, keeps it for as long as the device
+//! cannot be opened, polls it beside its timer, and tries again when it is ready:
+//!
+//! ```no_run
+//! # use std::task::{Context, Poll};
+//! # use sermux::device::hotplug::{Hotplug, Watched};
+//! # use sermux_port_config::config::Device;
+//! # fn example(hotplug: &Hotplug, device: &Device, cx: &mut Context<'_>) {
+//! let mut watched: Watched = hotplug.watch(device);
+//! // try to open; it failed; then, in each poll:
+//! if watched.poll_changed(cx).is_ready() {
+//!     // try again now, and forget the back-off
+//! }
+//! # }
+//! ```
+//!
+//! What inotify does not tell, and what slow polling is still for: mounts, network file systems, and that a program has
+//! closed the device (that is not asked for, since each try closes the device too and would wake itself).
+//!
+//! A new node is root's for some milliseconds, until udev has given it its group: a try may meet EACCES right after
+//! the device appeared, and is woken again by the change of rights.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use sermux_port_config::config::Device;
+use slab::Slab;
+use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::task::AbortHandle;
+
+use crate::line::sys;
+
+/// Something with a name appeared in a folder, was renamed into it, or got other rights.
+const MASK: AddWatchFlags = AddWatchFlags::IN_CREATE
+    .union(AddWatchFlags::IN_MOVED_TO)
+    .union(AddWatchFlags::IN_ATTRIB)
+    .union(AddWatchFlags::IN_ONLYDIR)
+    .union(AddWatchFlags::IN_DONT_FOLLOW);
+
+/// Links that a name may lead through, as the kernel has it (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// How often a name is resolved again because it changed while it was being resolved.
+const ROUNDS: usize = 8;
+
+/// The watch over all devices that ports of this process wait for. Clones are the same watch.
+#[derive(Clone, Debug)]
+pub struct Hotplug {
+    /// None: the system gives no inotify, and nothing is ever told.
+    watch: Option<Arc<Watch>>,
+}
+
+/// One device's name under watch, until this is dropped.
+#[derive(Debug)]
+pub struct Watched {
+    place: Option<(Arc<Watch>, usize)>,
+}
+
+impl Hotplug {
+    /// Begins to watch, with a task of the runtime that the caller is in. A system without inotify is said in the log, and
+    /// then nothing is ever told.
+    #[must_use]
+    pub fn start() -> Self {
+        let started = Watch::start();
+        if let Err(error) = &started {
+            tracing::warn!("no inotify ({error}): devices that appear are found by looking for them now and then");
+        }
+        Self { watch: started.ok() }
+    }
+
+    /// Tells nothing: for those who wait by the clock alone.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { watch: None }
+    }
+
+    /// Watches a device's name; what happens to it from now on is told. Nothing happens to a simulated device.
+    #[must_use]
+    pub fn watch(&self, device: &Device) -> Watched {
+        match device {
+            Device::Path(path) => self.watch_name(Target::Path(path.clone())),
+            Device::Sim(_) => Watched { place: None },
+        }
+    }
+
+    fn watch_name(&self, target: Target) -> Watched {
+        let place = self.watch.as_ref().map(|watch| {
+            let mut state = watch.shared.lock();
+            let key = state.waiting.insert(Waiting { target, changed: false, waker: None, folders: Vec::new() });
+            state.arm(key);
+            (Arc::clone(watch), key)
+        });
+        Watched { place }
+    }
+}
+
+impl Watched {
+    /// Ready when something has happened to the device's name since the last time, or since it was watched.
+    pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((watch, key)) = &self.place else { return Poll::Pending };
+        let mut state = watch.shared.lock();
+        let Some(waiting) = state.waiting.get_mut(*key) else { return Poll::Pending };
+        if std::mem::take(&mut waiting.changed) {
+            return Poll::Ready(());
+        }
+        match &mut waiting.waker {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some((watch, key)) = &self.place {
+            watch.shared.lock().forget(*key);
+        }
+    }
+}
+
+/// What the clones and those who wait hold together.
+#[derive(Debug)]
+struct Watch {
+    shared: Arc<Shared>,
+    reader: AbortHandle,
+}
+
+impl Watch {
+    fn start() -> std::io::Result<Arc<Self>> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        // `Inotify` cannot be registered itself: it has no raw descriptor to show.
+        let readable = sys::watch(Arc::new(inotify.as_fd().try_clone_to_owned()?), Interest::READABLE)?;
+        let state = State { inotify, folders: HashMap::new(), waiting: Slab::new(), said_limit: false };
+        let shared = Arc::new(Shared(Mutex::new(state)));
+        let reader = tokio::spawn(read(readable, Arc::downgrade(&shared))).abort_handle();
+        Ok(Arc::new(Self { shared, reader }))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// Behind a lock, because names are watched by the tasks that wait for them: what happens right after must not be missed.
+#[derive(Debug)]
+struct Shared(Mutex<State>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    inotify: Inotify,
+    /// Who waits for what in each folder.
+    folders: HashMap<WatchDescriptor, Vec<(usize, Name)>>,
+    waiting: Slab<Waiting>,
+    /// That there are no more watches to be had is said once.
+    said_limit: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    target: Target,
+    changed: bool,
+    waker: Option<Waker>,
+    folders: Vec<WatchDescriptor>,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    /// This name.
+    Path(PathBuf),
+}
+
+/// What is looked for in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
+    Is(OsString),
+}
+
+impl Name {
+    fn matches(&self, name: &OsStr) -> bool {
+        match self {
+            Name::Is(is) => is == name,
+        }
+    }
+}
+
+/// Hands events to those they concern, for as long as there is a watch.
+async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<Shared>) {
+    while let Ok(mut readiness) = readable.readable().await {
+        let Some(shared) = shared.upgrade() else { return };
+        let mut woken = Vec::new();
+        {
+            let mut state = shared.lock();
+            match state.inotify.read_events() {
+                Ok(events) => events.into_iter().for_each(|event| state.take(&event, &mut woken)),
+                Err(Errno::EAGAIN) => readiness.clear_ready(),
+                Err(Errno::EINTR) => {}
+                Err(errno) => {
+                    tracing::warn!("inotify failed ({errno}): devices are found by looking for them now and then");
+                    return;
+                }
+            }
+        }
+        // After the lock is free: whom it wakes may ask at once.
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    fn take(&mut self, event: &InotifyEvent, woken: &mut Vec<Waker>) {
+        let concerned: Vec<usize> = if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            // Events were lost, and nobody knows whose.
+            self.waiting.iter().map(|(key, _)| key).collect()
+        } else {
+            let interests = self.folders.get(&event.wd).map(Vec::as_slice).unwrap_or_default();
+            let name = event.name.as_deref();
+            let matching = interests.iter().filter(|(_, wanted)| name.is_some_and(|name| wanted.matches(name)));
+            matching.map(|(key, _)| *key).collect()
+        };
+        if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+            // The folder is gone, and the kernel has taken the watch back.
+            self.folders.remove(&event.wd);
+        }
+        for key in concerned {
+            // First the watch, then the try: so nothing falls between them.
+            self.arm(key);
+            let Some(waiting) = self.waiting.get_mut(key) else { continue };
+            waiting.changed = true;
+            woken.extend(waiting.waker.take());
+        }
+    }
+
+    /// Watches what the name leads through now, and no longer what it led through before.
+    fn arm(&mut self, key: usize) {
+        let Some(waiting) = self.waiting.get(key) else { return };
+        let target = waiting.target.clone();
+        for _ in 0..ROUNDS {
+            let wanted = folders_of(&target);
+            let mut folders = Vec::new();
+            let mut is_whole = true;
+            for (folder, name) in &wanted {
+                match self.inotify.add_watch(folder, MASK) {
+                    Ok(wd) => folders.push((wd, name.clone())),
+                    Err(Errno::ENOENT | Errno::ENOTDIR) => is_whole = false,
+                    Err(errno) => self.say_unwatched(folder, errno),
+                }
+            }
+            self.replace(key, folders);
+            if is_whole && folders_of(&target) == wanted {
+                return;
+            }
+        }
+        // It changes faster than it can be looked at. Each change of it comes here again.
+    }
+
+    fn replace(&mut self, key: usize, folders: Vec<(WatchDescriptor, Name)>) {
+        let Some(waiting) = self.waiting.get_mut(key) else { return };
+        let now = folders.iter().map(|(wd, _)| *wd).collect();
+        let before = std::mem::replace(&mut waiting.folders, now);
+        for wd in &before {
+            if let Some(interests) = self.folders.get_mut(wd) {
+                interests.retain(|(owner, _)| *owner != key);
+            }
+        }
+        for (wd, name) in folders {
+            self.folders.entry(wd).or_default().push((key, name));
+        }
+        for wd in before {
+            if self.folders.get(&wd).is_some_and(Vec::is_empty) {
+                self.folders.remove(&wd);
+                let _ = self.inotify.rm_watch(wd);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: usize) {
+        self.replace(key, Vec::new());
+        self.waiting.try_remove(key);
+    }
+
+    fn say_unwatched(&mut self, folder: &Path, errno: Errno) {
+        let folder = folder.display();
+        if errno != Errno::ENOSPC && errno != Errno::ENOMEM {
+            tracing::debug!(%folder, %errno, "a folder that cannot be watched");
+        } else if !std::mem::replace(&mut self.said_limit, true) {
+            tracing::warn!(
+                "no more inotify watches (sysctl fs.inotify.max_user_watches) for {folder}: devices that appear are \
+                 found by looking for them now and then"
+            );
+        }
+    }
+}
+
+/// The folders that a name leads through, each with what decides there; to the end, or to the first that is missing.
+///
+/// Looks at a few inodes, and under /dev they are in memory.
+fn folders_of(target: &Target) -> Vec<(PathBuf, Name)> {
+    let Target::Path(path) = target;
+    let mut folders = Vec::new();
+    let mut folder = PathBuf::from("/");
+    let mut rest = Vec::new();
+    push_parts(&mut rest, path);
+    let mut links = 0;
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            folder.pop();
+            continue;
+        }
+        let here = folder.join(&part);
+        let kind = fs::symlink_metadata(&here).map(|metadata| metadata.file_type());
+        folders.push((folder.clone(), Name::Is(part)));
+        match kind {
+            Ok(kind) if kind.is_symlink() => {
+                links += 1;
+                let Ok(to) = fs::read_link(&here) else { break };
+                if links > MOST_LINKS {
+                    break;
+                }
+                if to.is_absolute() {
+                    folder = PathBuf::from("/");
+                }
+                push_parts(&mut rest, &to);
+            }
+            Ok(kind) if kind.is_dir() => folder = here,
+            _ => break,
+        }
+    }
+    folders
+}
+
+/// Puts the parts of a path on a stack, its first one on top.
+fn push_parts(stack: &mut Vec<OsString>, path: &Path) {
+    stack.extend(path.components().rev().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsStr::from_bytes(b"..").to_owned()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    }));
+}
+
+#[cfg(test)]
+mod tests;

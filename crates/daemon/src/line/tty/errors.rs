@@ -1,0 +1,169 @@
+//! Tells what the receiver notices: breaks, framing and parity errors, lost characters.
+//!
+//! Drivers count these, and nobody tells when a counter moves: they are looked at, without blocking, each 20 ms while
+//! somebody wants to know. Drivers without counters, and those that count nothing, mark them among the bytes instead
+//! (see [`marks`](super::marks)); once that was asked for it stays, since each switch leaves a moment in which nobody can
+//! tell a mark from data.
+
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{ready, Context, Poll, Waker};
+use std::time::Duration;
+
+use nix::sys::stat::{major, minor, FileStat};
+use sermux_port_config::signal::LineState;
+use tokio::task::JoinHandle;
+use tokio::time::{interval_at, Instant, Interval, MissedTickBehavior};
+
+use super::control::TtyControl;
+use super::marks::Decoder;
+use crate::line::sys::{self, Counts};
+
+/// What a line's receiver notices.
+#[derive(Debug)]
+pub(super) struct ErrorWatch {
+    source: Source,
+    wanted: bool,
+    /// What was noticed and not taken yet.
+    noticed: LineState,
+    waker: Option<Waker>,
+}
+
+/// How errors are noticed.
+#[derive(Debug)]
+enum Source {
+    /// Not at all: a pty has none.
+    None,
+    /// By the driver's counters; the clock and the counts while it is wanted.
+    Counters(Option<(Interval, Counts)>),
+    /// By marks among the bytes, which nobody has asked for yet.
+    Marks,
+    /// They are being switched on. Until that is done nothing is read; the result is how many bytes have none yet.
+    MarksSoon(JoinHandle<io::Result<usize>>),
+    /// They are among the bytes.
+    Marked(Decoder),
+}
+
+impl ErrorWatch {
+    pub(super) fn new(fd: &OwnedFd, node: &FileStat, is_pty: bool) -> Self {
+        let source = if is_pty {
+            Source::None
+        } else if sys::counts(fd).is_ok() && !driver_of(node).is_some_and(|driver| COUNT_NOTHING.contains(&&*driver)) {
+            Source::Counters(None)
+        } else {
+            Source::Marks
+        };
+        Self { source, wanted: false, noticed: LineState::default(), waker: None }
+    }
+
+    /// Of a device that does not count.
+    #[cfg(test)]
+    pub(super) fn marks_for_test() -> Self {
+        Self { source: Source::Marks, wanted: false, noticed: LineState::default(), waker: None }
+    }
+
+    /// Whether to notice anything.
+    pub(super) fn watch(&mut self, wanted: bool, fd: &Arc<OwnedFd>, control: &Arc<TtyControl>) {
+        if wanted == self.wanted {
+            return;
+        }
+        self.wanted = wanted;
+        self.noticed = LineState::default();
+        match &mut self.source {
+            Source::Counters(looks) if wanted => *looks = sys::counts(fd).ok().map(|counts| (ticks(), counts)),
+            Source::Counters(looks) => *looks = None,
+            Source::Marks if wanted => {
+                let control = Arc::clone(control);
+                let switch = tokio::task::spawn_blocking(move || control.mark_errors_blocking());
+                self.source = Source::MarksSoon(switch);
+            }
+            Source::None | Source::Marks | Source::MarksSoon(_) | Source::Marked(_) => {}
+        }
+    }
+
+    /// Ready when it is clear whether there are marks among the bytes.
+    pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Source::MarksSoon(switch) = &mut self.source else {
+            return Poll::Ready(());
+        };
+        self.source = match ready!(Pin::new(switch).poll(cx)) {
+            Ok(Ok(unmarked)) => Source::Marked(Decoder::new(unmarked)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the driver neither counts errors nor marks them");
+                Source::None
+            }
+            // The runtime goes away.
+            Err(_) => Source::None,
+        };
+        Poll::Ready(())
+    }
+
+    /// Takes the marks out of what was read; gives how many bytes are left.
+    pub(super) fn take_marks(&mut self, bytes: &mut [u8], control: &TtyControl) -> usize {
+        let Source::Marked(decoder) = &mut self.source else {
+            return bytes.len();
+        };
+        let (n, marked) = decoder.decode(bytes);
+        if self.wanted && (marked.breaks || marked.errors) {
+            self.noticed.break_detected |= marked.breaks;
+            // Which of the two is not said.
+            let parity = control.has_parity();
+            self.noticed.parity_error |= marked.errors && parity;
+            self.noticed.framing_error |= marked.errors && !parity;
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
+        n
+    }
+
+    /// What was noticed since it was last taken.
+    pub(super) fn poll_noticed(&mut self, cx: &mut Context<'_>, fd: &OwnedFd) -> Poll<LineState> {
+        if let Source::Counters(Some((ticks, before))) = &mut self.source {
+            while ticks.poll_tick(cx).is_ready() {
+                // A device that is gone is told by reading.
+                let Ok(now) = sys::counts(fd) else { continue };
+                add_moved(&mut self.noticed, before, &now);
+                *before = now;
+            }
+        }
+        if self.noticed == LineState::default() {
+            self.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(std::mem::take(&mut self.noticed))
+    }
+}
+
+/// What the counters say that moved.
+fn add_moved(noticed: &mut LineState, before: &Counts, now: &Counts) {
+    noticed.break_detected |= now.brk != before.brk;
+    noticed.framing_error |= now.frame != before.frame;
+    noticed.parity_error |= now.parity != before.parity;
+    noticed.overrun_error |= now.overrun != before.overrun || now.buf_overrun != before.buf_overrun;
+}
+
+fn ticks() -> Interval {
+    let mut ticks = interval_at(Instant::now() + LOOK_EACH, LOOK_EACH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The name of a device's driver.
+fn driver_of(node: &FileStat) -> Option<String> {
+    let device = format!("/sys/dev/char/{}:{}/device/driver", major(node.st_rdev), minor(node.st_rdev));
+    let driver = fs::read_link(Path::new(&device)).ok()?;
+    Some(driver.file_name()?.to_str()?.to_owned())
+}
+
+/// Between two looks at the counters.
+const LOOK_EACH: Duration = Duration::from_millis(20);
+
+/// Drivers that have the counters and do not move them: a cp210x hears of errors only while INPCK is set, and a pl2303
+/// marks them alone (drivers/usb/serial).
+const COUNT_NOTHING: [&str; 2] = ["cp210x", "pl2303"];

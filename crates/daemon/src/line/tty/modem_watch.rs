@@ -1,0 +1,257 @@
+//! Tells when CTS, DSR, RI or DCD change: a thread that is blocked in TIOCMIWAIT.
+//!
+//! TIOCMIWAIT alone is not enough. It tells what changes after it was called, so a change between two calls is lost. On an
+//! 8250 a rising RI wakes nobody. A cp210x tells the kernel of changes only while INPCK is set; an FTDI only while it
+//! is read (and an emulated one only with data). So the wait is interrupted now and then for a look of its own: rarely
+//! while changes are told, often after a look has found one that the driver slept through. Where there is no TIOCMIWAIT at
+//! all, the thread only looks. Either way all calls are made in the thread, since TIOCMGET is a USB transfer on some.
+//!
+//! The thread lives while somebody wants to know. A signal ends it, as it interrupts it; one that arrives just before the
+//! call does nothing, so it is sent again until the thread has gone.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use sermux_port_config::signal::ModemState;
+use tokio::time::Sleep;
+
+use crate::line::sys;
+
+/// What the thread asks of a device.
+pub(super) trait Inputs: Send + 'static {
+    /// The lines as they are.
+    fn look(&self) -> nix::Result<Look>;
+
+    /// Returns when a line has changed, with EINTR when a signal came, and with ENOTTY, EINVAL or the like where there is
+    /// no such thing.
+    fn wait_blocking(&self) -> nix::Result<()>;
+}
+
+/// The lines as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) inputs: ModemState,
+    /// Edges of RI so far, where the driver counts them.
+    pub(super) rings: u32,
+}
+
+/// A device that is being watched. Dropping it ends the thread and waits for that, which takes as long as one call to the
+/// driver.
+#[derive(Debug)]
+pub(super) struct ModemWatch {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// When to interrupt the wait for a look.
+    next_look: Pin<Box<Sleep>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    gone: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What changed and was not taken yet.
+    change: Option<InputChange>,
+    waker: Option<Waker>,
+    /// How often the wait is interrupted; `None`: the thread looks by itself.
+    look_each: Option<Duration>,
+    asked_to_end: bool,
+    has_ended: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { change: None, waker: None, look_each: Some(TRUSTED), asked_to_end: false, has_ended: false }
+    }
+}
+
+/// The inputs changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InputChange {
+    /// As they are now.
+    pub(super) inputs: ModemState,
+    /// RI has fallen meanwhile.
+    pub(super) ri_fell: bool,
+}
+
+impl ModemWatch {
+    /// Begins to watch; `known` is what need not be told. Within a tokio runtime with time enabled.
+    pub(super) fn start(inputs: impl Inputs, known: Look) -> io::Result<Self> {
+        static INTERRUPTIBLE: Once = Once::new();
+        INTERRUPTIBLE.call_once(sys::make_threads_interruptible);
+        let shared = Arc::new(Shared::default());
+        let in_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("modem-lines".to_owned()).stack_size(STACK).spawn(move || {
+            in_thread.watch(&inputs, known);
+            // It has a share in the descriptor, which must be closed when the thread is said to be gone.
+            drop(inputs);
+            in_thread.lock().has_ended = true;
+            in_thread.gone.notify_all();
+        })?;
+        Ok(Self { shared, thread: Some(thread), next_look: Box::pin(tokio::time::sleep(TRUSTED)) })
+    }
+
+    /// The next change. Changes that come faster than they are taken are told as one.
+    pub(super) fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<InputChange> {
+        let look_each = {
+            let mut state = self.shared.lock();
+            if let Some(change) = state.change.take() {
+                return Poll::Ready(change);
+            }
+            state.waker = Some(cx.waker().clone());
+            state.look_each
+        };
+        if let Some(look_each) = look_each {
+            while self.next_look.as_mut().poll(cx).is_ready() {
+                self.interrupt();
+                self.next_look.as_mut().reset(tokio::time::Instant::now() + look_each);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Ends the thread without waiting for it here.
+    pub(super) fn end(self) {
+        if self.ask_to_end() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(self));
+        }
+    }
+
+    /// Whether it has ended already.
+    fn ask_to_end(&self) -> bool {
+        let has_ended = {
+            let mut state = self.shared.lock();
+            state.asked_to_end = true;
+            state.has_ended
+        };
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+        self.interrupt();
+        has_ended
+    }
+
+    fn interrupt(&self) {
+        if let Some(thread) = &self.thread {
+            sys::interrupt(thread);
+        }
+    }
+}
+
+impl Drop for ModemWatch {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + GIVE_UP;
+        let mut has_ended = self.ask_to_end();
+        while !has_ended && Instant::now() < deadline {
+            self.interrupt();
+            let state = self.shared.lock();
+            let waited = self.shared.gone.wait_timeout_while(state, RESEND, |state| !state.has_ended);
+            has_ended = waited.unwrap_or_else(PoisonError::into_inner).0.has_ended;
+        }
+        match self.thread.take() {
+            Some(thread) if has_ended => drop(thread.join()),
+            _ => tracing::warn!("the thread that watches modem lines is stuck in the device's driver"),
+        }
+    }
+}
+
+/// Why the thread looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It has just begun, or looks each time anew.
+    Itself,
+    /// The driver told it to.
+    Told,
+    /// Time for a look.
+    Interrupted,
+}
+
+impl Shared {
+    fn watch(&self, inputs: &impl Inputs, known: Look) {
+        let mut before = known;
+        let mut cause = Cause::Itself;
+        loop {
+            let Ok(now) = inputs.look() else {
+                // The device is gone, and reading tells it.
+                return;
+            };
+            let changed = self.tell(before, now, cause);
+            before = now;
+            if self.lock().asked_to_end {
+                return;
+            }
+            // A driver that says so and nothing has changed could say so for ever.
+            let wait = if cause == Cause::Told && !changed { Err(Errno::EAGAIN) } else { inputs.wait_blocking() };
+            cause = match wait {
+                Ok(()) => Cause::Told,
+                Err(Errno::EINTR) => Cause::Interrupted,
+                Err(errno) => {
+                    if errno != Errno::EAGAIN {
+                        self.lock().look_each = None;
+                    }
+                    thread::park_timeout(DISTRUSTED);
+                    Cause::Itself
+                }
+            };
+        }
+    }
+
+    /// Puts down what changed, if something did.
+    fn tell(&self, before: Look, now: Look, cause: Cause) -> bool {
+        let ri_fell = !now.inputs.ri && (before.inputs.ri || before.rings != now.rings);
+        let changed = ri_fell || now.inputs != before.inputs;
+        if !changed {
+            return false;
+        }
+        let mut state = self.lock();
+        // RI does not count: on an 8250 its rise is not told.
+        let besides_ri = ModemState { ri: before.inputs.ri, ..now.inputs } != before.inputs;
+        if let Some(look_each) = &mut state.look_each {
+            match cause {
+                Cause::Told => *look_each = TRUSTED,
+                Cause::Interrupted if besides_ri => *look_each = DISTRUSTED,
+                Cause::Interrupted | Cause::Itself => {}
+            }
+        }
+        let fell_before = state.change.is_some_and(|change| change.ri_fell);
+        state.change = Some(InputChange { inputs: now.inputs, ri_fell: ri_fell || fell_before });
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Between looks while the driver tells changes.
+const TRUSTED: Duration = Duration::from_millis(100);
+
+/// Between looks where it does not.
+const DISTRUSTED: Duration = Duration::from_millis(10);
+
+/// The thread calls a handful of functions.
+const STACK: usize = 128 * 1024;
+
+/// Between two signals to a thread that is to end.
+const RESEND: Duration = Duration::from_millis(1);
+
+/// A thread that has not ended by then is left alone.
+const GIVE_UP: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;
