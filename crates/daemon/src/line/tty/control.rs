@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use sermux_port_config::config::{Line, Modem};
-use sermux_port_config::line::{DataBits, FlowControl, LineSettings, Parity};
+use sermux_port_config::line::{DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Purge, Step};
 
 use super::driver::Driver;
@@ -126,7 +126,14 @@ impl TtyControl {
         let asked = lock(&self.asked).settings;
         let actual = termios::read_back(actual, &asked);
         if self.is_pty() {
-            return LineSettings { data_bits: asked.data_bits, parity: asked.parity, ..actual };
+            // Next to the eight data bits that every pty has, 1.5 stop bits look like 2.
+            let stop_bits = match asked.stop_bits {
+                StopBits::OnePointFive if asked.data_bits == DataBits::Five && actual.stop_bits == StopBits::Two => {
+                    asked.stop_bits
+                }
+                _ => actual.stop_bits,
+            };
+            return LineSettings { data_bits: asked.data_bits, parity: asked.parity, stop_bits, ..actual };
         }
         actual
     }

@@ -60,7 +60,9 @@ async fn clocal_and_hupcl_stay_when_settings_change() {
 async fn what_a_pty_does_not_carry_is_answered_as_commanded() {
     let master = Master::new();
     let line = master.open();
-    assert_eq!(carry_out(&*line, Operation::Configure(settings("9600 7M1"))).settings, settings("9600 7M1"));
+    for asked in ["9600 7M1", "9600 5N1.5", "9600 5N2", "9600 5N1"] {
+        assert_eq!(carry_out(&*line, Operation::Configure(settings(asked))).settings, settings(asked));
+    }
 
     assert_eq!(carry_out(&*line, Operation::Look).outputs, ModemControl { dtr: true, rts: true });
     let outputs = carry_out(&*line, Operation::Outputs { dtr: Some(false), rts: None }).outputs;
