@@ -18,5 +18,5 @@ mod status;
 mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
-pub use link::{Accepted, Command, Link, Reply};
+pub use link::{Accepted, Command, Link, Reconfigure, Reply};
 pub use status::Status;

@@ -334,6 +334,22 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     problem.help(format!("the keys here are {}", names.join(", ")))
 }
 
+/// Every key with the mapping it belongs in.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (Section, &'static str)> {
+    KEYS.iter().map(|key| (key.section, key.name))
+}
+
+/// Whether the key of that section may stand there.
+pub(super) fn allows(role: Role, section: Section, name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == section && key.name == name && role.allows(key))
+}
+
+/// Whether this version does what the key of that section says.
+pub(super) fn is_built(section: Section, name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == section && key.name == name && matches!(key.status, Built))
+}
+
 /// Whether there is such a key anywhere.
 pub(super) fn is_known(name: &str) -> bool {
     KEYS.iter().any(|key| key.name == name)

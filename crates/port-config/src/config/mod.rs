@@ -17,6 +17,7 @@ pub mod profile;
 pub mod reset;
 mod resolve;
 mod rs485;
+pub mod schema;
 mod source;
 mod syntax;
 mod telnet;

@@ -1,4 +1,23 @@
-//! Telnet (RFC 854) on the server's side.
+//! Telnet (RFC 854) on the server's side, with RFC 2217 if that is offered.
+//!
+//! Data never waits for negotiation, and eight bits pass in both directions whether or not BINARY is agreed: 0xFF is
+//! doubled, and of all else only CR has a meaning.
+//!
+//! | from the client | becomes |
+//! |---|---|
+//! | `FF FF` | 0xFF |
+//! | CR NUL, where the client's BINARY (RFC 856) is not agreed | CR |
+//! | CR LF | CR LF; CR with [`Offer::enter_is_cr`], also in BINARY, where PuTTY's Enter is CR LF all the same |
+//! | BRK | [`Request::BreakPulse`]; so is DM with [`Offer::break_on_sync`] |
+//! | AYT, DO TIMING-MARK | [`Request::AreYouThere`], [`Request::TimingMark`] (RFC 860) |
+//! | COM-PORT | [`Request`]s of [RFC 2217](crate::rfc2217) |
+//! | NAWS | nothing: window sizes are taken and ignored (RFC 1073) |
+//! | other options, STATUS, TERMINAL-TYPE and LINEMODE among them | DONT or WONT, by the [Q method](negotiation) |
+//! | other commands, other subnegotiations | nothing; counted if there is no such thing |
+//!
+//! To the client, the line's data goes with each 0xFF [doubled](escape) and nothing else changed: no NUL behind CR, which
+//! programs that are no terminals would take for data. The connection of a telnet client should take urgent data in line
+//! (SO_OOBINLINE), or a Synch loses half of its DM.
 
 pub mod code;
 mod decoder;
@@ -39,7 +58,7 @@ pub struct Counters {
     pub unknown_commands: u64,
 }
 
-/// The state of one telnet client.
+/// The session of one telnet client. The loop around it is in the [crate's documentation](crate#the-server).
 #[derive(Debug)]
 pub struct Telnet {
     offer: Offer,
