@@ -20,6 +20,8 @@ pub struct Console {
     pub login: Option<Login>,
     /// The kernel writes its messages there (`console=` on its command line).
     pub kernel: bool,
+    /// The machine is a Raspberry Pi, which has a tool that ends both.
+    is_raspberry_pi: bool,
 }
 
 /// A login prompt.
@@ -36,11 +38,13 @@ impl Console {
     pub fn of(root: &Root, node: &Path, processes: &[&Process]) -> Console {
         let name = node.strip_prefix("/dev").unwrap_or(node).display().to_string();
         let login = unit(root, &name).or_else(|| process(root, &name, processes));
-        Console { login, kernel: is_kernel_console(root, &name), name }
+        let model = root.text("/sys/firmware/devicetree/base/model").unwrap_or_default();
+        let is_raspberry_pi = model.contains("Raspberry Pi");
+        Console { login, kernel: is_kernel_console(root, &name), is_raspberry_pi, name }
     }
 
     /// Whether a process is part of the login prompt.
-    pub(super) fn is(&self, process: &Process) -> bool {
+    pub fn is(&self, process: &Process) -> bool {
         self.login.is_some() && is_login(process)
     }
 
@@ -59,11 +63,17 @@ impl Console {
     /// That the kernel writes there, and how to stop it.
     pub fn kernel_text(&self) -> Option<String> {
         self.kernel.then(|| {
-            format!(
-                "the kernel writes its messages to it: take `console={0}` off the kernel command line (on a Raspberry \
-                 Pi: sudo raspi-config, interface options, serial port: login shell no, hardware yes)",
-                self.name
-            )
+            if self.is_raspberry_pi {
+                "the kernel writes its messages to it: sudo raspi-config, interface options, serial port: login shell \
+                 no, hardware yes"
+                    .to_owned()
+            } else {
+                format!(
+                    "the kernel writes its messages to it: take `console={}` off the kernel command line (in \
+                     /etc/default/grub, or where the boot loader has it)",
+                    self.name
+                )
+            }
         })
     }
 }
@@ -138,8 +148,7 @@ mod tests {
         assert_eq!(
             warning(&pi.root(), Path::new("/dev/ttyS0")).unwrap(),
             "a login console (serial-getty@ttyS0) runs on it: sudo systemctl disable --now serial-getty@ttyS0; the kernel \
-             writes its messages to it: take `console=ttyS0` off the kernel command line (on a Raspberry Pi: sudo \
-             raspi-config, interface options, serial port: login shell no, hardware yes)"
+             writes its messages to it: sudo raspi-config, interface options, serial port: login shell no, hardware yes"
         );
         assert_eq!(warning(&pi.root(), Path::new("/dev/ttyAMA0")), None);
     }
@@ -166,6 +175,17 @@ mod tests {
             );
             assert_eq!(warning(&pc.root(), Path::new("/dev/ttyS1")), None);
         }
+    }
+
+    #[test]
+    fn the_kernels_messages_are_switched_off_at_the_boot_loader() {
+        let pc = debian_pc();
+        pc.file("/sys/class/tty/console/active", "tty0 ttyS0");
+        assert_eq!(
+            warning(&pc.root(), Path::new("/dev/ttyS0")).unwrap(),
+            "the kernel writes its messages to it: take `console=ttyS0` off the kernel command line (in \
+             /etc/default/grub, or where the boot loader has it)"
+        );
     }
 
     #[test]

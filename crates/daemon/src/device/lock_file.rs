@@ -306,19 +306,16 @@ mod tests {
     fn a_living_process_is_named_and_its_lock_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("LCK..ttyUSB0");
-        let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
-        let pid = child.id();
+        let pid = std::os::unix::process::parent_id();
+        let process = Process::of(&Root::default(), pid);
         for content in [format!("{pid:>10}\n").into_bytes(), format!("{pid}").into_bytes(), pid.to_ne_bytes().to_vec()]
         {
             fs::write(&file, &content).unwrap();
             let Err(Refused::Held(by)) = take(folder.path()) else { panic!("{content:?}") };
-            assert_eq!(by, format!("held by pid {pid} (sleep), by its lock file {}", file.display()));
+            assert_eq!(by, format!("held by {process}, by its lock file {}", file.display()));
             assert_eq!(fs::read(&file).unwrap(), content);
             assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        take(folder.path()).expect("it has ended");
     }
 
     #[test]

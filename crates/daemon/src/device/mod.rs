@@ -2,7 +2,7 @@
 //!
 //! [`tty`] has the serial ports of the machine as sysfs describes them, [`usb`] finds one by what its adapter says of
 //! itself, [`links`] are the names that udev gives it. Who is in the way of opening one: [`holder`], [`console`],
-//! [`lock_file`], [`access`]. [`hotplug`] tells when one appears.
+//! [`lock_file`], [`access`]. [`inventory`] is all of it together. [`hotplug`] tells when one appears.
 //!
 //! All of it is read below a [`Root`], which is `/` but in tests.
 
@@ -11,6 +11,7 @@ pub(crate) mod claim;
 pub mod console;
 pub mod holder;
 pub mod hotplug;
+pub mod inventory;
 pub mod links;
 pub mod lock_file;
 pub mod tty;
@@ -67,4 +68,4 @@ fn printable(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tree;
+pub(crate) mod tree;

@@ -201,6 +201,7 @@ pub(crate) fn raspberry_pi_4() -> Tree {
     let pi = Tree::new();
     pi.uart("ttyAMA0", "/sys/devices/platform/soc/fe201000.serial", "amba", "uart-pl011", 32);
     pi.uart("ttyS0", "/sys/devices/platform/soc/fe215040.serial", "platform", "bcm2835-aux-uart", 3);
+    pi.file("/sys/firmware/devicetree/base/model", "Raspberry Pi 4 Model B Rev 1.4\0");
     pi.link("/dev/serial0", "/dev/ttyS0");
     pi.link("/dev/serial1", "/dev/ttyAMA0");
     pi.file("/sys/class/tty/console/active", "ttyS0 tty1");

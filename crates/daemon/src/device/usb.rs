@@ -66,6 +66,11 @@ impl UsbPort {
         })
     }
 
+    /// The serial number as a terminal may have it.
+    pub fn serial_text(&self) -> Option<String> {
+        self.serial.as_deref().map(printable)
+    }
+
     /// As a configuration names it, with the serial number if it has one.
     fn name(&self) -> String {
         let ids = format!("{:04x}:{:04x}", self.vendor, self.product);
