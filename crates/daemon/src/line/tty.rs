@@ -33,9 +33,12 @@ use self::control::{TtyControl, TtyInputs};
 use self::driver::Driver;
 use self::errors::ErrorWatch;
 use self::modem_watch::{Look as InputsSeen, ModemWatch};
-use super::open_error::kind_of;
+use super::open_error::{kind_of, node_of};
 use super::sys::{self, Lock};
 use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Report, Watch};
+use crate::device::claim::Claim;
+use crate::device::lock_file::LockFile;
+use crate::device::{console, Root};
 
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
@@ -55,6 +58,8 @@ pub struct TtyLine {
     /// While modem state is watched.
     modem_watch: Option<ModemWatch>,
     errors: ErrorWatch,
+    /// Last, so that the device is closed when it goes.
+    claim: Option<Claim>,
 }
 
 /// Opens a tty, claims it and applies a port's settings.
@@ -66,16 +71,22 @@ pub struct TtyLine {
 /// serialport. The first descriptor stays open meanwhile: the device is never without one, so no HUPCL pulse on DTR,
 /// and a pty's far end sees one opening.
 pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenError> {
+    let node = node_of(path)?;
+    let lock_file = LockFile::of_port(port, &node)?;
     let looked_at = Look::at(path, port)?;
     let before = sys::termios2(&looked_at.fd).map_err(|errno| match errno {
         Errno::ENOTTY => OpenError::NotATty { path: path.to_owned(), what: "another kind of device" },
         errno => OpenError::other(path, "it does not tell its settings (is there hardware behind it?)", errno),
     })?;
     let fd = Arc::new(looked_at.claim(path, port)?);
-    let (line, report) = TtyLine::set_up(fd, &before, port).map_err(|(doing, errno)| match errno {
+    let (mut line, mut report) = TtyLine::set_up(fd, &before, port).map_err(|(doing, errno)| match errno {
         Errno::ENODEV | Errno::ENXIO => OpenError::Absent { path: path.to_owned() },
         errno => OpenError::other(path, doing, errno),
     })?;
+    line.claim = Some(Claim::new(&node, &port.device, lock_file));
+    if !line.is_pty {
+        report.differences.extend(console::warning(&Root::default(), &node));
+    }
     Ok(Opened { line: Box::new(line), report })
 }
 
@@ -270,6 +281,7 @@ impl TtyLine {
             .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
         let line = TtyLine {
             errors: ErrorWatch::new(fd.get_ref(), driver),
+            claim: None,
             fd,
             room: None,
             whole_writes: 0,
@@ -323,13 +335,12 @@ impl Look {
 
         // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has
         // gone.
-        let busy = || OpenError::Busy { path: path.to_owned() };
         if Driver::of(&node) != Driver::Pty && sys::is_exclusive(&fd) == Ok(true) {
-            return Err(busy());
+            return Err(OpenError::busy(path));
         }
         // Tried and given back: serialport takes it for itself.
         match sys::lock(&fd, lock_of(port)) {
-            Err(Errno::EWOULDBLOCK) => return Err(busy()),
+            Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
             Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
             Ok(()) => {
                 let _ = sys::lock(&fd, Lock::None);
@@ -343,7 +354,7 @@ impl Look {
         let fd = match open_through_serialport(path, port) {
             Ok(fd) => fd,
             Err(error) if error.kind() == tokio_serial::ErrorKind::NoDevice => {
-                return Err(OpenError::Busy { path: path.to_owned() });
+                return Err(OpenError::busy(path));
             }
             // It gives up when the driver does not take each flag ("Settings did not apply correctly"). That is a
             // difference to report and no reason to have no line. What is really wrong shows up again when the
@@ -363,7 +374,7 @@ impl Look {
 
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
         match sys::lock(&self.fd, lock_of(port)) {
-            Err(Errno::EWOULDBLOCK) => return Err(OpenError::Busy { path: path.to_owned() }),
+            Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
             Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
             Ok(()) => {}
         }

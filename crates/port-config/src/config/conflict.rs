@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::address::Reach;
 use super::layer::NamedPort;
 use super::source::{Place, Problem};
-use super::{Address, Device, Port};
+use super::{Address, Device, Port, Usb};
 
 /// A port as it is written, and as it was resolved if it could be.
 pub(super) type Resolved<'a> = (&'a NamedPort, Option<Port>);
@@ -18,6 +18,7 @@ pub(super) type Resolved<'a> = (&'a NamedPort, Option<Port>);
 pub(super) fn check(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
     names(ports, problems);
     devices(ports, problems);
+    adapters(ports, problems);
     addresses(ports, problems);
 }
 
@@ -55,9 +56,10 @@ fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
         let metadata = fs::metadata(path).ok();
         if let Some(kind) = metadata.as_ref().and_then(not_a_device) {
             let message = format!("{} is {kind}, not a serial device", path.display());
-            problems.push(Problem::new(device.place, &device.path, message).help(
-                "`ls -l /dev/serial/by-id` lists the USB adapters; built-in ones are /dev/ttyS0, /dev/ttyAMA0 …",
-            ));
+            problems.push(
+                Problem::new(device.place, &device.path, message)
+                    .help("`sermux devices` lists the serial ports of this machine"),
+            );
             continue;
         }
         if !port.as_ref().is_some_and(|port| port.enable) {
@@ -82,6 +84,43 @@ fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
                     .help("one port can have any number of listeners: move those of this port there"),
             );
         }
+    }
+}
+
+/// Where an adapter is written.
+struct Adapter<'a> {
+    usb: &'a Usb,
+    port: &'a str,
+    place: Place,
+}
+
+/// One adapter that two ports mean. A port without `usb-serial` takes any of its kind, also that of the other.
+fn adapters(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+    let mut by_ids: HashMap<(u16, u16), Vec<Adapter<'_>>> = HashMap::new();
+    for (named, port) in ports {
+        let Some(Port { enable: true, device: Device::Usb(usb), .. }) = port else { continue };
+        let layer = &named.layer;
+        let written = layer.usb.as_ref().map(|set| (set.place, &set.path));
+        let Some((place, path)) = written.or(layer.device.as_ref().map(|set| (set.place, &set.path))) else { continue };
+        let taken = by_ids.entry((usb.vendor, usb.product)).or_default();
+        let any = |usb: &Usb| usb.serial.is_none();
+        let same = |other: &&Adapter<'_>| any(other.usb) || any(usb) || other.usb.serial == usb.serial;
+        if let Some(other) = taken.iter().find(same) {
+            let port = other.port;
+            let (message, help) = if !any(other.usb) && !any(usb) {
+                (
+                    format!("the port `{port}` has this adapter already"),
+                    "one port can have any number of listeners: move those of this port there",
+                )
+            } else {
+                (
+                    format!("this means the adapter of the port `{port}` as well"),
+                    "write `usb-serial` on both; for adapters without serial numbers `device: /dev/serial/by-path/…`",
+                )
+            };
+            problems.push(Problem::new(place, path, message).note("it is at", other.place).help(help));
+        }
+        taken.push(Adapter { usb, port: &named.name, place });
     }
 }
 

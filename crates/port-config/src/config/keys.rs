@@ -5,7 +5,7 @@
 use super::parse::join;
 use super::source::Problem;
 use super::syntax::split_key;
-use super::tree::{Entry, Key, Node, Scalar, Style, Value};
+use super::tree::{Entry, Key, Node, Value};
 use crate::error::WORTH_SHOWING;
 
 /// A mapping of the file.
@@ -92,8 +92,8 @@ const KEYS: &[KnownKey] = &[
     key("level", In::Log, Built),
     key("format", In::Log, Built),
     key("device", In::Port, Built),
-    key("usb", In::Port, NotBuilt(Neutral::Never)),
-    key("usb-serial", In::Port, NotBuilt(Neutral::Never)),
+    key("usb", In::Port, Built),
+    key("usb-serial", In::Port, Built),
     key("enable", In::Port, Built),
     key("profile", In::Port, Built),
     mapping("expect", In::Port, NotBuilt(Neutral::Empty), In::Expect),
@@ -103,7 +103,7 @@ const KEYS: &[KnownKey] = &[
     key("open", In::Port, Built),
     key("linger", In::Port, Built),
     key("exclusive", In::Port, Built),
-    key("lock-file", In::Port, NotBuilt(Neutral::Off)),
+    key("lock-file", In::Port, Built),
     key("write", In::Port, Built),
     key("frame", In::Port, Built),
     key("crc", In::Port, Built),
@@ -277,29 +277,12 @@ fn check_names(section: Section, entries: &[Entry], path: &str, problems: &mut V
 
 fn not_built(key: &KnownKey, neutral: Neutral, entry: &Entry, path: &str) -> Problem {
     let problem = Problem::new(entry.key.place, path, format!("`{}` is not built yet in this version", key.name));
-    if key.name == "usb" && is_number_pair(&entry.value) {
-        return problem.help(
-            "write `device: /dev/serial/by-id/…` for now; and quote such a pair of numbers, \
-                             `usb: \"0403:6001\"`: without quotes it is one number to the base of 60 in YAML 1.1",
-        );
-    }
     match neutral {
         Neutral::Off => problem.help(format!("only `{}: off` is possible for now", key.name)),
         Neutral::Word(word) => problem.help(format!("only `{}: {word}` is possible for now", key.name)),
         Neutral::Zero => problem.help(format!("only `{}: 0` is possible for now", key.name)),
-        Neutral::Never if matches!(key.name, "usb" | "usb-serial") => {
-            problem.help("write `device: /dev/serial/by-id/…` for now: such a name stays with the adapter, too")
-        }
         Neutral::Never | Neutral::Empty => problem.help("remove the key"),
     }
-}
-
-/// `0403:6001` without quotes is a number to the base of 60 in YAML 1.1.
-fn is_number_pair(node: &Node) -> bool {
-    let Value::Scalar(Scalar { text, style: Style::Plain }) = &node.value else {
-        return false;
-    };
-    text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':')
 }
 
 impl Neutral {

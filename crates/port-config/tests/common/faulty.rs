@@ -65,6 +65,11 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
         "19: ports.p.reset.foo: there is no built-in macro `foo`",
         "esp32-bootloader and arduino",
     ),
+    (
+        "lock-file: run/lock",
+        "16: ports.p.lock-file: `run/lock` is neither true, false nor the full path of a folder",
+        "/run/lock",
+    ),
     ("exclusive: 1", "16: ports.p.exclusive: `1` is neither true nor false", "true or false"),
     ("write: all", "12: ports.p.write: `all` is not possible here", "any or none"),
     ("frame: dmsr", "12: ports.p.frame: `dmsr` is not possible here", "did you mean `dsmr`?"),
@@ -94,7 +99,9 @@ pub const WRONG_DEVICES: &[(&str, &str, &str)] = &[
     ("ttyUSB0", "`ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
     ("dev/ttyUSB0", "`dev/ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
     ("COM3", "`COM3` is not a full path", "on Linux"),
-    ("/", "/ is a folder, not a serial device", "ls -l"),
+    ("/", "/ is a folder, not a serial device", "sermux devices"),
+    ("usb:0403", "`0403` is not vendor and product of a USB adapter", "usb:0403:6001"),
+    ("'usb:0403:6001,'", "`` is no serial number", "sermux devices"),
 ];
 
 /// Addresses, the fault, and what is in its help.
@@ -138,5 +145,5 @@ pub const UNKNOWN_KEYS: &[(&str, &str)] = &[
     ("idle: 3s", "`idle` belongs under `keepalive`"),
     ("speed: 9600", "`baud`, under `line`"),
     ("accepter: tcp,4001", "`listen: [{ protocol: raw, address: \"*:4001\" }]`"),
-    ("zzz: 1", "the keys here are device, enable"),
+    ("zzz: 1", "the keys here are device, usb, usb-serial, enable"),
 ];
