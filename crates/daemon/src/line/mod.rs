@@ -50,7 +50,8 @@ pub trait Line: Send + fmt::Debug {
     /// The handle for what is done with the line beside its bytes.
     fn control(&self) -> Arc<dyn Control>;
 
-    /// Says which changes [`Line::poll_change`] is to tell; none at first. Costs nothing while none are.
+    /// Says which changes [`Line::poll_change`] is to tell; none at first. Costs nothing while none are. Within the runtime;
+    /// ask [`Line::poll_change`] afterwards, which registers the waker.
     fn watch(&mut self, watch: Watch);
 
     /// The next change of what is watched. Changes that come faster than they are taken are told as one.

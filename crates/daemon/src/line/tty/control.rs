@@ -51,7 +51,7 @@ struct Asked {
 }
 
 impl TtyControl {
-    /// Sets DTR and RTS, then all settings, and reads back. An error says what was being done.
+    /// Sets DTR and RTS, then all settings; gives what was set as well. An error says what was being done.
     pub(super) fn set_up(
         fd: &Arc<OwnedFd>,
         driver: Driver,
