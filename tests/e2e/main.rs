@@ -10,6 +10,7 @@ mod bytes;
 mod clients;
 mod config;
 mod demo;
+mod devices;
 mod lag;
 mod lifecycle;
 mod listeners;

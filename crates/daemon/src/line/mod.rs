@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use sermux_port_config::config::{Device, Port};
 
+use crate::device::{usb, Root};
+
 pub use control::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub use open_error::OpenError;
 pub use termios::differences;
@@ -108,6 +110,7 @@ impl fmt::Display for NotCarried {
 pub fn open_blocking(port: &Port) -> Result<Opened, OpenError> {
     match &port.device {
         Device::Path(path) => tty::open_blocking(path, port),
+        Device::Usb(usb) => tty::open_blocking(&usb::find(&Root::default(), usb)?, port),
         Device::Sim(sim) => Ok(sim::open(*sim, port)),
     }
 }
@@ -141,6 +144,7 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         open: config::Open::Always,
         linger: Duration::from_secs(5),
         exclusive: true,
+        lock_file: None,
         write: Write::Any,
         frame: Frame::None,
         crc: Crc::Pass,

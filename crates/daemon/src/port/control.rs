@@ -494,11 +494,14 @@ impl ControlQueue {
             // One more character may be in the shift register.
             Some(since) => {
                 let left = since + self.view.settings.char_time();
-                self.wake(left);
+                if now < left {
+                    self.wake(left);
+                }
                 now >= left
             }
             None => {
-                if let Some(at) = self.look_at {
+                // One that has passed is for the driver: it looks now.
+                if let Some(at) = self.look_at.filter(|at| *at > now) {
                     self.wake(at);
                 }
                 false

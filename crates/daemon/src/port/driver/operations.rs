@@ -123,6 +123,8 @@ impl Driver {
             if let Some(watch) = self.hub.poll_watch() {
                 line.watch(watch);
                 self.change_ready = watch != Watch::default();
+                // Asked in the next round, which makes its waker known to the line.
+                progress |= self.change_ready;
             }
         }
         while let Some(id) = self.hub.poll_addressed() {
