@@ -147,7 +147,7 @@ const KEYS: &[KnownKey] = &[
     mapping("keepalive", In::Client, Built, In::Keepalive),
     key("banner", In::Client, Built),
     key("signature", In::Client, Built),
-    key("replay", In::Client, NotBuilt(Neutral::Zero)),
+    key("replay", In::Client, Built),
     key("break-on-sync", In::Client, Built),
     key("write-hold", In::Client, NotBuilt(Neutral::Never)),
     key("enter", In::Client, Built),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Log,
-    LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Usb, Write,
+    LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, Telnet, Usb, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -141,15 +141,21 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         Frame::Dsmr => vec![OnLag::Skip],
         Frame::None => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
     };
+    let replay = match frame {
+        Frame::Dsmr => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
+        Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
+    };
+    let replay = select(replay);
     let limits = (select(access), select(on_lag), 1..=100_000usize, any_keepalive());
-    (limits, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
-        move |((access, on_lag, max_clients, keepalive), host, protocol, banner)| Listener {
+    (limits, replay, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
+        move |((access, on_lag, max_clients, keepalive), replay, host, protocol, banner)| Listener {
             banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
             protocol,
             address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
             access,
             max_clients,
             on_lag,
+            replay,
             keepalive,
         },
     )

@@ -151,6 +151,7 @@ fn admission(key: usize, listener: &Listener) -> Admission {
         access: listener.access,
         max_clients: listener.max_clients,
         on_lag: listener.on_lag,
+        replay: listener.replay,
         notify: greeting::notifies(listener),
     }
 }
