@@ -201,6 +201,12 @@ class Pty:
             got += os.read(self.master, length - len(got))
         return got
 
+    def receive_until(self, end):
+        got = b""
+        while not got.endswith(end):
+            got += self.receive(1)
+        return got
+
     def close(self):
         os.close(self.slave)
         os.close(self.master)

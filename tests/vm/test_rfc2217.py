@@ -213,12 +213,13 @@ def test_mark_and_space_parity_come_and_go(share, vm, ttyS4):
         assert sticky() == (parity in (rfc2217.MARK, rfc2217.SPACE))
 
 
-def test_an_ftdi_adapter_refuses_six_data_bits(share, ttyUSB0):
+def test_an_ftdi_adapter_has_seven_and_eight_data_bits(share, ttyUSB0):
     _, client = share("ttyUSB0", "9600 8N1")
     # The driver says yes to the program and keeps what it had.
     assert client.set(rfc2217.SET_DATASIZE, 6) == 8
     assert client.set(rfc2217.SET_DATASIZE, 7) == 7
     ttyUSB0.wait_settings("9600 7N1")
+    assert client.set(rfc2217.SET_DATASIZE, 5) == 7
     assert client.set_baud(3000000) == 3000000
     ttyUSB0.wait_settings("3000000 7N1")
 

@@ -7,7 +7,7 @@ import pytest
 import rfc2217
 from rfc2217 import Rfc2217
 from rig import exchange
-from seen import until
+from seen import PATIENCE, until
 
 HELD = b"these bytes cannot leave"
 
@@ -57,21 +57,22 @@ def test_bytes_that_keep_coming_do_not_keep_a_break_from_its_answer(stuck, ttyS4
     sermux, client = stuck
     other = sermux.connect("p", kind=Rfc2217)
 
-    def keep_sending():
-        try:
-            while True:
-                other.send(HELD)
-        except OSError:
-            pass  # closed below
+    enough = threading.Event()
 
-    threading.Thread(target=keep_sending, daemon=True).start()
+    def keep_sending():
+        while not enough.wait(0.01):
+            other.send(HELD)
+
+    sender = threading.Thread(target=keep_sending, daemon=True)
+    sender.start()
     for _ in range(2):
         assert client.control(rfc2217.BREAK_ON) in (rfc2217.BREAK_ON, rfc2217.BREAK_OFF)
         assert client.set(rfc2217.PURGE_DATA, rfc2217.PURGE_TX) == rfc2217.PURGE_TX
         assert client.control(rfc2217.BREAK_OFF) == rfc2217.BREAK_OFF
-    ttyS4.inputs("cts")
-    ttyS4.receive(100)
-    other.close()
+    enough.set()
+    sender.join(PATIENCE)
+    assert client.set(rfc2217.PURGE_DATA, rfc2217.PURGE_TX) == rfc2217.PURGE_TX
+    assert client.control(rfc2217.BREAK) == rfc2217.BREAK_OFF
 
 
 def test_it_does_not_hold_up_the_end_of_the_program(stuck):

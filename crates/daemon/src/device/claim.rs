@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sermux_port_config::config::Device;
 
 use super::lock_file::LockFile;
+use super::printable;
 
 /// What an open line holds beside its descriptor: its lock file, and its entry in the list of this process's devices. Both go
 /// when it is dropped.
@@ -42,9 +43,11 @@ impl Drop for Claim {
     }
 }
 
-/// The device, as it is configured, of the port of this process that has a node open.
-pub(super) fn holder(node: &Path) -> Option<String> {
-    claims().iter().find(|(claimed, _)| claimed == node).map(|(_, device)| device.clone())
+/// That a port of this process has a node open, and which: by its device as it is configured.
+pub(super) fn text(node: &Path) -> Option<String> {
+    let claims = claims();
+    let (_, device) = claims.iter().find(|(claimed, _)| claimed == node)?;
+    Some(format!("another port of this sermux has it open, the one with `device: {}`", printable(device)))
 }
 
 #[cfg(test)]

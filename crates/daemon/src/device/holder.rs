@@ -115,8 +115,8 @@ pub(super) fn pids(root: &Root) -> Vec<u32> {
 
 /// Why a device is busy, in words that stay the same for as long as it is for the same reason. `node` is no link.
 pub(crate) fn who(root: &Root, node: &Path) -> String {
-    if let Some(device) = claim::holder(node) {
-        return format!("another port of this sermux has it open, the one with `device: {}`", printable(&device));
+    if let Some(text) = claim::text(node) {
+        return text;
     }
     let holders = Holders::of(root, &[node.to_owned()]);
     // This process has it open to look at it.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
@@ -17,7 +18,7 @@ use nix::unistd::Pid;
 use sermux_port_config::config::Port;
 
 use super::holder::Process;
-use super::Root;
+use super::{claim, Root};
 use crate::line::OpenError;
 
 /// Folders in which programs look; on many systems the second is the first.
@@ -32,7 +33,32 @@ const TRIES: usize = 4;
 /// A lock file of this process, which is removed when it is dropped.
 #[derive(Debug)]
 pub struct LockFile {
-    path: PathBuf,
+    held: Held,
+}
+
+/// A path whose lock this process has or is about to make: its own number in the file does not tell one port from another,
+/// nor from what a process left that had the same number.
+#[derive(Debug)]
+struct Held(PathBuf);
+
+static HELD: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+impl Held {
+    /// `None`: another port of this process has it.
+    fn new(path: PathBuf) -> Option<Held> {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.contains(&path) {
+            return None;
+        }
+        held.push(path.clone());
+        Some(Held(path))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.0);
+    }
 }
 
 /// Why there is no lock.
@@ -59,13 +85,18 @@ impl LockFile {
     fn take(folder: &Path, node: &Path) -> Result<LockFile, Refused> {
         // As it is, so that a link to /run/lock is said as what it is.
         let folder = fs::canonicalize(folder).map_err(|error| failed(folder, &error))?;
-        let path = folder.join(file_name(node));
+        let Some(held) = Held::new(folder.join(file_name(node))) else {
+            return Err(Refused::Held(
+                claim::text(node).unwrap_or_else(|| "another port of this sermux has it".to_owned()),
+            ));
+        };
+        let path = &held.0;
         for _ in 0..TRIES {
             let own = Draft::write(&folder).map_err(|error| failed(&folder, &error))?;
             // Unlike a rename this fails when there is one, and unlike writing it in place it is never seen half.
-            match fs::hard_link(&own.path, &path) {
-                Ok(()) => return Ok(LockFile { path }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_stale(&path)?,
+            match fs::hard_link(&own.path, path) {
+                Ok(()) => return Ok(LockFile { held }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_stale(path)?,
                 Err(error) => return Err(failed(&folder, &error)),
             }
         }
@@ -76,8 +107,9 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         // Not one that somebody has put in its place.
-        if Owner::in_file(&self.path).is_ok_and(|owner| owner == Owner::Pid(std::process::id())) {
-            let _ = fs::remove_file(&self.path);
+        let path = &self.held.0;
+        if Owner::in_file(path).is_ok_and(|owner| owner == Owner::Pid(std::process::id())) {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -189,7 +221,7 @@ impl Owner {
     /// Who it is that holds the device by this file; `None`: nobody does.
     fn holds(self, path: &Path) -> Option<String> {
         match self {
-            // A process that had this number before: for ports of this one flock is the judge.
+            // A process that had this number before: the ports of this one know of each other.
             Owner::Pid(pid) if pid == std::process::id() => None,
             Owner::Pid(pid) if is_alive(pid) => {
                 let process = Process::of(&Root::default(), pid);
@@ -300,6 +332,16 @@ mod tests {
         assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
         drop(lock);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn two_ports_of_one_process_do_not_take_it_from_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = take(folder.path()).unwrap();
+        assert_eq!(take(folder.path()).unwrap_err(), Refused::Held("another port of this sermux has it".to_owned()));
+        assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
+        drop(first);
+        take(folder.path()).expect("it is free again");
     }
 
     #[test]

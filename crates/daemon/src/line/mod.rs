@@ -75,7 +75,7 @@ pub struct Opened {
 pub struct Report {
     /// Read back from the device; what it does not carry stands here as it was asked for.
     pub snapshot: Snapshot,
-    /// Where the device does something else than was asked, see [`differences`].
+    /// Where the device does something else than was asked, see [`differences`], and the consoles that are on it as well.
     pub differences: Vec<String>,
     /// What has no wire here and so makes no difference to the device.
     pub not_carried: Vec<NotCarried>,

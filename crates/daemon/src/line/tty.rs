@@ -134,6 +134,9 @@ impl Line for TtyLine {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if self.control.take_room_made() {
+            self.room = None;
+        }
         loop {
             let mut readiness = match &self.room {
                 Some(room) => Some(ready!(room.poll_write_ready(cx))?),

@@ -36,6 +36,8 @@ pub(super) struct TtyControl {
     counts_at_open: Option<Counts>,
     /// See [`Line::can_wait`](crate::line::Line::can_wait).
     can_wait: AtomicBool,
+    /// See [`TtyControl::take_room_made`].
+    room_made: AtomicBool,
     /// Held while settings are changed, which may take long.
     asked: Mutex<Asked>,
     /// What was read back last. Never held over a call that may block.
@@ -76,6 +78,7 @@ impl TtyControl {
             modem: *modem,
             counts_at_open: if is_pty { None } else { sys::counts(fd).ok() },
             can_wait: AtomicBool::new(is_pty),
+            room_made: AtomicBool::new(false),
             asked: Mutex::new(Asked { settings: line.settings, marks: false }),
             known: Mutex::new(Snapshot { outputs: kept, ..Snapshot::default() }),
         };
@@ -94,6 +97,12 @@ impl TtyControl {
     /// See [`Line::can_wait`](crate::line::Line::can_wait).
     pub(super) fn can_wait(&self) -> bool {
         self.can_wait.load(Ordering::Relaxed)
+    }
+
+    /// Whether output was thrown away since the last time. A pty makes room by that without telling (pty_flush_buffer in
+    /// drivers/tty/pty.c wakes no writer).
+    pub(super) fn take_room_made(&self) -> bool {
+        self.room_made.load(Ordering::Relaxed) && self.room_made.swap(false, Ordering::Relaxed)
     }
 
     /// Reads what the line has.
@@ -220,6 +229,9 @@ impl TtyControl {
     /// what cannot block.
     fn purge(&self, fd: &OwnedFd, queues: Purge) -> nix::Result<Snapshot> {
         sys::purge(fd, queues)?;
+        if queues != Purge::Rx {
+            self.room_made.store(true, Ordering::Relaxed);
+        }
         let line_state = transmitter(fd, Depth::Queue)?;
         let mut known = lock(&self.known);
         known.line_state = line_state;

@@ -85,6 +85,17 @@ async fn write(line: &mut dyn Line, buf: &[u8]) -> io::Result<usize> {
     poll_fn(|cx| line.poll_write(cx, buf)).await
 }
 
+/// Once, without waiting.
+async fn write_now(line: &mut dyn Line, buf: &[u8]) -> Option<usize> {
+    poll_fn(|cx| {
+        Poll::Ready(match line.poll_write(cx, buf) {
+            Poll::Ready(result) => Some(result.unwrap()),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
 /// Once, without waiting and without the reactor having run in between.
 async fn read_now(line: &mut dyn Line, buf: &mut [u8]) -> Option<io::Result<usize>> {
     poll_fn(|cx| {

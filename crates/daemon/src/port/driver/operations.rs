@@ -103,6 +103,10 @@ impl Driver {
             self.purge_done(purge, result, now);
             progress = true;
         }
+        if progress {
+            // Nobody tells that a purge has made room.
+            self.line_blocked = false;
+        }
         self.look_for_stuck(now);
         progress |= self.take_change(now);
         progress |= self.hub.drive_control(now);

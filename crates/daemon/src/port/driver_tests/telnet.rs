@@ -169,6 +169,26 @@ async fn a_break_ends_when_its_client_goes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_short_breaks_are_two() {
+    const IAC_BRK: &[u8] = &[255, 243];
+    let (rig, wire) = start("").await;
+    let mut client = join(&rig).await;
+    wire.operations();
+    client.write_all(&[IAC_BRK, IAC_BRK, b"x"].concat()).await.unwrap();
+    let began = Instant::now();
+    let mut got = Vec::new();
+    until(|| {
+        got.extend(wire.tx());
+        got == b"x"
+    })
+    .await;
+    let breaks = [true, false, true, false].map(Operation::Break);
+    assert_eq!(wire.operations(), breaks);
+    let took = began.elapsed().as_millis();
+    assert!((500..600).contains(&took), "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_inputs_drop_when_the_device_goes_and_rise_when_it_is_back() {
     let (rig, wire) = start("").await;
     let mut client = join(&rig).await;

@@ -150,6 +150,19 @@ async fn what_nobody_has_read_can_be_thrown_away() {
 }
 
 #[tokio::test]
+async fn there_is_room_again_when_output_was_thrown_away() {
+    use sermux_port_config::signal::Purge;
+    let master = Master::new();
+    let mut line = master.open();
+    let block = [b'x'; 4096];
+    while write_now(&mut *line, &block).await.is_some() {}
+    carry_out(&*line, Operation::Purge(Purge::Rx));
+    assert!(write_now(&mut *line, b"x").await.is_none(), "that was the other direction");
+    carry_out(&*line, Operation::Purge(Purge::Tx));
+    assert_eq!(write_now(&mut *line, b"fresh").await, Some(5));
+}
+
+#[tokio::test]
 async fn a_transmitter_that_holds_nothing_is_empty() {
     let master = Master::new();
     let state = carry_out(&*master.open(), Operation::Look).line_state;
