@@ -4,6 +4,7 @@
 //! empty one, the end is the diff to it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +93,7 @@ impl Supervisor {
     /// # Errors
     ///
     /// Signals cannot be caught.
-    pub async fn serve(mut self, config: Config, started: impl FnOnce()) -> std::io::Result<Ended> {
+    pub async fn serve(mut self, config: Config, started: impl FnOnce()) -> io::Result<Ended> {
         let mut signals = Signals::new()?;
         let (_, bound) = self.apply(config).await;
         if bound.wanted > 0 && bound.got == 0 {
@@ -194,9 +195,9 @@ impl Supervisor {
             let mut listeners = Vec::new();
             for (index, listener) in port.listen.iter().enumerate() {
                 let offer = Offer::new(name, port, index, listener);
-                let socket = offer.bind(&self.handed_over).await.ok();
+                let socket = offer.bind(&self.handed_over).await;
                 bound.wanted += 1;
-                bound.got += usize::from(socket.is_some());
+                bound.got += usize::from(socket.is_ok());
                 listeners.push((offer, socket));
             }
             starting.push((name, Arc::new(port.clone()), listeners));
@@ -211,7 +212,7 @@ impl Supervisor {
         bound
     }
 
-    fn start_port(&self, name: &str, port: Arc<Port>, listeners: Vec<(Offer, Option<TcpListener>)>) -> Running {
+    fn start_port(&self, name: &str, port: Arc<Port>, listeners: Vec<(Offer, io::Result<TcpListener>)>) -> Running {
         let status = Arc::new(Status::new(Arc::clone(&self.changed)));
         let opener = opener(Arc::clone(&port), Arc::clone(&self.opens));
         let (driver, link) = Driver::new(name, port, opener, Arc::clone(&status));

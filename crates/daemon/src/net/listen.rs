@@ -185,11 +185,17 @@ impl Offer {
 }
 
 /// Accepts connections for the port until the port has ended; binds first if that did not work before.
-pub async fn serve(offer: Offer, bound: Option<TcpListener>, link: Link) {
+pub async fn serve(offer: Offer, bound: io::Result<TcpListener>, link: Link) {
     let listener = match bound {
-        Some(listener) => listener,
-        None => bind_later(&offer).await,
+        Ok(listener) => listener,
+        Err(error) => {
+            tell(&offer, Err(format!("{}: {}", offer.address, explain(&error))), &link).await;
+            bind_later(&offer).await
+        }
     };
+    if let Ok(address) = listener.local_addr() {
+        tell(&offer, Ok(address), &link).await;
+    }
     let mut failing = false;
     loop {
         match listener.accept().await {
@@ -211,6 +217,11 @@ pub async fn serve(offer: Offer, bound: Option<TcpListener>, link: Link) {
             }
         }
     }
+}
+
+/// Tells the port how its listener came out. A port that has ended need not know.
+async fn tell(offer: &Offer, bound: Result<SocketAddr, String>, link: &Link) {
+    link.send(Command::Listening { listener: offer.admission.listener, bound }).await;
 }
 
 async fn bind_later(offer: &Offer) -> TcpListener {

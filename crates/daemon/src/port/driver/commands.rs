@@ -16,6 +16,16 @@ impl Driver {
             match command {
                 Some(Command::Connect(accepted)) => self.connect(*accepted, now),
                 Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
+                Some(Command::Listening { listener, bound }) => self.account.listening(listener, bound),
+                Some(Command::Report(reply)) => {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(self.report());
+                }
+                Some(Command::Kick { whom, reply }) => {
+                    let _ = reply.send(self.kick(whom, now));
+                }
+                Some(Command::Pause(reply)) => self.pause(reply, now),
+                Some(Command::Resume(reply)) => self.resume(reply, now),
                 Some(Command::End { deadline }) => self.end(deadline),
                 // Nobody is left who could ask for anything.
                 None => {
@@ -44,7 +54,16 @@ impl Driver {
                     self.sockets.resize_with(id + 1, || None);
                 }
                 let waker = self.ready.waker(id);
-                self.sockets[id] = Some(Socket { conn, peer, waker, listed: true, blocked: false, fresh: true });
+                self.sockets[id] = Some(Socket {
+                    conn,
+                    peer,
+                    number: self.account.next_client(),
+                    since: now,
+                    waker,
+                    listed: true,
+                    blocked: false,
+                    fresh: true,
+                });
                 self.readable.push_back(id);
             }
             Err(full) => {

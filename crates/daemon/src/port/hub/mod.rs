@@ -16,6 +16,7 @@
 
 mod from_line;
 mod requests;
+mod standing;
 mod to_clients;
 mod to_line;
 
@@ -136,7 +137,11 @@ impl Hub {
     /// What happened so far.
     #[must_use]
     pub fn counters(&self) -> PortCounters {
-        self.counters
+        let mut counters = self.counters;
+        for (_, client) in &self.clients {
+            counters.add(&client.counters);
+        }
+        counters
     }
 
     /// What the framer of a port with `frame: dsmr` has counted.
@@ -211,6 +216,7 @@ impl Hub {
         if matches!(client.input, Input::Leaving { .. }) {
             self.leaving -= 1;
         }
+        self.counters.add(&client.counters);
         Some(client.counters)
     }
 
