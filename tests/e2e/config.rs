@@ -347,6 +347,69 @@ fn profiles_are_listed_and_shown_and_one_that_is_shown_can_be_pasted_as_a_port()
     assert!(unknown.stderr.contains("did you mean `dsmr-p1`?"), "{}", unknown.stderr);
 }
 
+/// What `sermux diff` prints of one file after another, line by line.
+fn diff(old: &str, new: &str) -> Vec<String> {
+    let ((_old_folder, old), (_new_folder, new)) = (file(old), file(new));
+    let ended = run(&["diff".as_ref(), new.as_os_str(), "--config".as_ref(), old.as_os_str()]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    ended.stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn diff_says_what_a_reload_would_do_to_each_port_and_does_nothing() {
+    let old = "\
+ports:
+  gone: { device: /dev/gone, listen: [{ protocol: raw, address: \"*:4000\" }] }
+  same: { device: sim:echo, listen: [{ protocol: raw, address: 4001 }] }
+  faster: { device: /dev/faster, listen: [{ protocol: raw, address: 4002 }, { protocol: telnet, address: 4003 }] }
+  moved: { device: /dev/here, listen: [{ protocol: raw, address: 4004 }] }
+  off: { device: sim:echo, enable: no }
+";
+    let new = "\
+log: { level: debug }
+control: { mode: \"0600\" }
+ports:
+  same: { device: sim:echo, listen: [{ protocol: raw, address: 4001 }] }
+  faster:
+    device: /dev/faster
+    line: 115200 7E1
+    listen: [{ protocol: telnet, address: 4003, banner: 'hi\\r\\n', keepalive: off }, { protocol: raw, address: 4002 }]
+  moved: { device: /dev/there, listen: [{ protocol: telnet, rfc2217: yes, address: 4004 }] }
+  off: { device: sim:echo, enable: yes, listen: [{ protocol: raw, address: 4005 }] }
+";
+    assert_eq!(
+        diff(old, new),
+        [
+            "- gone: /dev/gone, raw *:4000: ended, its clients are disconnected",
+            "~ faster: changed in place; device and clients stay",
+            "    line.baud: 9600 → 115200",
+            "    line.data-bits: 8 → 7",
+            "    line.parity: none → even",
+            "    listener telnet 127.0.0.1:4003: keepalive: { idle: 30s, interval: 10s, count: 3, user-timeout: 1min } → off",
+            "    listener telnet 127.0.0.1:4003: banner: \"\" → hi\\r\\n",
+            "~ moved: the device is opened again; clients stay where their listener does",
+            "    device: /dev/here → /dev/there",
+            "    listener raw 127.0.0.1:4004: closed, its clients are disconnected",
+            "    listener telnet with rfc2217 127.0.0.1:4004: opened",
+            "+ off: sim:echo, raw 127.0.0.1:4005: started",
+            "~ control.mode: 0660 → 0600",
+            "~ log.level: info → debug (at the next start)",
+            "1 removed, 2 changed, 1 added, 1 untouched",
+        ]
+    );
+    assert_eq!(diff(old, old), ["0 removed, 0 changed, 0 added, 4 untouched"]);
+}
+
+#[test]
+fn diff_of_a_file_with_faults_lists_them() {
+    let ((_good_folder, good), (_bad_folder, bad)) = (file("ports: {}\n"), file("prots: {}\n"));
+    for (new, in_force) in [(&bad, &good), (&good, &bad)] {
+        let ended = run(&["diff".as_ref(), new.as_os_str(), "--config".as_ref(), in_force.as_os_str()]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(78), ""));
+        assert!(ended.stderr.contains("did you mean `ports`?"), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn a_file_without_ports_serves_nothing_and_ends_when_told() {
     let mut daemon = Daemon::start("ports: {}\n");

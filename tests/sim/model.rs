@@ -212,6 +212,7 @@ impl World {
                 match reason {
                     CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
+                    CloseReason::ListenerGone => panic!("no listener went"),
                 }
                 check(&self.hub, id, &reader, reason);
                 self.hub.disconnect(id, self.now).expect("the hub knows the client");

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use common::{any_config, named};
 use proptest::prelude::*;
-use sermux_port_config::config::diff::{Diff, PortChange};
+use sermux_port_config::config::diff::{Diff, ListenerDiff, PortChange, PortDiff, Setting};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Config, Port};
+use sermux_port_config::config::{Config, Line, Modem, Port};
 
 fn port(more: &str) -> Port {
     let text = format!("ports: {{ p: {{ device: /nonexistent, {more} }} }}");
@@ -22,40 +22,60 @@ const LISTEN: &str = "listen: [{ protocol: raw, address: 4001 }, { protocol: raw
 fn a_change_is_as_small_as_it_can_be() {
     use PortChange::{Live, Relisten, Reopen};
     let before = port(LISTEN);
-    for (change, class) in [
-        ("line: 115200", Live),
-        ("line: { clocal: no }", Live),
-        ("modem: { dtr: off }", Live),
-        ("write: none", Live),
-        ("frame: dsmr", Live),
-        ("gather: 5ms", Live),
-        ("backlog: 64 KiB", Live),
-        ("max-clients: 3", Live),
-        ("keepalive: off", Live),
-        ("on-lag: skip", Live),
-        ("access: read-only", Live),
-        ("banner: hello", Live),
-        ("exclusive: false", Reopen),
+    for (change, class, settings) in [
+        ("line: 115200", Live, &[Setting::Line][..]),
+        ("line: { clocal: no }", Reopen, &[Setting::LineDriver]),
+        ("modem: { dtr: off }", Live, &[Setting::Modem]),
+        ("write: none", Live, &[Setting::Write]),
+        ("frame: dsmr", Live, &[Setting::Frame]),
+        ("frame: dsmr, crc: drop", Live, &[Setting::Frame, Setting::Crc]),
+        ("gather: 5ms", Live, &[Setting::Gather]),
+        ("backlog: 64 KiB", Live, &[Setting::Backlog]),
+        ("max-clients: 3", Live, &[]),
+        ("keepalive: off", Live, &[]),
+        ("on-lag: skip", Live, &[]),
+        ("access: read-only", Live, &[]),
+        ("banner: hello", Live, &[]),
+        ("modem: { on-connect: { dtr: on } }", Live, &[Setting::Modem]),
+        ("reset: { x: [dtr=on] }", Live, &[Setting::Reset]),
+        ("open: on-demand", Live, &[Setting::Open]),
+        ("modem: { hangup-on-close: yes }", Reopen, &[Setting::HangupOnClose]),
+        ("line: { rs485: { enabled: true } }", Reopen, &[Setting::LineDriver]),
+        ("exclusive: false", Reopen, &[Setting::Exclusive]),
     ] {
-        assert_eq!(changed(&before, &port(&format!("{change}, {LISTEN}"))), Some(class), "{change}");
+        let diff = PortDiff::between(&before, &port(&format!("{change}, {LISTEN}"))).unwrap();
+        assert_eq!((diff.class, diff.settings.as_slice()), (class, settings), "{change}");
+        assert!(diff.listeners.added.is_empty() && diff.listeners.removed.is_empty(), "{change}");
     }
     let raw = |first: u16, second: u16| {
         port(&format!("listen: [{{ protocol: raw, address: {first} }}, {{ protocol: raw, address: {second} }}]"))
     };
-    assert_eq!(changed(&before, &raw(4001, 4003)), Some(Relisten));
-    assert_eq!(changed(&before, &port("listen: [{ protocol: raw, address: 4001 }]")), Some(Relisten));
-    assert_eq!(changed(&before, &raw(4002, 4001)), Some(Live), "the order in the file moves no listener");
-    assert_eq!(changed(&before, &before.clone()), None);
+    let class = |new: &Port| PortDiff::between(&before, new).map(|diff| diff.class);
+    assert_eq!(class(&raw(4001, 4003)), Some(Relisten));
+    assert_eq!(class(&port("listen: [{ protocol: raw, address: 4001 }]")), Some(Relisten));
+    assert_eq!(class(&raw(4002, 4001)), Some(Live), "the order in the file moves no listener");
+    assert_eq!(class(&before.clone()), None);
 
     let mut elsewhere = raw(4001, 4003);
     elsewhere.device = "sim:echo".parse().unwrap();
-    assert_eq!(changed(&before, &elsewhere), Some(Reopen), "the largest class includes the others");
+    assert_eq!(class(&elsewhere), Some(Reopen), "the largest class includes the others");
 }
 
-fn changed(old: &Port, new: &Port) -> Option<PortChange> {
-    let diff = Diff::between(&named([("p", old.clone())]), &named([("p", new.clone())]));
-    assert!(diff.removed.is_empty() && diff.added.is_empty());
-    diff.changed.first().map(|(_, change)| *change)
+#[test]
+fn listeners_are_known_by_address_and_protocol_wherever_they_stand() {
+    let old = port(
+        "listen: [{ protocol: raw, address: 1 }, { protocol: telnet, address: 2 }, { protocol: telnet, address: 3 }, \
+         { protocol: raw, address: 0 }, { protocol: raw, address: 0, max-clients: 9 }]",
+    );
+    let new = port(
+        "listen: [{ protocol: raw, address: 0 }, { protocol: telnet, address: 2, enter: cr }, { protocol: raw, address: 1 }, \
+         { protocol: telnet, rfc2217: true, address: 3 }, { protocol: raw, address: 4 }]",
+    );
+    let diff = ListenerDiff::between(&old.listen, &new.listen);
+    assert_eq!(diff.kept, [(3, 0), (0, 2)], "the first of two that are alike is the first");
+    assert_eq!(diff.changed, [(1, 1)], "how lines end is no reason to go");
+    assert_eq!(diff.removed, [2, 4]);
+    assert_eq!(diff.added, [3, 4], "with RFC 2217 something else is spoken");
 }
 
 #[test]
@@ -82,33 +102,67 @@ fn ports(config: &Config) -> BTreeMap<String, Port> {
     config.ports.clone().into_iter().filter(|(_, port)| port.enable).collect()
 }
 
-/// Does to `old` what the difference says, and no more than its classes allow.
+/// Does to `old` what the difference says, and nothing else: what it does not name stays.
 fn apply(diff: &Diff, old: &Config, new: &Config) -> BTreeMap<String, Port> {
     let mut ports = ports(old);
     for name in &diff.removed {
         assert!(ports.remove(name).is_some(), "only what is there is removed");
     }
-    for (name, change) in &diff.changed {
+    for (name, diff) in &diff.changed {
         let (port, after) = (ports.get_mut(name).expect("only what stays is changed"), &new.ports[name]);
-        let before = port.clone();
-        *port = after.clone();
-        if *change < PortChange::Reopen {
-            port.device = before.device.clone();
-            port.exclusive = before.exclusive;
+        apply_settings(&diff.settings, port, after);
+        let mut listen = vec![None; after.listen.len()];
+        for (from, to) in &diff.listeners.kept {
+            assert!(listen[*to].replace(port.listen[*from].clone()).is_none());
         }
-        if *change < PortChange::Relisten {
-            for listener in &port.listen {
-                let here = |other: &&sermux_port_config::config::Listener| {
-                    (&other.address, other.protocol.name()) == (&listener.address, listener.protocol.name())
-                };
-                assert_eq!(before.listen.iter().filter(here).count(), port.listen.iter().filter(here).count());
-            }
+        for to in diff.listeners.changed.iter().map(|(_, to)| to).chain(&diff.listeners.added) {
+            assert!(listen[*to].replace(after.listen[*to].clone()).is_none());
         }
+        port.listen = listen.into_iter().map(|listener| listener.expect("each has its origin")).collect();
     }
     for name in &diff.added {
         assert!(ports.insert(name.clone(), new.ports[name].clone()).is_none(), "only what is new is added");
     }
     ports
+}
+
+fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
+    for setting in settings {
+        match setting {
+            Setting::Device => port.device.clone_from(&after.device),
+            Setting::Line => port.line.settings = after.line.settings,
+            Setting::LineDriver => {
+                port.line = Line { settings: port.line.settings, ..after.line };
+            }
+            Setting::Modem => {
+                port.modem = Modem { hangup_on_close: port.modem.hangup_on_close, ..after.modem };
+            }
+            Setting::HangupOnClose => port.modem.hangup_on_close = after.modem.hangup_on_close,
+            Setting::Reset => port.reset.clone_from(&after.reset),
+            Setting::Open => (port.open, port.linger) = (after.open, after.linger),
+            Setting::Exclusive => port.exclusive = after.exclusive,
+            Setting::Write => port.write = after.write,
+            Setting::Frame => port.frame = after.frame,
+            Setting::Crc => port.crc = after.crc,
+            Setting::Gather => port.gather = after.gather,
+            Setting::Backlog => port.backlog = after.backlog,
+        }
+    }
+}
+
+/// Each listener of both is in one list.
+fn assert_complete(diff: &ListenerDiff, old: &Port, new: &Port) {
+    let both = || diff.kept.iter().chain(&diff.changed);
+    let mut from: Vec<usize> = both().map(|(from, _)| *from).chain(diff.removed.iter().copied()).collect();
+    let mut to: Vec<usize> = both().map(|(_, to)| *to).chain(diff.added.iter().copied()).collect();
+    from.sort_unstable();
+    to.sort_unstable();
+    assert_eq!(from, (0..old.listen.len()).collect::<Vec<_>>());
+    assert_eq!(to, (0..new.listen.len()).collect::<Vec<_>>());
+    for (from, to) in both() {
+        let (old, new) = (&old.listen[*from], &new.listen[*to]);
+        assert_eq!((&old.address, old.protocol.name()), (&new.address, new.protocol.name()));
+    }
 }
 
 proptest! {
@@ -119,6 +173,13 @@ proptest! {
         let diff = Diff::between(&old, &new);
         prop_assert_eq!(apply(&diff, &old, &new), ports(&new));
         prop_assert_eq!(diff.is_empty(), ports(&old) == ports(&new));
+        for (name, diff) in &diff.changed {
+            assert_complete(&diff.listeners, &old.ports[name], &new.ports[name]);
+            let reopens = diff.settings.iter().any(|setting| setting.class() == PortChange::Reopen);
+            prop_assert_eq!(reopens, diff.class == PortChange::Reopen);
+            let relistens = !(diff.listeners.added.is_empty() && diff.listeners.removed.is_empty());
+            prop_assert_eq!(reopens || relistens, diff.class >= PortChange::Relisten);
+        }
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! Every kind of fault: where it is shown, what it says, and what it proposes.
 #![allow(clippy::unwrap_used, reason = "in a test it says where")]
 
+#[path = "common/faulty.rs"]
+mod faulty;
+
+use faulty::{
+    address, device, listener, port, UNKNOWN_KEYS, WRONG_ADDRESSES, WRONG_DEVICES, WRONG_TELNET, WRONG_VALUES,
+};
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::Faults;
 
@@ -19,22 +25,6 @@ fn one(text: &str, first_line: &str, help: &str) {
     assert_eq!(shown.lines().next().unwrap_or_default(), format!("x.yaml:{first_line}"), "{text}");
     let fault = faults.iter().next().unwrap();
     assert!(fault.help.as_deref().unwrap_or_default().contains(help), "{help:?} is not in:\n{shown}");
-}
-
-/// The keys of a port, from line 5 on, below a device and a listener.
-fn port(keys: &str) -> String {
-    let keys: String = keys.lines().map(|line| format!("    {line}\n")).collect();
-    format!("ports:\n  p:\n    device: sim:echo\n    listen: [{{ protocol: raw, address: 0 }}]\n{keys}")
-}
-
-/// A device at 4:13.
-fn device(device: &str) -> String {
-    format!("ports:\n  p:\n    listen: [{{ protocol: raw, address: 0 }}]\n    device: {device}\n")
-}
-
-/// An address at 5:35.
-fn address(address: &str) -> String {
-    format!("ports:\n  p:\n    device: sim:echo\n    listen:\n      - {{ protocol: raw, address: {address} }}\n")
 }
 
 #[test]
@@ -174,19 +164,7 @@ fn what_is_contradicted_is_shown_where_it_is_written_be_it_in_a_profile() {
 
 #[test]
 fn an_unknown_key_is_named_with_what_was_probably_meant() {
-    for (key, help) in [
-        ("modemm: {}", "did you mean `modem`?"),
-        ("mode: {}", "did you mean `modem`?"),
-        ("maxClients: 3", "did you mean `max-clients`?"),
-        ("MAX_CLIENTS: 3", "did you mean `max-clients`?"),
-        ("max_clients: 3", "did you mean `max-clients`?"),
-        ("baud: 9600", "`baud` belongs under `line`"),
-        ("address: 1", "`address` belongs on an entry of `listen`"),
-        ("idle: 3s", "`idle` belongs under `keepalive`"),
-        ("speed: 9600", "`baud`, under `line`"),
-        ("accepter: tcp,4001", "`listen: [{ protocol: raw, address: \"*:4001\" }]`"),
-        ("zzz: 1", "the keys here are device, enable"),
-    ] {
+    for (key, help) in UNKNOWN_KEYS {
         let name = key.split(':').next().unwrap();
         one(&port(key), &format!("5:5: ports.p.{name}: unknown key"), help);
     }
@@ -214,12 +192,9 @@ fn what_is_not_built_yet_is_refused_by_name() {
     for (key, place, what, help) in [
         ("usb: 0403:6001", "5:5: ports.p.usb", "`usb`", "`usb: \"0403:6001\"`"),
         ("usb: \"0403:6001\"", "5:5: ports.p.usb", "`usb`", "/dev/serial/by-id"),
-        ("open: on-demand", "5:5: ports.p.open", "`open`", "only `open: always`"),
         ("write: first", "5:12: ports.p.write", "`first`", "any or none"),
         ("frame: line", "5:12: ports.p.frame", "`line`", "none or dsmr"),
         ("frame: { gap: 20ms }", "5:12: ports.p.frame", "a frame with a `delimiter` or a `gap`", "none or dsmr"),
-        ("line: { rs485: { enabled: true } }", "5:13: ports.p.line.rs485", "`rs485`", "enabled: false"),
-        ("modem: { on-connect: { dtr: on } }", "5:14: ports.p.modem.on-connect", "`on-connect`", "`keep`"),
         ("capture: { file: /x }", "5:5: ports.p.capture", "`capture`", "remove the key"),
         ("allow: [10.0.0.1]", "5:5: ports.p.allow", "`allow`", "remove the key"),
         ("idle-timeout: 5min", "5:5: ports.p.idle-timeout", "`idle-timeout`", "only `idle-timeout: 0`"),
@@ -251,38 +226,7 @@ fn a_typo_inside_of_what_is_not_built_yet_is_named_as_well() {
 
 #[test]
 fn a_value_that_is_wrong_is_shown_with_one_that_is_right() {
-    for (key, first_line, help) in [
-        ("line: 11520O", "11: ports.p.line: `11520O` is not a baud rate", "9600 or 115200"),
-        ("line: 9600 8X1", "11: ports.p.line: `8X1` is not data bits, parity and stop bits", "8N1"),
-        ("line: [9600]", "11: ports.p.line: a mapping is needed here, not a list", "`line: 9600 8N1`"),
-        ("line: { baud: 49 }", "19: ports.p.line.baud: a baud rate of 49 is out of range", "50 to 12000000"),
-        ("line: { baud: }", "13: ports.p.line.baud: a single value is needed here, not nothing", "9600"),
-        ("line: { data-bits: 9 }", "24: ports.p.line.data-bits: `9` is not a number of data bits", "5, 6, 7 or 8"),
-        ("line: { parity: odds }", "21: ports.p.line.parity: `odds` is not a parity", "none, even, odd"),
-        ("line: { stop-bits: 3 }", "24: ports.p.line.stop-bits: `3` is not a number of stop bits", "1, 1.5 or 2"),
-        ("line: { flow-control: rtscts }", "27: ports.p.line.flow-control: `rtscts` is not a flow control", "rts-cts"),
-        ("line: { clocal: maybe }", "21: ports.p.line.clocal: `maybe` is neither true nor false", "true or false"),
-        ("modem: { dtr: maybe }", "19: ports.p.modem.dtr: `maybe` is not possible here", "on, off or keep"),
-        ("exclusive: 1", "16: ports.p.exclusive: `1` is neither true nor false", "true or false"),
-        ("write: all", "12: ports.p.write: `all` is not possible here", "any or none"),
-        ("frame: dmsr", "12: ports.p.frame: `dmsr` is not possible here", "did you mean `dsmr`?"),
-        ("gather: 5", "13: ports.p.gather: `5` has no unit", "`250ms`"),
-        ("gather: 11s", "13: ports.p.gather: 11s is out of range", "0s to 10s"),
-        ("backlog: 256 KB", "14: ports.p.backlog: `256 KB` is not a size", "`64 KiB`"),
-        ("backlog: 1 KiB", "14: ports.p.backlog: 1 KiB is out of range", "4 KiB to 64 MiB"),
-        ("backlog: 65 MiB", "14: ports.p.backlog: 65 MiB is out of range", "4 KiB to 64 MiB"),
-        ("max-clients: 0", "18: ports.p.max-clients: 0 is out of range", "1 to 100000"),
-        ("max-clients: 99999999999999999999", "18: ports.p.max-clients: 99999999999999999999 is out of range", "1 to"),
-        ("max-clients: many", "18: ports.p.max-clients: `many` is not a whole number", "1 to 100000"),
-        ("access: readonly", "13: ports.p.access: `readonly` is not possible here", "did you mean `read-only`?"),
-        ("on-lag: drop", "13: ports.p.on-lag: `drop` is not possible here", "disconnect, skip or hold"),
-        ("keepalive: 3", "16: ports.p.keepalive: a mapping is needed here, not a single value", "`off`"),
-        ("keepalive: { idle: 1500ms }", "24: ports.p.keepalive.idle: the system takes whole seconds here", "1s"),
-        ("keepalive: { interval: 0 }", "28: ports.p.keepalive.interval: 0s is out of range", "1s to"),
-        ("keepalive: { count: 200 }", "25: ports.p.keepalive.count: 200 is out of range", "1 to 127"),
-        ("profile: dsmr", "14: ports.p.profile: there is no profile `dsmr`", "did you mean `dsmr-p1`?"),
-        ("profile: zzzzz", "14: ports.p.profile: there is no profile `zzzzz`", "console, console-9600, dsmr-p1"),
-    ] {
+    for (key, first_line, help) in WRONG_VALUES {
         one(&port(key), &format!("5:{first_line}"), help);
     }
     one("log: { level: infoo }\nports: {}", "1:15: log.level: `infoo` is not possible here", "did you mean `info`?");
@@ -291,14 +235,7 @@ fn a_value_that_is_wrong_is_shown_with_one_that_is_right() {
 
 #[test]
 fn a_device_that_cannot_be_one_is_refused() {
-    for (text, message, help) in [
-        ("sim:dsmr", "there is no simulated device `dsmr`", "did you mean `sim:dsmr-p1`?"),
-        ("sim:zzz", "there is no simulated device `zzz`", "sim:dsmr-p1 or sim:echo"),
-        ("ttyUSB0", "`ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
-        ("dev/ttyUSB0", "`dev/ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
-        ("COM3", "`COM3` is not a full path", "on Linux"),
-        ("/", "/ is a folder, not a serial device", "ls -l"),
-    ] {
+    for (text, message, help) in WRONG_DEVICES {
         one(&device(text), &format!("4:13: ports.p.device: {message}"), help);
     }
     one("ports: { p: { enable: no } }", "1:10: ports.p: the port has no `device`", "add `device: /dev/…`");
@@ -306,14 +243,7 @@ fn a_device_that_cannot_be_one_is_refused() {
 
 #[test]
 fn an_address_that_cannot_be_one_is_refused() {
-    for (text, message, help) in [
-        ("65536", "`65536` is not a TCP port", "1 to 65535"),
-        ("host", "`host` has no TCP port", "host:port"),
-        ("':9000'", "`:9000` has no host", "\"*:9000\""),
-        ("'::1:9000'", "`::1:9000` is ambiguous", "in brackets"),
-        ("127.0.0.256:1", "`127.0.0.256:1` is not an address", "\"*:4001\""),
-        ("'tcp,4001'", "`tcp,4001` has no TCP port", "host:port"),
-    ] {
+    for (text, message, help) in WRONG_ADDRESSES {
         one(&address(text), &format!("5:35: ports.p.listen[0].address: {message}"), help);
     }
 }
@@ -378,6 +308,21 @@ fn what_cannot_be_together_is_refused() {
             "remove",
         ),
         (
+            "open: always\nlinger: 6s",
+            "13: ports.p.linger: `linger` speaks of a device that is closed, and this one is always open (`open: always`)",
+            "open: on-demand",
+        ),
+        (
+            "gather: 0\nline: { rs485: { enabled: true, rts-on-send: false } }",
+            "50: ports.p.line.rs485.rts-on-send: RTS would never change: `rts-on-send` and `rts-after-send` are the same",
+            "the other false",
+        ),
+        (
+            "gather: 0\nline: { flow-control: rts-cts, rs485: { enabled: true } }",
+            "54: ports.p.line.rs485.enabled: RTS cannot both switch the transceiver and control the flow",
+            "another `flow-control`",
+        ),
+        (
             "frame: none\ncrc: drop",
             "10: ports.p.crc: `crc` speaks of telegrams, and this port has none (`frame: none`)",
             "dsmr",
@@ -389,11 +334,6 @@ fn what_cannot_be_together_is_refused() {
     one(listener, "6:46: ports.p.listen[0].access: nobody may write to the port `p` (`write: none`)", "read-only");
     let default = format!("defaults: {{ on-lag: hold }}\n{}", port("frame: dsmr"));
     one(&default, "1:21: defaults.on-lag: a reader of the port `p` skips whole telegrams (`frame: dsmr`)", "skip");
-}
-
-/// A listener with these keys, which begin at 5:38, or at 5:41 with telnet.
-fn listener(protocol: &str, keys: &str) -> String {
-    address("0").replace("raw", protocol).replace("address: 0", &format!("address: 0, {keys}"))
 }
 
 #[test]
@@ -416,31 +356,7 @@ fn what_only_telnet_has_is_refused_on_a_raw_listener() {
 
 #[test]
 fn words_for_telnet_that_are_wrong_are_shown_with_those_that_are_right() {
-    for (keys, first_line, help) in [
-        ("rfc2217: maybe", "50: ports.p.listen[0].rfc2217: `maybe` is neither true nor false", "true or false"),
-        ("enter: lf", "48: ports.p.listen[0].enter: `lf` is not possible here", "as-is or cr"),
-        ("signature: ''", "52: ports.p.listen[0].signature: the signature is empty", "1 to 255"),
-        (
-            r"banner: '\N \z'",
-            r"49: ports.p.listen[0].banner: `\z` is not an escape of a banner",
-            r"\N (port), \d (device)",
-        ),
-        (
-            r"banner: 'x\'",
-            "49: ports.p.listen[0].banner: the banner ends with a single backslash",
-            r"\\ for a backslash",
-        ),
-        (
-            r#"banner: "\N""#,
-            r"49: ports.p.listen[0].banner: between double quotes `\N` is a special character of YAML, not an escape of the banner",
-            r#""\\N""#,
-        ),
-        (
-            r#"banner: "\d""#,
-            "49: this is not YAML: while parsing a quoted scalar, found unknown escape character",
-            "write the backslash twice",
-        ),
-    ] {
+    for (keys, first_line, help) in WRONG_TELNET {
         one(&listener("telnet", keys), &format!("5:{first_line}"), help);
     }
     let long = listener("telnet", &format!("signature: {}", "x".repeat(256)));
@@ -524,58 +440,4 @@ fn two_listeners_on_one_address_are_refused() {
     }
     let disabled = two("1", "1").replacen("{ device", "{ enable: no, device", 1);
     assert!(load_str("x.yaml", &disabled).is_ok(), "a port that is not enabled is in nobody's way");
-}
-
-fn warnings(text: &str) -> Vec<String> {
-    let warnings = load_str("x.yaml", text).unwrap_or_else(|faults| panic!("{faults}")).warnings;
-    warnings.iter().map(|warning| warning.to_string().lines().next().unwrap_or_default().to_owned()).collect()
-}
-
-#[test]
-fn control_without_words_for_it_is_allowed_with_a_warning() {
-    let expected = |place: &str| format!("x.yaml:{place}: `control` on a raw listener is no more than `read-write`");
-    let on_listener = listener("raw", "access: control");
-    assert_eq!(warnings(&on_listener), [expected("5:46: ports.p.listen[0].access")]);
-    let on_port = port("access: control");
-    assert_eq!(warnings(&on_port), [expected("5:13: ports.p.access")]);
-    assert!(warnings(&on_port.replace("raw", "telnet")).is_empty());
-    let mixed = on_port.replace("}]", "}, { protocol: telnet, address: 0 }]");
-    assert!(warnings(&mixed).is_empty(), "the default is meant for the other one");
-}
-
-#[test]
-fn telegrams_at_a_speed_that_no_meter_has_are_allowed_with_a_warning() {
-    let meter = |keys: &str| warnings(&port(keys).replace("sim:echo", "/nonexistent"));
-    let at = |place: &str, baud: u32| [format!("x.yaml:{place}: no smart meter sends its telegrams at {baud} baud")];
-    assert_eq!(meter("frame: dsmr\nline: 57600"), at("6:11: ports.p.line", 57600));
-    assert_eq!(meter("profile: dsmr-p1\nline: { baud: 2400 }"), at("6:19: ports.p.line.baud", 2400));
-    assert_eq!(meter("frame: dsmr"), ["x.yaml:5:12: ports.p.frame: the line is 9600 8N1, since nothing else is said"]);
-    for good in ["frame: dsmr\nline: 115200", "profile: dsmr-p1", "profile: dsmr-p1-v2", "line: 57600"] {
-        assert!(meter(good).is_empty(), "{good}");
-    }
-    assert!(warnings(&port("frame: dsmr")).is_empty(), "a simulated meter has no speed");
-}
-
-#[test]
-fn stop_bits_that_no_driver_makes_are_allowed_with_a_warning() {
-    let message = "x.yaml:5:11: ports.p.line: with 8 data bits the driver makes 2 of 1.5 stop bits";
-    assert_eq!(warnings(&port("line: 9600 8N1.5")), [message]);
-    assert!(warnings(&port("line: 50 5N1.5")).is_empty());
-}
-
-#[test]
-fn a_control_socket_for_everybody_is_allowed_with_a_warning() {
-    let mode = |mode: &str| warnings(&format!("control: {{ mode: '{mode}' }}\nports: {{}}\n"));
-    assert_eq!(mode("0666"), ["x.yaml:1:18: control.mode: everybody on this machine may command the ports"]);
-    assert!(mode("0660").is_empty());
-}
-
-#[test]
-fn hold_without_flow_control_is_allowed_with_a_warning() {
-    let text = device("/nonexistent").replace("address: 0", "address: 0, on-lag: hold");
-    let warnings = load_str("x.yaml", &text).unwrap().warnings;
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].to_string().starts_with("x.yaml:3:51: ports.p.listen[0].on-lag: `hold` without flow control"));
-    let with_flow_control = format!("{text}    line: 9600 8N1 rts-cts\n");
-    assert!(load_str("x.yaml", &with_flow_control).unwrap().warnings.is_empty());
 }

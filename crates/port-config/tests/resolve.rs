@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
-    profile, Access, Address, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, LogFormat,
-    LogLevel, Modem, OnLag, Port, Protocol, Sim, Telnet, Write,
+    profile, reset, Access, Address, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, LogFormat,
+    LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Write,
 };
 use sermux_port_config::line::FlowControl;
-use sermux_port_config::signal::Output;
+use sermux_port_config::signal::{Output, Step};
 
 fn config(text: &str) -> Config {
     load_str("x.yaml", text).unwrap_or_else(|faults| panic!("{faults}")).config
@@ -30,7 +30,10 @@ fn the_built_in_defaults_are_those_of_the_documentation() {
     assert_eq!(port.device, Device::Sim(Sim::Echo));
     assert_eq!(port.line.settings.to_string(), "9600 8N1");
     assert!(port.enable && port.exclusive && port.line.clocal && port.line.low_latency);
-    assert_eq!(port.modem, Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false });
+    let on_connect = OnConnect { dtr: Output::Keep, rts: Output::Keep };
+    assert_eq!(port.modem, Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false, on_connect });
+    assert_eq!((port.open, port.linger, port.line.rs485), (Open::Always, Duration::from_secs(5), None));
+    assert!(port.reset.is_empty(), "the built-in macros need no entry");
     assert_eq!((port.write, port.frame, port.crc), (Write::Any, Frame::None, Crc::Pass));
     assert_eq!((port.gather, port.backlog), (Duration::ZERO, 256 * 1024));
     let listener = &port.listen[0];
@@ -58,6 +61,36 @@ fn the_port_goes_before_the_profile_and_that_before_the_files_defaults() {
     let other = port_below(defaults, &format!("profile: console, {listen}"));
     assert_eq!(other.line.settings.to_string(), "115200 8N1");
     assert_eq!((other.frame, other.modem.dtr), (Frame::None, Output::Off));
+}
+
+#[test]
+fn macros_and_rs485_are_laid_over_key_by_key() {
+    let listen = "listen: [{ protocol: raw, address: 0 }]";
+    let defaults =
+        "defaults: { reset: { a: [dtr=on], b: [dtr=on] }, line: { rs485: { enabled: true, rx-during-tx: on } } }";
+    let keys = "reset: { b: [rts=off, wait=1s], arduino: builtin }, line: { rs485: { delay-after-send: 2ms } }";
+    let port = port_below(defaults, &format!("{keys}, {listen}"));
+    let set = |dtr, rts| Step::Set { dtr, rts };
+    assert_eq!(port.reset["a"], [set(Some(true), None)]);
+    assert_eq!(port.reset["b"], [set(None, Some(false)), Step::Wait(Duration::from_secs(1))]);
+    assert_eq!(port.reset["arduino"], reset::builtin("arduino").unwrap());
+    let two = Duration::from_millis(2);
+    let rs485 = Rs485 { enabled: true, rx_during_tx: true, delay_after_send: two, ..Rs485::default() };
+    assert_eq!(port.line.rs485, Some(rs485));
+    assert_eq!(
+        port_below("", &format!("line: {{ rs485: {{ enabled: no }} }}, {listen}")).line.rs485,
+        Some(Rs485::default())
+    );
+}
+
+#[test]
+fn a_device_that_is_opened_on_demand_lingers() {
+    assert_eq!(port("open: on-demand").linger, Duration::from_secs(5));
+    let lingering = port("open: on-demand, linger: 0s");
+    assert_eq!((lingering.open, lingering.linger), (Open::OnDemand, Duration::ZERO));
+    let default = port_below("defaults: { linger: 1min }", "listen: [{ protocol: raw, address: 0 }]");
+    assert_eq!(default.linger, Duration::from_secs(5), "it does not concern a port that is always open");
+    assert_eq!(port("open: always, linger: 5s").open, Open::Always);
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Bytes and their meaning on a shared serial port: where a P1 telegram begins and ends, and what a client's bytes mean.
+//! Bytes and their meaning on a shared serial port: where a P1 telegram begins and ends, and what telnet and RFC 2217 mean,
+//! at either end.
 //!
 //! Everything here is a state machine without I/O. Nothing opens, reads or writes, nothing waits, and nothing reads the
 //! clock: bytes and the time are handed in, and what follows from them comes back. A year of a meter's life therefore
 //! runs in a test within a second, and the same bytes at the same times always end the same way.
 //!
-//! # The driver loop
+//! # Frames
 //!
 //! The caller (in sermux: the port's hub) owns the line, a buffer and the clock. Bytes have *absolute offsets*: the first
 //! byte ever received is 0, and a frame is a pair of offsets, not a copy. The buffer is the caller's, so a framer holds
@@ -53,6 +54,104 @@
 //! framer.handle_timeout(now);
 //! assert_eq!(framer.partial(), None);
 //! assert_eq!(framer.counters().abandoned, 1);
+//! ```
+//!
+//! # The server
+//!
+//! A [`Session`](session::Session) is the protocol of one client; that of a telnet client is a
+//! [`Telnet`](telnet::Telnet). The caller owns the connection, the line, and the queue of what each client wants. One turn
+//! of its loop:
+//!
+//! 1. Read the connection, and [`decode`](telnet::Telnet::decode) until it gives nothing: data for the line, and requests
+//!    between the data, whose turn comes when the data before them has gone out.
+//! 2. When the turn of a request has come, do its [`effect`](rfc2217::Request::effect), look at the line, and
+//!    [`answer`](telnet::Telnet::answer). Who may not have an effect is answered all the same.
+//! 3. Send the [`outbox`](telnet::Telnet::outbox), then, unless the client [is
+//!    suspended](telnet::Telnet::is_suspended), the line's data, [escaped](telnet::escape). A connection that took half
+//!    of a pair is [owed](telnet::Telnet::owe_ff) the other half before anything else.
+//! 4. When inputs change or the receiver notices something, tell each session ([`modem_changed`],
+//!    [`line_changed`]); what its client does not want to hear it keeps to itself.
+//! 5. While an outbox is long, read no more of its client.
+//!
+//! [`modem_changed`]: telnet::Telnet::modem_changed
+//! [`line_changed`]: telnet::Telnet::line_changed
+//!
+//! ```
+//! use sermux_protocol::rfc2217::{Effect, View};
+//! use sermux_protocol::telnet::{escape, Offer, Telnet};
+//!
+//! let offer =
+//!     Offer { rfc2217: true, signature: "doc".into(), enter_is_cr: false, break_on_sync: false };
+//! let mut telnet = Telnet::new(offer);
+//! let mut view = View::default(); // of a line with 9600 8N1
+//! telnet.outbox_taken(telnet.outbox().len()); // what is offered has been sent
+//!
+//! // One read of the connection: "AT", then SET-BAUDRATE 115200.
+//! let mut read = &b"AT\xFF\xFA\x2C\x01\x00\x01\xC2\x00\xFF\xF0"[..];
+//! let mut tx = Vec::new();
+//! while let Some(request) = telnet.decode(&mut read, &mut tx) {
+//!     // Here "AT" has gone to the line, and the line does as it is told.
+//!     if let Effect::Settings(settings) = request.effect(&view) {
+//!         view.settings = settings;
+//!     }
+//!     telnet.answer(request, &view);
+//! }
+//! assert_eq!(tx, b"AT");
+//! assert_eq!(view.settings.to_string(), "115200 8N1");
+//!
+//! // The answer, and the modem state: this client speaks RFC 2217, as has just become clear.
+//! assert_eq!(telnet.outbox(), b"\xFF\xFA\x2C\x65\x00\x01\xC2\x00\xFF\xF0\xFF\xFA\x2C\x6B\x00\xFF\xF0");
+//! telnet.outbox_taken(telnet.outbox().len());
+//!
+//! // The line's data. The connection takes five bytes: "OK", a 0xFF, and half of the next.
+//! let data = b"OK\xFF\xFF";
+//! let mut escaped = [0; 64];
+//! let (_, written) = escape::escape(data, &mut escaped);
+//! assert_eq!(escaped[..written], *b"OK\xFF\xFF\xFF\xFF");
+//! let taken = escape::taken(&escaped[..5]);
+//! assert_eq!((taken.data, taken.owes_ff), (4, true));
+//! telnet.owe_ff();
+//! assert_eq!(telnet.outbox(), b"\xFF");
+//! ```
+//!
+//! # The client
+//!
+//! A program that uses such a port has a [`Client`](rfc2217::client::Client): it says what it wants, sends the outbox,
+//! and decodes what it reads into data and events. What the server says of the line adds up to a
+//! [`View`](rfc2217::View). How long it waits for an answer is its own affair; 5 s is usual.
+//!
+//! ```
+//! use sermux_protocol::rfc2217::client::{Client, Event};
+//! use sermux_protocol::rfc2217::Request;
+//! # use sermux_protocol::telnet::{Offer, Telnet};
+//!
+//! let mut client = Client::new("doc");
+//! client.request(Request::Parity(3)); // even
+//! client.send(b"ping");
+//! let sent = client.outbox().to_vec(); // offers, request, data
+//! client.outbox_taken(sent.len());
+//! # let offer = Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
+//! # let (mut server, mut view, mut tx) = (Telnet::new(offer), Default::default(), Vec::new());
+//! # let mut at_server = &sent[..];
+//! # while let Some(request) = server.decode(&mut at_server, &mut tx) {
+//! #     if let sermux_protocol::rfc2217::Effect::Settings(settings) = request.effect(&view) {
+//! #         view.settings = settings;
+//! #     }
+//! #     server.answer(request, &view);
+//! # }
+//! # assert_eq!(tx, b"ping");
+//! # server.say("pong");
+//! # let answered = server.outbox();
+//!
+//! // What the server has sent by the time that it agreed, did as it was told, and had data.
+//! let mut read = &answered[..];
+//! let (mut data, mut events) = (Vec::new(), Vec::new());
+//! while let Some(event) = client.decode(&mut read, &mut data) {
+//!     events.push(event);
+//! }
+//! assert_eq!(events, [Event::Agreed, Event::ModemState(0), Event::Parity(3)]);
+//! assert_eq!(client.view().settings.to_string(), "9600 8E1");
+//! assert_eq!(data, b"pong");
 //! ```
 
 #![forbid(unsafe_code)]

@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod diff;
 mod profiles;
 mod serve;
 mod show;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use sermux_port_config::config::load::{load, Loaded};
 use sermux_port_config::config::LogFormat;
+use sermux_port_config::Faults;
 
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
 const CONFIGURATION: u8 = 78;
@@ -72,6 +74,11 @@ enum Command {
         /// The file to check, instead of --config
         file: Option<PathBuf>,
     },
+    /// Say what reading FILE in place of --config would change, without changing anything
+    Diff {
+        /// The new configuration
+        file: PathBuf,
+    },
     /// Print the configuration
     Show {
         /// With every default filled in
@@ -108,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Serve => serve::run(&arguments),
         Command::Demo => demo::run(&arguments),
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
+        Command::Diff { file } => diff::run(&arguments.config, file),
         Command::Show { resolved: _ } => show::run(&arguments.config),
         Command::Profiles { command: None } => profiles::list(),
         Command::Profiles { command: Some(Profiles::Show { name }) } => profiles::show(name),
@@ -115,22 +123,22 @@ pub fn run() -> ExitCode {
 }
 
 /// Loads a configuration, with its warnings on standard error, or all its faults there.
-#[expect(clippy::print_stderr, reason = "faults are shown before there is a log, in the form of a compiler's")]
+#[expect(clippy::print_stderr, reason = "warnings are shown before there is a log, in the form of a compiler's")]
 fn load_or_complain(path: &Path) -> Result<Loaded, ExitCode> {
-    match load(path) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                eprintln!("warning: {warning}");
-            }
-            Ok(loaded)
-        }
-        Err(faults) => {
-            eprint!("{faults}");
-            let count = faults.len();
-            eprintln!("{}: {count} {}", path.display(), if count == 1 { "fault" } else { "faults" });
-            Err(ExitCode::from(CONFIGURATION))
-        }
+    let loaded = load(path).map_err(|faults| complain(path, &faults))?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
     }
+    Ok(loaded)
+}
+
+/// All that is wrong with a configuration, on standard error.
+#[expect(clippy::print_stderr, reason = "faults are shown before there is a log, in the form of a compiler's")]
+fn complain(path: &Path, faults: &Faults) -> ExitCode {
+    eprint!("{faults}");
+    let count = faults.len();
+    eprintln!("{}: {count} {}", path.display(), if count == 1 { "fault" } else { "faults" });
+    ExitCode::from(CONFIGURATION)
 }
 
 /// Prints a result. A reader that has had enough of it, as in `| head -1`, is no failure.

@@ -131,13 +131,15 @@ fn pause(time: Duration) {
 #[cfg(test)]
 pub(crate) fn test_port(device: Device, settings: &str) -> Port {
     use sermux_port_config::config::{self, Crc, Frame, Modem, Write};
-    use sermux_port_config::signal::Output;
 
     Port {
         device,
         enable: true,
-        line: config::Line { settings: settings.parse().expect("line settings"), clocal: true, low_latency: true },
-        modem: Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false },
+        line: config::Line { settings: settings.parse().expect("line settings"), ..config::Line::default() },
+        modem: Modem::default(),
+        reset: std::collections::BTreeMap::new(),
+        open: config::Open::Always,
+        linger: Duration::from_secs(5),
         exclusive: true,
         write: Write::Any,
         frame: Frame::None,

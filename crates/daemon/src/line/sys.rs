@@ -236,6 +236,37 @@ pub(super) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()
     Errno::result(result).map(drop)
 }
 
+/// `struct serial_rs485` of linux/serial.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KernelRs485 {
+    /// SER_RS485_…
+    pub(super) flags: u32,
+    /// In milliseconds.
+    pub(super) delay_before_send: u32,
+    /// In milliseconds.
+    pub(super) delay_after_send: u32,
+    pub(super) padding: [u32; 5],
+}
+
+/// How RTS switches a transceiver (TIOCGRS485).
+pub(super) fn rs485(fd: impl AsFd) -> nix::Result<KernelRs485> {
+    let mut rs485 = KernelRs485::default();
+    // SAFETY: TIOCGRS485 writes one `struct serial_rs485`, of which `KernelRs485` is the mirror (size held by a test),
+    // and keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGRS485, &raw mut rs485) };
+    Errno::result(result).map(|_| rs485)
+}
+
+/// Changes how RTS switches a transceiver (TIOCSRS485).
+pub(super) fn set_rs485(fd: impl AsFd, rs485: &KernelRs485) -> nix::Result<()> {
+    let mut rs485 = *rs485;
+    // SAFETY: TIOCSRS485 reads one `struct serial_rs485`, of which `KernelRs485` is the mirror, and writes it with what
+    // became of it; it keeps no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSRS485, &raw mut rs485) };
+    Errno::result(result).map(drop)
+}
+
 /// `struct serial_icounter_struct` of linux/serial.h: what the driver has counted since it found the device. Counters
 /// wrap, and are read as what they are counted in, not as the header's int.
 #[repr(C)]
@@ -345,6 +376,12 @@ mod tests {
     #[test]
     fn the_mirror_of_the_counters_is_as_large_as_the_kernels() {
         assert_eq!(size_of::<Counts>(), 80);
+    }
+
+    /// `sizeof(struct serial_rs485)`: a flag word, two delays and five of padding.
+    #[test]
+    fn the_mirror_of_rs485_is_as_large_as_the_kernels() {
+        assert_eq!(size_of::<KernelRs485>(), 32);
     }
 
     #[test]

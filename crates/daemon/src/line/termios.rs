@@ -227,6 +227,7 @@ const NAMED_SPEEDS: [(u32, speed_t); 30] = [
 
 #[cfg(test)]
 mod tests {
+    use sermux_port_config::config::OnConnect;
     use sermux_port_config::signal::Output;
 
     use super::*;
@@ -246,10 +247,15 @@ mod tests {
         }
     }
 
-    const MODEM: Modem = Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false };
+    const MODEM: Modem = Modem {
+        dtr: Output::On,
+        rts: Output::On,
+        hangup_on_close: false,
+        on_connect: OnConnect { dtr: Output::Keep, rts: Output::Keep },
+    };
 
     fn line(text: &str) -> Line {
-        Line { settings: text.parse().unwrap(), clocal: true, low_latency: true }
+        Line { settings: text.parse().unwrap(), ..Line::default() }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod control;
 mod errors;
 mod marks;
 mod modem_watch;
+mod rs485;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -246,6 +247,8 @@ impl TtyLine {
         if !is_pty {
             set_low_latency(&fd, port.line.low_latency);
         }
+        // After the outputs, because it puts RTS where it belongs.
+        let rs485 = port.line.rs485.map_or_else(Vec::new, |asked| rs485::apply(&fd, &asked));
 
         let snapshot = control.look(&fd).map_err(|errno| ("cannot be read back", errno))?;
         let mut not_carried = Vec::new();
@@ -256,6 +259,7 @@ impl TtyLine {
             not_carried.push(NotCarried::ModemControl);
         }
         let mut differences = termios::differences(&port.line.settings, &snapshot.settings);
+        differences.extend(rs485);
         differences.extend(termios::stubborn_flags(&wanted, &actual));
         let report = Report { snapshot, differences, not_carried, rdev: Some(node.st_rdev) };
 

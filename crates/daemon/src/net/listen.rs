@@ -4,14 +4,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use sermux_port_config::config::{Address, Frame, Keepalive, Listener, Port};
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use sermux_port_config::config::{Access, Address, Frame, Keepalive, Listener, Port};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::conn::Conn;
-use crate::port::greeting;
-use crate::port::hub::Admission;
 use crate::port::{Accepted, Command, Link};
 
 /// Connections that wait to be accepted (listen(2)).
@@ -31,37 +30,30 @@ const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
 /// After accept(2) failed for want of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Where one listener of a port listens, and what it grants.
-#[derive(Clone, Debug)]
+/// Where one listener of a port listens, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// The port's name.
     pub port: String,
     /// The address as it was configured.
     pub address: Address,
-    /// What its clients may do.
-    pub admission: Admission,
+    protocol: &'static str,
+    access: Access,
     keepalive: Option<Keepalive>,
     framed: bool,
-    protocol: &'static str,
 }
 
 impl Offer {
-    /// The port's listener with this index.
+    /// What this listener of this port offers.
     #[must_use]
-    pub fn new(name: &str, port: &Port, index: usize, listener: &Listener) -> Self {
+    pub fn new(name: &str, port: &Port, listener: &Listener) -> Self {
         Self {
             port: name.to_owned(),
             address: listener.address.clone(),
-            admission: Admission {
-                listener: index,
-                access: listener.access,
-                max_clients: listener.max_clients,
-                notify: greeting::notifies(listener),
-                on_lag: listener.on_lag,
-            },
+            protocol: listener.protocol.name(),
+            access: listener.access,
             keepalive: listener.keepalive,
             framed: port.frame != Frame::None,
-            protocol: listener.protocol.name(),
         }
     }
 
@@ -70,7 +62,9 @@ impl Offer {
     /// # Errors
     ///
     /// The system's, after it was logged.
-    pub async fn bind(&self, handed_over: &[Socket]) -> io::Result<TcpListener> {
+    ///
+    /// `quietly`: it is tried again at once when it fails, and not said.
+    pub async fn bind(&self, handed_over: &[Socket], quietly: bool) -> io::Result<TcpListener> {
         let listener = match self.find(handed_over) {
             Some(socket) => self.adopt(socket),
             None => self.try_bind().await,
@@ -78,13 +72,14 @@ impl Offer {
         match listener {
             Ok(listener) => {
                 let bound = listener.local_addr()?;
-                info!(port = %self.port, protocol = self.protocol, address = %bound, access = %access(&self.admission),
+                info!(port = %self.port, protocol = self.protocol, address = %bound, access = access(self.access),
                     "listening");
                 if !bound.ip().to_canonical().is_loopback() {
                     info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
                 }
                 Ok(listener)
             }
+            Err(error) if quietly => Err(error),
             Err(error) => {
                 warn!(port = %self.port, address = %self.address, "cannot listen: {}; trying again", explain(&error));
                 Err(error)
@@ -107,7 +102,7 @@ impl Offer {
     fn adopt(&self, socket: &Socket) -> io::Result<TcpListener> {
         let socket = socket.try_clone()?;
         socket.set_nonblocking(true)?;
-        self.set_options(&socket)?;
+        self.set_options(SockRef::from(&socket))?;
         TcpListener::from_std(socket.into())
     }
 
@@ -156,27 +151,27 @@ impl Offer {
             SocketAddr::V6(_) => socket.set_only_v6(false)?,
             SocketAddr::V4(_) => {}
         }
-        self.set_options(&socket)?;
+        self.set_options(SockRef::from(&socket))?;
         socket.bind(&address.into())?;
         socket.listen(QUEUE)?;
         TcpListener::from_std(socket.into())
     }
 
     /// All of it is inherited by accepted sockets on Linux: no system call for it per client.
-    fn set_options(&self, socket: &Socket) -> io::Result<()> {
+    fn set_options(&self, socket: SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
         // A Synch of telnet sends its DM as urgent data, which would be taken out of the stream (RFC 854; tcp(7)).
         socket.set_out_of_band_inline(true)?;
+        socket.set_keepalive(self.keepalive.is_some())?;
         if let Some(keepalive) = self.keepalive {
             let probes = TcpKeepalive::new()
                 .with_time(keepalive.idle)
                 .with_interval(keepalive.interval)
                 .with_retries(keepalive.count);
             socket.set_tcp_keepalive(&probes)?;
-            if !keepalive.user_timeout.is_zero() {
-                socket.set_tcp_user_timeout(Some(keepalive.user_timeout))?;
-            }
         }
+        let user_timeout = self.keepalive.map(|keepalive| keepalive.user_timeout);
+        socket.set_tcp_user_timeout(Some(user_timeout.unwrap_or_default()))?;
         if self.framed {
             socket.set_send_buffer_size(FRAME_SEND_BUFFER)?;
         }
@@ -184,26 +179,34 @@ impl Offer {
     }
 }
 
-/// Accepts connections for the port until the port has ended; binds first if that did not work before.
-pub async fn serve(offer: Offer, bound: io::Result<TcpListener>, link: Link) {
+/// Accepts connections for the port until the port has ended; binds first if that did not work before. `key` is the
+/// listener's within its port. What is offered may change meanwhile.
+pub async fn serve(key: usize, mut offer: watch::Receiver<Offer>, bound: Option<TcpListener>, link: Link) {
     let listener = match bound {
-        Ok(listener) => listener,
-        Err(error) => {
-            tell(&offer, Err(format!("{}: {}", offer.address, explain(&error))), &link).await;
-            bind_later(&offer).await
-        }
+        Some(listener) => listener,
+        None => bind_later(key, &offer, &link).await,
     };
     if let Ok(address) = listener.local_addr() {
-        tell(&offer, Ok(address), &link).await;
+        link.send(Command::Listening { listener: key, bound: Ok(address) }).await;
     }
     let mut failing = false;
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Ok(()) = offer.changed() => {
+                let offer = offer.borrow_and_update().clone();
+                if let Err(error) = offer.set_options(SockRef::from(&listener)) {
+                    warn!(port = %offer.port, address = %offer.address, "options of the socket stay as they were: {error}");
+                }
+                continue;
+            }
+        };
+        match accepted {
             Ok((stream, peer)) => {
                 failing = false;
                 // A client that came over a dual-stack socket is known by its IPv4 address.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                let accepted = Accepted { conn: Conn::Tcp(stream), peer, admission: offer.admission };
+                let accepted = Accepted { conn: Conn::Tcp(stream), peer, listener: key };
                 if !link.send(Command::Connect(Box::new(accepted))).await {
                     return;
                 }
@@ -211,6 +214,7 @@ pub async fn serve(offer: Offer, bound: io::Result<TcpListener>, link: Link) {
             Err(error) => {
                 // The connection that failed is gone (ECONNABORTED), or the process is out of files: both pass.
                 if !std::mem::replace(&mut failing, true) {
+                    let offer = offer.borrow();
                     warn!(port = %offer.port, address = %offer.address, "cannot accept a connection: {error}");
                 }
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -219,29 +223,34 @@ pub async fn serve(offer: Offer, bound: io::Result<TcpListener>, link: Link) {
     }
 }
 
-/// Tells the port how its listener came out. A port that has ended need not know.
-async fn tell(offer: &Offer, bound: Result<SocketAddr, String>, link: &Link) {
-    link.send(Command::Listening { listener: offer.admission.listener, bound }).await;
-}
-
-async fn bind_later(offer: &Offer) -> TcpListener {
+async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> TcpListener {
     let mut wait = FIRST_RETRY;
+    let mut told = None;
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);
-        // Why it failed was said the first time.
-        if let Ok(listener) = offer.try_bind().await {
-            let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
-            info!(port = %offer.port, protocol = offer.protocol, address = %bound, access = %access(&offer.admission),
-                "listening");
-            return listener;
+        let offer = offer.borrow().clone();
+        match offer.try_bind().await {
+            Ok(listener) => {
+                let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
+                info!(port = %offer.port, protocol = offer.protocol, address = %bound, access = access(offer.access),
+                    "listening");
+                return listener;
+            }
+            // The log heard of it the first time.
+            Err(error) => {
+                let why = explain(&error);
+                if told.as_ref() != Some(&why) {
+                    link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
+                    told = Some(why);
+                }
+            }
         }
     }
 }
 
-fn access(admission: &Admission) -> &'static str {
-    use sermux_port_config::config::Access;
-    match admission.access {
+fn access(access: Access) -> &'static str {
+    match access {
         Access::ReadOnly => "read-only",
         Access::ReadWrite => "read-write",
         Access::Control => "control",

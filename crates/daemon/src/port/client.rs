@@ -132,24 +132,27 @@ pub(super) enum Input {
 }
 
 impl Client {
-    pub(super) fn new(admission: Admission, mut session: Session, greeting: &[u8], feed: Feed) -> Self {
-        let greeting = match &mut session {
-            Session::Raw => greeting.to_vec(),
-            Session::Telnet(telnet) => {
-                telnet.say(greeting);
-                Vec::new()
-            }
-        };
-        Self {
+    pub(super) fn new(admission: Admission, session: Session, greeting: &[u8], feed: Feed) -> Self {
+        let mut client = Self {
             admission,
             session,
-            greeting,
+            greeting: Vec::new(),
             own_end: 0,
             feed,
             input: Input::Open,
             closing: false,
             in_gap: false,
             counters: ClientCounters::default(),
+        };
+        client.say(greeting);
+        client
+    }
+
+    /// Puts something in front of what comes from the line.
+    pub(super) fn say(&mut self, bytes: &[u8]) {
+        match &mut self.session {
+            Session::Raw => self.greeting.extend_from_slice(bytes),
+            Session::Telnet(telnet) => telnet.say(bytes),
         }
     }
 

@@ -223,6 +223,19 @@ impl ControlQueue {
         }
     }
 
+    /// What is in force when the line is opened.
+    pub(super) fn configure(&mut self, settings: LineSettings) {
+        self.configured = settings;
+        if self.presence != Presence::Open {
+            self.view.settings = settings;
+        }
+    }
+
+    /// There is no line, but there will be one as soon as somebody needs it.
+    pub(super) fn line_expected(&mut self) {
+        self.presence = Presence::Expected;
+    }
+
     /// What is known of the line.
     pub(super) fn view(&self) -> &View {
         &self.view

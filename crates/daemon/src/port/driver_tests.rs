@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
 use super::driver::{Driver, Opener};
-use super::hub::Admission;
 use super::link::{Accepted, Command, Link};
 use super::status::Status;
+use crate::device::hotplug::Hotplug;
 use crate::line::sim::{scripted, SimHandle};
 use crate::line::{open_blocking, OpenError, Opened, Report};
 use crate::net::conn::Conn;
@@ -37,7 +37,6 @@ fn status() -> Arc<Status> {
 
 /// A running port whose device the test opens and unplugs.
 struct Rig {
-    port: Arc<Port>,
     link: Link,
     status: Arc<Status>,
     task: JoinHandle<()>,
@@ -62,8 +61,8 @@ impl Rig {
             Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
         });
         let status = status();
-        let (driver, link) = Driver::new("p", Arc::clone(&port), opener, Arc::clone(&status));
-        Self { port, link, status, task: tokio::spawn(driver), devices }
+        let (driver, link) = Driver::new("p", port, opener, &Hotplug::off(), Arc::clone(&status));
+        Self { link, status, task: tokio::spawn(driver), devices }
     }
 
     /// The next try to open the device finds this.
@@ -81,17 +80,9 @@ impl Rig {
     /// A client whose socket, kernel and all, holds `room` bytes.
     async fn connect(&self, room: usize) -> DuplexStream {
         let (near, far) = duplex(room);
-        let listener = &self.port.listen[0];
-        let admission = Admission {
-            listener: 0,
-            access: listener.access,
-            max_clients: listener.max_clients,
-            on_lag: listener.on_lag,
-            notify: false,
-        };
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         assert!(
-            self.link.send(Command::Connect(Box::new(Accepted { conn: Conn::Memory(near), peer, admission }))).await
+            self.link.send(Command::Connect(Box::new(Accepted { conn: Conn::Memory(near), peer, listener: 0 }))).await
         );
         far
     }
@@ -311,9 +302,9 @@ async fn forty_five_readers_get_every_telegram_beside_five_that_never_read() {
         let port = Arc::clone(&opened);
         Box::pin(async move { open_blocking(&port) })
     });
-    let (driver, link) = Driver::new("p", Arc::clone(&meter), opener, status());
+    let (driver, link) = Driver::new("p", meter, opener, &Hotplug::off(), status());
     let task = tokio::spawn(driver);
-    let rig = Rig { port: meter, link, status: status(), task, devices: Arc::default() };
+    let rig = Rig { link, status: status(), task, devices: Arc::default() };
 
     let mut stopped = Vec::new();
     let mut readers = Vec::new();

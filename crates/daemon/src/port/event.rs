@@ -31,6 +31,8 @@ pub enum CloseReason {
     Displaced,
     /// It had half-closed; what it sent has gone to the line.
     Left,
+    /// The listener that it came through is not in the configuration any more.
+    ListenerGone,
 }
 
 /// The listener takes no more clients.

@@ -1,12 +1,16 @@
 //! What the rest of the program asks of a running port.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
+use sermux_port_config::config::Port;
 use sermux_protocol::rfc2217::View;
 use tokio::sync::{mpsc, oneshot};
 
-use super::hub::{Admission, Outcome, Wish};
+use super::driver::Opener;
+use super::hub::{Outcome, Wish};
 use super::report::PortReport;
 use crate::net::conn::Conn;
 
@@ -18,6 +22,8 @@ const COMMANDS: usize = 64;
 pub enum Command {
     /// A connection was accepted. Boxed, because a channel has room for many commands from the start.
     Connect(Box<Accepted>),
+    /// The configuration has changed.
+    Reconfigure(Box<Reconfigure>),
     /// Something is asked of the line.
     Wish {
         /// What.
@@ -27,7 +33,7 @@ pub enum Command {
     },
     /// A listener is bound, or is not and why.
     Listening {
-        /// Its place in the configuration of the port.
+        /// Its key.
         listener: usize,
         /// Where it listens.
         bound: Result<SocketAddr, String>,
@@ -84,8 +90,27 @@ pub struct Accepted {
     pub conn: Conn,
     /// Who it is.
     pub peer: SocketAddr,
-    /// What its listener grants it.
-    pub admission: Admission,
+    /// The key of the listener that it came through.
+    pub listener: usize,
+}
+
+/// Another configuration for a running port.
+pub struct Reconfigure {
+    /// The configuration.
+    pub port: Arc<Port>,
+    /// The keys of its listeners, in the order of the configuration. What keeps its key keeps its clients.
+    pub listeners: Vec<usize>,
+    /// Opens its device.
+    pub opener: Opener,
+    /// Whether the device is to be opened again now.
+    pub reopen: bool,
+}
+
+impl fmt::Debug for Reconfigure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { port, listeners, opener: _, reopen } = self;
+        f.debug_struct("Reconfigure").field("port", port).field("listeners", listeners).field("reopen", reopen).finish()
+    }
 }
 
 /// What the rest of the program holds of a port.

@@ -19,6 +19,6 @@ mod status;
 mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
-pub use link::{Accepted, Command, Kicked, Link, Reply, Whom};
+pub use link::{Accepted, Command, Kicked, Link, Reconfigure, Reply, Whom};
 pub use report::{ClientReport, ListenerReport, PortFault, PortReport, PortState, Standing};
 pub use status::Status;

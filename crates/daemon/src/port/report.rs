@@ -59,6 +59,8 @@ pub enum PortState {
     Faulted,
     /// Somebody asked for the device to be left alone.
     Paused,
+    /// The device is closed because nobody uses it (`open: on-demand`).
+    Idle,
 }
 
 /// Something that went wrong with the device.
@@ -75,8 +77,8 @@ pub struct PortFault {
 /// A listener as it is now.
 #[derive(Clone, Debug)]
 pub struct ListenerReport {
-    /// Its place in the configuration of the port.
-    pub listener: usize,
+    /// Its key.
+    pub key: usize,
     /// Where it listens, or why it does not; `None`: that is not known yet.
     pub bound: Option<Result<SocketAddr, String>>,
     /// How many clients came through it and are there.

@@ -48,6 +48,12 @@ impl Ring {
         self.capacity
     }
 
+    /// Changes how many bytes it can hold. What is held beyond that stays until it is released.
+    pub(super) fn set_capacity(&mut self, capacity: usize) {
+        debug_assert!(capacity > 0);
+        self.capacity = capacity;
+    }
+
     /// The offset of the next byte to come.
     #[must_use]
     pub(super) fn head(&self) -> u64 {
@@ -57,7 +63,8 @@ impl Ring {
     /// How many bytes can come before something held is overwritten.
     #[must_use]
     pub(super) fn free(&self) -> usize {
-        self.capacity - distance(self.tail, self.head)
+        // Less than nothing after the capacity shrank.
+        self.capacity.saturating_sub(distance(self.tail, self.head))
     }
 
     /// Gives up everything before `offset`.
@@ -86,7 +93,7 @@ impl Ring {
             self.grow(wanted);
         }
         let at = self.index(self.head);
-        let len = (self.bytes.len() - held).min(self.bytes.len() - at);
+        let len = (self.bytes.len() - held).min(self.bytes.len() - at).min(self.free());
         &mut self.bytes[at..at + len]
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Address, Config, Port};
+use super::{Address, Config, Line, Listener, Modem, Port};
 
 /// What to do to get from one configuration to another: stop what is removed, then change, then start what is added.
 /// Each list is in the order of the names.
@@ -12,10 +12,21 @@ use super::{Address, Config, Port};
 pub struct Diff {
     /// Ports that are gone or no longer enabled.
     pub removed: Vec<String>,
-    /// Ports that go on, with the smallest class of change that suffices.
-    pub changed: Vec<(String, PortChange)>,
+    /// Ports that go on, with all that is different about them.
+    pub changed: Vec<(String, PortDiff)>,
     /// Ports that are new or newly enabled.
     pub added: Vec<String>,
+}
+
+/// What is different about a port that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortDiff {
+    /// The smallest class of change that suffices.
+    pub class: PortChange,
+    /// Its own keys that have another value, in the order of the file.
+    pub settings: Vec<Setting>,
+    /// Its listeners.
+    pub listeners: ListenerDiff,
 }
 
 /// How much of a port a change touches. Each class includes those before it.
@@ -29,6 +40,61 @@ pub enum PortChange {
     Reopen,
 }
 
+/// A key of a port; those of its listeners are in [`ListenerDiff`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are those of `Port`")]
+pub enum Setting {
+    Device,
+    /// Baud rate, data bits, parity, stop bits, flow control.
+    Line,
+    /// What is asked of the driver when a device is opened: `clocal`, `low-latency`, `rs485`.
+    LineDriver,
+    Modem,
+    HangupOnClose,
+    Reset,
+    Open,
+    Exclusive,
+    Write,
+    Frame,
+    Crc,
+    Gather,
+    Backlog,
+}
+
+impl Setting {
+    /// What a change of it touches.
+    pub fn class(self) -> PortChange {
+        match self {
+            Setting::Device | Setting::Exclusive | Setting::LineDriver | Setting::HangupOnClose => PortChange::Reopen,
+            Setting::Line
+            | Setting::Reset
+            | Setting::Open
+            | Setting::Modem
+            | Setting::Write
+            | Setting::Frame
+            | Setting::Crc
+            | Setting::Gather
+            | Setting::Backlog => PortChange::Live,
+        }
+    }
+}
+
+/// Which listener of the old port is which of the new one, by their indices; each index of either is in one list.
+///
+/// A listener is the same as long as its address and its protocol are (with or without RFC 2217), wherever it stands in
+/// the file; two that are alike in that are told apart by their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListenerDiff {
+    /// The same in all: old and new index.
+    pub kept: Vec<(usize, usize)>,
+    /// The same with other rights, limits or texts, for which no client need go: old and new index.
+    pub changed: Vec<(usize, usize)>,
+    /// Closed, with their clients: old index.
+    pub removed: Vec<usize>,
+    /// Bound: new index.
+    pub added: Vec<usize>,
+}
+
 impl Diff {
     /// From `old` to `new`.
     pub fn between(old: &Config, new: &Config) -> Diff {
@@ -37,7 +103,7 @@ impl Diff {
         for (&name, &port) in &old {
             match new.get(name) {
                 None => diff.removed.push(name.to_owned()),
-                Some(&after) => diff.changed.extend(change(port, after).map(|change| (name.to_owned(), change))),
+                Some(&after) => diff.changed.extend(PortDiff::between(port, after).map(|diff| (name.to_owned(), diff))),
             }
         }
         diff.added.extend(new.keys().filter(|name| !old.contains_key(*name)).map(|&name| name.to_owned()));
@@ -54,25 +120,89 @@ fn enabled(config: &Config) -> BTreeMap<&str, &Port> {
     config.ports.iter().filter(|(_, port)| port.enable).map(|(name, port)| (name.as_str(), port)).collect()
 }
 
-fn change(old: &Port, new: &Port) -> Option<PortChange> {
-    if old == new {
-        None
-    } else if old.device != new.device || old.exclusive != new.exclusive {
-        Some(PortChange::Reopen)
-    } else if listeners(old) != listeners(new) {
-        Some(PortChange::Relisten)
-    } else {
-        Some(PortChange::Live)
+impl PortDiff {
+    /// `None` when nothing is different.
+    pub fn between(old: &Port, new: &Port) -> Option<PortDiff> {
+        if old == new {
+            return None;
+        }
+        let (settings, listeners) = (settings(old, new), ListenerDiff::between(&old.listen, &new.listen));
+        let class = settings.iter().map(|setting| setting.class()).chain([listeners.class()]).max();
+        Some(PortDiff { class: class.unwrap_or(PortChange::Live), settings, listeners })
     }
 }
 
-/// What is bound, whatever the order in the file.
-fn listeners(port: &Port) -> Vec<(&Address, &str, bool)> {
-    let mut listeners: Vec<_> = port
-        .listen
-        .iter()
-        .map(|listener| (&listener.address, listener.protocol.name(), listener.protocol.has_rfc2217()))
-        .collect();
-    listeners.sort();
-    listeners
+fn settings(old: &Port, new: &Port) -> Vec<Setting> {
+    // by name, so that a key that is new here is not forgotten
+    let Port {
+        device,
+        enable: _,
+        line,
+        modem,
+        reset,
+        open,
+        linger,
+        exclusive,
+        write,
+        frame,
+        crc,
+        gather,
+        backlog,
+        listen: _,
+    } = old;
+    let Line { settings, clocal, low_latency, rs485 } = line;
+    let Modem { dtr, rts, hangup_on_close, on_connect } = modem;
+    let line_driver = (clocal, low_latency, rs485) != (&new.line.clocal, &new.line.low_latency, &new.line.rs485);
+    let is_different = [
+        (Setting::Device, *device != new.device),
+        (Setting::Line, *settings != new.line.settings),
+        (Setting::LineDriver, line_driver),
+        (Setting::Modem, (dtr, rts, on_connect) != (&new.modem.dtr, &new.modem.rts, &new.modem.on_connect)),
+        (Setting::HangupOnClose, *hangup_on_close != new.modem.hangup_on_close),
+        (Setting::Reset, *reset != new.reset),
+        (Setting::Open, (open, linger) != (&new.open, &new.linger)),
+        (Setting::Exclusive, *exclusive != new.exclusive),
+        (Setting::Write, *write != new.write),
+        (Setting::Frame, *frame != new.frame),
+        (Setting::Crc, *crc != new.crc),
+        (Setting::Gather, *gather != new.gather),
+        (Setting::Backlog, *backlog != new.backlog),
+    ];
+    is_different.into_iter().filter_map(|(setting, is_different)| is_different.then_some(setting)).collect()
+}
+
+impl ListenerDiff {
+    /// From the listeners of one port to those of another.
+    pub fn between(old: &[Listener], new: &[Listener]) -> ListenerDiff {
+        let mut diff = ListenerDiff::default();
+        let mut left: BTreeMap<Identity<'_>, Vec<usize>> = BTreeMap::new();
+        for (index, listener) in old.iter().enumerate().rev() {
+            left.entry(identity(listener)).or_default().push(index);
+        }
+        for (index, listener) in new.iter().enumerate() {
+            match left.get_mut(&identity(listener)).and_then(Vec::pop) {
+                None => diff.added.push(index),
+                Some(before) if old[before] == *listener => diff.kept.push((before, index)),
+                Some(before) => diff.changed.push((before, index)),
+            }
+        }
+        diff.removed = left.into_values().flatten().collect();
+        diff.removed.sort_unstable();
+        diff
+    }
+
+    fn class(&self) -> PortChange {
+        if self.removed.is_empty() && self.added.is_empty() {
+            PortChange::Live
+        } else {
+            PortChange::Relisten
+        }
+    }
+}
+
+/// Address, protocol, whether with RFC 2217: what a client that has connected relies on.
+type Identity<'a> = (&'a Address, &'static str, bool);
+
+fn identity(listener: &Listener) -> Identity<'_> {
+    (&listener.address, listener.protocol.name(), listener.protocol.has_rfc2217())
 }

@@ -138,20 +138,21 @@ fn ports(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<NamedPort>
 fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<NamedPort> {
     let (name, place) = (entry.key.text.clone(), entry.key.place);
     let path = join(path, &name);
-    if !is_port_name(&name) {
+    if !is_plain_name(&name) {
         let message = format!("`{}` cannot be the name of a port", shown(&name));
-        problems.push(
-            Problem::new(place, &path, message)
-                .help("a name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and begins with none of . and -"),
-        );
+        problems.push(Problem::new(place, &path, message).help(PLAIN_NAME));
     }
     let layer = layer::port(&entry.value, Role::Port, &path, problems);
     let is_judged = matches!(entry.value.value, Value::Map(_) | Value::Null);
     is_judged.then_some(NamedPort { name, place, path, layer })
 }
 
+/// What [`is_plain_name`] wants.
+pub(super) const PLAIN_NAME: &str =
+    "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and begins with none of . and -";
+
 /// What can stand in a command line, a log, a file name and a URL without quotes.
-fn is_port_name(name: &str) -> bool {
+pub(super) fn is_plain_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && !name.starts_with(['-', '.'])
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))

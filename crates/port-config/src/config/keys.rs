@@ -72,10 +72,6 @@ enum Neutral {
     /// An empty list, mapping or text.
     Empty,
     Word(&'static str),
-    /// A mapping in which every value is this word.
-    All(&'static str),
-    /// A mapping with `enabled: false`.
-    Disabled,
 }
 
 use Section as In;
@@ -102,9 +98,9 @@ const KEYS: &[KnownKey] = &[
     mapping("expect", In::Port, NotBuilt(Neutral::Empty), In::Expect),
     mapping("line", In::Port, Built, In::Line),
     mapping("modem", In::Port, Built, In::Modem),
-    key("reset", In::Port, NotBuilt(Neutral::Empty)),
-    key("open", In::Port, NotBuilt(Neutral::Word("always"))),
-    key("linger", In::Port, NotBuilt(Neutral::Never)),
+    key("reset", In::Port, Built),
+    key("open", In::Port, Built),
+    key("linger", In::Port, Built),
     key("exclusive", In::Port, Built),
     key("lock-file", In::Port, NotBuilt(Neutral::Off)),
     key("write", In::Port, Built),
@@ -122,19 +118,19 @@ const KEYS: &[KnownKey] = &[
     key("flow-control", In::Line, Built),
     key("clocal", In::Line, Built),
     key("low-latency", In::Line, Built),
-    mapping("rs485", In::Line, NotBuilt(Neutral::Disabled), In::Rs485),
-    key("enabled", In::Rs485, NotBuilt(Neutral::Never)),
-    key("rts-on-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("rts-after-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("delay-before-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("delay-after-send", In::Rs485, NotBuilt(Neutral::Never)),
-    key("rx-during-tx", In::Rs485, NotBuilt(Neutral::Never)),
+    mapping("rs485", In::Line, Built, In::Rs485),
+    key("enabled", In::Rs485, Built),
+    key("rts-on-send", In::Rs485, Built),
+    key("rts-after-send", In::Rs485, Built),
+    key("delay-before-send", In::Rs485, Built),
+    key("delay-after-send", In::Rs485, Built),
+    key("rx-during-tx", In::Rs485, Built),
     key("dtr", In::Modem, Built),
     key("rts", In::Modem, Built),
     key("hangup-on-close", In::Modem, Built),
-    mapping("on-connect", In::Modem, NotBuilt(Neutral::All("keep")), In::OnConnect),
-    key("dtr", In::OnConnect, NotBuilt(Neutral::Never)),
-    key("rts", In::OnConnect, NotBuilt(Neutral::Never)),
+    mapping("on-connect", In::Modem, Built, In::OnConnect),
+    key("dtr", In::OnConnect, Built),
+    key("rts", In::OnConnect, Built),
     key("protocol", In::Listener, Built),
     key("address", In::Listener, Built),
     key("rfc2217", In::Listener, Built),
@@ -290,8 +286,6 @@ fn not_built(key: &KnownKey, neutral: Neutral, entry: &Entry, path: &str) -> Pro
         Neutral::Off => problem.help(format!("only `{}: off` is possible for now", key.name)),
         Neutral::Word(word) => problem.help(format!("only `{}: {word}` is possible for now", key.name)),
         Neutral::Zero => problem.help(format!("only `{}: 0` is possible for now", key.name)),
-        Neutral::All(word) => problem.help(format!("only `{word}` is possible for now")),
-        Neutral::Disabled => problem.help(format!("only `{}: {{ enabled: false }}` is possible for now", key.name)),
         Neutral::Never if matches!(key.name, "usb" | "usb-serial") => {
             problem.help("write `device: /dev/serial/by-id/…` for now: such a name stays with the adapter, too")
         }
@@ -324,17 +318,6 @@ impl Neutral {
                 Value::Seq(nodes) => nodes.is_empty(),
                 Value::Map(entries) => entries.is_empty(),
             },
-            Neutral::All(word) => match &node.value {
-                Value::Map(entries) => entries.iter().all(|entry| entry.value.text() == Some(word)),
-                _ => false,
-            },
-            Neutral::Disabled => match &node.value {
-                Value::Map(entries) => entries
-                    .iter()
-                    .find(|entry| entry.key.text == "enabled")
-                    .is_none_or(|entry| entry.value.is_word(&["false", "no", "off"])),
-                _ => false,
-            },
         }
     }
 }
@@ -366,6 +349,22 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     let built = KEYS.iter().filter(|key| role.allows(key) && matches!(key.status, Built)).map(|key| key.name);
     let names: Vec<&str> = if built.clone().next().is_some() { built.collect() } else { here };
     problem.help(format!("the keys here are {}", names.join(", ")))
+}
+
+/// Every key with the mapping it belongs in.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (Section, &'static str)> {
+    KEYS.iter().map(|key| (key.section, key.name))
+}
+
+/// Whether the key of that section may stand there.
+pub(super) fn allows(role: Role, section: Section, name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == section && key.name == name && role.allows(key))
+}
+
+/// Whether this version does what the key of that section says.
+pub(super) fn is_built(section: Section, name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == section && key.name == name && matches!(key.status, Built))
 }
 
 /// Whether there is such a key anywhere.

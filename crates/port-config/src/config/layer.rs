@@ -2,20 +2,23 @@
 //!
 //! A port's own mapping, its profile and the file's `defaults` are one layer each; `resolve` lays them over each other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::keys::{find, meant, nearest_or_longer, Role, Section};
 use super::parse::join;
+use super::reset;
+use super::rs485::{rs485, Rs485Layer};
 use super::source::{Place, Problem};
 use super::telnet::{banner, signature, ProtocolWord};
 use super::tree::{Entry, Node, Value};
 use super::values::{boolean, duration, number, one_of, parsed, read, size, text, word, Set, Wrong, FALSE, TRUE};
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, OnLag, Sim, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, OnLag, Open, Sim, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
-use crate::signal::Output;
+use crate::signal::{Output, Step};
 
 /// Bytes of history: below a page nothing is gained, and 64 MiB is an hour and a half at 115200 baud.
 pub(super) const BACKLOG: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024 * 1024;
@@ -28,6 +31,9 @@ pub(super) struct PortLayer {
     pub(super) profile: Option<Set<&'static str>>,
     pub(super) line: LineLayer,
     pub(super) modem: ModemLayer,
+    pub(super) reset: BTreeMap<String, Vec<Step>>,
+    pub(super) open: Option<Set<Open>>,
+    pub(super) linger: Option<Set<Duration>>,
     pub(super) exclusive: Option<Set<bool>>,
     pub(super) write: Option<Set<Write>>,
     pub(super) frame: Option<Set<Frame>>,
@@ -50,6 +56,7 @@ pub(super) struct LineLayer {
     pub(super) flow_control: Option<Set<FlowControl>>,
     pub(super) clocal: Option<Set<bool>>,
     pub(super) low_latency: Option<Set<bool>>,
+    pub(super) rs485: Rs485Layer,
 }
 
 /// `modem:`
@@ -58,6 +65,8 @@ pub(super) struct ModemLayer {
     pub(super) dtr: Option<Set<Output>>,
     pub(super) rts: Option<Set<Output>>,
     pub(super) hangup_on_close: Option<Set<bool>>,
+    pub(super) dtr_on_connect: Option<Set<Output>>,
+    pub(super) rts_on_connect: Option<Set<Output>>,
 }
 
 /// An entry of `listen:`
@@ -104,7 +113,7 @@ pub(super) fn entries<'n>(node: &'n Node, path: &str, example: &str, problems: &
 }
 
 /// Goes through the keys of a mapping that are built; the rest is said by [`find`].
-fn each_key(
+pub(super) fn each_key(
     entries: &[Entry],
     role: Role,
     path: &str,
@@ -130,6 +139,15 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
         "profile" => layer.profile = read(value, path, problems, profile_name),
         "line" => layer.line = line(value, path, problems),
         "modem" => layer.modem = modem(value, path, problems),
+        "reset" => layer.reset = reset::macros(value, path, problems),
+        "open" => {
+            let words = [("always", Open::Always), ("on-demand", Open::OnDemand)];
+            layer.open = read(value, path, problems, |node| word(node, &words, &[]));
+        }
+        "linger" => {
+            let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
+            layer.linger = read(value, path, problems, |node| duration(node, range));
+        }
         "exclusive" => layer.exclusive = read(value, path, problems, boolean),
         "write" => {
             let words = [("any", Write::Any), ("none", Write::None)];
@@ -305,7 +323,8 @@ fn line(node: &Node, path: &str, problems: &mut Vec<Problem>) -> LineLayer {
             layer.flow_control = read(value, path, problems, |node| parsed(node, "none, rts-cts, xon-xoff or dtr-dsr"));
         }
         "clocal" => layer.clocal = read(value, path, problems, boolean),
-        _ => layer.low_latency = read(value, path, problems, boolean),
+        "low-latency" => layer.low_latency = read(value, path, problems, boolean),
+        _ => layer.rs485 = rs485(value, path, problems),
     });
     layer
 }
@@ -316,9 +335,18 @@ fn modem(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ModemLayer {
     each_key(entries, Role::Inside(Section::Modem), path, problems, |key, value, path, problems| match key {
         "dtr" => layer.dtr = read(value, path, problems, output),
         "rts" => layer.rts = read(value, path, problems, output),
-        _ => layer.hangup_on_close = read(value, path, problems, boolean),
+        "hangup-on-close" => layer.hangup_on_close = read(value, path, problems, boolean),
+        _ => on_connect(&mut layer, value, path, problems),
     });
     layer
+}
+
+fn on_connect(layer: &mut ModemLayer, node: &Node, path: &str, problems: &mut Vec<Problem>) {
+    let entries = entries(node, path, "{ dtr: on, rts: keep }", problems);
+    each_key(entries, Role::Inside(Section::OnConnect), path, problems, |key, value, path, problems| match key {
+        "dtr" => layer.dtr_on_connect = read(value, path, problems, output),
+        _ => layer.rts_on_connect = read(value, path, problems, output),
+    });
 }
 
 fn output(node: &Node) -> Result<Output, Wrong> {

@@ -14,7 +14,10 @@ mod layer;
 pub mod load;
 mod parse;
 pub mod profile;
+pub mod reset;
 mod resolve;
+mod rs485;
+pub mod schema;
 mod source;
 mod syntax;
 mod telnet;
@@ -27,12 +30,13 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::line::LineSettings;
-use crate::signal::Output;
+use crate::signal::{Output, Step};
 
 pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
 pub use control::{Control, ControlSocket};
 pub use device::{Device, DeviceError, Sim};
+pub use rs485::Rs485;
 
 /// Everything that the files say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,6 +108,13 @@ pub struct Port {
     pub line: Line,
     /// What is done with DTR and RTS.
     pub modem: Modem,
+    /// Reset macros by name; the built-in ones are there without ([`reset::find`]).
+    pub reset: BTreeMap<String, Vec<Step>>,
+    /// When the device is open.
+    pub open: Open,
+    /// With [`Open::OnDemand`]: how long the device stays open after the last client. Else the default.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub linger: Duration,
     /// flock and TIOCEXCL on the device.
     pub exclusive: bool,
     /// Whose bytes go to the line.
@@ -133,11 +144,14 @@ pub struct Line {
     pub clocal: bool,
     /// Whether the driver is asked to hand bytes over at once (ASYNC_LOW_LATENCY), where it can.
     pub low_latency: bool,
+    /// What the kernel does to RTS around sending. `None` is no default: it stays as the driver has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rs485: Option<Rs485>,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Line { settings: LineSettings::default(), clocal: true, low_latency: true }
+        Line { settings: LineSettings::default(), clocal: true, low_latency: true, rs485: None }
     }
 }
 
@@ -151,6 +165,35 @@ pub struct Modem {
     pub rts: Output,
     /// Whether closing drops DTR and RTS (HUPCL).
     pub hangup_on_close: bool,
+    /// What the first client changes.
+    pub on_connect: OnConnect,
+}
+
+/// `modem: { on-connect: … }`: when a client connects and there was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OnConnect {
+    /// Data terminal ready.
+    pub dtr: Output,
+    /// Request to send.
+    pub rts: Output,
+}
+
+impl Default for OnConnect {
+    fn default() -> Self {
+        OnConnect { dtr: Output::Keep, rts: Output::Keep }
+    }
+}
+
+/// `open:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Open {
+    /// As long as the program runs.
+    #[default]
+    Always,
+    /// While there is a client, and a while longer ([`Port::linger`]).
+    OnDemand,
 }
 
 /// `write:`

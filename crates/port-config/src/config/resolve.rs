@@ -1,19 +1,25 @@
 //! Layers to a [`Port`]: the port's own keys go before its profile, that before the file's `defaults`, and those before
 //! what is built in. What cannot be together is refused with the places of both.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::keys::Role;
 use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
 use super::parse::parse;
+use super::rs485;
 use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
-    profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnLag, Port, Protocol,
-    Telnet, Write,
+    profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag, Open, Port,
+    Protocol, Telnet, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
+use crate::signal::Step;
+
+/// How long a device stays open after the last client.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Clients of one listener.
 const MAX_CLIENTS: usize = 64;
@@ -75,12 +81,18 @@ pub(super) fn port(
     let enable = layers.value(|layer| layer.enable.as_ref(), true);
     let write = layers.value(|layer| layer.write.as_ref(), Write::Any);
     let frame = layers.value(|layer| layer.frame.as_ref(), Frame::None);
-    let line = line(&layers);
+    let line = line(&layers, problems, warnings);
     let modem = Modem {
         dtr: layers.value(|layer| layer.modem.dtr.as_ref(), Modem::default().dtr),
         rts: layers.value(|layer| layer.modem.rts.as_ref(), Modem::default().rts),
         hangup_on_close: layers.value(|layer| layer.modem.hangup_on_close.as_ref(), false),
+        on_connect: OnConnect {
+            dtr: layers.value(|layer| layer.modem.dtr_on_connect.as_ref(), OnConnect::default().dtr),
+            rts: layers.value(|layer| layer.modem.rts_on_connect.as_ref(), OnConnect::default().rts),
+        },
     };
+    let open = layers.value(|layer| layer.open.as_ref(), Open::Always);
+    check_linger(open, own, problems);
     let backlog = layers.first(|layer| layer.backlog.as_ref());
     let said =
         Said { write: layers.first(|layer| layer.write.as_ref()), frame: layers.first(|layer| layer.frame.as_ref()) };
@@ -114,6 +126,12 @@ pub(super) fn port(
         enable,
         line,
         modem,
+        reset: layers.reset(),
+        open,
+        linger: match open {
+            Open::Always => LINGER,
+            Open::OnDemand => layers.value(|layer| layer.linger.as_ref(), LINGER),
+        },
         exclusive: layers.value(|layer| layer.exclusive.as_ref(), true),
         write,
         frame,
@@ -130,11 +148,16 @@ pub(super) fn port(
 }
 
 /// From the one that decides to the one that is asked last.
-struct Layers<'a>(Vec<&'a PortLayer>);
+pub(super) struct Layers<'a>(Vec<&'a PortLayer>);
 
 impl<'a> Layers<'a> {
-    fn first<T>(&self, get: fn(&PortLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
+    pub(super) fn first<T>(&self, get: fn(&PortLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
         self.0.iter().find_map(|layer| get(layer))
+    }
+
+    /// Macro by macro.
+    fn reset(&self) -> BTreeMap<String, Vec<Step>> {
+        self.0.iter().rev().flat_map(|layer| layer.reset.clone()).collect()
     }
 
     fn value<T: Clone>(&self, get: fn(&PortLayer) -> Option<&Set<T>>, built_in: T) -> T {
@@ -142,19 +165,31 @@ impl<'a> Layers<'a> {
     }
 }
 
-fn line(layers: &Layers<'_>) -> Line {
+fn line(layers: &Layers<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> Line {
     let built_in = Line::default();
     let LineSettings { baud, data_bits, parity, stop_bits, flow_control } = built_in.settings;
+    let settings = LineSettings {
+        baud: layers.value(|layer| layer.line.baud.as_ref(), baud),
+        data_bits: layers.value(|layer| layer.line.data_bits.as_ref(), data_bits),
+        parity: layers.value(|layer| layer.line.parity.as_ref(), parity),
+        stop_bits: layers.value(|layer| layer.line.stop_bits.as_ref(), stop_bits),
+        flow_control: layers.value(|layer| layer.line.flow_control.as_ref(), flow_control),
+    };
     Line {
-        settings: LineSettings {
-            baud: layers.value(|layer| layer.line.baud.as_ref(), baud),
-            data_bits: layers.value(|layer| layer.line.data_bits.as_ref(), data_bits),
-            parity: layers.value(|layer| layer.line.parity.as_ref(), parity),
-            stop_bits: layers.value(|layer| layer.line.stop_bits.as_ref(), stop_bits),
-            flow_control: layers.value(|layer| layer.line.flow_control.as_ref(), flow_control),
-        },
+        settings,
         clocal: layers.value(|layer| layer.line.clocal.as_ref(), built_in.clocal),
         low_latency: layers.value(|layer| layer.line.low_latency.as_ref(), built_in.low_latency),
+        rs485: rs485::resolve(layers, settings.flow_control, problems, warnings),
+    }
+}
+
+fn check_linger(open: Open, own: &PortLayer, problems: &mut Vec<Problem>) {
+    if let (Open::Always, Some(set)) = (open, &own.linger) {
+        if set.value != LINGER {
+            let message = "`linger` speaks of a device that is closed, and this one is always open (`open: always`)";
+            problems
+                .push(Problem::new(set.place, &set.path, message).help("add `open: on-demand`, or remove `linger`"));
+        }
     }
 }
 

@@ -31,6 +31,11 @@ impl Wrong {
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Wrong {
         Wrong { message: message.into(), help: help.into() }
     }
+
+    /// As what is wrong there.
+    pub(super) fn at(self, place: Place, path: &str) -> Problem {
+        Problem::new(place, path, self.message).help(self.help)
+    }
 }
 
 impl From<ParseError> for Wrong {
@@ -55,7 +60,7 @@ pub(super) fn read<T>(
     match meaning(node) {
         Ok(value) => Some(Set { value, place: node.place, path: path.to_owned() }),
         Err(wrong) => {
-            problems.push(Problem::new(node.place, path, wrong.message).help(wrong.help));
+            problems.push(wrong.at(node.place, path));
             None
         }
     }

@@ -9,10 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Log,
-    LogFormat, LogLevel, Modem, OnLag, Port, Protocol, Sim, Telnet, Write,
+    LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
-use sermux_port_config::signal::Output;
+use sermux_port_config::signal::{Output, Step};
 
 /// Integration tests have no place where proptest would keep failing cases; what it finds becomes a test of its own.
 pub fn proptest_config() -> ProptestConfig {
@@ -38,6 +38,54 @@ pub fn any_line_settings() -> impl Strategy<Value = LineSettings> {
 
 fn any_output() -> impl Strategy<Value = Output> {
     select(vec![Output::On, Output::Off, Output::Keep])
+}
+
+fn any_rs485(settings: &LineSettings) -> impl Strategy<Value = Option<Rs485>> {
+    // RTS cannot do both
+    let may = settings.flow_control != FlowControl::RtsCts;
+    let delay = || (0..=100u64).prop_map(Duration::from_millis);
+    prop::option::of((any::<[bool; 3]>(), delay(), delay()).prop_map(move |(bools, before, after)| {
+        let [enabled, rts_on_send, rx_during_tx] = bools;
+        Rs485 {
+            enabled: enabled && may,
+            rts_on_send,
+            rts_after_send: !rts_on_send,
+            delay_before_send: before,
+            delay_after_send: after,
+            rx_during_tx,
+        }
+    }))
+}
+
+fn any_line() -> impl Strategy<Value = Line> {
+    any_line_settings().prop_flat_map(|settings| {
+        (any::<bool>(), any::<bool>(), any_rs485(&settings)).prop_map(move |(clocal, low_latency, rs485)| Line {
+            settings,
+            clocal,
+            low_latency,
+            rs485,
+        })
+    })
+}
+
+fn any_modem() -> impl Strategy<Value = Modem> {
+    (any_output(), any_output(), any::<bool>(), any_output(), any_output()).prop_map(
+        |(dtr, rts, hangup_on_close, dtr_on_connect, rts_on_connect)| Modem {
+            dtr,
+            rts,
+            hangup_on_close,
+            on_connect: OnConnect { dtr: dtr_on_connect, rts: rts_on_connect },
+        },
+    )
+}
+
+fn any_macros() -> impl Strategy<Value = BTreeMap<String, Vec<Step>>> {
+    let step = prop_oneof![
+        any::<bool>().prop_map(|dtr| Step::Set { dtr: Some(dtr), rts: None }),
+        any::<[bool; 2]>().prop_map(|[dtr, rts]| Step::Set { dtr: Some(dtr), rts: Some(rts) }),
+        (1..=10_000u64).prop_map(|time| Step::Wait(Duration::from_millis(time))),
+    ];
+    prop::collection::btree_map("[a-z0-9][a-z0-9-]{0,9}", vec(step, 1..5), 0..3)
 }
 
 fn any_keepalive() -> impl Strategy<Value = Option<Keepalive>> {
@@ -112,14 +160,16 @@ fn any_port() -> impl Strategy<Value = Port> {
     let kind = (select(vec![Write::Any, Write::None]), select(vec![Frame::None, Frame::Dsmr]));
     kind.prop_flat_map(|(write, frame)| {
         let listen = vec(any_listener(write, frame), 1..4);
-        let line = (any_line_settings(), any::<bool>(), any::<bool>());
-        let modem = (any_output(), any_output(), any::<bool>());
+        let device = (any_line(), any_modem(), any_macros(), prop::option::of(0..=86_400_000u64));
         let rest = (any::<bool>(), any::<bool>(), any::<bool>(), 0..=10_000u64, 32 * 1024..=64 * 1024 * 1024usize);
-        (listen, line, modem, rest).prop_map(move |(listen, line, modem, rest)| Port {
+        (listen, device, rest).prop_map(move |(listen, (line, modem, reset, linger), rest)| Port {
             device: Device::Sim(Sim::Echo),
             enable: rest.0,
-            line: Line { settings: line.0, clocal: line.1, low_latency: line.2 },
-            modem: Modem { dtr: modem.0, rts: modem.1, hangup_on_close: modem.2 },
+            line,
+            modem,
+            reset,
+            open: if linger.is_some() { Open::OnDemand } else { Open::Always },
+            linger: linger.map_or(Duration::from_secs(5), Duration::from_millis),
             exclusive: rest.1,
             write,
             frame,

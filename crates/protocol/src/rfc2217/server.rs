@@ -79,7 +79,7 @@ impl ComPort {
         }
     }
 
-    /// The option was agreed.
+    /// The option was agreed, or the client uses it though it was not.
     pub(crate) fn begin(&mut self) {
         self.in_use = true;
     }
@@ -87,6 +87,10 @@ impl ComPort {
     /// The option was ended: all is as it was before it, and nothing is held back any more.
     pub(crate) fn end(&mut self) {
         *self = ComPort { signature: self.signature.take(), ..ComPort::new() };
+    }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.in_use
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
@@ -113,7 +117,6 @@ impl ComPort {
         if *command > command::PURGE_DATA {
             return Command::Unknown;
         }
-        self.in_use = true;
         match *command {
             command::SIGNATURE if !value.is_empty() => self.signature = Some(code::printable(value)),
             command::FLOWCONTROL_SUSPEND => self.suspended = true,

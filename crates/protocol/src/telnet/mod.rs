@@ -1,4 +1,23 @@
-//! Telnet (RFC 854) on the server's side.
+//! Telnet (RFC 854) on the server's side, with RFC 2217 if that is offered.
+//!
+//! Data never waits for negotiation, and eight bits pass in both directions whether or not BINARY is agreed: 0xFF is
+//! doubled, and of all else only CR has a meaning.
+//!
+//! | from the client | becomes |
+//! |---|---|
+//! | `FF FF` | 0xFF |
+//! | CR NUL, where the client's BINARY (RFC 856) is not agreed | CR |
+//! | CR LF | CR LF; CR with [`Offer::enter_is_cr`], also in BINARY, where PuTTY's Enter is CR LF all the same |
+//! | BRK | [`Request::BreakPulse`]; so is DM with [`Offer::break_on_sync`] |
+//! | AYT, DO TIMING-MARK | [`Request::AreYouThere`], [`Request::TimingMark`] (RFC 860) |
+//! | COM-PORT | [`Request`]s of [RFC 2217](crate::rfc2217) |
+//! | NAWS | nothing: window sizes are taken and ignored (RFC 1073) |
+//! | other options, STATUS, TERMINAL-TYPE and LINEMODE among them | DONT or WONT, by the [Q method](negotiation) |
+//! | other commands, other subnegotiations | nothing; counted if there is no such thing |
+//!
+//! To the client, the line's data goes with each 0xFF [doubled](escape) and nothing else changed: no NUL behind CR, which
+//! programs that are no terminals would take for data. The connection of a telnet client should take urgent data in line
+//! (SO_OOBINLINE), or a Synch loses half of its DM.
 
 pub mod code;
 mod decoder;
@@ -39,13 +58,15 @@ pub struct Counters {
     pub unknown_commands: u64,
 }
 
-/// The state of one telnet client.
+/// The session of one telnet client. The loop around it is in the [crate's documentation](crate#the-server).
 #[derive(Debug)]
 pub struct Telnet {
     offer: Offer,
     decoder: Decoder,
     options: Options,
     com_port: ComPort,
+    /// Comes before what else the input holds.
+    next: Option<Request>,
     outbox: Outbox,
     unknown_commands: u64,
 }
@@ -74,19 +95,34 @@ impl Telnet {
                 outbox.negotiate(verb, *option);
             }
         }
-        Telnet { offer, decoder: Decoder::new(), options, com_port: ComPort::new(), outbox, unknown_commands: 0 }
+        Telnet {
+            offer,
+            decoder: Decoder::new(),
+            options,
+            com_port: ComPort::new(),
+            next: None,
+            outbox,
+            unknown_commands: 0,
+        }
     }
 
     /// Appends the data in `input` to `data`, up to the next request, and moves `input` behind what was taken. `None`:
     /// all of `input` was taken.
     ///
     /// The data in `data` was sent before the request. Negotiation is answered, and SUSPEND and RESUME are followed, on
-    /// the way. Once COM-PORT is agreed, a [`Request::ModemState`] comes that the client did not send: it is answered
-    /// like any other, and so the client hears of the inputs before anything changes.
+    /// the way. Call it until it gives `None`: a request may be followed by one that needs no more input.
+    ///
+    /// That is [`Request::ModemState`], once, when COM-PORT is agreed or is used for the first time though it was not. The
+    /// client did not send it; answered like any other, it tells the client of the inputs before anything changes.
+    /// pyserial 3.5 waits for it, also when it lost its half of the negotiation: an offer that arrives before it has begun
+    /// counts there as the answer to a request that is then never sent.
     ///
     /// Any split of the input yields the same data and requests.
     pub fn decode(&mut self, input: &mut &[u8], data: &mut Vec<u8>) -> Option<Request> {
         loop {
+            if let Some(request) = self.next.take() {
+                return Some(request);
+            }
             let after_cr = AfterCr { nul: !self.options.is_on(Side::Him, BINARY), lf: self.offer.enter_is_cr };
             let event = self.decoder.decode(input, after_cr, data)?;
             let request = self.handle(event);
@@ -105,36 +141,41 @@ impl Telnet {
             Event::Command(NOP | IP | AO | EC | EL | GA | SE) => {}
             Event::Command(_) => self.unknown_commands += 1,
             Event::Negotiation(Verb::Do, TIMING_MARK) => return Some(Request::TimingMark),
-            Event::Negotiation(verb, option) => return self.negotiate(verb, option),
-            Event::Subnegotiation(COM_PORT) if self.offer.rfc2217 => {
-                match self.com_port.handle(self.decoder.value(), &mut self.outbox) {
-                    Command::Request(request) => return Some(request),
-                    Command::Done => {}
-                    Command::Unknown => self.unknown_commands += 1,
-                }
-            }
+            Event::Negotiation(verb, option) => self.negotiate(verb, option),
+            Event::Subnegotiation(COM_PORT) if self.offer.rfc2217 => return self.handle_com_port(),
             Event::Subnegotiation(NAWS) => {}
             Event::Subnegotiation(_) => self.unknown_commands += 1,
         }
         None
     }
 
-    fn negotiate(&mut self, verb: Verb, option: u8) -> Option<Request> {
+    fn negotiate(&mut self, verb: Verb, option: u8) {
         let was_agreed = self.is_com_port_agreed();
         if let Some(answer) = self.options.hear(verb, option) {
             self.outbox.negotiate(answer, option);
         }
         match (was_agreed, self.is_com_port_agreed()) {
-            (false, true) => {
-                self.com_port.begin();
-                Some(Request::ModemState)
-            }
-            (true, false) => {
-                self.com_port.end();
-                None
-            }
-            _ => None,
+            (false, true) => self.begin_com_port(),
+            (true, false) => self.com_port.end(),
+            _ => {}
         }
+    }
+
+    fn handle_com_port(&mut self) -> Option<Request> {
+        if !self.com_port.is_in_use() {
+            self.begin_com_port();
+        }
+        match self.com_port.handle(self.decoder.value(), &mut self.outbox) {
+            Command::Request(request) => return Some(request),
+            Command::Done => {}
+            Command::Unknown => self.unknown_commands += 1,
+        }
+        None
+    }
+
+    fn begin_com_port(&mut self) {
+        self.com_port.begin();
+        self.next = Some(Request::ModemState);
     }
 
     /// Answers a request from what is known of the line, after its effect.

@@ -407,10 +407,13 @@ fn unknown_commands_are_counted_and_not_answered() {
 
 #[test]
 fn a_client_that_never_negotiated_is_answered_all_the_same() {
+    let rate = 9600_u32.to_be_bytes();
     let mut served = Served::new();
-    assert_eq!(served.hears(&com_port(1, &9600_u32.to_be_bytes())), com_port(101, &9600_u32.to_be_bytes()));
+    assert_eq!(served.hears(&com_port(1, &rate)), [com_port(101, &rate), com_port(107, &[0])].concat());
+    assert_eq!(served.requests, [Request::BaudRate(9600), Request::ModemState]);
     assert!(!served.telnet.is_com_port_agreed());
     assert!(served.telnet.wants_modem_state(), "it speaks the option");
+    assert_eq!(served.hears(&com_port(1, &rate)), com_port(101, &rate), "the inputs are told once");
 }
 
 #[test]

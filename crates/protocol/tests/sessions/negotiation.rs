@@ -1,6 +1,7 @@
 //! Options: what is offered, agreed and refused (RFC 855, RFC 1143).
 
 use sermux_protocol::telnet::code::{BINARY, COM_PORT, DO, DONT, ECHO, IAC, NAWS, SGA, WILL, WONT};
+use sermux_protocol::telnet::negotiation::{Accept, Options, Side, Verb};
 use sermux_protocol::telnet::Offer;
 
 use crate::rig::*;
@@ -75,4 +76,56 @@ fn com_port_is_agreed_by_either_direction() {
     assert!(served.telnet.is_com_port_agreed(), "one direction is left");
     served.hears(&[IAC, DONT, COM_PORT]);
     assert!(!served.telnet.is_com_port_agreed());
+}
+
+#[test]
+fn what_is_pending_is_not_asked_for_twice_and_a_change_of_mind_waits_for_the_answer() {
+    let ours = |option| Options::new(&[Accept { option, us: true, him: true }]);
+    let (us, on, off) = (Side::Us, Verb::Will, Verb::Wont);
+
+    let mut options = ours(SGA);
+    assert_eq!(options.enable(us, SGA), Some(on));
+    assert_eq!(options.enable(us, SGA), None);
+    assert!(options.is_pending(us, SGA) && !options.is_on(us, SGA));
+    assert_eq!(options.disable(us, SGA), None, "it waits");
+    assert_eq!(options.hear(Verb::Do, SGA), Some(off));
+    assert_eq!(options.enable(us, SGA), None, "it waits");
+    assert_eq!(options.hear(Verb::Dont, SGA), Some(on));
+    assert_eq!(options.hear(Verb::Do, SGA), None);
+    assert!(options.is_on(us, SGA) && !options.is_pending(us, SGA));
+    assert_eq!(options.enable(us, SGA), None, "it is on");
+
+    // Minds that change twice have not changed.
+    assert_eq!(options.disable(us, SGA), Some(off));
+    assert_eq!(options.enable(us, SGA), None);
+    assert_eq!(options.disable(us, SGA), None);
+    assert_eq!(options.hear(Verb::Dont, SGA), None);
+    assert!(!options.is_on(us, SGA) && !options.is_pending(us, SGA));
+    assert_eq!(options.disable(us, SGA), None, "it is off");
+
+    // A refusal settles it, whatever was wanted meanwhile.
+    let mut options = ours(SGA);
+    options.enable(us, SGA);
+    options.disable(us, SGA);
+    assert_eq!(options.hear(Verb::Dont, SGA), None);
+    assert!(!options.is_on(us, SGA) && !options.is_pending(us, SGA));
+
+    // Nobody may turn on what is not in the table, not even we.
+    assert_eq!(options.enable(us, ECHO), None);
+    assert_eq!(options.disable(us, ECHO), None);
+}
+
+#[test]
+fn a_peer_that_says_yes_to_no_is_taken_for_what_it_should_have_said() {
+    let mut options = Options::new(&[Accept { option: SGA, us: true, him: true }]);
+    for again in [false, true] {
+        options.hear(Verb::Will, SGA);
+        assert_eq!(options.disable(Side::Him, SGA), Some(Verb::Dont));
+        if again {
+            options.enable(Side::Him, SGA);
+        }
+        assert_eq!(options.hear(Verb::Will, SGA), None);
+        assert_eq!(options.is_on(Side::Him, SGA), again);
+        assert!(!options.is_pending(Side::Him, SGA));
+    }
 }

@@ -102,7 +102,7 @@ pub(crate) fn carry_out(effect: Effect, view: &mut View) {
 }
 
 pub(crate) fn line(settings: &str) -> LineSettings {
-    settings.parse().unwrap()
+    settings.parse().expect("line settings")
 }
 
 /// A command of RFC 2217.
@@ -120,5 +120,5 @@ pub(crate) fn com_port(command: u8, value: &[u8]) -> Vec<u8> {
 
 /// Bytes as they are written in books: `FF FA 2C`.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
-    text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).expect("two digits")).collect()
 }

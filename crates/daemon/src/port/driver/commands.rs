@@ -3,18 +3,21 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use sermux_port_config::config::Listener;
+use sermux_port_config::signal::Output;
 use tracing::{info, warn};
 
-use super::{Accepted, Command, Driver, Reply, Socket};
+use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
 use crate::net::refuse::refuse;
 use crate::port::greeting;
-use crate::port::hub::{Outcome, Wish};
+use crate::port::hub::{Admission, Outcome, Wish};
 
 impl Driver {
     pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) {
         while let Poll::Ready(command) = self.commands.poll_recv(cx) {
             match command {
                 Some(Command::Connect(accepted)) => self.connect(*accepted, now),
+                Some(Command::Reconfigure(changed)) => self.reconfigure(*changed, now),
                 Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
                 Some(Command::Listening { listener, bound }) => self.account.listening(listener, bound),
                 Some(Command::Report(reply)) => {
@@ -37,10 +40,11 @@ impl Driver {
     }
 
     pub(super) fn connect(&mut self, accepted: Accepted, now: Instant) {
-        let Accepted { conn, peer, admission } = accepted;
-        let Some(listener) = self.port.listen.get(admission.listener).filter(|_| self.ends_at.is_none()) else {
-            return;
-        };
+        let Accepted { conn, peer, listener: key } = accepted;
+        let listener = self.listeners.iter().position(|known| *known == key).and_then(|at| self.port.listen.get(at));
+        // Its listener is gone, or the port ends.
+        let Some(listener) = listener.filter(|_| self.ends_at.is_none()) else { return };
+        let admission = admission(key, listener);
         let session = greeting::session(listener);
         let ends = (conn.local_addr(), peer);
         let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
@@ -49,6 +53,10 @@ impl Driver {
         }
         match self.hub.connect(admission, session, &banner, now) {
             Ok(id) => {
+                if self.hub.clients() == 1 {
+                    let on_connect = self.port.modem.on_connect;
+                    self.set_outputs(level(on_connect.dtr), level(on_connect.rts), now);
+                }
                 info!(port = %self.name, client = %peer, "client connected");
                 if self.sockets.len() <= id {
                     self.sockets.resize_with(id + 1, || None);
@@ -80,6 +88,50 @@ impl Driver {
         }
     }
 
+    /// The configuration has changed: clients stay where their listener does.
+    fn reconfigure(&mut self, changed: Reconfigure, now: Instant) {
+        let Reconfigure { port, listeners, opener, reopen } = changed;
+        if self.ends_at.is_some() {
+            return;
+        }
+        let before = std::mem::replace(&mut self.port, port);
+        (self.listeners, self.opener) = (listeners, opener);
+        self.account.keep_listeners(&self.listeners);
+        let (keys, port) = (&self.listeners, &self.port);
+        let admit = |key| {
+            let at = keys.iter().position(|known| *known == key)?;
+            port.listen.get(at).map(|listener| admission(key, listener))
+        };
+        self.hub.reconfigure(port, admit, now);
+        if before.device != self.port.device {
+            self.lifecycle = Lifecycle::default();
+        }
+        if reopen {
+            self.reopen(now);
+            return;
+        }
+        if before.line.settings != self.port.line.settings {
+            self.silent_wish(Wish::Settings(self.port.line.settings), now);
+        }
+        let outputs = [(before.modem.dtr, self.port.modem.dtr), (before.modem.rts, self.port.modem.rts)];
+        let [dtr, rts] = outputs.map(|(before, after)| if before == after { None } else { level(after) });
+        self.set_outputs(dtr, rts, now);
+    }
+
+    /// Sets outputs, if there are any to be set.
+    pub(super) fn set_outputs(&mut self, dtr: Option<bool>, rts: Option<bool>, now: Instant) {
+        if dtr.is_some() || rts.is_some() {
+            self.silent_wish(Wish::Outputs { dtr, rts }, now);
+        }
+    }
+
+    /// Asks something of the line that nobody waits for.
+    fn silent_wish(&mut self, wish: Wish, now: Instant) {
+        let number = self.next_wish;
+        self.next_wish += 1;
+        self.hub.wish(number, wish, now);
+    }
+
     /// Something is asked of the line from outside.
     fn wish(&mut self, wish: Wish, reply: Reply, now: Instant) {
         let number = self.next_wish;
@@ -109,5 +161,25 @@ impl Driver {
     pub(super) fn end(&mut self, deadline: Instant) {
         self.ends_at = Some(self.ends_at.map_or(deadline, |at| at.min(deadline)));
         self.hub.drain();
+    }
+}
+
+/// What a listener grants its clients.
+fn admission(key: usize, listener: &Listener) -> Admission {
+    Admission {
+        listener: key,
+        access: listener.access,
+        max_clients: listener.max_clients,
+        on_lag: listener.on_lag,
+        notify: greeting::notifies(listener),
+    }
+}
+
+/// Up or down; `None`: left alone.
+fn level(output: Output) -> Option<bool> {
+    match output {
+        Output::On => Some(true),
+        Output::Off => Some(false),
+        Output::Keep => None,
     }
 }

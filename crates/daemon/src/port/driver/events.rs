@@ -56,6 +56,7 @@ fn describe(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Lagged => "it fell behind by the whole backlog (on-lag: disconnect)",
         CloseReason::Displaced => "half-closed and silent, and its place was needed",
+        CloseReason::ListenerGone => "its listener is not configured any more",
         CloseReason::Left => "it had nothing more to send",
     }
 }

@@ -28,9 +28,10 @@ use self::operations::Operations;
 use self::report::Account;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
-use super::link::{Accepted, Command, Link, Reply};
+use super::link::{Accepted, Command, Link, Reconfigure, Reply};
 use super::ready::ReadySet;
 use super::status::Status;
+use crate::device::hotplug::{Hotplug, Watched};
 use crate::line::{Line, OpenError, Opened};
 use crate::net::conn::Conn;
 
@@ -59,9 +60,16 @@ const OPENING_IS_STUCK: Duration = Duration::from_secs(5);
 pub struct Driver {
     name: Arc<str>,
     port: Arc<Port>,
+    /// The keys of its listeners, in the order of the configuration.
+    listeners: Vec<usize>,
     hub: Hub,
     slot: Slot,
     lifecycle: Lifecycle,
+    /// When a device that nobody uses is closed (`open: on-demand`).
+    rest_at: Option<Instant>,
+    hotplug: Hotplug,
+    /// Tells that something happened to the name of a device that could not be opened.
+    watched: Option<Watched>,
     opener: Opener,
     status: Arc<Status>,
     sockets: Vec<Option<Socket>>,
@@ -116,7 +124,11 @@ enum Slot {
     },
     Open(Box<dyn Line>),
     /// Gone or given back; a driver may take its time over it.
-    Closing(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Closing {
+        closing: Pin<Box<dyn Future<Output = ()> + Send>>,
+        /// It is not opened again before.
+        again_at: Instant,
+    },
 }
 
 /// A device on its way to a line.
@@ -126,16 +138,21 @@ pub type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send
 pub type Opener = Box<dyn FnMut() -> Opening + Send>;
 
 impl Driver {
-    /// A port that opens its device as soon as it is polled.
+    /// A port that opens its device as soon as it is polled, or has a client (`open: on-demand`). Its listeners have
+    /// the keys 0, 1 and so on, in the order of the configuration.
     #[must_use]
-    pub fn new(name: &str, port: Arc<Port>, opener: Opener, status: Arc<Status>) -> (Self, Link) {
+    pub fn new(name: &str, port: Arc<Port>, opener: Opener, hotplug: &Hotplug, status: Arc<Status>) -> (Self, Link) {
         let (link, commands) = Link::new();
         let ready = ReadySet::default();
         let (line_waker, change_waker) = (ready.waker(LINE), ready.waker(CHANGE));
         let driver = Self {
             name: name.into(),
             hub: Hub::new(&port),
+            listeners: (0..port.listen.len()).collect(),
             port,
+            rest_at: None,
+            watched: None,
+            hotplug: hotplug.clone(),
             slot: Slot::Waiting(now()),
             lifecycle: Lifecycle::default(),
             opener,
@@ -168,8 +185,9 @@ impl Driver {
     /// Sleeps until the next thing that time brings. True: it is here.
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let slot = match &self.slot {
-            Slot::Waiting(at) if self.ends_at.is_none() && !self.paused => Some(*at),
+            Slot::Waiting(at) if self.ends_at.is_none() && self.needs_line() => Some(*at),
             Slot::Opening { stuck_at, .. } => *stuck_at,
+            Slot::Open(_) => self.rest_at,
             _ => None,
         };
         let end = self.ends_at.map(|at| at.min(now + DRAIN_LOOK));
@@ -194,12 +212,12 @@ impl Driver {
         }
         let line_done = match &self.slot {
             Slot::Open(line) => self.hub.tx_is_empty() && line.unsent().unwrap_or(0) == 0,
-            Slot::Closing(_) => false,
+            Slot::Closing { .. } => false,
             Slot::Waiting(_) | Slot::Opening { .. } => true,
         };
         let open = matches!(self.slot, Slot::Open(_));
         if open && (line_done || late) {
-            self.close_line();
+            self.close_line(now);
         }
         late || (line_done && !open && self.sockets.iter().all(Option::is_none))
     }
@@ -264,6 +282,7 @@ impl Future for Driver {
             this.say_goodbye();
             return Poll::Ready(());
         }
+        this.rest(now);
         this.drive_slot(cx, now);
         this.settle(now);
         this.status.set(matches!(this.slot, Slot::Open(_)) && !this.operations.is_stuck(), this.hub.clients());

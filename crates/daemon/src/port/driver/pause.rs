@@ -20,7 +20,8 @@ impl Driver {
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: paused]\r\n", self.name));
         self.operations.abandon();
-        self.close_line();
+        self.watched = None;
+        self.close_line(now);
     }
 
     /// Opens the device again. `reply` is told once it is open, or could not be opened.
@@ -32,6 +33,8 @@ impl Driver {
         info!(port = %self.name, device = %self.port.device, "resumed");
         self.hub.notify(&format!("\r\n[port {}: resumed]\r\n", self.name));
         self.lifecycle = Lifecycle::default();
+        // What clients send from here on waits for it.
+        self.hub.line_at_rest(now);
         if let Slot::Waiting(at) = &mut self.slot {
             *at = now;
         }
@@ -39,7 +42,7 @@ impl Driver {
 
     /// Tells those who wait for it that the device is open, or is not. To be called when all else is done.
     pub(super) fn settle(&mut self, now: Instant) {
-        if !matches!(self.slot, Slot::Opening { .. } | Slot::Closing(_)) {
+        if !matches!(self.slot, Slot::Opening { .. } | Slot::Closing { .. }) {
             for reply in self.settling.drain(..) {
                 // Whoever asked may have gone.
                 let _ = reply.send(());

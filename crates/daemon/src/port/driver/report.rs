@@ -18,7 +18,7 @@ pub(super) struct Account {
     fault: Option<PortFault>,
     differences: Vec<String>,
     not_carried: Vec<NotCarried>,
-    /// How the listeners came out, by their place in the configuration.
+    /// How the listeners came out, by their key.
     bound: BTreeMap<usize, Result<SocketAddr, String>>,
     /// Clients so far.
     clients: u64,
@@ -71,6 +71,11 @@ impl Account {
         self.differences = differences;
     }
 
+    /// Other listeners are gone.
+    pub(super) fn keep_listeners(&mut self, keys: &[usize]) {
+        self.bound.retain(|key, _| keys.contains(key));
+    }
+
     /// A listener is bound, or is not and why.
     pub(super) fn listening(&mut self, listener: usize, bound: Result<SocketAddr, String>) {
         self.bound.insert(listener, bound);
@@ -87,7 +92,8 @@ impl Driver {
             (Slot::Opening { stuck_at: None, .. }, _) => PortState::Faulted,
             (_, Some(Trouble::Absent)) => PortState::Waiting,
             (_, Some(Trouble::Refused)) => PortState::Faulted,
-            (Slot::Closing(_), None) => PortState::Closing,
+            (Slot::Closing { .. }, None) => PortState::Closing,
+            (Slot::Waiting(_), None) if !self.needs_line() => PortState::Idle,
             (Slot::Opening { .. } | Slot::Waiting(_), None) => PortState::Opening,
         }
     }
@@ -106,10 +112,10 @@ impl Driver {
             })
         });
         let clients: Vec<ClientReport> = clients.collect();
-        let listeners = (0..self.port.listen.len()).map(|listener| ListenerReport {
-            listener,
-            bound: self.account.bound.get(&listener).cloned(),
-            clients: clients.iter().filter(|client| client.standing.admission.listener == listener).count(),
+        let listeners = self.listeners.iter().map(|key| ListenerReport {
+            key: *key,
+            bound: self.account.bound.get(key).cloned(),
+            clients: clients.iter().filter(|client| client.standing.admission.listener == *key).count(),
         });
         PortReport {
             port: Arc::clone(&self.port),

@@ -4,38 +4,44 @@ use std::fmt;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use sermux_port_config::config::Open;
 use tracing::{info, warn};
 
-use super::{now, Driver, Say, Slot, OPENING_IS_STUCK};
+use super::{Driver, Say, Slot, OPENING_IS_STUCK};
 use crate::line::{self, OpenError, Opened};
+
+const OPENING_HANGS: &str =
+    "opening hangs in the device's driver; unplug the device or restart the machine if it stays so";
 
 impl Driver {
     pub(super) fn drive_slot(&mut self, cx: &mut Context<'_>, now: Instant) {
         loop {
+            if matches!(self.slot, Slot::Waiting(_)) && self.name_changed(cx) {
+                self.slot = Slot::Waiting(now);
+            }
+            let may_open = self.ends_at.is_none() && self.needs_line();
             match &mut self.slot {
-                Slot::Waiting(at) if *at <= now && self.ends_at.is_none() && !self.paused => {
+                Slot::Waiting(at) if *at <= now && may_open => {
+                    self.watch_name();
                     self.slot = Slot::Opening { open: (self.opener)(), stuck_at: Some(now + OPENING_IS_STUCK) };
                 }
                 Slot::Opening { open, stuck_at } => match open.as_mut().poll(cx) {
                     Poll::Ready(Ok(opened)) if self.paused => {
-                        self.slot = Slot::Closing(Box::pin(line::close(opened.line)));
+                        self.slot = Slot::Closing { closing: Box::pin(line::close(opened.line)), again_at: now };
                     }
                     Poll::Ready(Ok(opened)) => self.opened(opened, now),
                     Poll::Ready(Err(error)) => self.open_failed(&error, now),
                     Poll::Pending => {
                         if stuck_at.is_some_and(|at| at <= now) {
                             *stuck_at = None;
-                            const WHAT: &str =
-                                "opening hangs in the device's driver; unplug the device or restart the \
-                                                machine if it stays so";
-                            tracing::error!(port = %self.name, device = %self.port.device, "{WHAT}");
-                            self.account.fault(WHAT, now);
+                            tracing::error!(port = %self.name, device = %self.port.device, "{OPENING_HANGS}");
+                            self.account.fault(OPENING_HANGS, now);
                         }
                         return;
                     }
                 },
-                Slot::Closing(closing) => match closing.as_mut().poll(cx) {
-                    Poll::Ready(()) => self.slot = Slot::Waiting(self.lifecycle.gone(now)),
+                Slot::Closing { closing, again_at } => match closing.as_mut().poll(cx) {
+                    Poll::Ready(()) => self.slot = Slot::Waiting(*again_at),
                     Poll::Pending => return,
                 },
                 Slot::Waiting(_) | Slot::Open(_) => return,
@@ -43,8 +49,59 @@ impl Driver {
         }
     }
 
+    /// Whether the device should be open.
+    pub(super) fn needs_line(&self) -> bool {
+        !self.paused && (self.port.open == Open::Always || self.hub.clients() > 0 || self.rest_at.is_some())
+    }
+
+    /// Closes a device that nobody has used for a while (`open: on-demand`).
+    pub(super) fn rest(&mut self, now: Instant) {
+        if self.port.open == Open::Always || self.hub.clients() > 0 {
+            self.rest_at = None;
+            return;
+        }
+        match (&self.slot, self.rest_at) {
+            (Slot::Open(_), None) => self.rest_at = Some(now + self.port.linger),
+            (Slot::Open(_), Some(at)) if at <= now => {
+                info!(port = %self.name, device = %self.port.device, "closed: nobody uses it (open: on-demand)");
+                self.rest_at = None;
+                self.operations.abandon();
+                self.hub.line_at_rest(now);
+                self.close_line(now);
+            }
+            (Slot::Open(_), Some(_)) => {}
+            _ => self.rest_at = None,
+        }
+    }
+
+    /// Closes the device and opens what is configured now; clients stay.
+    pub(super) fn reopen(&mut self, now: Instant) {
+        self.watched = None;
+        match &self.slot {
+            Slot::Open(_) => {
+                self.operations.abandon();
+                self.hub.line_gone(now);
+                self.close_line(now);
+            }
+            Slot::Waiting(_) | Slot::Opening { .. } => self.slot = Slot::Waiting(now),
+            Slot::Closing { .. } => {}
+        }
+    }
+
+    /// From here on until it is open, what happens to the device's name is told.
+    fn watch_name(&mut self) {
+        if self.watched.is_none() {
+            self.watched = Some(self.hotplug.watch(&self.port.device));
+        }
+    }
+
+    fn name_changed(&mut self, cx: &mut Context<'_>) -> bool {
+        self.watched.as_mut().is_some_and(|watched| watched.poll_changed(cx).is_ready())
+    }
+
     pub(super) fn opened(&mut self, opened: Opened, now: Instant) {
         let Opened { mut line, report } = opened;
+        self.watched = None;
         let was_lost = self.lifecycle.is_lost();
         let failures = self.lifecycle.opened(now);
         info!(port = %self.name, device = %self.port.device, line = %self.port.line.settings, tries = failures + 1,
@@ -84,13 +141,14 @@ impl Driver {
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: the device is gone]\r\n", self.name));
         self.operations.abandon();
-        self.close_line();
+        let again_at = self.lifecycle.gone(now);
+        self.close_line(again_at);
     }
 
-    pub(super) fn close_line(&mut self) {
-        let closed = Slot::Waiting(now());
-        match std::mem::replace(&mut self.slot, closed) {
-            Slot::Open(line) => self.slot = Slot::Closing(Box::pin(line::close(line))),
+    /// Gives the line back; it may be opened again from `again_at` on.
+    pub(super) fn close_line(&mut self, again_at: Instant) {
+        match std::mem::replace(&mut self.slot, Slot::Waiting(again_at)) {
+            Slot::Open(line) => self.slot = Slot::Closing { closing: Box::pin(line::close(line)), again_at },
             other => self.slot = other,
         }
     }

@@ -66,7 +66,7 @@ async fn a_device_that_is_being_opened_when_its_port_is_paused_is_closed_again()
             opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() })
         })
     });
-    let (driver, link) = Driver::new("p", port(""), opener, status());
+    let (driver, link) = Driver::new("p", port(""), opener, &Hotplug::off(), status());
     let task = tokio::spawn(driver);
     tokio::time::sleep(Duration::from_millis(1)).await;
     let (reply, answer) = oneshot::channel();

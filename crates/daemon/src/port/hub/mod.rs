@@ -15,6 +15,7 @@
 //! 7. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
 
 mod from_line;
+mod reconfigure;
 mod requests;
 mod standing;
 mod to_clients;

@@ -164,6 +164,19 @@ async fn on_a_device_that_is_gone_every_operation_says_so() {
     }
 }
 
+#[tokio::test]
+async fn rs485_that_the_driver_does_not_have_is_a_difference() {
+    use sermux_port_config::config::Rs485;
+    let master = Master::new();
+    let mut port = master.port("9600 8N1");
+    port.line.rs485 = Some(Rs485 { enabled: true, ..Rs485::default() });
+    let said = line::open_blocking(&port).unwrap().report.differences;
+    assert_eq!(said.len(), 1);
+    assert!(said[0].starts_with("line.rs485: asked for, this driver has none ("), "{said:?}");
+    port.line.rs485 = Some(Rs485::default());
+    assert_eq!(line::open_blocking(&port).unwrap().report.differences, [""; 0], "none was asked for");
+}
+
 /// While a dead descriptor is open, the adapter that is plugged in again gets another name.
 #[tokio::test]
 async fn a_device_is_closed_at_once_though_a_macro_is_running() {

@@ -3,8 +3,9 @@
 //! Whatever is started or ended is a step of a [`Diff`] between two configurations: start-up is the diff from the
 //! empty one, the end is the diff to it.
 
+mod running;
+
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +15,16 @@ use sermux_port_config::config::load::load;
 use sermux_port_config::config::{Config, Port};
 use sermux_port_config::{Fault, Faults};
 use socket2::Socket;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use self::running::{Listeners, Running};
+use crate::device::hotplug::Hotplug;
 use crate::line::{self, OpenError, Opened};
-use crate::net::listen::{self, Offer};
-use crate::port::{Command, Driver, Link, Opener, Status};
+use crate::port::{Driver, Opener, Status};
 use crate::systemd;
 
 /// How long ports may take to hand out what they hold when the program ends.
@@ -52,18 +53,11 @@ pub struct Supervisor {
     source: Option<PathBuf>,
     ports: BTreeMap<String, Running>,
     opens: Arc<Semaphore>,
+    hotplug: Hotplug,
     /// Listening sockets of socket activation.
     handed_over: Vec<Socket>,
     /// Some port's status changed.
     changed: Arc<Notify>,
-}
-
-#[derive(Debug)]
-struct Running {
-    link: Link,
-    status: Arc<Status>,
-    task: JoinHandle<()>,
-    listeners: JoinSet<()>,
 }
 
 /// How many listeners there are to be, and how many there are.
@@ -73,9 +67,16 @@ struct Bound {
     got: usize,
 }
 
+impl Bound {
+    fn and(self, listeners: &Listeners) -> Self {
+        let (wanted, got) = listeners.count();
+        Self { wanted: self.wanted + wanted, got: self.got + got }
+    }
+}
+
 impl Supervisor {
     /// Nothing is running yet. `source` is the file that SIGHUP reads again. Takes the sockets that systemd hands over, so
-    /// there is one of these in a process.
+    /// there is one of these in a process. Inside a tokio runtime.
     #[must_use]
     pub fn new(source: Option<&Path>) -> Self {
         Self {
@@ -83,6 +84,7 @@ impl Supervisor {
             source: source.map(Path::to_owned),
             ports: BTreeMap::new(),
             opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)),
+            hotplug: Hotplug::start(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
         }
@@ -93,7 +95,7 @@ impl Supervisor {
     /// # Errors
     ///
     /// Signals cannot be caught.
-    pub async fn serve(mut self, config: Config, started: impl FnOnce()) -> io::Result<Ended> {
+    pub async fn serve(mut self, config: Config, started: impl FnOnce()) -> std::io::Result<Ended> {
         let mut signals = Signals::new()?;
         let (_, bound) = self.apply(config).await;
         if bound.wanted > 0 && bound.got == 0 {
@@ -175,71 +177,80 @@ impl Supervisor {
         systemd::ready();
     }
 
-    /// Goes from the configuration in force to this one. Ports that are the same in both notice nothing; one that
-    /// changed is ended and started.
+    /// Goes from the configuration in force to this one. What is the same in both notices nothing.
+    ///
+    /// New addresses are bound before old ones are let go; one that is still taken by an old one is tried again then.
+    /// All of them are bound before the first device is opened.
     async fn apply(&mut self, config: Config) -> (Diff, Bound) {
         let diff = Diff::between(&self.config, &config);
-        let changed: Vec<String> = diff.changed.iter().map(|(name, _)| name.clone()).collect();
-        self.end(&[&diff.removed[..], &changed].concat()).await;
-        let bound = self.start(&config, &[&diff.added[..], &changed].concat()).await;
-        self.config = config;
-        (diff, bound)
-    }
-
-    /// All addresses are bound before the first device is opened.
-    async fn start(&mut self, config: &Config, names: &[String]) -> Bound {
-        let mut bound = Bound::default();
+        let lets_go =
+            !diff.removed.is_empty() || diff.changed.iter().any(|(_, diff)| !diff.listeners.removed.is_empty());
         let mut starting = Vec::new();
-        for name in names {
+        for name in &diff.added {
             let Some(port) = config.ports.get(name) else { continue };
-            let mut listeners = Vec::new();
-            for (index, listener) in port.listen.iter().enumerate() {
-                let offer = Offer::new(name, port, index, listener);
-                let socket = offer.bind(&self.handed_over).await;
-                bound.wanted += 1;
-                bound.got += usize::from(socket.is_ok());
-                listeners.push((offer, socket));
-            }
+            let mut listeners = Listeners::new(name, port, 0..port.listen.len());
+            listeners.bind(&self.handed_over, lets_go).await;
             starting.push((name, Arc::new(port.clone()), listeners));
         }
+        let mut changing = Vec::new();
+        for (name, diff) in &diff.changed {
+            let Some(port) = config.ports.get(name) else { continue };
+            let mut added = Listeners::new(name, port, diff.listeners.added.iter().copied());
+            added.bind(&self.handed_over, lets_go).await;
+            changing.push((name, Arc::new(port.clone()), diff, added));
+        }
+
+        self.end(&diff.removed).await;
+        for (name, _, diff, _) in &changing {
+            if let Some(running) = self.ports.get_mut(*name) {
+                running.close(&diff.listeners.removed).await;
+            }
+        }
+        if lets_go {
+            let late = starting.iter_mut().map(|(.., listeners)| listeners);
+            for listeners in late.chain(changing.iter_mut().map(|(.., added)| added)) {
+                listeners.bind(&self.handed_over, false).await;
+            }
+        }
+
+        let listeners =
+            starting.iter().map(|(.., listeners)| listeners).chain(changing.iter().map(|(.., added)| added));
+        let bound = listeners.fold(Bound::default(), |bound, listeners| bound.and(listeners));
         if self.ports.is_empty() && bound.wanted > 0 && bound.got == 0 {
-            return bound;
+            return (diff, bound);
+        }
+        for (name, port, diff, added) in changing {
+            let opener = opener(Arc::clone(&port), Arc::clone(&self.opens));
+            if let Some(running) = self.ports.get_mut(name) {
+                running.reconfigure(port, diff, added, opener).await;
+            }
         }
         for (name, port, listeners) in starting {
             let running = self.start_port(name, port, listeners);
             self.ports.insert(name.clone(), running);
         }
-        bound
+        self.config = config;
+        (diff, bound)
     }
 
-    fn start_port(&self, name: &str, port: Arc<Port>, listeners: Vec<(Offer, io::Result<TcpListener>)>) -> Running {
+    fn start_port(&self, name: &str, port: Arc<Port>, listeners: Listeners) -> Running {
         let status = Arc::new(Status::new(Arc::clone(&self.changed)));
         let opener = opener(Arc::clone(&port), Arc::clone(&self.opens));
-        let (driver, link) = Driver::new(name, port, opener, Arc::clone(&status));
+        let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
         let task = tokio::spawn(tokio::task::unconstrained(driver));
-        let mut tasks = JoinSet::new();
-        for (offer, socket) in listeners {
-            tasks.spawn(listen::serve(offer, socket, link.clone()));
-        }
-        Running { link, status, task, listeners: tasks }
+        Running::new(name, link, status, task, listeners)
     }
 
     async fn end(&mut self, names: &[String]) {
         let now = Instant::now();
         let mut ending = Vec::new();
         for name in names {
-            let Some(mut port) = self.ports.remove(name) else {
+            let Some(port) = self.ports.remove(name) else {
                 continue;
             };
             let deadline = (now + DRAIN_LIMIT).into_std();
-            ending.push(async move {
-                // The addresses are free when this is done.
-                port.listeners.shutdown().await;
-                // A port that has ended already has nothing to hand out.
-                port.link.send(Command::End { deadline }).await;
-                port.task.await
-            });
+            ending.push(async move { port.end(deadline).await });
         }
         let mut tasks = JoinSet::new();
         for port in ending {

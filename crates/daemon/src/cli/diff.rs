@@ -1,0 +1,138 @@
+//! `sermux diff`: what a reload would do, without doing it.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_yaml::{Mapping, Value};
+use sermux_port_config::config::diff::{Diff, PortChange, PortDiff};
+use sermux_port_config::config::load::load;
+use sermux_port_config::config::{Config, Listener, Port};
+
+/// From the configuration `in_force` to `file`.
+pub(super) fn run(in_force: &Path, file: &Path) -> ExitCode {
+    let old = load(in_force).map_err(|faults| super::complain(in_force, &faults));
+    match (old, super::load_or_complain(file)) {
+        (Ok(old), Ok(new)) => super::print(&report(&old.config, &new.config)),
+        (Err(code), _) | (_, Err(code)) => code,
+    }
+}
+
+/// Port by port, for a person.
+fn report(old: &Config, new: &Config) -> String {
+    let diff = Diff::between(old, new);
+    let mut report = String::new();
+    for name in &diff.removed {
+        let end = old.ports.get(name).map_or_else(String::new, |port| format!(": {}", offer(port)));
+        let _ = writeln!(report, "- {name}{end}: ended, its clients are disconnected");
+    }
+    for (name, change) in &diff.changed {
+        if let (Some(before), Some(after)) = (old.ports.get(name), new.ports.get(name)) {
+            let _ = writeln!(report, "~ {name}: {}", consequence(change.class));
+            describe(change, before, after, &mut report);
+        }
+    }
+    for name in &diff.added {
+        let start = new.ports.get(name).map_or_else(String::new, |port| format!(": {}", offer(port)));
+        let _ = writeln!(report, "+ {name}{start}: started");
+    }
+    differences("", &without("ports", old), &without("ports", new), &mut |line| {
+        let when = if line.starts_with("log.") { " (at the next start)" } else { "" };
+        let _ = writeln!(report, "~ {line}{when}");
+    });
+    let unchanged = new.ports.values().filter(|port| port.enable).count() - diff.changed.len() - diff.added.len();
+    let (removed, changed, added) = (diff.removed.len(), diff.changed.len(), diff.added.len());
+    let _ = writeln!(report, "{removed} removed, {changed} changed, {added} added, {unchanged} untouched");
+    report
+}
+
+/// `/dev/ttyUSB0, raw 127.0.0.1:4001`
+fn offer(port: &Port) -> String {
+    port.listen.iter().fold(one_line(&port.device.to_string()), |text, listener| format!("{text}, {}", name(listener)))
+}
+
+/// `telnet *:4002`
+fn name(listener: &Listener) -> String {
+    let rfc2217 = if listener.protocol.has_rfc2217() { " with rfc2217" } else { "" };
+    format!("{}{rfc2217} {}", listener.protocol.name(), listener.address)
+}
+
+fn consequence(class: PortChange) -> &'static str {
+    match class {
+        PortChange::Live => "changed in place; device and clients stay",
+        PortChange::Relisten => "the device stays open, clients of other listeners stay",
+        PortChange::Reopen => "the device is opened again; clients stay where their listener does",
+    }
+}
+
+/// What is different, a line each.
+fn describe(diff: &PortDiff, old: &Port, new: &Port, report: &mut String) {
+    let mut say = |line: String| {
+        let _ = writeln!(report, "    {line}");
+    };
+    differences("", &without("listen", old), &without("listen", new), &mut say);
+    for index in &diff.listeners.removed {
+        say(format!("listener {}: closed, its clients are disconnected", name(&old.listen[*index])));
+    }
+    for (from, to) in &diff.listeners.changed {
+        let listener = format!("listener {}", name(&new.listen[*to]));
+        let (before, after) = (tree(&old.listen[*from]), tree(&new.listen[*to]));
+        differences("", &before, &after, &mut |line| say(format!("{listener}: {line}")));
+    }
+    for index in &diff.listeners.added {
+        say(format!("listener {}: opened", name(&new.listen[*index])));
+    }
+}
+
+/// The tree of a part without one of its keys.
+fn without(key: &str, part: &impl Serialize) -> Value {
+    let mut tree = tree(part);
+    if let Value::Mapping(mapping) = &mut tree {
+        mapping.remove(key);
+    }
+    tree
+}
+
+/// As `show --resolved` would write it.
+fn tree(part: &impl Serialize) -> Value {
+    serde_yaml::to_value(part).unwrap_or_default()
+}
+
+/// `line.baud: 9600 → 115200` for each value that is different, mappings gone into.
+fn differences(path: &str, old: &Value, new: &Value, say: &mut impl FnMut(String)) {
+    match (old, new) {
+        (Value::Mapping(old), Value::Mapping(new)) => {
+            let added = new.keys().filter(|key| !old.contains_key(*key));
+            for key in old.keys().chain(added) {
+                let name = key.as_str().unwrap_or_default();
+                let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+                let of = |mapping: &Mapping| mapping.get(key).cloned().unwrap_or_default();
+                differences(&path, &of(old), &of(new), say);
+            }
+        }
+        _ if old == new => {}
+        _ => say(format!("{path}: {} → {}", shown(old), shown(new))),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "not set".to_owned(),
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) => one_line(text),
+        Value::Sequence(values) => {
+            format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", "))
+        }
+        Value::Mapping(entries) => {
+            let entry = |(key, value): (&Value, &Value)| format!("{}: {}", shown(key), shown(value));
+            format!("{{ {} }}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+        other => serde_yaml::to_string(other).unwrap_or_default().trim_end().to_owned(),
+    }
+}
+
+/// Nothing from a file may steer the terminal.
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

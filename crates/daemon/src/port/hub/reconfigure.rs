@@ -1,0 +1,68 @@
+//! The configuration changes under the clients.
+
+use std::time::Instant;
+
+use sermux_port_config::config::{Frame as Framing, Port};
+
+use super::super::client::FrameFeed;
+use super::{Admission, ClientId, CloseReason, Feed, Frames, Hub};
+
+impl Hub {
+    /// The port has another configuration. `admit` gives what a listener, by its key, grants now; `None`: it is gone, and
+    /// its clients with it. The line's settings are the control queue's business ([`Hub::wish`]).
+    pub fn reconfigure(&mut self, port: &Port, admit: impl Fn(usize) -> Option<Admission>, now: Instant) {
+        self.write = port.write;
+        self.gather = port.gather;
+        if self.gather.is_zero() && self.gather_due.is_some() {
+            self.release_gathered();
+        }
+        self.ring.set_capacity(port.backlog);
+        self.control.configure(port.line.settings);
+        self.set_framing(port, now);
+        let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            match admit(self.clients[id].admission.listener) {
+                Some(admission) => self.clients[id].admission = admission,
+                None => self.close(id, CloseReason::ListenerGone),
+            }
+        }
+    }
+
+    fn set_framing(&mut self, port: &Port, now: Instant) {
+        match (&mut self.frames, port.frame) {
+            (Some(frames), Framing::Dsmr) => frames.set_crc(port.crc),
+            (None, Framing::None) => {}
+            (None, Framing::Dsmr) => {
+                let frames = Frames::new(port.crc);
+                self.release_gathered();
+                for (_, client) in &mut self.clients {
+                    // What it has not had of the bytes is cut off, and counted.
+                    if let Feed::Bytes { cursor } = client.feed {
+                        client.counters.gap += self.released - cursor;
+                    }
+                    client.feed = Feed::Frames(FrameFeed::new(frames.seen(), now));
+                }
+                self.frames = Some(frames);
+            }
+            (Some(_), Framing::None) => {
+                self.frames = None;
+                self.released = self.ring.head();
+                for (_, client) in &mut self.clients {
+                    // A frame that it has in part is finished first.
+                    if let Feed::Frames(feed) = &client.feed {
+                        let rest = feed.rest().to_vec();
+                        client.say(&rest);
+                    }
+                    client.feed = Feed::Bytes { cursor: self.released };
+                }
+            }
+        }
+    }
+
+    /// Nobody needs the device for now, so it is closed; what the next client sends waits for it.
+    pub fn line_at_rest(&mut self, now: Instant) {
+        self.line_gone(now);
+        self.line = super::LineState::Expected;
+        self.control.line_expected();
+    }
+}

@@ -1,0 +1,154 @@
+//! One running port and its listeners, as the supervisor holds them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sermux_port_config::config::diff::{PortChange, PortDiff};
+use sermux_port_config::config::Port;
+use socket2::Socket;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::net::listen::{self, Offer};
+use crate::port::{Command, Link, Opener, Reconfigure, Status};
+
+/// Listeners that do not run yet, by their index in the configuration.
+#[derive(Debug)]
+pub(super) struct Listeners(Vec<(usize, Offer, Option<TcpListener>)>);
+
+impl Listeners {
+    /// These of a port's listeners.
+    pub(super) fn new(name: &str, port: &Port, indices: impl IntoIterator<Item = usize>) -> Self {
+        let offer = |index| Some((index, Offer::new(name, port, port.listen.get(index)?), None));
+        Self(indices.into_iter().filter_map(offer).collect())
+    }
+
+    /// Binds those that are not bound yet, or takes the socket `handed_over` that is bound to their address.
+    pub(super) async fn bind(&mut self, handed_over: &[Socket], quietly: bool) {
+        for (_, offer, bound) in self.0.iter_mut().filter(|(.., bound)| bound.is_none()) {
+            // Why not was logged; it is tried again.
+            *bound = offer.bind(handed_over, quietly).await.ok();
+        }
+    }
+
+    /// How many there are, and how many of them are bound.
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.0.len(), self.0.iter().filter(|(.., bound)| bound.is_some()).count())
+    }
+}
+
+/// A running port.
+#[derive(Debug)]
+pub(super) struct Running {
+    name: String,
+    link: Link,
+    pub(super) status: Arc<Status>,
+    task: JoinHandle<()>,
+    /// By their key, which they keep for as long as they run.
+    listeners: BTreeMap<usize, RunningListener>,
+    /// The keys in the order of the configuration.
+    keys: Vec<usize>,
+    next_key: usize,
+}
+
+#[derive(Debug)]
+struct RunningListener {
+    offer: watch::Sender<Offer>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// A port that was just started with these listeners.
+    pub(super) fn new(
+        name: &str,
+        link: Link,
+        status: Arc<Status>,
+        task: JoinHandle<()>,
+        Listeners(listeners): Listeners,
+    ) -> Self {
+        let mut running = Self {
+            name: name.to_owned(),
+            link,
+            status,
+            task,
+            listeners: BTreeMap::new(),
+            keys: Vec::new(),
+            next_key: 0,
+        };
+        for (_, offer, bound) in listeners {
+            let key = running.new_key();
+            running.listen(key, offer, bound);
+            running.keys.push(key);
+        }
+        running
+    }
+
+    fn new_key(&mut self) -> usize {
+        self.next_key += 1;
+        self.next_key - 1
+    }
+
+    fn listen(&mut self, key: usize, offer: Offer, bound: Option<TcpListener>) {
+        let (offer, offered) = watch::channel(offer);
+        let task = tokio::spawn(listen::serve(key, offered, bound, self.link.clone()));
+        self.listeners.insert(key, RunningListener { offer, task });
+    }
+
+    /// Closes listeners, by their index in the configuration so far; their addresses are free then.
+    pub(super) async fn close(&mut self, indices: &[usize]) {
+        for key in indices.iter().filter_map(|index| self.keys.get(*index)) {
+            if let Some(listener) = self.listeners.remove(key) {
+                listener.close().await;
+            }
+        }
+    }
+
+    /// Goes on with another configuration. The listeners that it does not have were closed before.
+    pub(super) async fn reconfigure(&mut self, port: Arc<Port>, diff: &PortDiff, added: Listeners, opener: Opener) {
+        let stay = diff.listeners.kept.iter().chain(&diff.listeners.changed);
+        let mut keys: BTreeMap<usize, usize> =
+            stay.filter_map(|(from, to)| Some((*to, *self.keys.get(*from)?))).collect();
+        for (index, key) in &keys {
+            if let (Some(listener), Some(config)) = (self.listeners.get(key), port.listen.get(*index)) {
+                let offer = Offer::new(&self.name, &port, config);
+                listener.offer.send_if_modified(|known| {
+                    let is_new = *known != offer;
+                    *known = offer;
+                    is_new
+                });
+            }
+        }
+        let added: Vec<_> =
+            added.0.into_iter().map(|(index, offer, bound)| (index, self.new_key(), offer, bound)).collect();
+        keys.extend(added.iter().map(|(index, key, ..)| (*index, *key)));
+        self.keys = keys.into_values().collect();
+        let reopen = diff.class == PortChange::Reopen;
+        let changed = Reconfigure { port, listeners: self.keys.clone(), opener, reopen };
+        // A port whose task has ended is not there to be changed.
+        self.link.send(Command::Reconfigure(Box::new(changed))).await;
+        // Afterwards: the port knows the key that their clients come with.
+        for (_, key, offer, bound) in added {
+            self.listen(key, offer, bound);
+        }
+    }
+
+    /// Ends the port: its addresses are free at once, what it holds goes out until the deadline.
+    pub(super) async fn end(self, deadline: Instant) -> Result<(), JoinError> {
+        for listener in self.listeners.into_values() {
+            listener.close().await;
+        }
+        // A port that has ended already has nothing to hand out.
+        self.link.send(Command::End { deadline }).await;
+        self.task.await
+    }
+}
+
+impl RunningListener {
+    async fn close(self) {
+        self.task.abort();
+        // It was cancelled, which is no news.
+        let _ = self.task.await;
+    }
+}

@@ -1,0 +1,275 @@
+//! Of each key: what may stand behind it, its default, and what it is for in a line.
+
+use super::super::keys::Section as In;
+use super::shape::Shape;
+use super::shape::Shape::{
+    Any, AnyText, Boolean, Integer, List, ListOrNothing, Names, Only, Pattern, Ref, Section, Size, Text, Time, Values,
+    Words,
+};
+
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) section: In,
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) default: Option<&'static str>,
+    pub(super) text: &'static str,
+}
+
+const fn key(section: In, name: &'static str, shape: Shape, text: &'static str) -> Key {
+    Key { section, name, shape, default: None, text }
+}
+
+impl Key {
+    const fn or(mut self, default: &'static str) -> Key {
+        self.default = Some(default);
+        self
+    }
+}
+
+const OFF: Shape = Words(&["off"]);
+const PATH: Shape = Pattern("^/");
+
+pub(super) const KEYS: &[Key] = &[
+    key(
+        In::Top,
+        "include",
+        Any(&[AnyText, List(&AnyText)]),
+        "Files with more ports: a pattern or a list, relative to this file.",
+    ),
+    key(In::Top, "defaults", Ref("defaults"), "For every port of this file that does not say otherwise."),
+    key(
+        In::Top,
+        "control",
+        Any(&[Words(&["off", "on"]), Section(In::Control)]),
+        "The socket that `sermux status` and the like talk to, or off.",
+    ),
+    key(In::Top, "http", Any(&[OFF, Section(In::Http)]), "A status page and metrics, or off."),
+    key(In::Top, "log", Section(In::Log), "What is logged and how."),
+    key(In::Top, "ports", Names(&Ref("port")), "The ports by their names."),
+    key(
+        In::Control,
+        "socket",
+        PATH,
+        "Its full path. Default: /run/sermux/control.sock as a service, else under $XDG_RUNTIME_DIR.",
+    ),
+    key(
+        In::Control,
+        "group",
+        Pattern("^[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,31}$"),
+        "The group that may use it too. Default: none.",
+    ),
+    key(In::Control, "mode", Pattern("^0?[67][0-7]{2}$"), "Its access rights, a quoted octal number.").or("0660"),
+    key(In::Http, "address", ADDRESS, "Where it listens."),
+    key(
+        In::Log,
+        "level",
+        Words(&["error", "warn", "info", "debug", "trace"]),
+        "The least important level that is written.",
+    )
+    .or("info"),
+    key(
+        In::Log,
+        "format",
+        Words(&["auto", "text", "json", "journal"]),
+        "How a record looks; auto is the journal under systemd, else text.",
+    )
+    .or("auto"),
+    key(In::Port, "device", DEVICE, "The full path of the device, or sim:dsmr-p1 or sim:echo, which need no hardware."),
+    key(
+        In::Port,
+        "usb",
+        Pattern("^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$"),
+        "Instead of device: vendor and product of a USB adapter, as in \"0403:6001\".",
+    ),
+    key(In::Port, "usb-serial", Text(1, 256), "With usb: the adapter's serial number."),
+    key(In::Port, "enable", Boolean, "false: the port is checked, and then left alone.").or("true"),
+    key(In::Port, "profile", Ref("profile"), "A set of defaults; `sermux profiles` lists them."),
+    key(In::Port, "expect", Section(In::Expect), "The port is quiet when nothing came for so long."),
+    key(
+        In::Port,
+        "line",
+        Any(&[Integer(50, 12_000_000), Pattern(LINE), Ref("line")]),
+        "The line settings, as 9600 8N1 or as a mapping.",
+    )
+    .or("9600 8N1"),
+    key(In::Port, "modem", Section(In::Modem), "What is done with DTR and RTS."),
+    key(In::Port, "reset", Ref("macros"), "Macros for `sermux reset`, by name."),
+    key(
+        In::Port,
+        "open",
+        Words(&["always", "on-demand"]),
+        "When the device is open: always, or while there is a client.",
+    )
+    .or("always"),
+    key(In::Port, "linger", Time, "With on-demand: how long the device stays open after the last client.").or("5s"),
+    key(
+        In::Port,
+        "exclusive",
+        Boolean,
+        "No other program may open the device (flock and TIOCEXCL; on a pty flock alone).",
+    )
+    .or("true"),
+    key(In::Port, "lock-file", Any(&[Boolean, PATH]), "A UUCP lock file as well: true, or a folder.").or("false"),
+    key(
+        In::Port,
+        "write",
+        Words(&["any", "first", "last", "none"]),
+        "Whose bytes go to the line; first and last are not built yet.",
+    )
+    .or("any"),
+    key(
+        In::Port,
+        "frame",
+        Any(&[
+            Words(&["none", "line", "dsmr"]),
+            Only("delimiter", &Text(1, 64)),
+            Only("gap", &Any(&[Time, Words(&["modbus"])])),
+        ]),
+        "The unit that is never cut; line, delimiter and gap are not built yet.",
+    )
+    .or("none"),
+    key(In::Port, "crc", Words(&["pass", "drop"]), "Telegrams with a wrong CRC (frame: dsmr); counted either way.")
+        .or("pass"),
+    key(In::Port, "gather", Time, "Received bytes wait so long for more, 0 to 10s (frame: none).").or("0ms"),
+    key(In::Port, "backlog", Size, "Kept for clients that are behind: 4 KiB to 64 MiB, with frames from 32 KiB.")
+        .or("256 KiB"),
+    key(In::Port, "listen", ListOrNothing(&Ref("listener")), "Where the port is offered; any number of addresses."),
+    key(In::Port, "capture", Section(In::Capture), "Everything that passes, into a file."),
+    key(In::Expect, "frame", Time, "How long no frame may come."),
+    key(In::Line, "baud", Integer(50, 12_000_000), "Symbols a second, 50 to 12000000.").or("9600"),
+    key(In::Line, "data-bits", Values(&["5", "6", "7", "8"]), "Data bits of a character.").or("8"),
+    key(In::Line, "parity", Words(&["none", "even", "odd", "mark", "space"]), "The check bit of a character.")
+        .or("none"),
+    key(In::Line, "stop-bits", Values(&["1", "1.5", "2"]), "The pause after a character; 1.5 with 5 data bits.")
+        .or("1"),
+    key(In::Line, "flow-control", Words(&FLOW_CONTROL), "How either end stops the other.").or("none"),
+    key(In::Line, "clocal", Boolean, "true: the modem state does not matter for reading.").or("true"),
+    key(In::Line, "low-latency", Boolean, "The driver is asked to hand bytes over at once, where it can.").or("true"),
+    key(In::Line, "rs485", Section(In::Rs485), "RS-485 by the driver: RTS turns the line round."),
+    key(In::Rs485, "enabled", Boolean, "Whether the driver does it.").or("false"),
+    key(In::Rs485, "rts-on-send", Boolean, "RTS while sending.").or("true"),
+    key(In::Rs485, "rts-after-send", Boolean, "RTS after sending.").or("false"),
+    key(In::Rs485, "delay-before-send", Time, "How long RTS stands before the first byte.").or("0ms"),
+    key(In::Rs485, "delay-after-send", Time, "How long RTS stands after the last byte.").or("0ms"),
+    key(In::Rs485, "rx-during-tx", Boolean, "What is sent is received as well.").or("false"),
+    key(In::Modem, "dtr", OUTPUT, "DTR when the device is opened.").or("on"),
+    key(In::Modem, "rts", OUTPUT, "RTS when the device is opened.").or("on"),
+    key(In::Modem, "hangup-on-close", Boolean, "true: DTR and RTS drop when the device is closed.").or("false"),
+    key(In::Modem, "on-connect", Section(In::OnConnect), "What is done with DTR and RTS when the first client comes."),
+    key(In::OnConnect, "dtr", OUTPUT, "DTR when the first client comes.").or("keep"),
+    key(In::OnConnect, "rts", OUTPUT, "RTS when the first client comes.").or("keep"),
+    key(
+        In::Listener,
+        "protocol",
+        Words(&["raw", "telnet"]),
+        "raw: the bytes and nothing else. telnet: with its negotiation.",
+    ),
+    key(
+        In::Listener,
+        "address",
+        ADDRESS,
+        "\"*:4001\": every address of this machine. \"host:4001\", \"[::1]:4001\". 4001: this machine alone.",
+    ),
+    key(In::Listener, "rfc2217", Boolean, "telnet: line settings and modem lines by network.").or("false"),
+    key(In::Listener, "notify", Boolean, "telnet: clients are told in a line of text when the device goes and comes.")
+        .or("false"),
+    key(In::Listener, "tls", Section(In::Tls), "Encryption."),
+    key(
+        In::Client,
+        "access",
+        Words(&["read-only", "read-write", "control"]),
+        "What clients may do; control: also line settings and modem lines.",
+    ),
+    key(In::Client, "allow", List(&AnyText), "Addresses and networks that may connect. Default: all."),
+    key(In::Client, "deny", List(&AnyText), "Addresses and networks that may not; goes before allow. Default: none."),
+    key(In::Client, "max-clients", Integer(1, 100_000), "Of each listener, 1 to 100000.").or("64"),
+    key(In::Client, "when-full", Words(&["refuse", "kick-oldest", "kick-idle"]), "What happens to one client more.")
+        .or("refuse"),
+    key(
+        In::Client,
+        "on-lag",
+        Words(&["disconnect", "skip", "hold"]),
+        "When a client is behind by the whole backlog. Default: disconnect, with frames skip.",
+    ),
+    key(
+        In::Client,
+        "idle-timeout",
+        Time,
+        "Silence in both directions after which a client is disconnected; 0 is never.",
+    )
+    .or("0s"),
+    key(
+        In::Client,
+        "keepalive",
+        Any(&[Words(&["off", "on"]), Section(In::Keepalive)]),
+        "How peers that vanished without a word are found out, or off.",
+    ),
+    key(
+        In::Client,
+        "banner",
+        Text(0, 1024),
+        "What a client is greeted with: \\N port, \\d device, \\s line settings, \\r\\n. Use single quotes.",
+    ),
+    key(
+        In::Client,
+        "signature",
+        Text(1, 255),
+        "telnet: what RFC 2217 says of itself. Default: sermux, version, port's name.",
+    ),
+    key(
+        In::Client,
+        "replay",
+        Any(&[Size, Pattern("^[0-9]+ frames?$")]),
+        "History that a new client gets first: a size, or \"1 frame\".",
+    )
+    .or("0"),
+    key(In::Client, "break-on-sync", Boolean, "telnet: a Synch of the client is a break on the line.").or("false"),
+    key(In::Client, "write-hold", Time, "write first, last: others may write after so much silence.").or("30s"),
+    key(In::Client, "enter", Words(&["as-is", "cr"]), "telnet: what CR LF of the client becomes.").or("as-is"),
+    key(In::Keepalive, "idle", Time, "Silence before the first probe, 1s to 32767s.").or("30s"),
+    key(In::Keepalive, "interval", Time, "Between probes, 1s to 32767s.").or("10s"),
+    key(In::Keepalive, "count", Integer(1, 127), "Probes without an answer, 1 to 127.").or("3"),
+    key(
+        In::Keepalive,
+        "user-timeout",
+        Time,
+        "How long sent bytes may stay unacknowledged, 0 to 24h. Default: 60s, with skip and hold 0.",
+    ),
+    key(In::Tls, "certificate", PATH, "The server's certificate, a file."),
+    key(In::Tls, "key", PATH, "Its key, a file."),
+    key(In::Tls, "client-ca", PATH, "Clients must have a certificate of this authority; a file."),
+    key(In::Capture, "file", PATH, "Where it goes."),
+    key(In::Capture, "direction", Words(&["rx", "tx", "both"]), "From the line, to the line, or both.").or("both"),
+    key(In::Capture, "format", Words(&["text", "hex", "json"]), "How it is written.").or("text"),
+    key(In::Capture, "timestamp", Boolean, "The time of each line.").or("true"),
+    key(In::Capture, "max-size", Size, "A new file when it has this size.").or("10 MiB"),
+    key(In::Capture, "max-age", Any(&[Time, Pattern("^[0-9]+ ?d$")]), "A new file when it is so old.").or("7d"),
+    key(In::Capture, "keep", Integer(0, 1_000_000), "How many old files are kept.").or("5"),
+];
+
+const OUTPUT: Shape = Words(&["on", "off", "keep"]);
+
+const FLOW_CONTROL: [&str; 6] = ["none", "rts-cts", "xon-xoff", "dtr-dsr", "xon-xoff-in", "xon-xoff-out"];
+
+/// A bare port number, `*:port`, `[v6]:port`, an IPv4 address or a name with a port, and what is not built yet.
+const ADDRESS: Shape = Any(&[
+    Integer(0, 65_535),
+    Pattern("^([0-9]{1,5}|\\*:[0-9]{1,5})$"),
+    Pattern("^\\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_-]+)?\\]:[0-9]{1,5}$"),
+    Pattern("^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9]):[0-9]{1,5}$"),
+    Pattern("^([A-Za-z0-9_-]+\\.)*[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*\\.?:[0-9]{1,5}$"),
+    Pattern("^(unix:/|udp:).+$"),
+]);
+
+const DEVICE: Shape = Pattern("^(/.+|sim:(dsmr-p1|echo)|(tcp|rfc2217|rfc2217s|tls)://.+|replay:.+)$");
+
+/// `9600`, `9600 8N1`, `9600 8N1 rts-cts`, ser2net's `9600n81`; a comma does as well as a space.
+const LINE: &str = "^[0-9]+(([NEOMSneoms][5-8](1|1\\.5|2)|[ ,]+[5-8][NEOMSneoms](1|1\\.5|2))\
+                    ([ ,]+(none|rts-cts|xon-xoff|dtr-dsr|xon-xoff-in|xon-xoff-out))?)?$";
+
+/// The steps of a reset macro.
+pub(super) const STEPS: Shape = List(&Any(&[
+    Pattern("^(dtr=(on|off)( +rts=(on|off))?|rts=(on|off)( +dtr=(on|off))?)$"),
+    Pattern("^wait=(0|[0-9]+(ms|s|min|h))$"),
+]));

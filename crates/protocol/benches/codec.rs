@@ -1,0 +1,72 @@
+//! How fast a telnet client's data is decoded, and the line's data is escaped: MB of data a second.
+//!
+//!     cargo bench -p sermux-protocol --bench codec
+
+#![allow(clippy::print_stdout, reason = "its results")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use sermux_protocol::telnet::code::{BINARY, IAC, WILL};
+use sermux_protocol::telnet::escape::{escape, taken};
+use sermux_protocol::telnet::{Offer, Telnet};
+
+/// What a tty hands out in one go, and what one read of a client returns.
+const CHUNK: usize = 4096;
+
+fn main() {
+    // `cargo test --benches` asks only whether it runs.
+    let time = Duration::from_millis(if std::env::args().any(|argument| argument == "--bench") { 700 } else { 1 });
+    let text: Vec<u8> = b"$GPGGA,092751.000,5321.6802,N,00630.3371,W,1,8,1.03,61.7,M,55.3,M,,*75\r\n".repeat(57);
+    let every_byte: Vec<u8> = (0..=255).cycle().take(CHUNK).collect();
+    let inputs = [
+        ("text", text[..CHUNK].to_vec()),
+        ("each byte value", every_byte),
+        ("all 0xFF", vec![IAC; CHUNK]),
+        ("0xFF and 0 in turn", [IAC, 0].repeat(CHUNK / 2)),
+    ];
+    for (name, data) in &inputs {
+        let mut out = vec![0; 2 * CHUNK];
+        let (_, written) = escape(data, &mut out);
+        let escaped = out[..written].to_vec();
+
+        let rate_of_escape = rate(time, || escape(black_box(data), &mut out).0);
+        println!("escape     {name:20} {rate_of_escape:8.0} MB/s");
+        let rate_of_taken = rate(time, || taken(black_box(&escaped)).data);
+        println!("taken      {name:20} {rate_of_taken:8.0} MB/s");
+
+        for (mode, begin) in [("", &[][..]), (", BINARY", &[IAC, WILL, BINARY])] {
+            let mut telnet = Telnet::new(Offer {
+                rfc2217: true,
+                signature: String::new(),
+                enter_is_cr: false,
+                break_on_sync: false,
+            });
+            let mut decoded = Vec::new();
+            telnet.decode(&mut &begin[..], &mut decoded);
+            let rate = rate(time, || {
+                decoded.clear();
+                // As reads of at most a chunk deliver it.
+                for mut piece in black_box(&escaped).chunks(CHUNK) {
+                    while telnet.decode(&mut piece, &mut decoded).is_some() {}
+                }
+                decoded.len()
+            });
+            println!("decode     {:20} {rate:8.0} MB/s", format!("{name}{mode}"));
+        }
+    }
+}
+
+/// Calls `once`, which says how many bytes it did, for so long.
+fn rate(time: Duration, mut once: impl FnMut() -> usize) -> f64 {
+    let (begin, mut bytes) = (Instant::now(), 0);
+    loop {
+        for _ in 0..64 {
+            bytes += once();
+        }
+        let elapsed = begin.elapsed();
+        if elapsed >= time {
+            return bytes as f64 / elapsed.as_secs_f64() / 1e6;
+        }
+    }
+}
