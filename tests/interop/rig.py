@@ -1,10 +1,12 @@
 """The real binary, ptys and other people's programs, each with a deadline. Nothing outlives its test."""
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import tempfile
 import termios
@@ -104,23 +106,35 @@ class Program:
         self.end()
 
 
-class Sermux(Program):
-    """`sermux serve` with these ports: a mapping of name to the lines of its entry."""
+# What a port may listen with: the words of a listener's entry, without its address.
+RAW = "protocol: raw"
+TELNET = "protocol: telnet"
+RFC2217 = "protocol: telnet, rfc2217: true"
 
-    def __init__(self, ports):
+
+class Sermux(Program):
+    """`sermux serve` with these ports: a mapping of name to the lines of its entry. Each has these listeners."""
+
+    def __init__(self, ports, *listeners, verbosity=()):
         self._folder = tempfile.TemporaryDirectory()
         config = os.path.join(self._folder.name, "sermux.yaml")
         with open(config, "w", encoding="utf-8") as file:
             file.write("ports:\n")
             for name, lines in ports.items():
-                listen = 'listen: [{ protocol: raw, address: "127.0.0.1:0" }]'
-                file.write(f"  {name}:\n" + "".join(f"    {line}\n" for line in [*lines, listen]))
-        super().__init__(os.environ["SERMUX_BIN"], "serve", "--config", config, stdin=subprocess.DEVNULL)
+                listen = [f'- {{ {listener}, address: "127.0.0.1:0" }}' for listener in listeners or [RAW]]
+                file.write(f"  {name}:\n" + "".join(f"    {line}\n" for line in [*lines, "listen:", *listen]))
+        program = os.environ["SERMUX_BIN"]
+        super().__init__(program, "serve", *verbosity, "--config", config, stdin=subprocess.DEVNULL)
 
-    def port(self, name):
-        """The TCP port on which this port listens."""
+    def port(self, name, nth=0):
+        """The TCP port of the first listener of this port, or of another one, in the order of its entry."""
         said = re.compile(rb"^.*listening.*\bport=\"?%b\b.*address=\"?127\.0\.0\.1:(\d+)" % name.encode(), re.MULTILINE)
-        return int(self.stderr.wait(f"{name} listens", said.search)[1])
+        return int(self.stderr.wait(f"{name} listens", lambda log: said.findall(log)[nth:])[0])
+
+    def resident(self):
+        """The memory that it has now, in bytes."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
 
     def opened(self, name):
         said = re.compile(rb"INFO.*opened.*\bport=\"?%b\b" % name.encode())
@@ -136,6 +150,32 @@ class Sermux(Program):
         self._folder.cleanup()
 
 
+class Settings:
+    """A termios2 (asm-generic/termbits.h), by what the names of RFC 2217 call its parts."""
+
+    def __init__(self, c_iflag, c_oflag, c_cflag, c_lflag, c_line_and_cc, c_ispeed, c_ospeed):
+        assert c_ispeed == c_ospeed, "the input's speed is another one"
+        self.baud = c_ospeed
+        self.stop_bits = 2 if c_cflag & termios.CSTOPB else 1
+        # A pty drops PARENB and keeps these two.
+        self.odd_or_mark = bool(c_cflag & termios.PARODD)
+        self.mark_or_space = bool(c_cflag & CMSPAR)
+        self.rts_cts = bool(c_cflag & termios.CRTSCTS)
+        self.xon_xoff = (bool(c_iflag & termios.IXON), bool(c_iflag & termios.IXOFF))
+        self.raw = not (c_oflag | c_lflag | (c_iflag & ~(termios.IXON | termios.IXOFF)))
+
+    def __eq__(self, other):
+        return self.__dict__ == other.__dict__
+
+    def __repr__(self):
+        return f"Settings{self.__dict__}"
+
+
+# asm-generic/ioctls.h and termbits.h
+TCGETS2 = 0x802C542A
+CMSPAR = 0o10000000000
+
+
 class Pty:
     """A device whose wire is in our hand."""
 
@@ -143,6 +183,10 @@ class Pty:
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave, termios.TCSANOW)
         self.path = os.ttyname(self.slave)
+
+    def settings(self):
+        """What the device has been set to, as `Settings`."""
+        return Settings(*struct.unpack("IIII20sII", fcntl.ioctl(self.slave, TCGETS2, bytes(44))))
 
     def send(self, data):
         while data:
@@ -155,6 +199,12 @@ class Pty:
             left = deadline - time.monotonic()
             assert left > 0 and select.select([self.master], [], [], left)[0], f"the line got only {got!r}"
             got += os.read(self.master, length - len(got))
+        return got
+
+    def receive_until(self, end):
+        got = b""
+        while not got.endswith(end):
+            got += self.receive(1)
         return got
 
     def close(self):

@@ -108,9 +108,6 @@ class Wire:
         """Until the UART drives these outputs: "DTR RTS", "DTR", "RTS" or ""."""
         self._wait_last("outputs", outputs)
 
-    def breaks(self, start=0):
-        return sum(event.kind == "break" for event in self.events.since(start))
-
     def wait_breaks(self, count, start=0):
         """Until so many breaks have begun."""
         self.events.wait(f"{count} breaks", lambda events: sum(event.kind == "break" for event in events) >= count, start)

@@ -49,7 +49,7 @@ class Sermux:
             found = [
                 record
                 for record in records
-                if re.match(words, record["message"]) and all(record.get(key) == value for key, value in fields.items())
+                if re.match(words, record.get("message", "")) and all(record.get(key) == value for key, value in fields.items())
             ]
             return len(found) >= nth and found[nth - 1]
 
@@ -68,7 +68,7 @@ class Sermux:
         """A client that the port knows: what the line brings from now on is for it too."""
         # QEMU takes connections before anybody listens.
         self.said("listening", port=port, nth=len(self._ports[port]))
-        before = sum(record["message"] == "client connected" and record["port"] == port for record in self.log.since())
+        before = sum(record.get("message") == "client connected" and record["port"] == port for record in self.log.since())
         client = (kind or Client)(self._machine.ports[self._ports[port][listener]])
         self.said("client connected", port=port, nth=before + 1)
         return client

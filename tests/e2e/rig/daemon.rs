@@ -104,9 +104,11 @@ impl Daemon {
 
     #[track_caller]
     fn join(&self, port: &str, connect: impl FnOnce() -> Client) -> Client {
-        let before = self.log().count(|line| about(line, "client connected", port));
         let client = connect();
-        self.log().wait_for_nth(before + 1, "client connected", |line| about(line, "client connected", port));
+        let known_as = client.0.local_addr().unwrap().to_string();
+        self.log().wait_for("client connected", |line| {
+            about(line, "client connected", port) && field(line, "client") == Some(known_as.as_str())
+        });
         client
     }
 

@@ -5,6 +5,7 @@
 mod check;
 mod clients;
 mod demo;
+mod devices;
 mod diff;
 mod line;
 mod profiles;
@@ -163,6 +164,19 @@ enum Command {
         #[arg(long, required = true)]
         resolved: bool,
     },
+    /// List the serial ports of this machine: what they are, the names they keep, and who uses them.
+    ///
+    /// None of them is opened. The state of each is the first of these that is so: no-node (there is hardware and nothing in
+    /// /dev), held (a program has it open, or a lock file), login (a login prompt runs on it), forbidden (for this user),
+    /// console (the kernel writes its messages to it), free. Only root sees the programs of other users.
+    Devices {
+        /// As JSON, for programs: an object with `devices`, a list of objects with path, links, state, notes,
+        /// description, driver, location, usb (vendor, product, serial, manufacturer, product-text, interface, adapter), may-open,
+        /// processes (pid, program), login, kernel-console and lock-files (path, pid, alive, program); and with
+        /// `all-processes-seen`. What is not known is null
+        #[arg(long)]
+        json: bool,
+    },
     /// List the profiles that a port can name
     Profiles {
         #[command(subcommand)]
@@ -193,6 +207,7 @@ pub fn run() -> ExitCode {
         Command::Serve => serve::run(&arguments),
         Command::Demo => demo::run(&arguments),
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
+        Command::Devices { json } => devices::run(*json),
         Command::Diff { file } => diff::run(&arguments.config, file),
         Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         Command::Reload => reload::run(&arguments),

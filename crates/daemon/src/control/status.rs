@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sermux_port_config::config::{self, Access, Device as ConfigDevice};
 
 use super::time::at;
+use crate::device::{usb, Root};
 use crate::port::{ClientReport, ListenerReport, PortReport, PortState};
 
 /// Everything.
@@ -433,6 +434,7 @@ fn access(access: Access) -> &'static str {
 fn device_blocking(device: &ConfigDevice) -> Device {
     let path = match device {
         ConfigDevice::Path(path) => std::fs::canonicalize(path).ok().map(|path| path.display().to_string()),
+        ConfigDevice::Usb(adapter) => usb::find(&Root::default(), adapter).ok().map(|path| path.display().to_string()),
         ConfigDevice::Sim(_) => Some(device.to_string()),
     };
     Device { configured: device.to_string(), path }

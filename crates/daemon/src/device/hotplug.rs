@@ -94,6 +94,7 @@ impl Hotplug {
     pub fn watch(&self, device: &Device) -> Watched {
         match device {
             Device::Path(path) => self.watch_name(Target::Path(path.clone())),
+            Device::Usb(_) => self.watch_name(Target::AnyTty(PathBuf::from("/dev"))),
             Device::Sim(_) => Watched { place: None },
         }
     }
@@ -191,18 +192,26 @@ struct Waiting {
 enum Target {
     /// This name.
     Path(PathBuf),
+    /// Any serial port in this folder.
+    AnyTty(PathBuf),
 }
 
 /// What is looked for in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Name {
     Is(OsString),
+    /// A tty, but no virtual console.
+    AnyTty,
 }
 
 impl Name {
     fn matches(&self, name: &OsStr) -> bool {
         match self {
             Name::Is(is) => is == name,
+            Name::AnyTty => {
+                let kind = name.as_bytes().strip_prefix(b"tty").and_then(<[u8]>::first);
+                kind.is_some_and(|first| !first.is_ascii_digit())
+            }
         }
     }
 }
@@ -318,7 +327,7 @@ impl State {
 ///
 /// Looks at a few inodes, and under /dev they are in memory.
 fn folders_of(target: &Target) -> Vec<(PathBuf, Name)> {
-    let Target::Path(path) = target;
+    let (Target::Path(path) | Target::AnyTty(path)) = target;
     let mut folders = Vec::new();
     let mut folder = PathBuf::from("/");
     let mut rest = Vec::new();
@@ -344,7 +353,13 @@ fn folders_of(target: &Target) -> Vec<(PathBuf, Name)> {
                 }
                 push_parts(&mut rest, &to);
             }
-            Ok(kind) if kind.is_dir() => folder = here,
+            Ok(kind) if kind.is_dir() => {
+                folder = here;
+                if rest.is_empty() && matches!(target, Target::AnyTty(_)) {
+                    folders.push((folder, Name::AnyTty));
+                    break;
+                }
+            }
             _ => break,
         }
     }

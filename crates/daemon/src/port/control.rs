@@ -156,6 +156,8 @@ enum Action {
         rts: Option<bool>,
     },
     BreakOn(Duration),
+    /// A break of its own: it waits for the end of one that is on.
+    Pulse(Duration),
     BreakOff,
     /// What stands in the way of a break goes; the break itself comes next.
     Clear,
@@ -461,7 +463,8 @@ impl ControlQueue {
                 (self.break_by, self.break_until) = (Some(asker), Some(now + length));
                 return Verdict::Answer(Outcome::Done);
             }
-            Action::Settings(_) | Action::BreakOn(_) if !self.has_left(asker, taken, now) => {
+            Action::Pulse(_) if self.view.break_on => return Verdict::Waits,
+            Action::Settings(_) | Action::BreakOn(_) | Action::Pulse(_) if !self.has_left(asker, taken, now) => {
                 if now < too_late {
                     self.wake(too_late);
                     return Verdict::Waits;
@@ -494,11 +497,14 @@ impl ControlQueue {
             // One more character may be in the shift register.
             Some(since) => {
                 let left = since + self.view.settings.char_time();
-                self.wake(left);
+                if now < left {
+                    self.wake(left);
+                }
                 now >= left
             }
             None => {
-                if let Some(at) = self.look_at {
+                // One that has passed is for the driver: it looks now.
+                if let Some(at) = self.look_at.filter(|at| *at > now) {
                     self.wake(at);
                 }
                 false
@@ -509,7 +515,7 @@ impl ControlQueue {
     /// A break cannot begin behind bytes that do not leave: the offset before which they are thrown away.
     fn clear_the_way(&mut self, asker: Asker, action: &Action) -> Option<u64> {
         let pending = self.queues.get_mut(&asker).and_then(VecDeque::front_mut)?;
-        if !matches!(action, Action::BreakOn(_)) || std::mem::replace(&mut pending.cleared, true) {
+        if !matches!(action, Action::BreakOn(_) | Action::Pulse(_)) || std::mem::replace(&mut pending.cleared, true) {
             return None;
         }
         Some(pending.after_all)
@@ -520,7 +526,7 @@ impl ControlQueue {
             Action::Nothing | Action::Look => Operation::Look,
             Action::Settings(settings) => Operation::Configure(*settings),
             Action::Outputs { dtr, rts } => Operation::Outputs { dtr: *dtr, rts: *rts },
-            Action::BreakOn(_) => Operation::Break(true),
+            Action::BreakOn(_) | Action::Pulse(_) => Operation::Break(true),
             Action::BreakOff => Operation::Break(false),
             Action::Clear => Operation::Purge(Purge::Tx),
             Action::Run(steps) => Operation::Run(Arc::clone(steps)),
@@ -573,7 +579,7 @@ impl ControlQueue {
             return running.asker.and_then(|asker| self.finish(asker, Outcome::Failed));
         };
         match running.action {
-            Action::BreakOn(length) => {
+            Action::BreakOn(length) | Action::Pulse(length) => {
                 self.view.break_on = true;
                 // Whoever began it may be gone by now.
                 let length = if running.asker.is_some() { length } else { Duration::ZERO };
@@ -631,13 +637,13 @@ impl Pending {
                 Effect::Outputs { dtr, rts } => Action::Outputs { dtr, rts },
                 Effect::Break(true) => Action::BreakOn(LONGEST_BREAK),
                 Effect::Break(false) => Action::BreakOff,
-                Effect::BreakPulse => Action::BreakOn(BREAK_PULSE),
+                Effect::BreakPulse => Action::Pulse(BREAK_PULSE),
             },
             Asked::Wish(wish) => match wish {
                 Wish::Look => Action::Look,
                 Wish::Settings(settings) => Action::Settings(*settings),
                 Wish::Outputs { dtr, rts } => Action::Outputs { dtr: *dtr, rts: *rts },
-                Wish::Break(length) => Action::BreakOn((*length).min(LONGEST_BREAK)),
+                Wish::Break(length) => Action::Pulse((*length).min(LONGEST_BREAK)),
                 Wish::Purge(_) => Action::Nothing,
                 Wish::Run(steps) => Action::Run(Arc::clone(steps)),
             },

@@ -2,6 +2,7 @@
 
 mod control;
 mod pause;
+mod telnet;
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};

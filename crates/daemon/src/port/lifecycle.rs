@@ -47,7 +47,7 @@ pub(super) enum Say {
 impl Lifecycle {
     /// Opening failed: when to try again, and what to say.
     pub(super) fn failed(&mut self, error: &OpenError, now: Instant) -> (Instant, Say) {
-        let absent = matches!(error, OpenError::Absent { .. });
+        let absent = error.is_absent();
         self.trouble = Some(if absent { Trouble::Absent } else { Trouble::Refused });
         let longest = if absent { ABSENT_RETRY } else { REFUSED_RETRY };
         let at = now + self.back_off(longest);
@@ -120,7 +120,7 @@ mod tests {
         lifecycle.opened(now);
         lifecycle.gone(now);
         assert_eq!(lifecycle.failed(&absent(), now).1, Say::Nothing);
-        let busy = OpenError::Busy { path: "/dev/ttyUSB7".into() };
+        let busy = OpenError::Busy { path: "/dev/ttyUSB7".into(), by: "held by pid 412 (minicom)".into() };
         assert!(matches!(lifecycle.failed(&busy, now).1, Say::This(_)));
     }
 

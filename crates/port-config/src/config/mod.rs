@@ -25,6 +25,7 @@ mod tree;
 mod values;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -35,7 +36,7 @@ use crate::signal::{Output, Step};
 pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
 pub use control::{Control, ControlSocket};
-pub use device::{Device, DeviceError, Sim};
+pub use device::{Device, DeviceError, Sim, Usb};
 pub use rs485::Rs485;
 
 /// Everything that the files say.
@@ -117,6 +118,9 @@ pub struct Port {
     pub linger: Duration,
     /// flock and TIOCEXCL on the device.
     pub exclusive: bool,
+    /// The folder of a UUCP lock file that is kept while the device is open; `None` is `false`.
+    #[serde(serialize_with = "folder_or_false")]
+    pub lock_file: Option<PathBuf>,
     /// Whose bytes go to the line.
     pub write: Write,
     /// The unit that is never cut.
@@ -354,6 +358,13 @@ impl Default for Keepalive {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Keepalive { idle: seconds(30), interval: seconds(10), count: 3, user_timeout: seconds(60) }
+    }
+}
+
+fn folder_or_false<S: Serializer>(folder: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match folder {
+        Some(folder) => folder.serialize(serializer),
+        None => serializer.serialize_bool(false),
     }
 }
 

@@ -13,7 +13,7 @@ use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
     profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag, Open, Port,
-    Protocol, Telnet, Write,
+    Protocol, Telnet, Usb, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -118,11 +118,11 @@ pub(super) fn port(
     if !["device", "usb", "usb-serial"].into_iter().any(written) {
         problems.push(
             Problem::new(named.place, &named.path, "the port has no `device`")
-                .help("add `device: /dev/…`; `ls -l /dev/serial/by-id` lists the USB adapters"),
+                .help("add `device: /dev/…`; `sermux devices` lists what there is"),
         );
     }
     Some(Port {
-        device: own.device.as_ref()?.value.clone(),
+        device: device(own, problems)?,
         enable,
         line,
         modem,
@@ -133,6 +133,7 @@ pub(super) fn port(
             Open::OnDemand => layers.value(|layer| layer.linger.as_ref(), LINGER),
         },
         exclusive: layers.value(|layer| layer.exclusive.as_ref(), true),
+        lock_file: layers.value(|layer| layer.lock_file.as_ref(), None),
         write,
         frame,
         // what a default says about telegrams does not concern a port without them, nor the other way round
@@ -145,6 +146,26 @@ pub(super) fn port(
         backlog: backlog.map_or(BACKLOG, |set| set.value),
         listen,
     })
+}
+
+/// `device`, or `usb` and perhaps `usb-serial`: one of both.
+fn device(own: &PortLayer, problems: &mut Vec<Problem>) -> Option<Device> {
+    if let (Some(device), Some(usb)) = (&own.device, &own.usb) {
+        problems.push(
+            Problem::new(usb.place, &usb.path, "a port has one device: `usb` stands instead of `device`")
+                .note("the other is at", device.place)
+                .help("remove one of the two"),
+        );
+    }
+    if let (Some(serial), false) = (&own.usb_serial, own.written.iter().any(|written| written == "usb")) {
+        problems.push(
+            Problem::new(serial.place, &serial.path, "`usb-serial` tells adapters apart that `usb` names")
+                .help("add `usb: \"0403:6001\"`, with the adapter's numbers; `sermux devices` shows them"),
+        );
+    }
+    let Some(usb) = &own.usb else { return own.device.as_ref().map(|set| set.value.clone()) };
+    let (vendor, product) = usb.value;
+    Some(Device::Usb(Usb { vendor, product, serial: own.usb_serial.as_ref().map(|set| set.value.clone()) }))
 }
 
 /// From the one that decides to the one that is asked last.
@@ -390,8 +411,8 @@ impl<'a> Clients<'a> {
         let Some(set) = self.first(|layer| layer.on_lag.as_ref()) else {
             return;
         };
-        let is_path = own.device.as_ref().is_some_and(|device| matches!(device.value, Device::Path(_)));
-        if set.value == OnLag::Hold && is_path && line.settings.flow_control == FlowControl::None {
+        let is_simulated = own.device.as_ref().is_some_and(|device| matches!(device.value, Device::Sim(_)));
+        if set.value == OnLag::Hold && !is_simulated && line.settings.flow_control == FlowControl::None {
             let message = "`hold` without flow control: what arrives while a client is slow is lost in the driver";
             warnings.push(
                 Problem::new(set.place, &set.path, message)

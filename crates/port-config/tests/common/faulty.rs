@@ -65,12 +65,18 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
         "19: ports.p.reset.foo: there is no built-in macro `foo`",
         "esp32-bootloader and arduino",
     ),
+    (
+        "lock-file: run/lock",
+        "16: ports.p.lock-file: `run/lock` is neither true, false nor the full path of a folder",
+        "/run/lock",
+    ),
     ("exclusive: 1", "16: ports.p.exclusive: `1` is neither true nor false", "true or false"),
     ("write: all", "12: ports.p.write: `all` is not possible here", "any or none"),
     ("frame: dmsr", "12: ports.p.frame: `dmsr` is not possible here", "did you mean `dsmr`?"),
     ("gather: 5", "13: ports.p.gather: `5` has no unit", "`250ms`"),
     ("gather: 11s", "13: ports.p.gather: 11s is out of range", "0s to 10s"),
-    ("backlog: 256 KB", "14: ports.p.backlog: `256 KB` is not a size", "`64 KiB`"),
+    ("backlog: 256 KB", "14: ports.p.backlog: `256 KB` is not a size", "did you mean `256 KiB`?"),
+    ("backlog: 0.25 MiB", "14: ports.p.backlog: `0.25 MiB` is not a size", "`64 KiB`"),
     ("backlog: 1 KiB", "14: ports.p.backlog: 1 KiB is out of range", "4 KiB to 64 MiB"),
     ("backlog: 65 MiB", "14: ports.p.backlog: 65 MiB is out of range", "4 KiB to 64 MiB"),
     ("max-clients: 0", "18: ports.p.max-clients: 0 is out of range", "1 to 100000"),
@@ -93,7 +99,9 @@ pub const WRONG_DEVICES: &[(&str, &str, &str)] = &[
     ("ttyUSB0", "`ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
     ("dev/ttyUSB0", "`dev/ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
     ("COM3", "`COM3` is not a full path", "on Linux"),
-    ("/", "/ is a folder, not a serial device", "ls -l"),
+    ("/", "/ is a folder, not a serial device", "sermux devices"),
+    ("usb:0403", "`0403` is not vendor and product of a USB adapter", "usb:0403:6001"),
+    ("'usb:0403:6001,'", "`` is no serial number", "sermux devices"),
 ];
 
 /// Addresses, the fault, and what is in its help.
@@ -137,5 +145,5 @@ pub const UNKNOWN_KEYS: &[(&str, &str)] = &[
     ("idle: 3s", "`idle` belongs under `keepalive`"),
     ("speed: 9600", "`baud`, under `line`"),
     ("accepter: tcp,4001", "`listen: [{ protocol: raw, address: \"*:4001\" }]`"),
-    ("zzz: 1", "the keys here are device, enable"),
+    ("zzz: 1", "the keys here are device, usb, usb-serial, enable"),
 ];

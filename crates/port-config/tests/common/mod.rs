@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Log,
-    LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Write,
+    LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Usb, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -171,6 +171,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             open: if linger.is_some() { Open::OnDemand } else { Open::Always },
             linger: linger.map_or(Duration::from_secs(5), Duration::from_millis),
             exclusive: rest.1,
+            lock_file: rest.2.then(|| "/run/a folder: #".into()),
             write,
             frame,
             crc: if rest.2 && frame == Frame::Dsmr { Crc::Drop } else { Crc::Pass },
@@ -190,7 +191,7 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     // few names, so that two configurations have some in common
     let name = prop_oneof![4 => select(vec!["a", "b", "c", "1", "true", "null"]).prop_map(str::to_owned),
                            1 => "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"];
-    let ports = prop::collection::btree_map(name, (any_port(), 0..3u8), 0..6);
+    let ports = prop::collection::btree_map(name, (any_port(), 0..4u8), 0..6);
     (log, any_control(), ports).prop_map(|(log, control, ports)| Config {
         control,
         log: Log { level: log.0, format: log.1 },
@@ -202,6 +203,7 @@ fn distinct(mut port: Port, kind: u8, name: &str) -> Port {
     port.device = match kind {
         0 => Device::Sim(Sim::DsmrP1),
         1 => Device::Sim(Sim::Echo),
+        2 => Device::Usb(Usb { vendor: 0x0403, product: 0x6001, serial: Some(format!("00 {name}: #, 'x'")) }),
         _ => Device::Path(format!("/nonexistent/tty {name}: #").into()),
     };
     port

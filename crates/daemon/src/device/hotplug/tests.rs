@@ -200,6 +200,22 @@ async fn a_device_that_comes_and_goes_is_told_each_time_and_nothing_is_left_behi
 }
 
 #[tokio::test]
+async fn any_serial_port_is_told_to_those_who_wait_for_an_adapter_by_its_numbers() {
+    let (dev, hotplug) = (Dev::new(), Hotplug::start());
+    let mut watched = hotplug.watch_name(Target::AnyTty(dev.path("bus")));
+    dev.make_folder("bus");
+    told(&mut watched).await;
+    for name in ["bus/tty", "bus/tty1", "bus/sda", "bus/.tmp-c188:0", "ttyUSB0"] {
+        dev.make(name);
+    }
+    assert!(!was_told(&mut watched, &hotplug).await);
+    for name in ["bus/ttyUSB0", "bus/ttyACM12"] {
+        dev.make(name);
+        told(&mut watched).await;
+    }
+}
+
+#[tokio::test]
 async fn each_of_many_who_wait_in_one_folder_hears_of_its_own_device() {
     let (dev, hotplug) = (Dev::new(), Hotplug::start());
     let mut waiting: Vec<_> = (0..256).map(|n| dev.watch(&hotplug, &format!("ttyUSB{n}"))).collect();

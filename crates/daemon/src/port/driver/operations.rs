@@ -103,6 +103,10 @@ impl Driver {
             self.purge_done(purge, result, now);
             progress = true;
         }
+        if progress {
+            // Nobody tells that a purge has made room.
+            self.line_blocked = false;
+        }
         self.look_for_stuck(now);
         progress |= self.take_change(now);
         progress |= self.hub.drive_control(now);
@@ -123,6 +127,8 @@ impl Driver {
             if let Some(watch) = self.hub.poll_watch() {
                 line.watch(watch);
                 self.change_ready = watch != Watch::default();
+                // Asked in the next round, which makes its waker known to the line.
+                progress |= self.change_ready;
             }
         }
         while let Some(id) = self.hub.poll_addressed() {

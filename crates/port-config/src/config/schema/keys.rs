@@ -82,7 +82,7 @@ pub(super) const KEYS: &[Key] = &[
         Pattern("^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$"),
         "Instead of device: vendor and product of a USB adapter, as in \"0403:6001\".",
     ),
-    key(In::Port, "usb-serial", Text(1, 256), "With usb: the adapter's serial number."),
+    key(In::Port, "usb-serial", Text(1, 126), "With usb: the adapter's serial number."),
     key(In::Port, "enable", Boolean, "false: the port is checked, and then left alone.").or("true"),
     key(In::Port, "profile", Ref("profile"), "A set of defaults; `sermux profiles` lists them."),
     key(In::Port, "expect", Section(In::Expect), "The port is quiet when nothing came for so long."),
@@ -110,7 +110,8 @@ pub(super) const KEYS: &[Key] = &[
         "No other program may open the device (flock and TIOCEXCL; on a pty flock alone).",
     )
     .or("true"),
-    key(In::Port, "lock-file", Any(&[Boolean, PATH]), "A UUCP lock file as well: true, or a folder.").or("false"),
+    key(In::Port, "lock-file", Any(&[Boolean, PATH]), "A UUCP lock file as well: true (/var/lock), or a folder.")
+        .or("false"),
     key(
         In::Port,
         "write",
@@ -262,7 +263,9 @@ const ADDRESS: Shape = Any(&[
     Pattern("^(unix:/|udp:).+$"),
 ]);
 
-const DEVICE: Shape = Pattern("^(/.+|sim:(dsmr-p1|echo)|(tcp|rfc2217|rfc2217s|tls)://.+|replay:.+)$");
+const DEVICE: Shape = Pattern(
+    "^(/.+|usb:[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(,.{1,126})?|sim:(dsmr-p1|echo)|(tcp|rfc2217|rfc2217s|tls)://.+|replay:.+)$",
+);
 
 /// `9600`, `9600 8N1`, `9600 8N1 rts-cts`, ser2net's `9600n81`; a comma does as well as a space.
 const LINE: &str = "^[0-9]+(([NEOMSneoms][5-8](1|1\\.5|2)|[ ,]+[5-8][NEOMSneoms](1|1\\.5|2))\

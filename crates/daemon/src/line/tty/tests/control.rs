@@ -60,7 +60,9 @@ async fn clocal_and_hupcl_stay_when_settings_change() {
 async fn what_a_pty_does_not_carry_is_answered_as_commanded() {
     let master = Master::new();
     let line = master.open();
-    assert_eq!(carry_out(&*line, Operation::Configure(settings("9600 7M1"))).settings, settings("9600 7M1"));
+    for asked in ["9600 7M1", "9600 5N1.5", "9600 5N2", "9600 5N1"] {
+        assert_eq!(carry_out(&*line, Operation::Configure(settings(asked))).settings, settings(asked));
+    }
 
     assert_eq!(carry_out(&*line, Operation::Look).outputs, ModemControl { dtr: true, rts: true });
     let outputs = carry_out(&*line, Operation::Outputs { dtr: Some(false), rts: None }).outputs;
@@ -93,7 +95,7 @@ async fn whether_the_far_end_waits_follows_the_flow_control() {
     let before = sys::termios2(tty.fd.get_ref()).unwrap();
     let fd = Arc::new(tty.fd.get_ref().try_clone().unwrap());
     // As if it were a UART.
-    let uart = TtyControl::set_up(&fd, false, &before, &port.line, &port.modem).unwrap().0;
+    let uart = TtyControl::set_up(&fd, Driver::Other, &before, &port.line, &port.modem).unwrap().0;
     tty.control = Arc::new(uart);
     for (flow_control, waits) in [
         (FlowControl::RtsCts, true),
@@ -110,6 +112,22 @@ async fn whether_the_far_end_waits_follows_the_flow_control() {
         let differences = line::differences(&asked, &actual);
         assert_eq!(differences.len(), usize::from(flow_control == FlowControl::DtrDsr), "{differences:?}");
     }
+}
+
+/// The driver would say five while the chip goes on with eight.
+#[tokio::test]
+async fn an_ftdi_keeps_its_data_bits_when_five_are_asked_for() {
+    let master = Master::new();
+    let tty = master.open_tty();
+    let fd = Arc::new(tty.fd.get_ref().try_clone().unwrap());
+    let before = sys::termios2(&fd).unwrap();
+    let port = master.port("9600 5N1");
+    let (control, wanted) = TtyControl::set_up(&fd, Driver::FtdiSio, &before, &port.line, &port.modem).unwrap();
+    assert_eq!(wanted.c_cflag & libc::CSIZE, libc::CS8);
+    let actual = control.carry_out(&Operation::Configure(settings("9600 5N1"))).unwrap().settings;
+    assert_eq!(actual, settings("9600 8N1"));
+    let said = line::differences(&port.line.settings, &actual);
+    assert_eq!(said, ["line.data-bits: asked 5, the line has 8; FTDI and most USB adapters have 7 and 8 alone"]);
 }
 
 #[tokio::test]
@@ -129,6 +147,19 @@ async fn what_nobody_has_read_can_be_thrown_away() {
     assert_eq!(master.write(b"new"), 3);
     let n = soon(read(&mut *line, &mut buf)).await.unwrap();
     assert_eq!(&buf[..n], b"new");
+}
+
+#[tokio::test]
+async fn there_is_room_again_when_output_was_thrown_away() {
+    use sermux_port_config::signal::Purge;
+    let master = Master::new();
+    let mut line = master.open();
+    let block = [b'x'; 4096];
+    while write_now(&mut *line, &block).await.is_some() {}
+    carry_out(&*line, Operation::Purge(Purge::Rx));
+    assert!(write_now(&mut *line, b"x").await.is_none(), "that was the other direction");
+    carry_out(&*line, Operation::Purge(Purge::Tx));
+    assert_eq!(write_now(&mut *line, b"fresh").await, Some(5));
 }
 
 #[tokio::test]
