@@ -184,8 +184,11 @@ impl Offer {
 pub async fn serve(key: usize, mut offer: watch::Receiver<Offer>, bound: Option<TcpListener>, link: Link) {
     let listener = match bound {
         Some(listener) => listener,
-        None => bind_later(&offer).await,
+        None => bind_later(key, &offer, &link).await,
     };
+    if let Ok(address) = listener.local_addr() {
+        link.send(Command::Listening { listener: key, bound: Ok(address) }).await;
+    }
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
@@ -220,18 +223,28 @@ pub async fn serve(key: usize, mut offer: watch::Receiver<Offer>, bound: Option<
     }
 }
 
-async fn bind_later(offer: &watch::Receiver<Offer>) -> TcpListener {
+async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> TcpListener {
     let mut wait = FIRST_RETRY;
+    let mut told = None;
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);
         let offer = offer.borrow().clone();
-        // Why it failed was said the first time.
-        if let Ok(listener) = offer.try_bind().await {
-            let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
-            info!(port = %offer.port, protocol = offer.protocol, address = %bound, access = access(offer.access),
-                "listening");
-            return listener;
+        match offer.try_bind().await {
+            Ok(listener) => {
+                let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
+                info!(port = %offer.port, protocol = offer.protocol, address = %bound, access = access(offer.access),
+                    "listening");
+                return listener;
+            }
+            // The log heard of it the first time.
+            Err(error) => {
+                let why = explain(&error);
+                if told.as_ref() != Some(&why) {
+                    link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
+                    told = Some(why);
+                }
+            }
         }
     }
 }

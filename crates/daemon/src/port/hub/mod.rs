@@ -17,6 +17,7 @@
 mod from_line;
 mod reconfigure;
 mod requests;
+mod standing;
 mod to_clients;
 mod to_line;
 
@@ -156,7 +157,11 @@ impl Hub {
     /// What happened so far.
     #[must_use]
     pub fn counters(&self) -> PortCounters {
-        self.counters
+        let mut counters = self.counters;
+        for (_, client) in &self.clients {
+            counters.add(&client.counters);
+        }
+        counters
     }
 
     /// What the framer of a port with `frame: dsmr` has counted.
@@ -242,6 +247,7 @@ impl Hub {
         if matches!(client.input, Input::Leaving { .. }) {
             self.leaving -= 1;
         }
+        self.counters.add(&client.counters);
         Some(client.counters)
     }
 
