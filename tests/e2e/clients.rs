@@ -222,8 +222,9 @@ fn a_new_client_gets_what_was_there_before_it_and_then_what_comes() {
     let daemon = Daemon::start(port);
     daemon.opened("p", 1);
     let boot_log = noise(3, 40_000);
+    let first = daemon.connect_on("p", "127.0.0.2");
     pty.send(&boot_log);
-    pty.was_read();
+    assert_same(&first.receive(boot_log.len()), &boot_log, "what was sent");
     for _ in 0..3 {
         let (late, plain) = (daemon.connect_on("p", "127.0.0.1"), daemon.connect_on("p", "127.0.0.2"));
         assert_same(&late.receive(16 * 1024), &boot_log[boot_log.len() - 16 * 1024..], "the history");
