@@ -68,8 +68,7 @@ impl fmt::Display for Peer {
 impl Server {
     /// Makes the socket and serves on it. What keeps it from that is a warning in the log; a socket that another instance
     /// holds is tried again.
-    pub(crate) async fn start(control: &Control, at: Option<&Path>, router: Router) -> Option<Server> {
-        let mut control = control.clone();
+    pub(crate) async fn start(mut control: Control, at: Option<&Path>, router: Router) -> Option<Server> {
         if let Some(at) = at {
             control.socket = ControlSocket::Path(at.to_owned());
         }

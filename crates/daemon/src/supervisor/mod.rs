@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sermux_port_config::config::diff::Diff;
 use sermux_port_config::config::load::{load, Loaded};
-use sermux_port_config::config::{Config, Port};
+use sermux_port_config::config::{Config, Control, Port};
 use sermux_port_config::{Fault, Faults};
 use socket2::Socket;
 use tokio::signal::unix::{signal, Signal, SignalKind};
@@ -185,7 +185,9 @@ impl Supervisor {
     }
 
     async fn start_control(&mut self) {
-        if let Some(control) = &self.config.control {
+        // Whoever names a place wants one there.
+        let control = self.config.control.clone().or_else(|| self.control_at.as_ref().map(|_| Control::default()));
+        if let Some(control) = control {
             let router = control::router(self.asker.clone(), self.source.clone());
             self.control = Server::start(control, self.control_at.as_deref(), router).await;
         }
