@@ -145,7 +145,7 @@ impl Daemon {
     }
 
     #[track_caller]
-    fn join(&self, port: &str, connect: impl FnOnce() -> Client) -> Client {
+    pub(crate) fn join(&self, port: &str, connect: impl FnOnce() -> Client) -> Client {
         let client = connect();
         let known_as = client.0.local_addr().unwrap().to_string();
         self.log().wait_for("client connected", |line| {

@@ -12,6 +12,7 @@ mod file;
 mod keys;
 mod layer;
 pub mod load;
+mod network;
 mod parse;
 pub mod profile;
 mod replay;
@@ -38,6 +39,7 @@ pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
 pub use control::{Control, ControlSocket};
 pub use device::{Device, DeviceError, Sim, Usb};
+pub use network::{AccessList, Network, NetworkError};
 pub use replay::Replay;
 pub use rs485::Rs485;
 
@@ -246,6 +248,9 @@ pub struct Listener {
     pub address: Address,
     /// What its clients may do.
     pub access: Access,
+    /// Who may connect.
+    #[serde(flatten)]
+    pub hosts: AccessList,
     /// How many clients it takes.
     pub max_clients: usize,
     /// What happens to a client that falls behind by the whole backlog.

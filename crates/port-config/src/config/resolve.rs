@@ -12,8 +12,8 @@ use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
-    profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag, Open, Port,
-    Protocol, Replay, Telnet, Usb, Write,
+    profile, Access, AccessList, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag,
+    Open, Port, Protocol, Replay, Telnet, Usb, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -321,6 +321,10 @@ impl<'a> Clients<'a> {
             protocol: protocol?,
             address: self.listener.address.as_ref()?.value.clone(),
             access,
+            hosts: AccessList {
+                allow: self.value(|layer| layer.allow.as_ref(), Vec::new()),
+                deny: self.value(|layer| layer.deny.as_ref(), Vec::new()),
+            },
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
             on_lag,
             replay: self.replay(problems),
