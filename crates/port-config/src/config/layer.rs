@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
+use super::network::networks;
 use super::parse::join;
+use super::replay::{replay, Replay};
 use super::reset;
 use super::rs485::{rs485, Rs485Layer};
 use super::source::{Place, Problem};
@@ -17,8 +19,8 @@ use super::values::{
     boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
 };
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, OnLag, Open, Sim, Usb,
-    Write,
+    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnLag, Open, Sim,
+    Usb, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -91,8 +93,11 @@ pub(super) struct ListenerLayer {
 #[derive(Debug, Default)]
 pub(super) struct ClientLayer {
     pub(super) access: Option<Set<Access>>,
+    pub(super) allow: Option<Set<Vec<Network>>>,
+    pub(super) deny: Option<Set<Vec<Network>>>,
     pub(super) max_clients: Option<Set<usize>>,
     pub(super) on_lag: Option<Set<OnLag>>,
+    pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
     pub(super) banner: Option<Set<Banner>>,
     pub(super) signature: Option<Set<String>>,
@@ -255,11 +260,14 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
                 [("read-only", Access::ReadOnly), ("read-write", Access::ReadWrite), ("control", Access::Control)];
             layer.access = read(value, path, problems, |node| word(node, &words, &[]));
         }
+        "allow" => layer.allow = networks(value, path, problems),
+        "deny" => layer.deny = networks(value, path, problems),
         "max-clients" => layer.max_clients = read(value, path, problems, |node| number(node, 1..=100_000)),
         "on-lag" => {
             let words = [("disconnect", OnLag::Disconnect), ("skip", OnLag::Skip), ("hold", OnLag::Hold)];
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
         }
+        "replay" => layer.replay = read(value, path, problems, replay),
         "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
         "banner" => layer.banner = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),

@@ -12,8 +12,10 @@ mod file;
 mod keys;
 mod layer;
 pub mod load;
+mod network;
 mod parse;
 pub mod profile;
+mod replay;
 pub mod reset;
 mod resolve;
 mod rs485;
@@ -37,6 +39,8 @@ pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
 pub use control::{Control, ControlSocket};
 pub use device::{Device, DeviceError, Sim, Usb};
+pub use network::{AccessList, Network, NetworkError};
+pub use replay::Replay;
 pub use rs485::Rs485;
 
 /// Everything that the files say.
@@ -244,10 +248,15 @@ pub struct Listener {
     pub address: Address,
     /// What its clients may do.
     pub access: Access,
+    /// Who may connect.
+    #[serde(flatten)]
+    pub hosts: AccessList,
     /// How many clients it takes.
     pub max_clients: usize,
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// What of the past a new client gets first.
+    pub replay: Replay,
     /// How a peer that vanished without a word is found out; `None` is `off`.
     #[serde(serialize_with = "keepalive_or_off")]
     pub keepalive: Option<Keepalive>,

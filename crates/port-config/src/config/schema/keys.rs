@@ -182,8 +182,13 @@ pub(super) const KEYS: &[Key] = &[
         Words(&["read-only", "read-write", "control"]),
         "What clients may do; control: also line settings and modem lines.",
     ),
-    key(In::Client, "allow", List(&AnyText), "Addresses and networks that may connect. Default: all."),
-    key(In::Client, "deny", List(&AnyText), "Addresses and networks that may not; goes before allow. Default: none."),
+    key(In::Client, "allow", ListOrNothing(&NETWORK), "Addresses and networks that may connect. Default: all."),
+    key(
+        In::Client,
+        "deny",
+        ListOrNothing(&NETWORK),
+        "Addresses and networks that may not; goes before allow. Default: none.",
+    ),
     key(In::Client, "max-clients", Integer(1, 100_000), "Of each listener, 1 to 100000.").or("64"),
     key(In::Client, "when-full", Words(&["refuse", "kick-oldest", "kick-idle"]), "What happens to one client more.")
         .or("refuse"),
@@ -261,6 +266,12 @@ const ADDRESS: Shape = Any(&[
     Pattern("^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9]):[0-9]{1,5}$"),
     Pattern("^([A-Za-z0-9_-]+\\.)*[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*\\.?:[0-9]{1,5}$"),
     Pattern("^(unix:/|udp:).+$"),
+]);
+
+/// An IPv4 or IPv6 address, perhaps with the length of a prefix.
+const NETWORK: Shape = Any(&[
+    Pattern("^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(/(3[0-2]|[0-2]?[0-9]))?$"),
+    Pattern("^[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(/(12[0-8]|1[01][0-9]|[0-9]{1,2}))?$"),
 ]);
 
 const DEVICE: Shape = Pattern(
