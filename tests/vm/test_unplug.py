@@ -64,7 +64,7 @@ def test_clients_outlive_an_adapter_that_comes_and_goes(serve, vm, ttyUSB0, show
     assert cpu - cpu_before < (now - before) / 2
     show(
         f"{ROUNDS} times unplugged: {cpu - cpu_before:.2f} s of CPU time in {now - before:.1f} s; "
-        f"by-id link {summary(delays)}"
+        f"by-id link, soon after the last time, {summary(delays)}"
     )
     assert [record["message"] for record in sermux.log.since() if "disconnected" in record["message"]] == []
 
@@ -92,9 +92,11 @@ def test_a_device_named_by_its_node_comes_back_too(serve, vm, ttyUSB0, show):
     client = sermux.connect("p")
     delays = []
     for n in range(1, 5):
+        # A line that breaks within a second after it was opened is opened again more slowly; that is not measured here.
+        vm.shell("sleep 1.2")
         vm.unplug()
         sermux.gone("p", nth=n)
         vm.plug()
         delays.append(delay(vm, "/dev/ttyUSB0", sermux.opened("p", nth=n + 1)))
         exchange(ttyUSB0, client)
-    show(f"/dev/ttyUSB0 {summary(delays)}")
+    show(f"/dev/ttyUSB0, after a second and more, {summary(delays)}")
