@@ -93,8 +93,9 @@ pub(super) enum Todo {
     Answer(Asker, Asked, Outcome),
     /// Empty the queues of this asker in these directions; the line's own are emptied by the driver.
     Purge(Option<Asker>, Purge),
-    /// Throw away what is queued for the line before this offset: it is in the way of a break.
-    DropTx { before: u64 },
+    /// Throw away what is queued for the line before this offset: it is in the way of a break. The line itself throws
+    /// away so many bytes.
+    DropTx { before: u64, unsent: usize },
 }
 
 /// Whether there is a line.
@@ -196,6 +197,8 @@ pub(super) struct ControlQueue {
     empty_since: Option<Instant>,
     awaits_drain: bool,
     look_at: Option<Instant>,
+    /// What had not left the line when it was last looked at.
+    last_unsent: usize,
     wake_at: Option<Instant>,
     counters: ControlCounters,
 }
@@ -220,6 +223,7 @@ impl ControlQueue {
             empty_since: None,
             awaits_drain: false,
             look_at: None,
+            last_unsent: 0,
             wake_at: None,
             counters: ControlCounters::default(),
         }
@@ -366,6 +370,7 @@ impl ControlQueue {
 
     /// So many bytes have not left the line yet.
     pub(super) fn unsent(&mut self, unsent: usize, now: Instant) {
+        self.last_unsent = unsent;
         if unsent == 0 {
             self.empty_since.get_or_insert(now);
             self.look_at = None;
@@ -393,7 +398,9 @@ impl ControlQueue {
             let asker = self.turns[turn];
             match self.try_front(asker, taken, now) {
                 Verdict::Waits | Verdict::Runs => {}
-                Verdict::Drops { before } => return Some(Todo::DropTx { before }),
+                Verdict::Drops { before } => {
+                    return Some(Todo::DropTx { before, unsent: std::mem::take(&mut self.last_unsent) })
+                }
                 Verdict::Answer(outcome) => return self.finish(asker, outcome),
             }
         }

@@ -14,6 +14,8 @@ pub enum Event {
     GapEnded(ClientId),
     /// The client sent something that it may not send; said once for each client.
     WriteRefused(ClientId),
+    /// So many bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
+    BreakCost(u64),
     /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
     Answered(u64, Outcome),
     /// A telegram's CRC is wrong; said at the first one of a row.

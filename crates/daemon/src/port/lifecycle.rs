@@ -48,11 +48,16 @@ impl Lifecycle {
     /// Opening failed: when to try again, and what to say.
     pub(super) fn failed(&mut self, error: &OpenError, now: Instant) -> (Instant, Say) {
         let absent = error.is_absent();
+        let was_absent = self.trouble() == Some(Trouble::Absent);
         self.trouble = Some(if absent { Trouble::Absent } else { Trouble::Refused });
         let longest = if absent { ABSENT_RETRY } else { REFUSED_RETRY };
         let at = now + self.back_off(longest);
         let text = error.to_string();
-        let known = self.said.as_ref() == Some(&text) || (absent && self.lost);
+        // A node that has just appeared is root's until udev has given it its group.
+        if was_absent && matches!(error, OpenError::Forbidden { .. }) {
+            return (at, Say::Nothing);
+        }
+        let known = self.said.as_ref() == Some(&text) || (absent && was_absent);
         let say = if known { Say::Nothing } else { Say::This(text.clone()) };
         self.said = Some(text);
         (at, say)
@@ -122,6 +127,17 @@ mod tests {
         assert_eq!(lifecycle.failed(&absent(), now).1, Say::Nothing);
         let busy = OpenError::Busy { path: "/dev/ttyUSB7".into(), by: "held by pid 412 (minicom)".into() };
         assert!(matches!(lifecycle.failed(&busy, now).1, Say::This(_)));
+    }
+
+    #[test]
+    fn rights_that_are_missing_when_a_device_appears_are_said_when_they_stay_so() {
+        let mut lifecycle = Lifecycle::default();
+        let now = Instant::now();
+        let forbidden = || OpenError::Forbidden { path: "/dev/ttyUSB7".into(), hint: "group dialout".into() };
+        lifecycle.failed(&absent(), now);
+        assert_eq!(lifecycle.failed(&forbidden(), now).1, Say::Nothing);
+        assert!(matches!(lifecycle.failed(&forbidden(), now).1, Say::This(_)));
+        assert_eq!(lifecycle.failed(&forbidden(), now).1, Say::Nothing);
     }
 
     #[test]

@@ -142,6 +142,8 @@ impl Driver {
         self.hub.notify(&format!("\r\n[port {}: the device is gone]\r\n", self.name));
         self.operations.abandon();
         let again_at = self.lifecycle.gone(now);
+        // Before anything else: an adapter that is back at once is not kept waiting by the back-off.
+        self.watch_name();
         self.close_line(again_at);
     }
 
