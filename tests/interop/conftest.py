@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from rig import Program, Pty, Sermux
+from rig import Program, Pty, Sermux, Terminal
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -53,14 +53,29 @@ def tool(started):
 
     def start(name, *arguments, **more):
         # Debian has several programs called nc.
-        path = shutil.which("nc.openbsd" if name == "nc" else name) or shutil.which(name)
-        if path is None:
-            pytest.skip(f"{name} is not installed")
+        path = installed("nc.openbsd" if name == "nc" and shutil.which("nc.openbsd") else name)
         if name == "nc" and b"OpenBSD" not in subprocess.run([path, "-h"], capture_output=True).stderr:
             pytest.skip("nc is not netcat-openbsd")
         return started(Program(path, *arguments, **more))
 
     return start
+
+
+@pytest.fixture
+def terminal(started):
+    """Starts somebody else's program at a terminal of its own."""
+
+    def start(name, *arguments):
+        return started(Terminal(installed(name), *arguments))
+
+    return start
+
+
+def installed(name):
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
 
 
 @pytest.fixture

@@ -62,6 +62,31 @@ class Lines:
                 self._changed.wait(left)
 
 
+class Terminal:
+    """A program at a terminal of its own: what it shows is collected, what is typed goes to it byte for byte."""
+
+    def __init__(self, *arguments):
+        self._keyboard, screen = pty.openpty()
+        self.process = subprocess.Popen(
+            [str(argument) for argument in arguments], stdin=screen, stdout=screen, stderr=screen, start_new_session=True
+        )
+        os.close(screen)
+        self.screen = Lines(self)
+
+    def fileno(self):
+        return self._keyboard
+
+    def type(self, data):
+        while data:
+            data = data[os.write(self._keyboard, data) :]
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._keyboard)
+
+
 class Program:
     """A running program: its stdin is open until closed here, its output is collected, its end is certain."""
 

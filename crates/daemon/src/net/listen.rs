@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sermux_port_config::config::{Access, AccessList, Address, Frame, Keepalive, Listener, Port};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use sermux_port_config::config::{Access, AccessList, Address, Frame, Keepalive, Listener, Port, Protocol};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -41,6 +41,7 @@ pub struct Offer {
     /// The address as it was configured.
     pub address: Address,
     protocol: &'static str,
+    telnet: bool,
     access: Access,
     hosts: AccessList,
     keepalive: Option<Keepalive>,
@@ -55,6 +56,7 @@ impl Offer {
             port: name.to_owned(),
             address: listener.address.clone(),
             protocol: listener.protocol.name(),
+            telnet: matches!(listener.protocol, Protocol::Telnet(_)),
             access: listener.access,
             hosts: listener.hosts.clone(),
             keepalive: listener.keepalive,
@@ -152,7 +154,7 @@ impl Offer {
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(true)?;
         let specific = !address.ip().is_unspecified();
@@ -244,7 +246,8 @@ pub async fn serve(
                     status.turned_away(key, turned_away.add(&offer.port, &offer.address.to_string(), peer.ip()));
                     continue;
                 }
-                let accepted = Accepted { conn: Conn::Tcp(stream), peer, listener: key };
+                let conn = if offer.borrow().telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
+                let accepted = Accepted { conn, peer, listener: key };
                 if !link.send(Command::Connect(Box::new(accepted))).await {
                     return;
                 }

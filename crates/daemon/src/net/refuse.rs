@@ -21,7 +21,7 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Sends `words` and closes, without waiting for it and without keeping anything of the port.
 pub fn refuse(conn: Conn, words: &str) {
     match conn {
-        Conn::Tcp(stream) => {
+        Conn::Tcp(stream) | Conn::Telnet(stream) => {
             if let Ok(stream) = say(stream, words) {
                 wait_for_close(stream);
             }
