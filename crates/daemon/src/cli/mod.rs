@@ -122,7 +122,7 @@ enum Command {
         /// The port
         port: String,
         /// dtr=on, dtr=off, rts=on or rts=off
-        #[arg(value_name = "dtr=on|off rts=on|off")]
+        #[arg(value_name = "dtr|rts=on|off")]
         assignments: Vec<line::Assignment>,
     },
     /// Send a break on a port's line

@@ -439,3 +439,109 @@ fn device_blocking(device: &ConfigDevice) -> Device {
     };
     Device { configured: device.to_string(), path }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Everything that can be there.
+    fn full() -> Status {
+        let text = String::new;
+        let client = Client {
+            id: 1,
+            address: text(),
+            listener: text(),
+            protocol: text(),
+            access: text(),
+            since: text(),
+            since_seconds: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
+            refused_bytes: 0,
+            gap_bytes: 0,
+            purged_bytes: 0,
+            skipped_frames: 0,
+            lag_bytes: 0,
+            suspended: false,
+            half_closed: false,
+            signature: None,
+        };
+        let listener = Listener {
+            protocol: text(),
+            rfc2217: true,
+            configured: text(),
+            address: None,
+            fault: None,
+            access: text(),
+            clients: 0,
+            max_clients: 0,
+        };
+        let port = Port {
+            name: text(),
+            state: State::Open,
+            since: None,
+            since_seconds: 0,
+            well: true,
+            device: Device { configured: text(), path: None },
+            line: Line { configured: text(), actual: None, differences: Vec::new(), not_carried: Vec::new() },
+            modem: Some(Modem::default()),
+            break_on: false,
+            counters: Counters::default(),
+            frames: Some(Frames::default()),
+            errors: Some(Errors::default()),
+            listeners: vec![listener],
+            clients: vec![client],
+            fault: Some(Fault { what: text(), at: text(), at_seconds: 0, over: false }),
+        };
+        let program = Program { version: text(), pid: 1, started: text(), uptime_seconds: 0, config: None };
+        Status { program, well: true, ports: vec![port] }
+    }
+
+    fn fields(value: &Value, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(entries) => {
+                for (name, value) in entries {
+                    into.insert(name.clone());
+                    fields(value, into);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| fields(value, into)),
+            _ => {}
+        }
+    }
+
+    /// The words that the manual marks as literal, on lines that begin with them.
+    fn in_manual() -> BTreeSet<String> {
+        let manual = include_str!("../../../../packaging/man/sermux-api.7");
+        let lines = manual.lines().filter_map(|line| line.strip_prefix(".It Li ").or(line.strip_prefix(".Li ")));
+        lines.flat_map(str::split_whitespace).map(|word| word.trim_matches([',', ':']).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_field_and_every_state_is_in_the_manual() {
+        let mut names = BTreeSet::new();
+        fields(&serde_json::to_value(full()).unwrap(), &mut names);
+        assert!(names.len() > 60, "{names:?}");
+        let states = [
+            State::Opening,
+            State::Open,
+            State::Closing,
+            State::Waiting,
+            State::Faulted,
+            State::Paused,
+            State::Idle,
+            State::Disabled,
+        ];
+        for state in states {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+            names.insert(state.name().to_owned());
+        }
+        let manual = in_manual();
+        let missing: Vec<_> = names.difference(&manual).collect();
+        assert!(missing.is_empty(), "not in sermux-api(7): {missing:?}");
+    }
+}
