@@ -161,7 +161,7 @@ fn closing(roff: &mut Roff) {
     roff.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in [
         ("0", "Done."),
-        ("1", "Failed."),
+        ("1", "Failed; of status also: a port is not well."),
         ("2", "The arguments are wrong."),
         ("78", "The configuration is wrong; every fault is listed on standard error."),
     ] {
@@ -182,6 +182,10 @@ fn closing(roff: &mut Roff) {
     for (file, meaning) in [
         ("/etc/sermux/sermux.yaml", "The configuration, as sermux.yaml(5) describes it."),
         (
+            "/run/sermux/control.sock",
+            "Where the service is asked and told, as sermux-api(7) describes it. For the user sermux, the group sermux and root.",
+        ),
+        (
             "/etc/sermux/ports.d/*.yaml",
             "Ports, one file for each or as you like: what the shipped configuration includes.",
         ),
@@ -200,15 +204,18 @@ fn closing(roff: &mut Roff) {
     roff.text([roman("systemctl reload sermux")]);
     roff.control("EE", []);
     roff.control("PP", []);
-    roff.text([roman("What the service says about one port of the name p1:")]);
+    roff.text([roman("How a port of the name p1 is, and what the service said about it:")]);
     roff.control("PP", []);
     roff.control("EX", []);
+    roff.text([roman("sermux status p1")]);
     roff.text([roman("journalctl -u sermux PORT=p1")]);
     roff.control("EE", []);
     roff.control("SH", ["SEE ALSO"]);
     roff.text([
         bold("sermux.yaml"),
         roman("(5), "),
+        bold("sermux-api"),
+        roman("(7), "),
         bold("systemctl"),
         roman("(1), "),
         bold("journalctl"),

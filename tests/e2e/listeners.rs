@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
-use crate::rig::{field, Client, Clock, Daemon, PortYaml, Pty, PATIENCE};
+use crate::rig::{field, Client, Clock, Daemon, End, PortYaml, Pty, PATIENCE};
 
 #[track_caller]
 fn echoes(client: &Client) {
@@ -149,4 +149,77 @@ fn clients_that_come_and_go_quickly_do_no_harm() {
     let next = daemon.connect("p");
     pty.send(b"x");
     assert_eq!(next.receive(1), b"x");
+}
+
+/// Lines of the log about connections that `allow` and `deny` did not admit.
+fn refusals(daemon: &Daemon) -> usize {
+    daemon.log().count(|line| line.contains("`allow` and `deny`"))
+}
+
+#[test]
+fn who_is_not_allowed_is_closed_without_a_word_and_said_once() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path())
+        .listen("banner: 'not for you', allow: [127.0.0.2, 192.168.0.0/16]")
+        .listen_on("127.0.0.3:0", "deny: [127.0.0.1]");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    for ip in ["127.0.0.1", "127.0.0.3"] {
+        let address = daemon.address_on("p", ip);
+        for _ in 0..20 {
+            assert_eq!(Client::connect(address).receive_to_end(), (vec![], End::Closed), "{ip}");
+        }
+        let allowed = daemon.join("p", || Client::connect_from("127.0.0.2", address));
+        if ip == "127.0.0.1" {
+            assert_eq!(allowed.receive(11), b"not for you");
+        }
+        pty.send(b"x");
+        assert_eq!(allowed.receive(1), b"x");
+    }
+    assert_eq!(refusals(&daemon), 2, "once for each listener:\n{}", daemon.log().text());
+    assert_eq!(daemon.log().count(|line| line.contains("client connected")), 2);
+}
+
+#[test]
+fn an_ipv4_client_of_a_listener_for_both_is_known_by_its_ipv4_address() {
+    let daemon = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on("*:0", "deny: [127.0.0.0/8]"));
+    let port = daemon.address("echo").port();
+    let refused = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    assert_eq!(refused.receive_to_end(), (vec![], End::Closed));
+    if ipv6() {
+        echoes(&Client::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))));
+    }
+}
+
+#[track_caller]
+fn read_again(daemon: &Daemon, n: usize) {
+    daemon.log().wait_for_nth(n, "the reload", |line| line.contains("configuration read again"));
+}
+
+#[test]
+fn a_reload_changes_who_may_connect_and_clients_that_are_there_stay() {
+    let port = |hosts: &str| PortYaml::new("echo", "sim:echo").listen(hosts);
+    let mut daemon = Daemon::start(port(""));
+    let first = daemon.connect("echo");
+    echoes(&first);
+    daemon.reload(port("allow: [10.0.0.0/8]"));
+    read_again(&daemon, 1);
+    assert_eq!(Client::connect(daemon.address("echo")).receive_to_end(), (vec![], End::Closed));
+    echoes(&first);
+    daemon.reload(port("allow: [127.0.0.1, 10.0.0.0/8]"));
+    read_again(&daemon, 2);
+    echoes(&daemon.connect("echo"));
+}
+
+#[test]
+fn only_listeners_without_allow_are_said_to_be_open_to_any_host() {
+    let port = PortYaml::new("echo", "sim:echo")
+        .listen_on("*:0", "allow: [127.0.0.0/8]")
+        .listen_on("0.0.0.0:0", "deny: [10.0.0.0/8]")
+        .listen("");
+    let daemon = Daemon::start(port);
+    daemon.log().wait_for("the start", |line| line.contains("started"));
+    let open: Vec<String> = daemon.log().all().into_iter().filter(|line| line.contains("any host")).collect();
+    assert_eq!(open.len(), 1, "{open:#?}");
+    assert!(field(&open[0], "address").is_some_and(|address| address.starts_with("0.0.0.0:")), "{open:?}");
 }

@@ -9,12 +9,17 @@
 mod bytes;
 mod clients;
 mod config;
+mod control;
+mod control_socket;
 mod demo;
+mod devices;
 mod lag;
 mod lifecycle;
 mod listeners;
 mod logs;
+mod on_demand;
 mod reload;
+mod reload_storm;
 mod rig;
 mod scale;
 mod service;

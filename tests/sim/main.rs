@@ -11,6 +11,7 @@
 mod bytes;
 mod model;
 mod random;
+mod requests;
 mod telegrams;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -39,4 +40,9 @@ fn every_byte_reaches_each_client_in_order_or_a_gap_of_known_length_is_reported(
 #[test]
 fn readers_of_telegrams_get_whole_ones_and_the_newest_when_they_are_behind() {
     each_seed(telegrams::run);
+}
+
+#[test]
+fn settings_and_bytes_keep_their_order_and_everybody_is_answered() {
+    each_seed(requests::run);
 }

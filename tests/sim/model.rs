@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag};
+use sermux_port_config::config::{Access, OnLag, Replay};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -54,16 +54,21 @@ impl World {
         }
     }
 
-    pub(crate) fn connect(&mut self, since: u64, on_lag: OnLag, max_clients: usize) {
+    /// A client comes when the line has sent so much; what it got of that is its history, and is checked by the caller.
+    pub(crate) fn connect(&mut self, now_at: u64, on_lag: OnLag, max_clients: usize, replay: Replay) -> Option<u64> {
         let access = self.random.pick(&[Access::ReadOnly, Access::ReadWrite]);
         let stays = |(id, c): (&ClientId, &Reader)| {
             let silent = self.hub.client_counters(*id).unwrap().received == 0;
             c.half_closed && (silent || c.access == Access::ReadOnly)
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
-        let admission = Admission { listener: 0, access, max_clients, on_lag, notify: false };
+        let admission = Admission { listener: 0, access, max_clients, on_lag, replay, notify: false };
+        let mut came = None;
         match self.hub.connect(admission, Session::raw(), &[], self.now) {
             Ok(id) => {
+                let replayed = self.hub.client_counters(id).unwrap().replayed;
+                let since = now_at - replayed;
+                came = Some(replayed);
                 let holds = 64 + self.random.below(20_000);
                 let reader = Reader {
                     on_lag,
@@ -84,6 +89,7 @@ impl World {
             }
         }
         assert!(self.clients.len() <= max_clients + half_closed);
+        came
     }
 
     /// Some client, if there is one.

@@ -10,15 +10,6 @@ import image
 import machine
 from rig import Sermux
 
-# Tests of what is still being built. What lands takes its file off this list.
-NOT_BUILT = [
-    "test_rfc2217.py",
-    "test_stuck_output.py",
-    "test_on_demand.py",
-    "test_busy.py",
-]
-collect_ignore = [] if os.environ.get("SERMUX_VM_ALL") else NOT_BUILT
-
 
 def pytest_configure(config):
     for name in ("SERMUX_BIN", "SERMUX_VM_CACHE"):

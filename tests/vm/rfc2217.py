@@ -9,7 +9,7 @@ from seen import Seen
 
 LISTENER = {"protocol": "telnet", "rfc2217": True, "access": "control"}
 
-IAC, DONT, DO, WONT, WILL, SB, BREAK, SE = 255, 254, 253, 252, 251, 250, 243, 240
+IAC, DONT, DO, WONT, WILL, SB, BRK, SE = 255, 254, 253, 252, 251, 250, 243, 240
 BINARY, SUPPRESS_GO_AHEAD, COM_PORT = 0, 3, 44
 AGREED = (BINARY, SUPPRESS_GO_AHEAD, COM_PORT)
 
@@ -20,7 +20,7 @@ SET_LINESTATE_MASK, SET_MODEMSTATE_MASK, PURGE_DATA = 10, 11, 12
 ANSWER = 100
 
 NO_PARITY, ODD, EVEN, MARK, SPACE = 1, 2, 3, 4, 5
-BREAK_ON, BREAK_OFF = 5, 6
+BREAK, BREAK_ON, BREAK_OFF = 4, 5, 6
 DTR, DTR_ON, DTR_OFF, RTS, RTS_ON, RTS_OFF = 7, 8, 9, 10, 11, 12
 PURGE_TX = 2
 
@@ -91,7 +91,7 @@ class Rfc2217(Client):
 
     def send_break(self):
         """The telnet command."""
-        self._socket.sendall(bytes([IAC, BREAK]))
+        self._socket.sendall(bytes([IAC, BRK]))
 
     @staticmethod
     def encoded(code, value=b""):

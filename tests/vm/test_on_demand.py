@@ -5,11 +5,15 @@ from rig import exchange
 
 def test_the_wires_rest_until_the_first_client_comes(serve, vm, ttyS4):
     # Whoever had the device before has let DTR go.
-    serve({"p": {"device": "/dev/ttyS4", "modem": {"hangup-on-close": True}}}).end()
+    before = serve({"p": {"device": "/dev/ttyS4", "modem": {"hangup-on-close": True}}})
+    before.opened("p")
+    before.end()
     ttyS4.wait_outputs("")
 
     events = len(ttyS4.events)
-    sermux = serve({"p": {"device": "/dev/ttyS4", "open": "on-demand", "linger": "100ms", "modem": {"hangup-on-close": True}}})
+    sermux = serve(
+        {"p": {"device": "/dev/ttyS4", "open": "on-demand", "linger": "100ms", "modem": {"hangup-on-close": True}}}
+    )
     sermux.said("sermux .* started")
     for _ in range(10):
         vm.shell("true")

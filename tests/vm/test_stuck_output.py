@@ -1,10 +1,13 @@
-"""Output that cannot leave, because CTS is low with rts-cts. On Linux a break then waits without limit, and so does whatever
-comes behind it (TIOCSBRK, TCSBRK; only TCFLSH frees it)."""
+"""Output that cannot leave, because CTS is low with rts-cts. On Linux a break then waits without limit, and so does
+whatever comes behind it (TIOCSBRK, TCSBRK; only TCFLSH frees it)."""
+
+import threading
 
 import pytest
 import rfc2217
 from rfc2217 import Rfc2217
 from rig import exchange
+from seen import PATIENCE, until
 
 HELD = b"these bytes cannot leave"
 
@@ -14,7 +17,11 @@ def stuck(serve, vm):
     """Two ports, of which the first has output that cannot leave; its client."""
     sermux = serve(
         {
-            "p": {"device": "/dev/ttyS4", "line": {"baud": 115200, "flow-control": "rts-cts"}, "listen": [rfc2217.LISTENER]},
+            "p": {
+                "device": "/dev/ttyS4",
+                "line": {"baud": 115200, "flow-control": "rts-cts"},
+                "listen": [rfc2217.LISTENER],
+            },
             "q": {"device": "/dev/ttyS5", "line": "115200 8N1"},
         }
     )
@@ -25,21 +32,51 @@ def stuck(serve, vm):
     return sermux, client
 
 
-def test_a_break_behind_it_is_sent_in_the_end_and_the_port_says_what_it_cost(stuck, ttyS4, ttyS5):
+def test_a_break_behind_it_is_sent_in_the_end_and_no_other_port_notices(stuck, ttyS4, ttyS5):
     sermux, client = stuck
     neighbour = sermux.connect("q")
-    records, told, events = len(sermux.log), len(client.told), len(ttyS4.events)
+    told, events = len(client.told), len(ttyS4.events)
     client.demand((rfc2217.SET_CONTROL, bytes([rfc2217.BREAK_ON])))
-    while not [one for one in client.told.since(told) if one.code == rfc2217.SET_CONTROL + rfc2217.ANSWER]:
+
+    def answered():
         exchange(ttyS5, neighbour)
-        if ttyS4.breaks(events):
-            break
+        return [one for one in client.told.since(told) if one.code == rfc2217.SET_CONTROL + rfc2217.ANSWER]
+
+    until("the answer", answered)
     assert client.answer(rfc2217.SET_CONTROL, told) == bytes([rfc2217.BREAK_ON])
     ttyS4.wait_breaks(1, events)
-    sermux.said(".*(break|thrown away|purged)", records, port="p", level="WARN")
     assert client.control(rfc2217.BREAK_OFF) == rfc2217.BREAK_OFF
     ttyS4.inputs("cts")
     exchange(ttyS4, client)
+
+
+def test_the_port_says_that_a_break_cost_bytes(stuck):
+    sermux, client = stuck
+    records = len(sermux.log)
+    assert client.control(rfc2217.BREAK_ON) == rfc2217.BREAK_ON
+    sermux.said(".*(break|thrown away|purged|lost)", records, port="p", level="WARN")
+
+
+def test_bytes_that_keep_coming_do_not_keep_a_break_from_its_answer(stuck, ttyS4):
+    sermux, client = stuck
+    other = sermux.connect("p", kind=Rfc2217)
+
+    enough = threading.Event()
+
+    def keep_sending():
+        while not enough.wait(0.01):
+            other.send(HELD)
+
+    sender = threading.Thread(target=keep_sending, daemon=True)
+    sender.start()
+    for _ in range(2):
+        assert client.control(rfc2217.BREAK_ON) in (rfc2217.BREAK_ON, rfc2217.BREAK_OFF)
+        assert client.set(rfc2217.PURGE_DATA, rfc2217.PURGE_TX) == rfc2217.PURGE_TX
+        assert client.control(rfc2217.BREAK_OFF) == rfc2217.BREAK_OFF
+    enough.set()
+    sender.join(PATIENCE)
+    assert client.set(rfc2217.PURGE_DATA, rfc2217.PURGE_TX) == rfc2217.PURGE_TX
+    assert client.control(rfc2217.BREAK) == rfc2217.BREAK_OFF
 
 
 def test_it_does_not_hold_up_the_end_of_the_program(stuck):

@@ -24,7 +24,8 @@ def delay(vm, path, opened):
 
 
 def summary(delays):
-    return f"open {statistics.median(delays):.0f} ms after it appeared (median of {len(delays)}), {max(delays):.0f} ms at most"
+    median = statistics.median(delays)
+    return f"open {median:.0f} ms after it appeared (median of {len(delays)}), {max(delays):.0f} ms at most"
 
 
 def hold(vm, path):
@@ -61,7 +62,10 @@ def test_clients_outlive_an_adapter_that_comes_and_goes(serve, vm, ttyUSB0, show
     assert sermux.descriptors() == descriptors
     cpu, now = sermux.cpu()
     assert cpu - cpu_before < (now - before) / 2
-    show(f"{ROUNDS} times unplugged: {cpu - cpu_before:.2f} s of CPU time in {now - before:.1f} s; by-id link {summary(delays)}")
+    show(
+        f"{ROUNDS} times unplugged: {cpu - cpu_before:.2f} s of CPU time in {now - before:.1f} s; "
+        f"by-id link, soon after the last time, {summary(delays)}"
+    )
     assert [record["message"] for record in sermux.log.since() if "disconnected" in record["message"]] == []
 
 
@@ -72,7 +76,7 @@ def test_an_adapter_that_is_away_costs_no_cpu_time(serve, vm, ttyUSB0, show):
     vm.unplug()
     sermux.gone("p")
     cpu_before, before = sermux.cpu()
-    vm.shell("sleep 3")
+    vm.shell("sleep 2")
     cpu, now = sermux.cpu()
     # A program that spins takes all of it.
     assert cpu - cpu_before < (now - before) / 2
@@ -87,10 +91,12 @@ def test_a_device_named_by_its_node_comes_back_too(serve, vm, ttyUSB0, show):
     sermux.opened("p")
     client = sermux.connect("p")
     delays = []
-    for n in range(1, 6):
+    for n in range(1, 5):
+        # A line that breaks within a second after it was opened is opened again more slowly; that is not measured here.
+        vm.shell("sleep 1.2")
         vm.unplug()
         sermux.gone("p", nth=n)
         vm.plug()
         delays.append(delay(vm, "/dev/ttyUSB0", sermux.opened("p", nth=n + 1)))
         exchange(ttyUSB0, client)
-    show(f"/dev/ttyUSB0 {summary(delays)}")
+    show(f"/dev/ttyUSB0, after a second and more, {summary(delays)}")

@@ -127,7 +127,7 @@ impl Faults {
 
     /// The first hundred, and how many are left: a file that is something else altogether has a fault in each line.
     pub fn worth_showing(&self) -> (&[Fault], usize) {
-        let (shown, rest) = self.0.split_at(self.0.len().min(100));
+        let (shown, rest) = self.0.split_at(self.0.len().min(WORTH_SHOWING));
         (shown, rest.len())
     }
 
@@ -183,7 +183,8 @@ impl<'a> IntoIterator for &'a Faults {
 /// Text from a file as it may go to a terminal: no control characters, and not for ever.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 60;
-    if text.chars().count() <= LONGEST && !text.contains(is_unprintable) {
+    // a key of a megabyte stands in the path of each key below it
+    if text.chars().nth(LONGEST).is_none() && !text.contains(is_unprintable) {
         return Cow::Borrowed(text);
     }
     let mut cut = String::new();
@@ -210,10 +211,13 @@ fn printable(c: char) -> char {
 }
 
 /// Controls, and the marks that turn the direction of writing round.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
+
+/// Faults that are shown; those behind them have neither a line of the file nor a proposal, which cost time.
+pub(crate) const WORTH_SHOWING: usize = 100;
 
 /// Characters of a line that are shown.
 const WIDEST: usize = 120;

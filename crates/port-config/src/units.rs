@@ -21,10 +21,10 @@ pub fn parse_size(text: &str) -> Result<usize, UnitError> {
         "" => 1,
         "KiB" => 1024,
         "MiB" => 1024 * 1024,
-        _ => return Err(UnitError::new(text, "size", SIZE_EXAMPLES)),
+        _ => return Err(UnitError::new(text, "size", near(number, unit, SIZE_UNITS), SIZE_EXAMPLES)),
     };
-    let number: usize = whole(number).ok_or_else(|| UnitError::new(text, "size", SIZE_EXAMPLES))?;
-    number.checked_mul(factor).ok_or_else(|| UnitError::new(text, "size", SIZE_EXAMPLES))
+    let wrong = || UnitError::new(text, "size", None, SIZE_EXAMPLES);
+    whole::<usize>(number).and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
 }
 
 /// Reads a time: `250ms`, `30 s`, `5min`, `12h`, `0`.
@@ -33,16 +33,16 @@ pub fn parse_size(text: &str) -> Result<usize, UnitError> {
 ///
 /// What is wrong, and an example of what would be right.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
-    let wrong = || UnitError::new(text, "time", TIME_EXAMPLES);
-    let (number, unit) = split(text);
-    let number: u64 = whole(number).ok_or_else(wrong)?;
+    let (digits, unit) = split(text);
+    let wrong = || UnitError::new(text, "time", near(digits, unit, TIME_UNITS), TIME_EXAMPLES);
+    let number: u64 = whole(digits).ok_or_else(wrong)?;
     let milliseconds: u64 = match unit {
         "ms" => 1,
         "s" => 1000,
         "min" => 60 * 1000,
         "h" => 60 * 60 * 1000,
         "" if number == 0 => 1,
-        "" => return Err(UnitError { what: format!("`{}` has no unit", shown(text)), help: TIME_EXAMPLES }),
+        "" => return Err(UnitError { what: format!("`{}` has no unit", shown(text)), help: TIME_EXAMPLES.to_owned() }),
         _ => return Err(wrong()),
     };
     number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
@@ -94,11 +94,12 @@ pub fn serialize_duration<S: Serializer>(time: &Duration, serializer: S) -> Resu
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitError {
     what: String,
-    help: &'static str,
+    help: String,
 }
 
 impl UnitError {
-    fn new(text: &str, noun: &str, help: &'static str) -> UnitError {
+    fn new(text: &str, noun: &str, meant: Option<String>, examples: &str) -> UnitError {
+        let help = meant.map_or_else(|| examples.to_owned(), |meant| format!("did you mean `{meant}`?"));
         UnitError { what: format!("`{}` is not a {noun}", shown(text)), help }
     }
 
@@ -108,8 +109,8 @@ impl UnitError {
     }
 
     /// What would be right.
-    pub fn help(&self) -> &'static str {
-        self.help
+    pub fn help(&self) -> &str {
+        &self.help
     }
 }
 
@@ -133,6 +134,24 @@ fn split(text: &str) -> (&str, &str) {
 fn whole<N: std::str::FromStr>(digits: &str) -> Option<N> {
     digits.parse().ok()
 }
+
+/// The number with the unit that another way of writing it stands for, and a factor where there is no such unit.
+fn near(number: &str, unit: &str, units: &[(&str, u64, &str)]) -> Option<String> {
+    let unit = unit.to_ascii_lowercase();
+    let (_, factor, written) = units.iter().find(|(others, ..)| others.split(' ').any(|other| other == unit))?;
+    Some(format!("{}{written}", whole::<u64>(number)?.checked_mul(*factor)?))
+}
+
+/// How others write them.
+const SIZE_UNITS: &[(&str, u64, &str)] =
+    &[("b byte bytes", 1, ""), ("k kb ki kib", 1, " KiB"), ("m mb mi mib", 1, " MiB"), ("g gb gi gib", 1024, " MiB")];
+const TIME_UNITS: &[(&str, u64, &str)] = &[
+    ("msec msecs millisecond milliseconds", 1, "ms"),
+    ("sec secs second seconds", 1, "s"),
+    ("m mins minute minutes", 1, "min"),
+    ("hr hrs hour hours", 1, "h"),
+    ("d day days", 24, "h"),
+];
 
 const SIZE_EXAMPLES: &str = "write a whole number of bytes, KiB or MiB: `65536`, `64 KiB` or `1 MiB`";
 const TIME_EXAMPLES: &str = "write a whole number with ms, s, min or h: `250ms`, `30s`, `5min` or `12h`";
@@ -172,6 +191,26 @@ mod tests {
         let no_unit = parse_duration("30").unwrap_err();
         assert_eq!(no_unit.what(), "`30` has no unit");
         assert!(no_unit.help().contains("`30s`"));
+    }
+
+    #[test]
+    fn units_of_others_are_translated() {
+        let size = |text: &str| parse_size(text).unwrap_err().help().to_owned();
+        let time = |text: &str| parse_duration(text).unwrap_err().help().to_owned();
+        for (text, meant) in
+            [("4k", "4 KiB"), ("64 KB", "64 KiB"), ("1M", "1 MiB"), ("2 GiB", "2048 MiB"), ("9 B", "9")]
+        {
+            assert_eq!(size(text), format!("did you mean `{meant}`?"));
+            assert!(parse_size(meant).is_ok());
+        }
+        for (text, meant) in [("5m", "5min"), ("30 sec", "30s"), ("7d", "168h"), ("1 Hour", "1h"), ("9 msec", "9ms")] {
+            assert_eq!(time(text), format!("did you mean `{meant}`?"));
+            assert!(parse_duration(meant).is_ok());
+        }
+        for text in ["1.5 MiB", "4 x", "99999999999999999999 KB"] {
+            assert!(size(text).contains("`64 KiB`"), "{text}");
+        }
+        assert!(time("1h30min").contains("`30s`"));
     }
 
     proptest! {

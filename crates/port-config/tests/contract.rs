@@ -22,10 +22,10 @@ fn no_key_of_the_contract_is_unknown() {
 fn what_the_contract_shows_as_a_default_is_accepted_before_it_is_built() {
     let faults = load_str("contract.yaml", &without_include()).unwrap_err();
     let refused = |key: &str| faults.iter().any(|fault| fault.path.ends_with(&format!(".{key}")));
-    for key in ["lock-file", "when-full", "idle-timeout", "replay", "deny"] {
+    for key in ["lock-file", "when-full", "idle-timeout"] {
         assert!(!refused(key), "{key}");
     }
-    for key in ["expect", "allow", "tls", "capture"] {
+    for key in ["expect", "tls", "capture"] {
         assert!(refused(key), "{key}");
     }
 }
@@ -33,17 +33,11 @@ fn what_the_contract_shows_as_a_default_is_accepted_before_it_is_built() {
 #[test]
 fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
     for (key, value) in [
-        ("usb", "\"0403:6001\""),
-        ("usb-serial", "\"A1B2C3D4\""),
         ("write", "first"),
         ("write", "last"),
         ("frame", "line"),
         ("frame", "{ delimiter: \"\\r\\n\" }"),
         ("frame", "{ gap: modbus }"),
-        ("lock-file", "true"),
-        ("lock-file", "/var/lock"),
-        ("replay", "16 KiB"),
-        ("replay", "\"1 frame\""),
         ("when-full", "kick-oldest"),
         ("idle-timeout", "5min"),
     ] {

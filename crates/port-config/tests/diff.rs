@@ -36,12 +36,15 @@ fn a_change_is_as_small_as_it_can_be() {
         ("on-lag: skip", Live, &[]),
         ("access: read-only", Live, &[]),
         ("banner: hello", Live, &[]),
+        ("allow: [10.0.0.7]", Live, &[]),
+        ("deny: ['fd00::/8']", Live, &[]),
         ("modem: { on-connect: { dtr: on } }", Live, &[Setting::Modem]),
         ("reset: { x: [dtr=on] }", Live, &[Setting::Reset]),
         ("open: on-demand", Live, &[Setting::Open]),
         ("modem: { hangup-on-close: yes }", Reopen, &[Setting::HangupOnClose]),
         ("line: { rs485: { enabled: true } }", Reopen, &[Setting::LineDriver]),
         ("exclusive: false", Reopen, &[Setting::Exclusive]),
+        ("lock-file: true", Reopen, &[Setting::LockFile]),
     ] {
         let diff = PortDiff::between(&before, &port(&format!("{change}, {LISTEN}"))).unwrap();
         assert_eq!((diff.class, diff.settings.as_slice()), (class, settings), "{change}");
@@ -141,6 +144,7 @@ fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
             Setting::Reset => port.reset.clone_from(&after.reset),
             Setting::Open => (port.open, port.linger) = (after.open, after.linger),
             Setting::Exclusive => port.exclusive = after.exclusive,
+            Setting::LockFile => port.lock_file.clone_from(&after.lock_file),
             Setting::Write => port.write = after.write,
             Setting::Frame => port.frame = after.frame,
             Setting::Crc => port.crc = after.crc,

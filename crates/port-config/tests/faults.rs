@@ -190,13 +190,10 @@ fn an_unknown_key_is_named_with_what_was_probably_meant() {
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
     for (key, place, what, help) in [
-        ("usb: 0403:6001", "5:5: ports.p.usb", "`usb`", "`usb: \"0403:6001\"`"),
-        ("usb: \"0403:6001\"", "5:5: ports.p.usb", "`usb`", "/dev/serial/by-id"),
         ("write: first", "5:12: ports.p.write", "`first`", "any or none"),
         ("frame: line", "5:12: ports.p.frame", "`line`", "none or dsmr"),
         ("frame: { gap: 20ms }", "5:12: ports.p.frame", "a frame with a `delimiter` or a `gap`", "none or dsmr"),
         ("capture: { file: /x }", "5:5: ports.p.capture", "`capture`", "remove the key"),
-        ("allow: [10.0.0.1]", "5:5: ports.p.allow", "`allow`", "remove the key"),
         ("idle-timeout: 5min", "5:5: ports.p.idle-timeout", "`idle-timeout`", "only `idle-timeout: 0`"),
     ] {
         one(&port(key), &format!("{place}: {what} is not built yet in this version"), help);
@@ -238,7 +235,73 @@ fn a_device_that_cannot_be_one_is_refused() {
     for (text, message, help) in WRONG_DEVICES {
         one(&device(text), &format!("4:13: ports.p.device: {message}"), help);
     }
+    one(&device("\"/dev/tty\\u202eUSB0\""), "4:13: ports.p.device: the character U+202E cannot stand here", "copying");
     one("ports: { p: { enable: no } }", "1:10: ports.p: the port has no `device`", "add `device: /dev/…`");
+}
+
+/// The port `p`, not enabled, with these keys from 1:15 on.
+fn disabled(keys: &str) -> String {
+    format!("ports: {{ p: {{ {keys}, enable: no }} }}")
+}
+
+#[test]
+fn an_adapter_is_named_by_texts_in_quotes() {
+    for (keys, message, help) in [
+        ("usb: 0403:6001", "20: ports.p.usb: `0403:6001` is a number here, not a text", "`usb: \"0403:6001\"`"),
+        ("usb: 4036001", "20: ports.p.usb: `4036001` is not vendor and product of a USB adapter", "\"0403:6001\""),
+        ("usb: '0403'", "20: ports.p.usb: `0403` is not vendor and product of a USB adapter", "\"0403:6001\""),
+        ("usb: 403:600g", "20: ports.p.usb: `403:600g` is not vendor and product of a USB adapter", "lsusb"),
+        (
+            "usb: '0403:6001,A1'",
+            "20: ports.p.usb: `0403:6001,A1` is not vendor and product of a USB adapter",
+            "`usb-serial`",
+        ),
+        (
+            "usb: 10c4:ea60, usb-serial: 0001",
+            "43: ports.p.usb-serial: `0001` is a number here, not a text",
+            "`usb-serial: \"0001\"`",
+        ),
+        (
+            "usb: 10c4:ea60, usb-serial: 12E45678",
+            "43: ports.p.usb-serial: `12E45678` is a number here, not a text",
+            "`usb-serial: \"12E45678\"`",
+        ),
+        ("usb: 10c4:ea60, usb-serial: ''", "43: ports.p.usb-serial: `` is no serial number", "leave `usb-serial` out"),
+        ("usb-serial: A1", "27: ports.p.usb-serial: `usb-serial` tells adapters apart that `usb` names", "add `usb: "),
+        (
+            "device: /nonexistent, usb: '0403:6001'",
+            "42: ports.p.usb: a port has one device: `usb` stands instead of `device`",
+            "remove one of the two",
+        ),
+    ] {
+        one(&disabled(keys), &format!("1:{message}"), help);
+    }
+}
+
+#[test]
+fn two_ports_cannot_mean_one_adapter() {
+    let two = |a: &str, b: &str| {
+        let listen = "listen: [{ protocol: raw, address: 0 }]";
+        load_str("x.yaml", &format!("ports:\n  a: {{ {a}, {listen} }}\n  b: {{ {b}, {listen} }}\n"))
+    };
+    let (any, one, other) =
+        ("usb: '0403:6001'", "usb: '0403:6001', usb-serial: A1", "usb: '0403:6001', usb-serial: A2");
+    for (a, b, message, help) in [
+        (one, one, "the port `a` has this adapter already", "any number of listeners"),
+        (any, any, "this means the adapter of the port `a` as well", "`usb-serial` on both"),
+        (any, one, "this means the adapter of the port `a` as well", "`usb-serial` on both"),
+        (one, any, "this means the adapter of the port `a` as well", "`usb-serial` on both"),
+        ("device: 'usb:0403:6001,A1'", one, "the port `a` has this adapter already", "any number of listeners"),
+    ] {
+        let faults = two(a, b).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults}");
+        let shown = faults.to_string();
+        assert!(shown.starts_with(&format!("x.yaml:3:13: ports.b.usb: {message}\n")), "{shown}");
+        assert!(shown.contains(help) && shown.contains("note: it is at x.yaml:2:"), "{shown}");
+    }
+    for (a, b) in [(one, other), (any, "usb: '0403:6010'"), (any, "usb: '0403:6001', enable: no")] {
+        assert!(two(a, b).is_ok(), "{a} {b}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
     profile, reset, Access, Address, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, LogFormat,
-    LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Write,
+    LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Usb, Write,
 };
 use sermux_port_config::line::FlowControl;
 use sermux_port_config::signal::{Output, Step};
@@ -18,6 +18,10 @@ fn config(text: &str) -> Config {
 fn port_below(top: &str, keys: &str) -> Port {
     let text = format!("{top}\nports: {{ p: {{ device: sim:echo, {keys} }} }}");
     config(&text).ports["p"].clone()
+}
+
+fn device(keys: &str) -> Device {
+    config(&format!("ports: {{ p: {{ {keys}, enable: no }} }}")).ports["p"].device.clone()
 }
 
 fn port(keys: &str) -> Port {
@@ -45,6 +49,32 @@ fn the_built_in_defaults_are_those_of_the_documentation() {
     assert_eq!(config("ports:\n"), Config::default());
     let log = config("log: { level: debug, format: json }\nports: {}").log;
     assert_eq!((log.level, log.format), (LogLevel::Debug, LogFormat::Json));
+}
+
+#[test]
+fn a_usb_adapter_is_a_device_of_its_own() {
+    let adapter =
+        |serial: Option<&str>| Device::Usb(Usb { vendor: 0x10c4, product: 0xea60, serial: serial.map(str::to_owned) });
+    assert_eq!(device("usb: 10c4:EA60"), adapter(None));
+    assert_eq!(device("usb: \"10c4:ea60\", usb-serial: \"0001\""), adapter(Some("0001")));
+    assert_eq!(device("usb: \"10c4:ea60\", usb-serial: A1 B2"), adapter(Some("A1 B2")));
+    assert_eq!(device("device: usb:10c4:ea60"), adapter(None));
+    assert_eq!(device("device: \"usb:10c4:ea60,a,b\""), adapter(Some("a,b")));
+}
+
+#[test]
+fn a_lock_file_is_in_the_usual_folder_or_in_another_or_not_there() {
+    for (keys, folder) in [
+        ("", None),
+        ("lock-file: false", None),
+        ("lock-file: off", None),
+        ("lock-file: true", Some("/var/lock")),
+        ("lock-file: /run/lock/lockdev", Some("/run/lock/lockdev")),
+    ] {
+        assert_eq!(port(keys).lock_file, folder.map(Into::into), "{keys}");
+    }
+    let below = port_below("defaults: { lock-file: yes }", "listen: [{ protocol: raw, address: 0 }]");
+    assert_eq!(below.lock_file, Some("/var/lock".into()));
 }
 
 #[test]

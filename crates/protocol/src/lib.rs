@@ -140,7 +140,7 @@
 //! #     server.answer(request, &view);
 //! # }
 //! # assert_eq!(tx, b"ping");
-//! # server.say("pong");
+//! # server.say(b"pong");
 //! # let answered = server.outbox();
 //!
 //! // What the server has sent by the time that it agreed, did as it was told, and had data.

@@ -34,6 +34,15 @@ impl Client {
         Self::from(TcpStream::from(socket))
     }
 
+    /// A client with this address.
+    #[track_caller]
+    pub(crate) fn connect_from(ip: &str, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(ip.parse().unwrap(), 0).into()).unwrap();
+        socket.connect_timeout(&address.into(), PATIENCE).unwrap();
+        Self::from(TcpStream::from(socket))
+    }
+
     fn from(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -1,3 +1,71 @@
 //! What is known of serial devices without opening them: an open raises DTR, which resets boards and wakes modems.
+//!
+//! [`tty`] has the serial ports of the machine as sysfs describes them, [`usb`] finds one by what its adapter says of
+//! itself, [`links`] are the names that udev gives it. Who is in the way of opening one: [`holder`], [`console`],
+//! [`lock_file`], [`access`]. [`inventory`] is all of it together. [`hotplug`] tells when one appears.
+//!
+//! All of it is read below a [`Root`], which is `/` but in tests.
 
+pub mod access;
+pub(crate) mod claim;
+pub mod console;
+pub mod holder;
 pub mod hotplug;
+pub mod inventory;
+pub mod links;
+pub mod lock_file;
+pub mod tty;
+pub mod usb;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where /dev, /proc, /run and /sys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root(PathBuf);
+
+impl Default for Root {
+    fn default() -> Self {
+        Self(PathBuf::from("/"))
+    }
+}
+
+impl Root {
+    /// Below this folder, for a tree that was captured.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self(folder.into())
+    }
+
+    /// A full path of the machine as it is found below here.
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.0.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// What stands in a small file, without the line's end; `None` also for one that may not be read or is empty.
+    fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+        text(&self.path(path))
+    }
+}
+
+fn text(file: &Path) -> Option<String> {
+    let text = String::from_utf8_lossy(&fs::read(file).ok()?).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+/// The last part of where a link leads.
+fn link_name(link: &Path) -> Option<String> {
+    Some(fs::read_link(link).ok()?.file_name()?.to_string_lossy().into_owned())
+}
+
+/// Text from a device, a process or a file as a log and a terminal may have it.
+fn printable(text: &str) -> String {
+    let safe = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|c| if safe(c) { c } else { '\u{fffd}' }).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tree;

@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use sermux_port_config::config::{Device, Port};
 
+use crate::device::{usb, Root};
+
 pub use control::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub use open_error::OpenError;
 pub use termios::differences;
@@ -48,7 +50,8 @@ pub trait Line: Send + fmt::Debug {
     /// The handle for what is done with the line beside its bytes.
     fn control(&self) -> Arc<dyn Control>;
 
-    /// Says which changes [`Line::poll_change`] is to tell; none at first. Costs nothing while none are.
+    /// Says which changes [`Line::poll_change`] is to tell; none at first. Costs nothing while none are. Within the runtime;
+    /// ask [`Line::poll_change`] afterwards, which registers the waker.
     fn watch(&mut self, watch: Watch);
 
     /// The next change of what is watched. Changes that come faster than they are taken are told as one.
@@ -72,7 +75,7 @@ pub struct Opened {
 pub struct Report {
     /// Read back from the device; what it does not carry stands here as it was asked for.
     pub snapshot: Snapshot,
-    /// Where the device does something else than was asked, see [`differences`].
+    /// Where the device does something else than was asked, see [`differences`], and the consoles that are on it as well.
     pub differences: Vec<String>,
     /// What has no wire here and so makes no difference to the device.
     pub not_carried: Vec<NotCarried>,
@@ -108,6 +111,7 @@ impl fmt::Display for NotCarried {
 pub fn open_blocking(port: &Port) -> Result<Opened, OpenError> {
     match &port.device {
         Device::Path(path) => tty::open_blocking(path, port),
+        Device::Usb(usb) => tty::open_blocking(&usb::find(&Root::default(), usb)?, port),
         Device::Sim(sim) => Ok(sim::open(*sim, port)),
     }
 }
@@ -141,6 +145,7 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         open: config::Open::Always,
         linger: Duration::from_secs(5),
         exclusive: true,
+        lock_file: None,
         write: Write::Any,
         frame: Frame::None,
         crc: Crc::Pass,

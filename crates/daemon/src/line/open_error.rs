@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::stat::FileStat;
-use nix::unistd::{getegid, geteuid, getgroups, Gid, Group, Uid, User};
+use sermux_port_config::config::Usb;
+
+use crate::device::{access, console, holder, Root};
 
 /// Why a device could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,13 @@ pub enum OpenError {
     Absent {
         /// The device.
         path: PathBuf,
+    },
+    /// No adapter that is plugged in is the one.
+    NoAdapter {
+        /// The adapter.
+        usb: Usb,
+        /// What is there instead.
+        hint: String,
     },
     /// This user may not open it.
     Forbidden {
@@ -26,6 +35,8 @@ pub enum OpenError {
     Busy {
         /// The device.
         path: PathBuf,
+        /// Who, as far as can be seen.
+        by: String,
     },
     /// It is there and is something else.
     NotATty {
@@ -47,10 +58,9 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Absent { path } => write!(f, "{}: not there (yet); {}", path.display(), where_to_look(path)),
+            OpenError::NoAdapter { usb, hint } => write!(f, "{usb}: not there (yet); {hint}"),
             OpenError::Forbidden { path, hint } => write!(f, "{}: permission denied; {hint}", path.display()),
-            OpenError::Busy { path } => {
-                write!(f, "{}: busy: another program has it open (exclusive)", path.display())
-            }
+            OpenError::Busy { path, by } => write!(f, "{}: busy: {by}", path.display()),
             OpenError::NotATty { path, what } => write!(
                 f,
                 "{}: {what}, not a serial port: give a tty, such as /dev/ttyUSB0 or a link in /dev/serial/by-id",
@@ -63,6 +73,14 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// Where a device's links lead.
+pub(super) fn node_of(path: &Path) -> Result<PathBuf, OpenError> {
+    path.canonicalize().map_err(|error| {
+        let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
+        OpenError::from_open(path, errno, None)
+    })
+}
+
 /// What makes a device appear.
 fn where_to_look(path: &Path) -> &'static str {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -70,21 +88,32 @@ fn where_to_look(path: &Path) -> &'static str {
         "on a Raspberry Pi switch the serial port on: raspi-config, interface options, serial port: login shell no, \
          hardware yes"
     } else {
-        "plug it in, or correct `device` (`ls -l /dev/serial/by-id` shows the USB adapters)"
+        "plug it in, or correct `device` (`sermux devices` shows what there is)"
     }
 }
 
 impl OpenError {
+    /// Whether there is nothing that could be opened: it is waited for.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, OpenError::Absent { .. } | OpenError::NoAdapter { .. })
+    }
+
     /// What an error of stat(2) or open(2) means; `stat` is the node, when there is one.
     pub(super) fn from_open(path: &Path, error: Errno, stat: Option<&FileStat>) -> OpenError {
         let path = path.to_owned();
         match error {
             // ENXIO and ENODEV: the node is there and its hardware is not, or not any more.
             Errno::ENOENT | Errno::ENOTDIR | Errno::ENXIO | Errno::ENODEV => OpenError::Absent { path },
-            Errno::EBUSY => OpenError::Busy { path },
+            Errno::EBUSY => OpenError::busy(&path),
             Errno::EACCES => {
                 let hint = match stat {
-                    Some(stat) => access_hint(stat),
+                    // agetty takes the node for itself, and login gives it to whom it lets in.
+                    Some(stat) => {
+                        let node = path.canonicalize().ok();
+                        let login = node.and_then(|node| console::login(&Root::default(), &node));
+                        login.unwrap_or_else(|| access::hint(stat))
+                    }
                     None => "a folder above it may not be entered by this user".to_owned(),
                 };
                 OpenError::Forbidden { path, hint }
@@ -98,41 +127,16 @@ impl OpenError {
         }
     }
 
+    /// That somebody holds it, and who: looks through all processes, so it may take some milliseconds.
+    pub(super) fn busy(path: &Path) -> OpenError {
+        let node = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        OpenError::Busy { path: path.to_owned(), by: holder::who(&Root::default(), &node) }
+    }
+
     /// What an error means that came from the device once it was open.
     pub(super) fn other(path: &Path, doing: &str, error: Errno) -> OpenError {
         OpenError::Other { path: path.to_owned(), what: format!("{doing}: {}", error.desc().to_lowercase()) }
     }
-}
-
-/// Why the node's owner, group and mode keep this user out.
-fn access_hint(stat: &FileStat) -> String {
-    let uid = geteuid();
-    let gid = Gid::from_raw(stat.st_gid);
-    let user = User::from_uid(uid).ok().flatten();
-    let group = Group::from_gid(gid).ok().flatten();
-
-    let user_name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
-    let group_name = group.as_ref().map_or_else(|| gid.to_string(), |group| group.name.clone());
-
-    let member_now = getegid() == gid || getgroups().is_ok_and(|groups| groups.contains(&gid));
-    if stat.st_mode & 0o060 != 0o060 || member_now {
-        let owner = User::from_uid(Uid::from_raw(stat.st_uid)).ok().flatten();
-        let owner = owner.map_or_else(|| stat.st_uid.to_string(), |owner| owner.name);
-        let mode = stat.st_mode & 0o777;
-        return format!("its mode is {mode:04o}, owner {owner}, group {group_name}, which leaves out user {user_name}");
-    }
-
-    let listed = group.is_some_and(|group| group.mem.contains(&user_name));
-    if listed {
-        return format!(
-            "the device belongs to group {group_name}; user {user_name} is in it, but was not when this session \
-             began: log in again"
-        );
-    }
-    format!(
-        "the device belongs to group {group_name} and user {user_name} is not in it: \
-         sudo usermod -aG {group_name} {user_name}, then log in again"
-    )
 }
 
 /// What a node is that is no character device.

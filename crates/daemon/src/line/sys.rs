@@ -276,14 +276,14 @@ pub(super) struct Counts {
     pub(super) dsr: u32,
     pub(super) rng: u32,
     pub(super) dcd: u32,
-    rx: u32,
-    tx: u32,
+    pub(super) rx: u32,
+    pub(super) tx: u32,
     pub(super) frame: u32,
     pub(super) overrun: u32,
     pub(super) parity: u32,
     pub(super) brk: u32,
     pub(super) buf_overrun: u32,
-    reserved: [u32; 9],
+    pub(super) reserved: [u32; 9],
 }
 
 /// What the driver has counted (TIOCGICOUNT).

@@ -9,6 +9,7 @@
 //! there.
 
 mod control;
+mod driver;
 mod errors;
 mod marks;
 mod modem_watch;
@@ -22,18 +23,22 @@ use std::task::{ready, Context, Poll};
 
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
-use nix::sys::stat::{fstat, major, stat, FileStat, Mode};
+use nix::sys::stat::{fstat, stat, Mode};
 use sermux_port_config::config::Port;
 use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
 use self::control::{TtyControl, TtyInputs};
+use self::driver::Driver;
 use self::errors::ErrorWatch;
 use self::modem_watch::{Look as InputsSeen, ModemWatch};
-use super::open_error::kind_of;
+use super::open_error::{kind_of, node_of};
 use super::sys::{self, Lock};
 use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Report, Watch};
+use crate::device::claim::Claim;
+use crate::device::lock_file::LockFile;
+use crate::device::{console, Root};
 
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
@@ -53,6 +58,8 @@ pub struct TtyLine {
     /// While modem state is watched.
     modem_watch: Option<ModemWatch>,
     errors: ErrorWatch,
+    /// Last, so that the device is closed when it goes.
+    claim: Option<Claim>,
 }
 
 /// Opens a tty, claims it and applies a port's settings.
@@ -64,16 +71,22 @@ pub struct TtyLine {
 /// serialport. The first descriptor stays open meanwhile: the device is never without one, so no HUPCL pulse on DTR,
 /// and a pty's far end sees one opening.
 pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenError> {
+    let node = node_of(path)?;
+    let lock_file = LockFile::of_port(port, &node)?;
     let looked_at = Look::at(path, port)?;
     let before = sys::termios2(&looked_at.fd).map_err(|errno| match errno {
         Errno::ENOTTY => OpenError::NotATty { path: path.to_owned(), what: "another kind of device" },
         errno => OpenError::other(path, "it does not tell its settings (is there hardware behind it?)", errno),
     })?;
     let fd = Arc::new(looked_at.claim(path, port)?);
-    let (line, report) = TtyLine::set_up(fd, &before, port).map_err(|(doing, errno)| match errno {
+    let (mut line, mut report) = TtyLine::set_up(fd, &before, port).map_err(|(doing, errno)| match errno {
         Errno::ENODEV | Errno::ENXIO => OpenError::Absent { path: path.to_owned() },
         errno => OpenError::other(path, doing, errno),
     })?;
+    line.claim = Some(Claim::new(&node, &port.device, lock_file));
+    if !line.is_pty {
+        report.differences.extend(console::warning(&Root::default(), &node));
+    }
     Ok(Opened { line: Box::new(line), report })
 }
 
@@ -181,7 +194,7 @@ impl Line for TtyLine {
             let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.control));
             let rings = sys::counts(self.fd.get_ref()).map_or(0, |counts| counts.rng);
             let known = InputsSeen { inputs: self.control.known_inputs(), rings };
-            match ModemWatch::start(inputs, known) {
+            match ModemWatch::start(inputs, known, self.control.look_each()) {
                 Ok(modem_watch) => self.modem_watch = Some(modem_watch),
                 Err(error) => tracing::warn!(%error, "no thread to watch modem lines with, changes are not told"),
             }
@@ -231,10 +244,11 @@ impl TtyLine {
         port: &Port,
     ) -> Result<(TtyLine, Report), (&'static str, Errno)> {
         let node = fstat(&fd).map_err(|errno| ("cannot be looked at", errno))?;
-        let is_pty = is_pty(&node);
+        let driver = Driver::of(&node);
+        let is_pty = driver == Driver::Pty;
         // serialport leaves it blocking.
         fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|errno| ("cannot be made non-blocking", errno))?;
-        let (control, wanted) = TtyControl::set_up(&fd, is_pty, before, &port.line, &port.modem)?;
+        let (control, wanted) = TtyControl::set_up(&fd, driver, before, &port.line, &port.modem)?;
         let actual = sys::termios2(&fd).map_err(|errno| ("its settings cannot be read back", errno))?;
 
         // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by
@@ -269,7 +283,8 @@ impl TtyLine {
         let fd = sys::watch(fd, Interest::READABLE)
             .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
         let line = TtyLine {
-            errors: ErrorWatch::new(fd.get_ref(), &node, is_pty),
+            errors: ErrorWatch::new(fd.get_ref(), driver),
+            claim: None,
             fd,
             room: None,
             whole_writes: 0,
@@ -323,13 +338,12 @@ impl Look {
 
         // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has
         // gone.
-        let busy = || OpenError::Busy { path: path.to_owned() };
-        if !is_pty(&node) && sys::is_exclusive(&fd) == Ok(true) {
-            return Err(busy());
+        if Driver::of(&node) != Driver::Pty && sys::is_exclusive(&fd) == Ok(true) {
+            return Err(OpenError::busy(path));
         }
         // Tried and given back: serialport takes it for itself.
         match sys::lock(&fd, lock_of(port)) {
-            Err(Errno::EWOULDBLOCK) => return Err(busy()),
+            Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
             Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
             Ok(()) => {
                 let _ = sys::lock(&fd, Lock::None);
@@ -343,7 +357,7 @@ impl Look {
         let fd = match open_through_serialport(path, port) {
             Ok(fd) => fd,
             Err(error) if error.kind() == tokio_serial::ErrorKind::NoDevice => {
-                return Err(OpenError::Busy { path: path.to_owned() });
+                return Err(OpenError::busy(path));
             }
             // It gives up when the driver does not take each flag ("Settings did not apply correctly"). That is a
             // difference to report and no reason to have no line. What is really wrong shows up again when the
@@ -353,7 +367,7 @@ impl Look {
                 self.claim_as_is(path, port)?
             }
         };
-        if fstat(&fd).is_ok_and(|node| is_pty(&node)) {
+        if fstat(&fd).is_ok_and(|node| Driver::of(&node) == Driver::Pty) {
             // A pty keeps TIOCEXCL for as long as its master lives: after a crash nobody but root could open it again.
             // The lock does for a pty, and goes with the process.
             let _ = sys::clear_exclusive(&fd);
@@ -363,7 +377,7 @@ impl Look {
 
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
         match sys::lock(&self.fd, lock_of(port)) {
-            Err(Errno::EWOULDBLOCK) => return Err(OpenError::Busy { path: path.to_owned() }),
+            Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
             Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
             Ok(()) => {}
         }
@@ -391,11 +405,6 @@ fn lock_of(port: &Port) -> Lock {
     } else {
         Lock::Shared
     }
-}
-
-/// Unix98 pty slaves have the majors 136 to 143 (Documentation/admin-guide/devices.txt).
-fn is_pty(node: &FileStat) -> bool {
-    (136..=143).contains(&major(node.st_rdev))
 }
 
 /// EIO is a tty that was hung up; ENXIO and ENODEV are what some USB drivers say after an unplug.

@@ -2,16 +2,19 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use sermux_port_config::config::{Access, Address, Frame, Keepalive, Listener, Port, Protocol};
+use sermux_port_config::config::{Access, AccessList, Address, Frame, Keepalive, Listener, Port, Protocol};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::conn::Conn;
-use crate::port::{Accepted, Command, Link};
+use super::turned_away::TurnedAway;
+use crate::port::{Accepted, Command, Link, Status};
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 1024;
@@ -40,6 +43,7 @@ pub struct Offer {
     protocol: &'static str,
     telnet: bool,
     access: Access,
+    hosts: AccessList,
     keepalive: Option<Keepalive>,
     framed: bool,
 }
@@ -54,6 +58,7 @@ impl Offer {
             protocol: listener.protocol.name(),
             telnet: matches!(listener.protocol, Protocol::Telnet(_)),
             access: listener.access,
+            hosts: listener.hosts.clone(),
             keepalive: listener.keepalive,
             framed: port.frame != Frame::None,
         }
@@ -73,12 +78,7 @@ impl Offer {
         };
         match listener {
             Ok(listener) => {
-                let bound = listener.local_addr()?;
-                info!(port = %self.port, protocol = self.protocol, address = %bound, access = access(self.access),
-                    "listening");
-                if !bound.ip().to_canonical().is_loopback() {
-                    info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
-                }
+                self.say_listening(listener.local_addr()?);
                 Ok(listener)
             }
             Err(error) if quietly => Err(error),
@@ -86,6 +86,18 @@ impl Offer {
                 warn!(port = %self.port, address = %self.address, "cannot listen: {}; trying again", explain(&error));
                 Err(error)
             }
+        }
+    }
+
+    fn say_listening(&self, bound: SocketAddr) {
+        info!(port = %self.port, protocol = self.protocol, address = %bound, access = access(self.access), "listening");
+        self.say_who_may_connect(bound);
+    }
+
+    /// Without `allow` a network that is trusted must be all that reaches the address.
+    fn say_who_may_connect(&self, bound: SocketAddr) {
+        if self.hosts.allow.is_empty() && !bound.ip().to_canonical().is_loopback() {
+            info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
         }
     }
 
@@ -183,28 +195,57 @@ impl Offer {
 
 /// Accepts connections for the port until the port has ended; binds first if that did not work before. `key` is the
 /// listener's within its port. What is offered may change meanwhile.
-pub async fn serve(key: usize, mut offer: watch::Receiver<Offer>, bound: Option<TcpListener>, link: Link) {
+pub async fn serve(
+    key: usize,
+    mut offer: watch::Receiver<Offer>,
+    bound: Option<TcpListener>,
+    link: Link,
+    status: Arc<Status>,
+) {
     let listener = match bound {
         Some(listener) => listener,
-        None => bind_later(&offer).await,
+        None => bind_later(key, &offer, &link).await,
     };
+    if let Ok(address) = listener.local_addr() {
+        link.send(Command::Listening { listener: key, bound: Ok(address) }).await;
+    }
     let mut failing = false;
+    let mut turned_away = TurnedAway::default();
+    let mut hosts = offer.borrow().hosts.clone();
     loop {
+        let sum_up_at = turned_away.deadline();
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            // Who connects after a reload is judged by the new configuration.
+            biased;
             Ok(()) = offer.changed() => {
                 let offer = offer.borrow_and_update().clone();
+                let before = std::mem::replace(&mut hosts, offer.hosts.clone());
+                if let (false, Ok(bound)) = (before.allow.is_empty(), listener.local_addr()) {
+                    offer.say_who_may_connect(bound);
+                }
                 if let Err(error) = offer.set_options(SockRef::from(&listener)) {
                     warn!(port = %offer.port, address = %offer.address, "options of the socket stay as they were: {error}");
                 }
                 continue;
             }
+            () = tokio::time::sleep_until(sum_up_at.unwrap_or_else(Instant::now)), if sum_up_at.is_some() => {
+                let offer = offer.borrow();
+                turned_away.sum_up(&offer.port, &offer.address.to_string());
+                continue;
+            }
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
                 // A client that came over a dual-stack socket is known by its IPv4 address.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                if !hosts.admits(peer.ip()) {
+                    drop(stream);
+                    let offer = offer.borrow();
+                    status.turned_away(key, turned_away.add(&offer.port, &offer.address.to_string(), peer.ip()));
+                    continue;
+                }
                 let conn = if offer.borrow().telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
                 let accepted = Accepted { conn, peer, listener: key };
                 if !link.send(Command::Connect(Box::new(accepted))).await {
@@ -223,18 +264,28 @@ pub async fn serve(key: usize, mut offer: watch::Receiver<Offer>, bound: Option<
     }
 }
 
-async fn bind_later(offer: &watch::Receiver<Offer>) -> TcpListener {
+async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> TcpListener {
     let mut wait = FIRST_RETRY;
+    let mut told = None;
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);
         let offer = offer.borrow().clone();
-        // Why it failed was said the first time.
-        if let Ok(listener) = offer.try_bind().await {
-            let bound = listener.local_addr().map(|a| a.to_string()).unwrap_or_default();
-            info!(port = %offer.port, protocol = offer.protocol, address = %bound, access = access(offer.access),
-                "listening");
-            return listener;
+        match offer.try_bind().await {
+            Ok(listener) => {
+                if let Ok(bound) = listener.local_addr() {
+                    offer.say_listening(bound);
+                }
+                return listener;
+            }
+            // The log heard of it the first time.
+            Err(error) => {
+                let why = explain(&error);
+                if told.as_ref() != Some(&why) {
+                    link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
+                    told = Some(why);
+                }
+            }
         }
     }
 }

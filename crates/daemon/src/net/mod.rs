@@ -3,3 +3,4 @@
 pub mod conn;
 pub mod listen;
 pub mod refuse;
+mod turned_away;

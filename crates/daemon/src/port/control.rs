@@ -93,8 +93,9 @@ pub(super) enum Todo {
     Answer(Asker, Asked, Outcome),
     /// Empty the queues of this asker in these directions; the line's own are emptied by the driver.
     Purge(Option<Asker>, Purge),
-    /// Throw away what is queued for the line before this offset: it is in the way of a break.
-    DropTx { before: u64 },
+    /// Throw away what is queued for the line before this offset: it is in the way of a break. The line itself throws
+    /// away so many bytes.
+    DropTx { before: u64, unsent: usize },
 }
 
 /// Whether there is a line.
@@ -156,6 +157,8 @@ enum Action {
         rts: Option<bool>,
     },
     BreakOn(Duration),
+    /// A break of its own: it waits for the end of one that is on.
+    Pulse(Duration),
     BreakOff,
     /// What stands in the way of a break goes; the break itself comes next.
     Clear,
@@ -194,6 +197,8 @@ pub(super) struct ControlQueue {
     empty_since: Option<Instant>,
     awaits_drain: bool,
     look_at: Option<Instant>,
+    /// What had not left the line when it was last looked at.
+    last_unsent: usize,
     wake_at: Option<Instant>,
     counters: ControlCounters,
 }
@@ -218,6 +223,7 @@ impl ControlQueue {
             empty_since: None,
             awaits_drain: false,
             look_at: None,
+            last_unsent: 0,
             wake_at: None,
             counters: ControlCounters::default(),
         }
@@ -364,6 +370,7 @@ impl ControlQueue {
 
     /// So many bytes have not left the line yet.
     pub(super) fn unsent(&mut self, unsent: usize, now: Instant) {
+        self.last_unsent = unsent;
         if unsent == 0 {
             self.empty_since.get_or_insert(now);
             self.look_at = None;
@@ -391,7 +398,9 @@ impl ControlQueue {
             let asker = self.turns[turn];
             match self.try_front(asker, taken, now) {
                 Verdict::Waits | Verdict::Runs => {}
-                Verdict::Drops { before } => return Some(Todo::DropTx { before }),
+                Verdict::Drops { before } => {
+                    return Some(Todo::DropTx { before, unsent: std::mem::take(&mut self.last_unsent) })
+                }
                 Verdict::Answer(outcome) => return self.finish(asker, outcome),
             }
         }
@@ -452,6 +461,13 @@ impl ControlQueue {
         if matches!(&action, Action::Settings(settings) if *settings == self.view.settings) {
             return if taken >= pending.after_own { Verdict::Answer(Outcome::Done) } else { Verdict::Waits };
         }
+        if let (Action::Pulse(_), true) = (&action, self.view.break_on) {
+            // The bytes between the two breaks have their time from the end of the first one on.
+            if let Some(pending) = self.queues.get_mut(&asker).and_then(VecDeque::front_mut) {
+                pending.read_at = now;
+            }
+            return Verdict::Waits;
+        }
         if self.running.is_some() {
             return Verdict::Waits;
         }
@@ -461,7 +477,7 @@ impl ControlQueue {
                 (self.break_by, self.break_until) = (Some(asker), Some(now + length));
                 return Verdict::Answer(Outcome::Done);
             }
-            Action::Settings(_) | Action::BreakOn(_) if !self.has_left(asker, taken, now) => {
+            Action::Settings(_) | Action::BreakOn(_) | Action::Pulse(_) if !self.has_left(asker, taken, now) => {
                 if now < too_late {
                     self.wake(too_late);
                     return Verdict::Waits;
@@ -494,11 +510,14 @@ impl ControlQueue {
             // One more character may be in the shift register.
             Some(since) => {
                 let left = since + self.view.settings.char_time();
-                self.wake(left);
+                if now < left {
+                    self.wake(left);
+                }
                 now >= left
             }
             None => {
-                if let Some(at) = self.look_at {
+                // One that has passed is for the driver: it looks now.
+                if let Some(at) = self.look_at.filter(|at| *at > now) {
                     self.wake(at);
                 }
                 false
@@ -509,7 +528,7 @@ impl ControlQueue {
     /// A break cannot begin behind bytes that do not leave: the offset before which they are thrown away.
     fn clear_the_way(&mut self, asker: Asker, action: &Action) -> Option<u64> {
         let pending = self.queues.get_mut(&asker).and_then(VecDeque::front_mut)?;
-        if !matches!(action, Action::BreakOn(_)) || std::mem::replace(&mut pending.cleared, true) {
+        if !matches!(action, Action::BreakOn(_) | Action::Pulse(_)) || std::mem::replace(&mut pending.cleared, true) {
             return None;
         }
         Some(pending.after_all)
@@ -520,7 +539,7 @@ impl ControlQueue {
             Action::Nothing | Action::Look => Operation::Look,
             Action::Settings(settings) => Operation::Configure(*settings),
             Action::Outputs { dtr, rts } => Operation::Outputs { dtr: *dtr, rts: *rts },
-            Action::BreakOn(_) => Operation::Break(true),
+            Action::BreakOn(_) | Action::Pulse(_) => Operation::Break(true),
             Action::BreakOff => Operation::Break(false),
             Action::Clear => Operation::Purge(Purge::Tx),
             Action::Run(steps) => Operation::Run(Arc::clone(steps)),
@@ -573,7 +592,7 @@ impl ControlQueue {
             return running.asker.and_then(|asker| self.finish(asker, Outcome::Failed));
         };
         match running.action {
-            Action::BreakOn(length) => {
+            Action::BreakOn(length) | Action::Pulse(length) => {
                 self.view.break_on = true;
                 // Whoever began it may be gone by now.
                 let length = if running.asker.is_some() { length } else { Duration::ZERO };
@@ -631,13 +650,13 @@ impl Pending {
                 Effect::Outputs { dtr, rts } => Action::Outputs { dtr, rts },
                 Effect::Break(true) => Action::BreakOn(LONGEST_BREAK),
                 Effect::Break(false) => Action::BreakOff,
-                Effect::BreakPulse => Action::BreakOn(BREAK_PULSE),
+                Effect::BreakPulse => Action::Pulse(BREAK_PULSE),
             },
             Asked::Wish(wish) => match wish {
                 Wish::Look => Action::Look,
                 Wish::Settings(settings) => Action::Settings(*settings),
                 Wish::Outputs { dtr, rts } => Action::Outputs { dtr: *dtr, rts: *rts },
-                Wish::Break(length) => Action::BreakOn((*length).min(LONGEST_BREAK)),
+                Wish::Break(length) => Action::Pulse((*length).min(LONGEST_BREAK)),
                 Wish::Purge(_) => Action::Nothing,
                 Wish::Run(steps) => Action::Run(Arc::clone(steps)),
             },

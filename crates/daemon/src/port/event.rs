@@ -1,6 +1,6 @@
 //! What the hub tells: what it wants done, what is worth a line in the log, and what it counted.
 
-use super::client::ClientId;
+use super::client::{ClientCounters, ClientId};
 use super::control::Outcome;
 
 /// What the hub wants done or said.
@@ -14,6 +14,8 @@ pub enum Event {
     GapEnded(ClientId),
     /// The client sent something that it may not send; said once for each client.
     WriteRefused(ClientId),
+    /// So many bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
+    BreakCost(u64),
     /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
     Answered(u64, Outcome),
     /// A telegram's CRC is wrong; said at the first one of a row.
@@ -59,4 +61,16 @@ pub struct PortCounters {
     pub clients: u64,
     /// Clients that were refused because the listener was full.
     pub refused: u64,
+    /// Bytes of the line that some client never got: each counts them once.
+    pub gap: u64,
+    /// Frames of the line that some client never got: each counts them once.
+    pub skipped_frames: u64,
+}
+
+impl PortCounters {
+    /// A client's own part in them.
+    pub(super) fn add(&mut self, client: &ClientCounters) {
+        self.gap += client.gap;
+        self.skipped_frames += client.skipped_frames;
+    }
 }

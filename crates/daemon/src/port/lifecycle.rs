@@ -22,6 +22,17 @@ pub(super) struct Lifecycle {
     opened_at: Option<Instant>,
     /// It was there, and that it went was said.
     lost: bool,
+    /// How the latest try failed, since it was open.
+    trouble: Option<Trouble>,
+}
+
+/// Why a device is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It is not there.
+    Absent,
+    /// It is there and cannot be opened.
+    Refused,
 }
 
 /// What the log should hear.
@@ -36,11 +47,17 @@ pub(super) enum Say {
 impl Lifecycle {
     /// Opening failed: when to try again, and what to say.
     pub(super) fn failed(&mut self, error: &OpenError, now: Instant) -> (Instant, Say) {
-        let absent = matches!(error, OpenError::Absent { .. });
+        let absent = error.is_absent();
+        let was_absent = self.trouble() == Some(Trouble::Absent);
+        self.trouble = Some(if absent { Trouble::Absent } else { Trouble::Refused });
         let longest = if absent { ABSENT_RETRY } else { REFUSED_RETRY };
         let at = now + self.back_off(longest);
         let text = error.to_string();
-        let known = self.said.as_ref() == Some(&text) || (absent && self.lost);
+        // A node that has just appeared is root's until udev has given it its group.
+        if was_absent && matches!(error, OpenError::Forbidden { .. }) {
+            return (at, Say::Nothing);
+        }
+        let known = self.said.as_ref() == Some(&text) || (absent && was_absent);
         let say = if known { Say::Nothing } else { Say::This(text.clone()) };
         self.said = Some(text);
         (at, say)
@@ -51,10 +68,16 @@ impl Lifecycle {
         self.lost
     }
 
+    /// Why it is not open; `None`: it is, or was not tried yet.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.trouble.or(self.lost.then_some(Trouble::Absent))
+    }
+
     /// The line is open: how many tries failed before.
     pub(super) fn opened(&mut self, now: Instant) -> u32 {
         self.said = None;
         self.lost = false;
+        self.trouble = None;
         self.opened_at = Some(now);
         self.failures
     }
@@ -102,8 +125,19 @@ mod tests {
         lifecycle.opened(now);
         lifecycle.gone(now);
         assert_eq!(lifecycle.failed(&absent(), now).1, Say::Nothing);
-        let busy = OpenError::Busy { path: "/dev/ttyUSB7".into() };
+        let busy = OpenError::Busy { path: "/dev/ttyUSB7".into(), by: "held by pid 412 (minicom)".into() };
         assert!(matches!(lifecycle.failed(&busy, now).1, Say::This(_)));
+    }
+
+    #[test]
+    fn rights_that_are_missing_when_a_device_appears_are_said_when_they_stay_so() {
+        let mut lifecycle = Lifecycle::default();
+        let now = Instant::now();
+        let forbidden = || OpenError::Forbidden { path: "/dev/ttyUSB7".into(), hint: "group dialout".into() };
+        lifecycle.failed(&absent(), now);
+        assert_eq!(lifecycle.failed(&forbidden(), now).1, Say::Nothing);
+        assert!(matches!(lifecycle.failed(&forbidden(), now).1, Say::This(_)));
+        assert_eq!(lifecycle.failed(&forbidden(), now).1, Say::Nothing);
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! What the rest of the program may see of a running port without asking it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Written by the port's task, read by anybody.
+/// Written by the tasks of the port and of its listeners, read by anybody.
 #[derive(Debug)]
 pub struct Status {
     open: AtomicBool,
     clients: AtomicUsize,
+    /// By the key of the listener.
+    turned_away: Mutex<BTreeMap<usize, u64>>,
     changed: Arc<Notify>,
 }
 
@@ -17,7 +20,7 @@ impl Status {
     /// A port that is not open and has no clients. `changed` is told of every change.
     #[must_use]
     pub fn new(changed: Arc<Notify>) -> Self {
-        Self { open: AtomicBool::new(false), clients: AtomicUsize::new(0), changed }
+        Self { open: AtomicBool::new(false), clients: AtomicUsize::new(0), turned_away: Mutex::default(), changed }
     }
 
     /// Whether the line is open.
@@ -30,6 +33,26 @@ impl Status {
     #[must_use]
     pub fn clients(&self) -> usize {
         self.clients.load(Ordering::Relaxed)
+    }
+
+    /// How many connections the listener with this key has closed because of `allow` and `deny`.
+    #[must_use]
+    pub fn turned_away_by(&self, listener: usize) -> u64 {
+        self.counts().get(&listener).copied().unwrap_or(0)
+    }
+
+    /// They are so many now.
+    pub(crate) fn turned_away(&self, listener: usize, total: u64) {
+        self.counts().insert(listener, total);
+    }
+
+    /// The listener with this key is no more.
+    pub(crate) fn listener_gone(&self, listener: usize) {
+        self.counts().remove(&listener);
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<usize, u64>> {
+        self.turned_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set(&self, open: bool, clients: usize) {

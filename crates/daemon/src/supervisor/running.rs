@@ -85,6 +85,11 @@ impl Running {
         running
     }
 
+    /// How it is asked.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
     fn new_key(&mut self) -> usize {
         self.next_key += 1;
         self.next_key - 1
@@ -92,7 +97,7 @@ impl Running {
 
     fn listen(&mut self, key: usize, offer: Offer, bound: Option<TcpListener>) {
         let (offer, offered) = watch::channel(offer);
-        let task = tokio::spawn(listen::serve(key, offered, bound, self.link.clone()));
+        let task = tokio::spawn(listen::serve(key, offered, bound, self.link.clone(), Arc::clone(&self.status)));
         self.listeners.insert(key, RunningListener { offer, task });
     }
 
@@ -101,6 +106,7 @@ impl Running {
         for key in indices.iter().filter_map(|index| self.keys.get(*index)) {
             if let Some(listener) = self.listeners.remove(key) {
                 listener.close().await;
+                self.status.listener_gone(*key);
             }
         }
     }

@@ -36,13 +36,35 @@ impl Address {
 
     /// Whether both cannot be bound at the same time, as far as the text tells: names are not looked up.
     pub fn overlaps(&self, other: &Address) -> bool {
-        if self.port() != other.port() || self.port() == 0 {
-            return false;
+        self.port() == other.port() && self.port() != 0 && self.reach().meets(&other.reach())
+    }
+
+    /// What of the machine it is.
+    pub(super) fn reach(&self) -> Reach {
+        match self {
+            Address::Any { .. } => Reach::All,
+            Address::Host { host, .. } => match host.parse::<IpAddr>() {
+                // `::` is bound for IPv4 too
+                Ok(IpAddr::V6(ip)) if ip == Ipv6Addr::UNSPECIFIED => Reach::All,
+                Ok(ip) => Reach::One(ip.to_canonical()),
+                Err(_) => Reach::Name(host.trim_end_matches('.').to_ascii_lowercase()),
+            },
         }
-        let (Address::Host { host: a, .. }, Address::Host { host: b, .. }) = (self, other) else {
-            return true;
-        };
-        match (Reach::of(a), Reach::of(b)) {
+    }
+}
+
+/// What an address stands for, whatever its port.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    All,
+    One(IpAddr),
+    Name(String),
+}
+
+impl Reach {
+    /// Whether they have an address in common, as far as the text tells.
+    pub(super) fn meets(&self, other: &Reach) -> bool {
+        match (self, other) {
             (Reach::All, _) | (_, Reach::All) => true,
             (Reach::One(a), Reach::One(b)) => {
                 a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
@@ -52,24 +74,6 @@ impl Address {
             (Reach::Name(name), Reach::One(ip)) | (Reach::One(ip), Reach::Name(name)) => {
                 ip.is_unspecified() || (name == "localhost" && ip.is_loopback())
             }
-        }
-    }
-}
-
-/// What a host in an address stands for.
-enum Reach {
-    /// `::` is bound for IPv4 too.
-    All,
-    One(IpAddr),
-    Name(String),
-}
-
-impl Reach {
-    fn of(host: &str) -> Reach {
-        match host.parse::<IpAddr>() {
-            Ok(IpAddr::V6(ip)) if ip == Ipv6Addr::UNSPECIFIED => Reach::All,
-            Ok(ip) => Reach::One(ip.to_canonical()),
-            Err(_) => Reach::Name(host.trim_end_matches('.').to_ascii_lowercase()),
         }
     }
 }

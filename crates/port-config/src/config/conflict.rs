@@ -6,9 +6,10 @@ use std::hash::Hash;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::address::Reach;
 use super::layer::NamedPort;
 use super::source::{Place, Problem};
-use super::{Address, Device, Port};
+use super::{Address, Device, Port, Usb};
 
 /// A port as it is written, and as it was resolved if it could be.
 pub(super) type Resolved<'a> = (&'a NamedPort, Option<Port>);
@@ -17,6 +18,7 @@ pub(super) type Resolved<'a> = (&'a NamedPort, Option<Port>);
 pub(super) fn check(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
     names(ports, problems);
     devices(ports, problems);
+    adapters(ports, problems);
     addresses(ports, problems);
 }
 
@@ -54,9 +56,10 @@ fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
         let metadata = fs::metadata(path).ok();
         if let Some(kind) = metadata.as_ref().and_then(not_a_device) {
             let message = format!("{} is {kind}, not a serial device", path.display());
-            problems.push(Problem::new(device.place, &device.path, message).help(
-                "`ls -l /dev/serial/by-id` lists the USB adapters; built-in ones are /dev/ttyS0, /dev/ttyAMA0 …",
-            ));
+            problems.push(
+                Problem::new(device.place, &device.path, message)
+                    .help("`sermux devices` lists the serial ports of this machine"),
+            );
             continue;
         }
         if !port.as_ref().is_some_and(|port| port.enable) {
@@ -81,6 +84,43 @@ fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
                     .help("one port can have any number of listeners: move those of this port there"),
             );
         }
+    }
+}
+
+/// Where an adapter is written.
+struct Adapter<'a> {
+    usb: &'a Usb,
+    port: &'a str,
+    place: Place,
+}
+
+/// One adapter that two ports mean. A port without `usb-serial` takes any of its kind, also that of the other.
+fn adapters(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+    let mut by_ids: HashMap<(u16, u16), Vec<Adapter<'_>>> = HashMap::new();
+    for (named, port) in ports {
+        let Some(Port { enable: true, device: Device::Usb(usb), .. }) = port else { continue };
+        let layer = &named.layer;
+        let written = layer.usb.as_ref().map(|set| (set.place, &set.path));
+        let Some((place, path)) = written.or(layer.device.as_ref().map(|set| (set.place, &set.path))) else { continue };
+        let taken = by_ids.entry((usb.vendor, usb.product)).or_default();
+        let any = |usb: &Usb| usb.serial.is_none();
+        let same = |other: &&Adapter<'_>| any(other.usb) || any(usb) || other.usb.serial == usb.serial;
+        if let Some(other) = taken.iter().find(same) {
+            let port = other.port;
+            let (message, help) = if !any(other.usb) && !any(usb) {
+                (
+                    format!("the port `{port}` has this adapter already"),
+                    "one port can have any number of listeners: move those of this port there",
+                )
+            } else {
+                (
+                    format!("this means the adapter of the port `{port}` as well"),
+                    "write `usb-serial` on both; for adapters without serial numbers `device: /dev/serial/by-path/…`",
+                )
+            };
+            problems.push(Problem::new(place, path, message).note("it is at", other.place).help(help));
+        }
+        taken.push(Adapter { usb, port: &named.name, place });
     }
 }
 
@@ -110,28 +150,38 @@ fn not_a_device(metadata: &fs::Metadata) -> Option<&'static str> {
     }
 }
 
+/// A listener's address, with what it stands for: looked at once, not once for each other.
+struct Bound<'a> {
+    address: &'a Address,
+    reach: Reach,
+    place: Place,
+    path: &'a str,
+}
+
 fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
-    let mut by_port: HashMap<u16, Vec<(&Address, Place, &str)>> = HashMap::new();
+    let mut by_port: HashMap<u16, Vec<Bound<'_>>> = HashMap::new();
     for (named, port) in ports {
         if !port.as_ref().is_some_and(|port| port.enable) {
             continue;
         }
-        for listener in named.layer.listen.iter().flatten() {
-            let Some(address) = &listener.address else { continue };
+        // port 0 is another one each time
+        let addresses = named.layer.listen.iter().flatten().filter_map(|listener| listener.address.as_ref());
+        for address in addresses.filter(|address| address.value.port() != 0) {
+            let reach = address.value.reach();
             let taken = by_port.entry(address.value.port()).or_default();
-            if let Some((other, place, path)) = taken.iter().find(|(other, ..)| other.overlaps(&address.value)) {
-                let message = if **other == address.value {
-                    format!("`{other}` is taken by {path}")
+            if let Some(other) = taken.iter().find(|other| other.reach.meets(&reach)) {
+                let message = if *other.address == address.value {
+                    format!("`{}` is taken by {}", other.address, other.path)
                 } else {
-                    format!("`{}` overlaps with `{other}` of {path}", address.value)
+                    format!("`{}` overlaps with `{}` of {}", address.value, other.address, other.path)
                 };
                 problems.push(
                     Problem::new(address.place, &address.path, message)
-                        .note("it is at", *place)
+                        .note("it is at", other.place)
                         .help("give each listener a port number of its own"),
                 );
             }
-            taken.push((&address.value, address.place, &address.path));
+            taken.push(Bound { address: &address.value, reach, place: address.place, path: &address.path });
         }
     }
 }

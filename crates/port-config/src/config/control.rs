@@ -9,7 +9,7 @@ use super::layer::entries;
 use super::parse::join;
 use super::source::Problem;
 use super::tree::{Node, Scalar, Style, Value};
-use super::values::{read, text, Wrong, FALSE, TRUE};
+use super::values::{read, text, visible, Wrong, FALSE, TRUE};
 use crate::error::shown;
 
 /// `control:`
@@ -107,7 +107,7 @@ pub(super) fn control(
 fn socket(node: &Node) -> Result<PathBuf, Wrong> {
     /// Of `sun_path` without its closing NUL (unix(7)).
     const LONGEST: usize = 107;
-    let text = text(node, "a path such as /run/sermux/control.sock")?;
+    let text = visible(node, "a path such as /run/sermux/control.sock")?;
     if !text.starts_with('/') {
         let message = format!("`{}` is not a full path", shown(text));
         return Err(Wrong::new(message, "write a path such as /run/sermux/control.sock"));

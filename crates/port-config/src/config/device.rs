@@ -1,4 +1,4 @@
-//! What a port opens: a path, or a simulated device.
+//! What a port opens: a path, a USB adapter wherever it is plugged in, or a simulated device.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,8 +14,56 @@ use crate::error::shown;
 pub enum Device {
     /// A path under /dev (or wherever a tty is).
     Path(PathBuf),
+    /// A USB adapter by what it says of itself.
+    Usb(Usb),
     /// A simulated device: no hardware.
     Sim(Sim),
+}
+
+/// `usb:` and `usb-serial:`, or `device: usb:…`
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Usb {
+    /// idVendor of its device descriptor (USB 2.0, 9.6.1).
+    pub vendor: u16,
+    /// idProduct.
+    pub product: u16,
+    /// The text of iSerialNumber; `None`: any.
+    pub serial: Option<String>,
+}
+
+impl Usb {
+    /// Longest serial number in characters: a string descriptor has 255 bytes (USB 2.0, 9.6.7).
+    const LONGEST_SERIAL: usize = 126;
+
+    /// Vendor and product as lsusb(8) writes them: `0403:6001`.
+    pub(super) fn ids(text: &str) -> Result<(u16, u16), DeviceError> {
+        let number = |text: &str| {
+            let is_number = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            u16::from_str_radix(text, 16).ok().filter(|_| is_number)
+        };
+        text.split_once(':')
+            .and_then(|(vendor, product)| Some((number(vendor)?, number(product)?)))
+            .ok_or_else(|| DeviceError::NotUsbIds(text.to_owned()))
+    }
+
+    /// A serial number as sysfs shows it.
+    pub(super) fn serial(text: &str) -> Result<String, DeviceError> {
+        let fits = (1..=Self::LONGEST_SERIAL).contains(&text.chars().count());
+        if fits && !text.chars().any(char::is_control) {
+            return Ok(text.to_owned());
+        }
+        Err(DeviceError::NotUsbSerial(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Usb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "usb:{:04x}:{:04x}", self.vendor, self.product)?;
+        match &self.serial {
+            Some(serial) => write!(f, ",{serial}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// `device: sim:…`
@@ -52,6 +100,7 @@ impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Device::Path(path) => path.display().fmt(f),
+            Device::Usb(usb) => usb.fmt(f),
             Device::Sim(sim) => sim.fmt(f),
         }
     }
@@ -73,6 +122,14 @@ impl FromStr for Device {
                 "echo" => Ok(Device::Sim(Sim::Echo)),
                 _ => Err(DeviceError::UnknownSim(name.to_owned())),
             };
+        }
+        if let Some(usb) = text.strip_prefix("usb:") {
+            let (ids, serial) = match usb.split_once(',') {
+                Some((ids, serial)) => (ids, Some(Usb::serial(serial)?)),
+                None => (usb, None),
+            };
+            let (vendor, product) = Usb::ids(ids)?;
+            return Ok(Device::Usb(Usb { vendor, product, serial }));
         }
         if let Some(scheme) = LATER.into_iter().find(|scheme| text.starts_with(scheme)) {
             return Err(DeviceError::NotBuilt(scheme));
@@ -96,6 +153,10 @@ pub enum DeviceError {
     NotBuilt(&'static str),
     /// A path must say where it begins.
     NotAbsolute(String),
+    /// Vendor and product of a USB adapter are four hexadecimal digits each.
+    NotUsbIds(String),
+    /// No USB adapter has such a serial number.
+    NotUsbSerial(String),
 }
 
 impl fmt::Display for DeviceError {
@@ -104,6 +165,8 @@ impl fmt::Display for DeviceError {
             DeviceError::UnknownSim(name) => write!(f, "there is no simulated device `{}`", shown(name)),
             DeviceError::NotBuilt(scheme) => write!(f, "`{scheme}` devices are not built yet in this version"),
             DeviceError::NotAbsolute(text) => write!(f, "`{}` is not a full path", shown(text)),
+            DeviceError::NotUsbIds(text) => write!(f, "`{}` is not vendor and product of a USB adapter", shown(text)),
+            DeviceError::NotUsbSerial(text) => write!(f, "`{}` is no serial number", shown(text)),
         }
     }
 }
@@ -116,9 +179,19 @@ mod tests {
 
     #[test]
     fn devices_are_read_and_written_back() {
-        for text in ["/dev/ttyAMA0", "/dev/serial/by-id/usb-FTDI_FT232R-if00-port0", "sim:dsmr-p1", "sim:echo"] {
+        for text in [
+            "/dev/ttyAMA0",
+            "/dev/serial/by-id/usb-FTDI_FT232R-if00-port0",
+            "sim:dsmr-p1",
+            "sim:echo",
+            "usb:0403:6001",
+            "usb:10c4:ea60,0001",
+            "usb:1a86:7523,a, b:c",
+        ] {
             assert_eq!(text.parse::<Device>().unwrap().to_string(), text);
         }
+        let usb = Usb { vendor: 0x10c4, product: 0xea60, serial: Some("A1".into()) };
+        assert_eq!("usb:10C4:EA60,A1".parse(), Ok(Device::Usb(usb)), "digits are no matter of capitals");
         assert_eq!(
             Sim::NAMES.map(|name| format!("sim:{name}").parse::<Device>().is_ok()),
             [true, true],
@@ -132,5 +205,12 @@ mod tests {
         assert_eq!("tcp://10.0.0.1:23".parse::<Device>(), Err(DeviceError::NotBuilt("tcp://")));
         assert_eq!("ttyUSB0".parse::<Device>(), Err(DeviceError::NotAbsolute("ttyUSB0".into())));
         assert_eq!("".parse::<Device>(), Err(DeviceError::NotAbsolute(String::new())));
+        for ids in ["", "0403", "0403:", "403:6001", "0x0403:0x6001", "+403:6001", "0403:60010", "0403:6001:1", "ftdi"]
+        {
+            assert_eq!(format!("usb:{ids}").parse::<Device>(), Err(DeviceError::NotUsbIds(ids.into())));
+        }
+        for serial in [String::new(), "a\nb".to_owned(), "x".repeat(127)] {
+            assert_eq!(format!("usb:0403:6001,{serial}").parse::<Device>(), Err(DeviceError::NotUsbSerial(serial)));
+        }
     }
 }

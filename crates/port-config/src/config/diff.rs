@@ -54,6 +54,7 @@ pub enum Setting {
     Reset,
     Open,
     Exclusive,
+    LockFile,
     Write,
     Frame,
     Crc,
@@ -65,7 +66,9 @@ impl Setting {
     /// What a change of it touches.
     pub fn class(self) -> PortChange {
         match self {
-            Setting::Device | Setting::Exclusive | Setting::LineDriver | Setting::HangupOnClose => PortChange::Reopen,
+            Setting::Device | Setting::Exclusive | Setting::LockFile | Setting::LineDriver | Setting::HangupOnClose => {
+                PortChange::Reopen
+            }
             Setting::Line
             | Setting::Reset
             | Setting::Open
@@ -143,6 +146,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         open,
         linger,
         exclusive,
+        lock_file,
         write,
         frame,
         crc,
@@ -162,6 +166,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         (Setting::Reset, *reset != new.reset),
         (Setting::Open, (open, linger) != (&new.open, &new.linger)),
         (Setting::Exclusive, *exclusive != new.exclusive),
+        (Setting::LockFile, *lock_file != new.lock_file),
         (Setting::Write, *write != new.write),
         (Setting::Frame, *frame != new.frame),
         (Setting::Crc, *crc != new.crc),

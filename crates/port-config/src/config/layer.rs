@@ -3,18 +3,24 @@
 //! A port's own mapping, its profile and the file's `defaults` are one layer each; `resolve` lays them over each other.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::keys::{find, meant, nearest_or_longer, Role, Section};
+use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
+use super::network::networks;
 use super::parse::join;
+use super::replay::{replay, Replay};
 use super::reset;
 use super::rs485::{rs485, Rs485Layer};
 use super::source::{Place, Problem};
 use super::telnet::{banner, signature, ProtocolWord};
-use super::tree::{Entry, Node, Value};
-use super::values::{boolean, duration, number, one_of, parsed, read, size, text, word, Set, Wrong, FALSE, TRUE};
+use super::tree::{Entry, Node, Scalar, Style, Value};
+use super::values::{
+    boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
+};
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, OnLag, Open, Sim, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnLag, Open, Sim,
+    Usb, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -27,6 +33,9 @@ pub(super) const BACKLOG: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024
 #[derive(Debug, Default)]
 pub(super) struct PortLayer {
     pub(super) device: Option<Set<Device>>,
+    /// Vendor and product.
+    pub(super) usb: Option<Set<(u16, u16)>>,
+    pub(super) usb_serial: Option<Set<String>>,
     pub(super) enable: Option<Set<bool>>,
     pub(super) profile: Option<Set<&'static str>>,
     pub(super) line: LineLayer,
@@ -35,6 +44,7 @@ pub(super) struct PortLayer {
     pub(super) open: Option<Set<Open>>,
     pub(super) linger: Option<Set<Duration>>,
     pub(super) exclusive: Option<Set<bool>>,
+    pub(super) lock_file: Option<Set<Option<PathBuf>>>,
     pub(super) write: Option<Set<Write>>,
     pub(super) frame: Option<Set<Frame>>,
     pub(super) crc: Option<Set<Crc>>,
@@ -83,8 +93,11 @@ pub(super) struct ListenerLayer {
 #[derive(Debug, Default)]
 pub(super) struct ClientLayer {
     pub(super) access: Option<Set<Access>>,
+    pub(super) allow: Option<Set<Vec<Network>>>,
+    pub(super) deny: Option<Set<Vec<Network>>>,
     pub(super) max_clients: Option<Set<usize>>,
     pub(super) on_lag: Option<Set<OnLag>>,
+    pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
     pub(super) banner: Option<Set<Banner>>,
     pub(super) signature: Option<Set<String>>,
@@ -132,9 +145,11 @@ pub(super) fn each_key(
 pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Problem>) -> PortLayer {
     let mut layer = PortLayer::default();
     let entries = entries(node, path, "the keys of a port, one a line, indented", problems);
-    layer.written = entries.iter().map(|entry| meant(role, &entry.key.text).to_owned()).collect();
+    layer.written = meant_by(role, entries);
     each_key(entries, role, path, problems, |key, value, path, problems| match key {
         "device" => layer.device = read(value, path, problems, device),
+        "usb" => layer.usb = read(value, path, problems, usb),
+        "usb-serial" => layer.usb_serial = read(value, path, problems, usb_serial),
         "enable" => layer.enable = read(value, path, problems, boolean),
         "profile" => layer.profile = read(value, path, problems, profile_name),
         "line" => layer.line = line(value, path, problems),
@@ -149,6 +164,7 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
             layer.linger = read(value, path, problems, |node| duration(node, range));
         }
         "exclusive" => layer.exclusive = read(value, path, problems, boolean),
+        "lock-file" => layer.lock_file = read(value, path, problems, lock_file),
         "write" => {
             let words = [("any", Write::Any), ("none", Write::None)];
             layer.write = read(value, path, problems, |node| word(node, &words, &["first", "last"]));
@@ -207,7 +223,8 @@ fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLay
         _ => client_key(&mut layer.client, key, value, path, problems),
     });
     // words that stand for both, or for the address, have been talked about
-    let tried = |words: &[&str]| entries.iter().any(|entry| words.contains(&meant(Role::Listener, &entry.key.text)));
+    let written = meant_by(Role::Listener, entries);
+    let tried = |words: &[&str]| written.iter().any(|key| words.contains(&key.as_str()));
     for (key, example, others) in [
         ("protocol", "protocol: raw", ["protocol", "raw", "telnet", "tcp", "accepter", "type"].as_slice()),
         (
@@ -243,11 +260,14 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
                 [("read-only", Access::ReadOnly), ("read-write", Access::ReadWrite), ("control", Access::Control)];
             layer.access = read(value, path, problems, |node| word(node, &words, &[]));
         }
+        "allow" => layer.allow = networks(value, path, problems),
+        "deny" => layer.deny = networks(value, path, problems),
         "max-clients" => layer.max_clients = read(value, path, problems, |node| number(node, 1..=100_000)),
         "on-lag" => {
             let words = [("disconnect", OnLag::Disconnect), ("skip", OnLag::Skip), ("hold", OnLag::Hold)];
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
         }
+        "replay" => layer.replay = read(value, path, problems, replay),
         "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
         "banner" => layer.banner = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),
@@ -364,7 +384,7 @@ fn frame(node: &Node) -> Result<Frame, Wrong> {
 }
 
 fn device(node: &Node) -> Result<Device, Wrong> {
-    text(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
+    visible(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
         let help = match &error {
             DeviceError::UnknownSim(name) => match nearest_or_longer(name, Sim::NAMES.into_iter()) {
                 Some(near) => format!("did you mean `sim:{near}`?"),
@@ -378,9 +398,61 @@ fn device(node: &Node) -> Result<Device, Wrong> {
             DeviceError::NotAbsolute(text) => {
                 format!("did you mean `/dev/{}`?", shown(text.trim_start_matches("dev/")))
             }
+            DeviceError::NotUsbIds(_) => "write `device: usb:0403:6001`, as lsusb shows it".to_owned(),
+            DeviceError::NotUsbSerial(_) => NO_SERIAL.to_owned(),
         };
         Wrong::new(error.to_string(), help)
     })
+}
+
+/// What `lock-file: true` means: where the File Hierarchy Standard (3.0, 5.9) has them. On many systems it is a link to
+/// /run/lock.
+const LOCK_FOLDER: &str = "/var/lock";
+
+fn lock_file(node: &Node) -> Result<Option<PathBuf>, Wrong> {
+    let text = text(node, "true, false or a folder such as /run/lock")?;
+    if node.is_word(FALSE) {
+        Ok(None)
+    } else if node.is_word(TRUE) {
+        Ok(Some(LOCK_FOLDER.into()))
+    } else if text.starts_with('/') {
+        Ok(Some(text.into()))
+    } else {
+        let message = format!("`{}` is neither true, false nor the full path of a folder", shown(text));
+        Err(Wrong::new(message, "write true (which is /var/lock), false, or a folder such as /run/lock"))
+    }
+}
+
+fn usb(node: &Node) -> Result<(u16, u16), Wrong> {
+    let text = text(node, "`usb: \"0403:6001\"`")?;
+    if is_plain(node) && text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':') {
+        let help = format!("write `usb: \"{0}\"`: without quotes {0} is one number in YAML 1.1", shown(text));
+        return Err(Wrong::new(format!("`{}` is a number here, not a text", shown(text)), help));
+    }
+    Usb::ids(text).map_err(|error| {
+        let example = "write `usb: \"0403:6001\"`, as `sermux devices` and lsusb show it";
+        let help = match text.split_once(',') {
+            Some((ids, _)) if Usb::ids(ids).is_ok() => "the serial number is a key of its own: `usb-serial`",
+            _ => example,
+        };
+        Wrong::new(error.to_string(), help)
+    })
+}
+
+fn usb_serial(node: &Node) -> Result<String, Wrong> {
+    let text = text(node, "`usb-serial: \"A1B2C3D4\"`")?;
+    let is_number = text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o");
+    if is_plain(node) && is_number {
+        let message = format!("`{}` is a number here, not a text", shown(text));
+        return Err(Wrong::new(message, format!("write `usb-serial: \"{}\"`", shown(text))));
+    }
+    Usb::serial(text).map_err(|error| Wrong::new(error.to_string(), NO_SERIAL))
+}
+
+const NO_SERIAL: &str = "`sermux devices` shows the serial numbers; leave `usb-serial` out for an adapter without one";
+
+fn is_plain(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(Scalar { style: Style::Plain, .. }))
 }
 
 fn address(node: &Node) -> Result<Address, Wrong> {

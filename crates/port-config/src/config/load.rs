@@ -16,7 +16,7 @@ use super::parse::parse;
 use super::resolve::{port, Profiles};
 use super::source::{Place, Problem, Sources};
 use super::values::Set;
-use super::Config;
+use super::{Config, Control};
 use crate::{Fault, Faults};
 
 /// The largest file, in bytes; 256 ports with every key are 200 KiB.
@@ -61,8 +61,31 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
 /// All faults.
 pub fn load_str(name: &str, text: &str) -> Result<Loaded, Faults> {
     let mut loader = Loader::default();
-    loader.main(name.to_owned(), text.to_owned(), Base::Text);
+    if text.len() > MAX_FILE {
+        loader.refuse(name.to_owned(), Refusal::too_large());
+    } else {
+        loader.main(name.to_owned(), text.to_owned(), Base::Text);
+    }
     loader.finish()
+}
+
+/// Reads what a file says of the control socket, whatever else is wrong with it; `None` is `off`. A running program has to
+/// be found also when somebody has just broken its file.
+///
+/// # Errors
+///
+/// The file cannot be read, or is no YAML.
+pub fn load_control(path: &Path) -> Result<Option<Control>, Faults> {
+    let mut loader = Loader::default();
+    let name = path.display().to_string();
+    let layer = match read_text(path) {
+        Ok(text) => loader.layer(name, text, Role::Main),
+        Err(refusal) => {
+            loader.refuse(name, refusal);
+            None
+        }
+    };
+    layer.map(|layer| layer.control).ok_or_else(|| Faults::new(loader.sources.faults(loader.problems)))
 }
 
 /// What `include` is relative to.
@@ -183,8 +206,18 @@ struct Refusal {
     help: &'static str,
 }
 
+impl Refusal {
+    fn whole(message: String, help: &'static str) -> Refusal {
+        Refusal { place: Place::whole(0), text: String::new(), message, help }
+    }
+
+    fn too_large() -> Refusal {
+        Refusal::whole("the file is larger than 1 MiB".to_owned(), "split it, and name the parts in `include`")
+    }
+}
+
 fn read_text(path: &Path) -> Result<String, Refusal> {
-    let whole = |message: String, help| Refusal { place: Place::whole(0), text: String::new(), message, help };
+    let whole = Refusal::whole;
     let bytes = read_bytes(path).map_err(|error| match error.kind() {
         _ if path.is_dir() => {
             whole("this is a folder, not a file".to_owned(), "name the file in it; in `include`, write folder/*.yaml")
@@ -200,7 +233,7 @@ fn read_text(path: &Path) -> Result<String, Refusal> {
         _ => whole(format!("cannot be read: {error}"), "check the file and the disk it is on"),
     })?;
     if bytes.len() > MAX_FILE {
-        return Err(whole("the file is larger than 1 MiB".to_owned(), "split it, and name the parts in `include`"));
+        return Err(Refusal::too_large());
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

@@ -12,8 +12,10 @@ mod file;
 mod keys;
 mod layer;
 pub mod load;
+mod network;
 mod parse;
 pub mod profile;
+mod replay;
 pub mod reset;
 mod resolve;
 mod rs485;
@@ -25,6 +27,7 @@ mod tree;
 mod values;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -35,7 +38,9 @@ use crate::signal::{Output, Step};
 pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
 pub use control::{Control, ControlSocket};
-pub use device::{Device, DeviceError, Sim};
+pub use device::{Device, DeviceError, Sim, Usb};
+pub use network::{AccessList, Network, NetworkError};
+pub use replay::Replay;
 pub use rs485::Rs485;
 
 /// Everything that the files say.
@@ -117,6 +122,9 @@ pub struct Port {
     pub linger: Duration,
     /// flock and TIOCEXCL on the device.
     pub exclusive: bool,
+    /// The folder of a UUCP lock file that is kept while the device is open; `None` is `false`.
+    #[serde(serialize_with = "folder_or_false")]
+    pub lock_file: Option<PathBuf>,
     /// Whose bytes go to the line.
     pub write: Write,
     /// The unit that is never cut.
@@ -240,10 +248,15 @@ pub struct Listener {
     pub address: Address,
     /// What its clients may do.
     pub access: Access,
+    /// Who may connect.
+    #[serde(flatten)]
+    pub hosts: AccessList,
     /// How many clients it takes.
     pub max_clients: usize,
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// What of the past a new client gets first.
+    pub replay: Replay,
     /// How a peer that vanished without a word is found out; `None` is `off`.
     #[serde(serialize_with = "keepalive_or_off")]
     pub keepalive: Option<Keepalive>,
@@ -354,6 +367,13 @@ impl Default for Keepalive {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Keepalive { idle: seconds(30), interval: seconds(10), count: 3, user_timeout: seconds(60) }
+    }
+}
+
+fn folder_or_false<S: Serializer>(folder: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match folder {
+        Some(folder) => folder.serialize(serializer),
+        None => serializer.serialize_bool(false),
     }
 }
 

@@ -20,15 +20,9 @@ pub(super) fn parse(file: usize, text: &str) -> (Option<Node>, Vec<Problem>) {
         return (None, vec![problem]);
     }
     let mut builder = Builder::new(file);
-    for event in Parser::new_from_str(text) {
-        let step = match event {
-            Ok((event, span)) => builder.event(event, span),
-            Err(error) => Err(syntax_fault(file, text, &error)),
-        };
-        if let Err(problem) = step {
-            builder.problems.push(problem);
-            return (None, builder.problems);
-        }
+    if let Err(problem) = builder.read(text) {
+        builder.problems.push(problem);
+        return (None, builder.problems);
     }
     (builder.root, builder.problems)
 }
@@ -95,6 +89,14 @@ impl Builder {
             documents: 0,
             problems: Vec::new(),
         }
+    }
+
+    fn read(&mut self, text: &str) -> Result<(), Problem> {
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(|error| syntax_fault(self.file, text, &error))?;
+            self.event(event, span)?;
+        }
+        Ok(())
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
@@ -172,7 +174,6 @@ impl Builder {
             self.count(built.size, place)?;
             self.anchors.insert(anchor, built.clone());
         }
-        let path = self.path();
         let Some(frame) = self.stack.last_mut() else {
             self.root = Some(read_null(built.node));
             return Ok(());
@@ -188,10 +189,11 @@ impl Builder {
                 },
                 Some((key, Style::Plain)) if key.text == "<<" => merged.push(built.node),
                 Some((key, _)) => {
-                    if let Some(first) = seen.get(&key.text) {
+                    if let Some(first) = seen.get(&key.text).copied() {
+                        let path = join(&self.path(), &key.text);
                         self.problems.push(
                             Problem::new(key.place, path, format!("`{}` is written twice", shown(&key.text)))
-                                .note("the first time at", *first)
+                                .note("the first time at", first)
                                 .help("keep one of them"),
                         );
                         return Ok(());
@@ -314,4 +316,48 @@ fn control_character(file: usize, text: &str) -> Option<Problem> {
         Problem::new(place, "", format!("the character U+{:04X} cannot stand in a configuration", u32::from(c)))
             .help("remove it; between double quotes it can be written as an escape such as \"\\x1b\""),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much was built before the text was refused.
+    fn built(text: &str) -> usize {
+        let mut builder = Builder::new(0);
+        assert!(builder.read(text).is_err());
+        assert!(builder.stack.len() <= MAX_DEPTH);
+        builder.nodes
+    }
+
+    /// Ten aliases of what is ten aliases, and so on: ten to the power of `levels` values.
+    fn laughs(levels: usize) -> String {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..levels {
+            let below = format!("*a{}, ", level - 1).repeat(10);
+            text.push_str(&format!("a{level}: &a{level} [{}]\n", below.trim_end_matches(", ")));
+        }
+        text
+    }
+
+    #[test]
+    fn aliases_build_no_more_than_the_bound_and_what_oversteps_it() {
+        for levels in [6, 10, 40] {
+            let nodes = built(&laughs(levels));
+            assert!((MAX_NODES..=2 * MAX_NODES).contains(&nodes), "{levels} levels: {nodes} values");
+        }
+        let many = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(1000), "*a, ".repeat(10_000));
+        assert!((MAX_NODES..=2 * MAX_NODES).contains(&built(&many)));
+    }
+
+    #[test]
+    fn what_is_deep_is_given_up_at_the_bound_however_long_it_is() {
+        for piece in ["[", "{a: ", "- ", "? - "] {
+            for times in [100, 100_000] {
+                assert!(built(&piece.repeat(times)) <= 3 * MAX_DEPTH, "{piece:?} {times} times");
+            }
+        }
+        let stairs: String = (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+        assert!(built(&stairs) <= 3 * MAX_DEPTH);
+    }
 }

@@ -12,11 +12,12 @@ use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
-    profile, Access, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag, Open, Port,
-    Protocol, Telnet, Write,
+    profile, Access, AccessList, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag,
+    Open, Port, Protocol, Replay, Telnet, Usb, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
+use crate::units::format_size;
 
 /// How long a device stays open after the last client.
 const LINGER: Duration = Duration::from_secs(5);
@@ -94,6 +95,7 @@ pub(super) fn port(
     let open = layers.value(|layer| layer.open.as_ref(), Open::Always);
     check_linger(open, own, problems);
     let backlog = layers.first(|layer| layer.backlog.as_ref());
+    let history = backlog.map_or(BACKLOG, |set| set.value);
     let said =
         Said { write: layers.first(|layer| layer.write.as_ref()), frame: layers.first(|layer| layer.frame.as_ref()) };
     check_frame(frame, backlog, own, &said, problems);
@@ -101,7 +103,8 @@ pub(super) fn port(
 
     let mut listen = Vec::new();
     for listener in own.listen.iter().flatten() {
-        let clients = Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name };
+        let clients =
+            Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
         if let Some(listener) = clients.resolve(problems) {
             listen.push(listener);
         }
@@ -118,11 +121,11 @@ pub(super) fn port(
     if !["device", "usb", "usb-serial"].into_iter().any(written) {
         problems.push(
             Problem::new(named.place, &named.path, "the port has no `device`")
-                .help("add `device: /dev/…`; `ls -l /dev/serial/by-id` lists the USB adapters"),
+                .help("add `device: /dev/…`; `sermux devices` lists what there is"),
         );
     }
     Some(Port {
-        device: own.device.as_ref()?.value.clone(),
+        device: device(own, problems)?,
         enable,
         line,
         modem,
@@ -133,6 +136,7 @@ pub(super) fn port(
             Open::OnDemand => layers.value(|layer| layer.linger.as_ref(), LINGER),
         },
         exclusive: layers.value(|layer| layer.exclusive.as_ref(), true),
+        lock_file: layers.value(|layer| layer.lock_file.as_ref(), None),
         write,
         frame,
         // what a default says about telegrams does not concern a port without them, nor the other way round
@@ -142,9 +146,29 @@ pub(super) fn port(
         } else {
             Duration::ZERO
         },
-        backlog: backlog.map_or(BACKLOG, |set| set.value),
+        backlog: history,
         listen,
     })
+}
+
+/// `device`, or `usb` and perhaps `usb-serial`: one of both.
+fn device(own: &PortLayer, problems: &mut Vec<Problem>) -> Option<Device> {
+    if let (Some(device), Some(usb)) = (&own.device, &own.usb) {
+        problems.push(
+            Problem::new(usb.place, &usb.path, "a port has one device: `usb` stands instead of `device`")
+                .note("the other is at", device.place)
+                .help("remove one of the two"),
+        );
+    }
+    if let (Some(serial), false) = (&own.usb_serial, own.written.iter().any(|written| written == "usb")) {
+        problems.push(
+            Problem::new(serial.place, &serial.path, "`usb-serial` tells adapters apart that `usb` names")
+                .help("add `usb: \"0403:6001\"`, with the adapter's numbers; `sermux devices` shows them"),
+        );
+    }
+    let Some(usb) = &own.usb else { return own.device.as_ref().map(|set| set.value.clone()) };
+    let (vendor, product) = usb.value;
+    Some(Device::Usb(Usb { vendor, product, serial: own.usb_serial.as_ref().map(|set| set.value.clone()) }))
 }
 
 /// From the one that decides to the one that is asked last.
@@ -277,6 +301,7 @@ struct Clients<'a> {
     frame: Frame,
     said: &'a Said<'a>,
     port: &'a str,
+    backlog: usize,
 }
 
 impl<'a> Clients<'a> {
@@ -296,8 +321,13 @@ impl<'a> Clients<'a> {
             protocol: protocol?,
             address: self.listener.address.as_ref()?.value.clone(),
             access,
+            hosts: AccessList {
+                allow: self.value(|layer| layer.allow.as_ref(), Vec::new()),
+                deny: self.value(|layer| layer.deny.as_ref(), Vec::new()),
+            },
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
             on_lag,
+            replay: self.replay(problems),
             keepalive: self.keepalive(on_lag),
             banner,
         })
@@ -371,6 +401,29 @@ impl<'a> Clients<'a> {
         }
     }
 
+    /// Bytes where there are bytes, frames where there are frames, and no more than the backlog can spare.
+    fn replay(&self, problems: &mut Vec<Problem>) -> Replay {
+        let Some(set) = self.first(|layer| layer.replay.as_ref()) else { return Replay::None };
+        let wrong = match (set.value, self.frame) {
+            (Replay::None, _) | (Replay::Frames(_), Frame::Dsmr) => None,
+            (Replay::Bytes(bytes), Frame::None) if bytes <= self.backlog / 2 => None,
+            (Replay::Bytes(_), Frame::None) => {
+                let half = format_size(self.backlog / 2);
+                Some((format!("at most half the backlog can be history, here {half}"), "make `backlog` larger"))
+            }
+            (Replay::Bytes(_), Frame::Dsmr) => {
+                Some(("a port with frames has frames as its history".to_owned(), "write `replay: 1 frame`"))
+            }
+            (Replay::Frames(_), Frame::None) => {
+                Some(("there are no frames on this port".to_owned(), "write a size, such as `replay: 16 KiB`"))
+            }
+        };
+        if let Some((message, help)) = wrong {
+            problems.push(Problem::new(set.place, &set.path, message).help(help));
+        }
+        set.value
+    }
+
     /// From the layer that is asked last to the one that decides, key by key.
     fn keepalive(&self, on_lag: OnLag) -> Option<Keepalive> {
         let mut built_in = Keepalive::default();
@@ -390,8 +443,8 @@ impl<'a> Clients<'a> {
         let Some(set) = self.first(|layer| layer.on_lag.as_ref()) else {
             return;
         };
-        let is_path = own.device.as_ref().is_some_and(|device| matches!(device.value, Device::Path(_)));
-        if set.value == OnLag::Hold && is_path && line.settings.flow_control == FlowControl::None {
+        let is_simulated = own.device.as_ref().is_some_and(|device| matches!(device.value, Device::Sim(_)));
+        if set.value == OnLag::Hold && !is_simulated && line.settings.flow_control == FlowControl::None {
             let message = "`hold` without flow control: what arrives while a client is slow is lost in the driver";
             warnings.push(
                 Problem::new(set.place, &set.path, message)

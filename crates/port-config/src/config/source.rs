@@ -1,7 +1,7 @@
 //! The files that were read, and places in them.
 
 use super::values::Set;
-use crate::error::Excerpt;
+use crate::error::{Excerpt, WORTH_SHOWING};
 use crate::Fault;
 
 /// A place in one of the files.
@@ -64,6 +64,13 @@ impl Problem {
     }
 }
 
+/// Whether a fault has the line it is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    Shown,
+    LeftOut,
+}
+
 /// The files that were read.
 #[derive(Debug, Default)]
 pub(super) struct Sources(Vec<Source>);
@@ -92,10 +99,11 @@ impl Sources {
     pub(super) fn faults(&self, mut problems: Vec<Problem>) -> Vec<Fault> {
         problems.sort_by(|a, b| (a.place, &a.path, &a.message).cmp(&(b.place, &b.path, &b.message)));
         problems.dedup_by(|a, b| a.place == b.place && a.message == b.message);
-        problems.into_iter().map(|problem| self.fault(problem)).collect()
+        let lines = |index: usize| if index < WORTH_SHOWING { Lines::Shown } else { Lines::LeftOut };
+        problems.into_iter().enumerate().map(|(index, problem)| self.fault(problem, lines(index))).collect()
     }
 
-    fn fault(&self, problem: Problem) -> Fault {
+    fn fault(&self, problem: Problem, lines: Lines) -> Fault {
         let Place { file, line, column, width } = self.inside(problem.place);
         let notes = problem.notes.into_iter().map(|(text, place)| match place {
             Some(place) => format!("{text} {}:{}:{}", self.name(place.file), place.line, place.column),
@@ -111,7 +119,7 @@ impl Sources {
             help: problem.help,
             source: self
                 .line(file, line)
-                .filter(|text| !text.trim().is_empty())
+                .filter(|text| lines == Lines::Shown && !text.trim().is_empty())
                 .map(|text| Excerpt::new(text, column, width)),
         }
     }

@@ -5,7 +5,7 @@
 use super::layer::ListenerLayer;
 use super::source::{Place, Problem};
 use super::tree::Node;
-use super::values::{text, Set, Wrong};
+use super::values::{text, visible, Set, Wrong};
 use super::{Access, Banner, BannerError, Telnet};
 
 /// The word of the file.
@@ -22,7 +22,7 @@ pub(super) fn banner(node: &Node) -> Result<Banner, Wrong> {
 
 /// An answer without a text would be a question (RFC 2217, SIGNATURE).
 pub(super) fn signature(node: &Node) -> Result<String, Wrong> {
-    let text = text(node, "a text such as \"sermux\"")?;
+    let text = visible(node, "a text such as \"sermux\"")?;
     if (1..=Telnet::MAX_SIGNATURE).contains(&text.len()) {
         return Ok(text.to_owned());
     }

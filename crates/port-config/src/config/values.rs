@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::keys::nearest;
 use super::source::{Place, Problem};
 use super::tree::Node;
-use crate::error::shown;
+use crate::error::{is_unprintable, shown};
 use crate::line::ParseError;
 use crate::units::{format_duration, format_size, parse_duration, parse_size, UnitError};
 
@@ -71,6 +71,18 @@ pub(super) fn text<'n>(node: &'n Node, example: &str) -> Result<&'n str, Wrong> 
     node.text().ok_or_else(|| {
         Wrong::new(format!("a single value is needed here, not {}", node.kind()), format!("write {example}"))
     })
+}
+
+/// A single value in which everything can be seen: what cannot is a mistake in a name, and writers of YAML break it.
+pub(super) fn visible<'n>(node: &'n Node, example: &str) -> Result<&'n str, Wrong> {
+    let text = text(node, example)?;
+    match text.chars().find(|c| is_unprintable(*c)) {
+        None => Ok(text),
+        Some(c) => Err(Wrong::new(
+            format!("the character U+{:04X} cannot stand here", u32::from(c)),
+            "remove it; it cannot be seen, so it probably came by copying",
+        )),
+    }
 }
 
 /// A value that knows how to read itself.

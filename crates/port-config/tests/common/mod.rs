@@ -8,8 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
-    Access, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Log,
-    LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Write,
+    Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line,
+    Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim,
+    Telnet, Usb, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -106,6 +107,11 @@ fn any_host() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned)
 }
 
+fn any_networks() -> impl Strategy<Value = Vec<Network>> {
+    let networks = ["10.0.0.7", "192.168.1.0/24", "0.0.0.0/0", "::1", "fd00::/8", "::/0"];
+    vec(select(networks.map(|network| network.parse().expect("well-formed")).to_vec()), 0..3)
+}
+
 fn any_protocol() -> impl Strategy<Value = Protocol> {
     let telnet = (any::<[bool; 3]>(), "[ -~é]{1,40}", select(vec![Enter::AsIs, Enter::Cr])).prop_map(
         |(bools, signature, enter)| {
@@ -141,15 +147,23 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         Frame::Dsmr => vec![OnLag::Skip],
         Frame::None => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
     };
-    let limits = (select(access), select(on_lag), 1..=100_000usize, any_keepalive());
-    (limits, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
-        move |((access, on_lag, max_clients, keepalive), host, protocol, banner)| Listener {
+    let replay = match frame {
+        Frame::Dsmr => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
+        Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
+    };
+    let replay = select(replay);
+    let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
+    let limits = (select(access), select(on_lag), 1..=100_000usize, any_keepalive(), hosts);
+    (limits, replay, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
+        move |((access, on_lag, max_clients, keepalive, hosts), replay, host, protocol, banner)| Listener {
             banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
             protocol,
             address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
             access,
+            hosts,
             max_clients,
             on_lag,
+            replay,
             keepalive,
         },
     )
@@ -171,6 +185,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             open: if linger.is_some() { Open::OnDemand } else { Open::Always },
             linger: linger.map_or(Duration::from_secs(5), Duration::from_millis),
             exclusive: rest.1,
+            lock_file: rest.2.then(|| "/run/a folder: #".into()),
             write,
             frame,
             crc: if rest.2 && frame == Frame::Dsmr { Crc::Drop } else { Crc::Pass },
@@ -190,7 +205,7 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     // few names, so that two configurations have some in common
     let name = prop_oneof![4 => select(vec!["a", "b", "c", "1", "true", "null"]).prop_map(str::to_owned),
                            1 => "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"];
-    let ports = prop::collection::btree_map(name, (any_port(), 0..3u8), 0..6);
+    let ports = prop::collection::btree_map(name, (any_port(), 0..4u8), 0..6);
     (log, any_control(), ports).prop_map(|(log, control, ports)| Config {
         control,
         log: Log { level: log.0, format: log.1 },
@@ -202,6 +217,7 @@ fn distinct(mut port: Port, kind: u8, name: &str) -> Port {
     port.device = match kind {
         0 => Device::Sim(Sim::DsmrP1),
         1 => Device::Sim(Sim::Echo),
+        2 => Device::Usb(Usb { vendor: 0x0403, product: 0x6001, serial: Some(format!("00 {name}: #, 'x'")) }),
         _ => Device::Path(format!("/nonexistent/tty {name}: #").into()),
     };
     port

@@ -8,13 +8,15 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use sermux_port_config::config::{Line, Modem};
 use sermux_port_config::line::{DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Purge, Step};
 
-use super::modem_watch::{Inputs, Look};
+use super::driver::Driver;
+use super::modem_watch::{Inputs, Look, DISTRUSTED, TRUSTED};
 use super::{gone, is_gone};
 use crate::line::sys::{self, Counts};
 use crate::line::{pause, termios, Control, LineCounters, Operation, Snapshot};
@@ -23,7 +25,7 @@ use crate::line::{pause, termios, Control, LineCounters, Operation, Snapshot};
 #[derive(Debug)]
 pub(super) struct TtyControl {
     fd: Weak<OwnedFd>,
-    is_pty: bool,
+    driver: Driver,
     /// A pty has none: DTR and RTS are kept as they were commanded.
     has_modem_lines: bool,
     /// What stays when settings are changed: CLOCAL.
@@ -51,25 +53,26 @@ struct Asked {
 }
 
 impl TtyControl {
-    /// Sets DTR and RTS, then all settings, and reads back. An error says what was being done.
+    /// Sets DTR and RTS, then all settings; gives what was set as well. An error says what was being done.
     pub(super) fn set_up(
         fd: &Arc<OwnedFd>,
-        is_pty: bool,
+        driver: Driver,
         before: &libc::termios2,
         line: &Line,
         modem: &Modem,
     ) -> Result<(TtyControl, libc::termios2), (&'static str, Errno)> {
         // Linux has raised both at the open, so this comes first.
         let outputs = (wanted_output(modem.dtr), wanted_output(modem.rts));
+        let is_pty = driver == Driver::Pty;
         let has_modem_lines = !is_pty && has_modem_lines(fd, outputs).map_err(|errno| ("does not answer", errno))?;
 
-        let wanted = termios::wanted(before, line, modem);
+        let wanted = wanted(driver, before, line, modem);
         sys::set_termios2(fd, &wanted).map_err(|errno| ("settings refused", errno))?;
 
         let kept = ModemControl { dtr: modem.dtr != Output::Off, rts: modem.rts != Output::Off };
         let control = TtyControl {
             fd: Arc::downgrade(fd),
-            is_pty,
+            driver,
             has_modem_lines,
             line: *line,
             modem: *modem,
@@ -80,6 +83,10 @@ impl TtyControl {
             known: Mutex::new(Snapshot { outputs: kept, ..Snapshot::default() }),
         };
         Ok((control, wanted))
+    }
+
+    fn is_pty(&self) -> bool {
+        self.driver == Driver::Pty
     }
 
     /// Whether DTR and RTS are wires here.
@@ -109,7 +116,7 @@ impl TtyControl {
             FlowControl::RtsCts | FlowControl::DtrDsr | FlowControl::XonXoff | FlowControl::XonXoffIn => true,
             FlowControl::XonXoffOut | FlowControl::None => false,
         };
-        self.can_wait.store(self.is_pty || waits, Ordering::Relaxed);
+        self.can_wait.store(self.is_pty() || waits, Ordering::Relaxed);
 
         let mut known = lock(&self.known);
         let outputs = lines.map_or(known.outputs, outputs_of);
@@ -127,7 +134,7 @@ impl TtyControl {
     fn in_force(&self, actual: &libc::termios2) -> LineSettings {
         let asked = lock(&self.asked).settings;
         let actual = termios::read_back(actual, &asked);
-        if self.is_pty {
+        if self.is_pty() {
             // Next to the eight data bits that every pty has, 1.5 stop bits look like 2.
             let stop_bits = match asked.stop_bits {
                 StopBits::OnePointFive if asked.data_bits == DataBits::Five && actual.stop_bits == StopBits::Two => {
@@ -157,7 +164,7 @@ impl TtyControl {
         let mut asked = lock(&self.asked);
         let before = sys::termios2(fd)?;
         let line = Line { settings: *settings, ..self.line };
-        let mut wanted = termios::wanted(&before, &line, &self.modem);
+        let mut wanted = wanted(self.driver, &before, &line, &self.modem);
         if asked.marks {
             wanted.c_iflag |= MARKS;
         }
@@ -183,6 +190,14 @@ impl TtyControl {
         Ok(unmarked)
     }
 
+    /// How often the inputs are looked at, at first, while they are watched.
+    pub(super) fn look_each(&self) -> Duration {
+        match self.driver {
+            Driver::Cp210x => DISTRUSTED,
+            Driver::Pty | Driver::FtdiSio | Driver::Pl2303 | Driver::Other => TRUSTED,
+        }
+    }
+
     /// The inputs as they were when last looked at.
     pub(super) fn known_inputs(&self) -> ModemState {
         lock(&self.known).inputs
@@ -204,7 +219,7 @@ impl TtyControl {
     }
 
     fn set_break(&self, fd: &OwnedFd, on: bool) -> nix::Result<()> {
-        if self.is_pty {
+        if self.is_pty() {
             return Ok(());
         }
         refused_is_fine("break", if on { sys::begin_break_blocking(fd) } else { sys::end_break(fd) })
@@ -254,6 +269,16 @@ impl Control for TtyControl {
         };
         done.and_then(|()| self.look(&fd)).map_err(failed)
     }
+}
+
+/// What is to be set, of all that is asked; what the driver would only pretend to do stays as it is.
+fn wanted(driver: Driver, before: &libc::termios2, line: &Line, modem: &Modem) -> libc::termios2 {
+    let mut wanted = termios::wanted(before, line, modem);
+    if driver == Driver::FtdiSio && line.settings.data_bits == DataBits::Five {
+        let kept = if before.c_cflag & libc::CSIZE == libc::CS7 { libc::CS7 } else { libc::CS8 };
+        wanted.c_cflag = (wanted.c_cflag & !libc::CSIZE) | kept;
+    }
+    wanted
 }
 
 /// What the thread that watches a tty's inputs asks it.
@@ -383,4 +408,27 @@ fn failed(errno: Errno) -> io::Error {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_has_wrapped_has_gone_on() {
+        assert_eq!(since(5, 5), 0);
+        assert_eq!(since(5, 7), 2);
+        assert_eq!(since(u32::MAX, 1), 2);
+    }
+
+    #[test]
+    fn each_wire_is_itself() {
+        let none = ModemState::default();
+        assert_eq!(inputs_of(libc::TIOCM_CTS), ModemState { cts: true, ..none });
+        assert_eq!(inputs_of(libc::TIOCM_DSR), ModemState { dsr: true, ..none });
+        assert_eq!(inputs_of(libc::TIOCM_RNG), ModemState { ri: true, ..none });
+        assert_eq!(inputs_of(libc::TIOCM_CAR), ModemState { dcd: true, ..none });
+        assert_eq!(outputs_of(libc::TIOCM_DTR), ModemControl { dtr: true, rts: false });
+        assert_eq!(outputs_of(libc::TIOCM_RTS), ModemControl { dtr: false, rts: true });
+    }
 }

@@ -1,26 +1,24 @@
 //! Tells what the receiver notices: breaks, framing and parity errors, lost characters.
 //!
 //! Drivers count these, and nobody tells when a counter moves: they are looked at, without blocking, each 20 ms while
-//! somebody wants to know. Drivers without counters, and those that count nothing, mark them among the bytes instead
+//! somebody wants to know. Drivers without counters, and those that do not move them, mark them among the bytes instead
 //! (see [`marks`](super::marks)); once that was asked for it stays, since each switch leaves a moment in which nobody can
 //! tell a mark from data.
 
-use std::fs;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll, Waker};
 use std::time::Duration;
 
-use nix::sys::stat::{major, minor, FileStat};
 use sermux_port_config::signal::LineState;
 use tokio::task::JoinHandle;
 use tokio::time::{interval_at, Instant, Interval, MissedTickBehavior};
 
 use super::control::TtyControl;
+use super::driver::Driver;
 use super::marks::Decoder;
 use crate::line::sys::{self, Counts};
 
@@ -50,10 +48,10 @@ enum Source {
 }
 
 impl ErrorWatch {
-    pub(super) fn new(fd: &OwnedFd, node: &FileStat, is_pty: bool) -> Self {
-        let source = if is_pty {
+    pub(super) fn new(fd: &OwnedFd, driver: Driver) -> Self {
+        let source = if driver == Driver::Pty {
             Source::None
-        } else if sys::counts(fd).is_ok() && !driver_of(node).is_some_and(|driver| COUNT_NOTHING.contains(&&*driver)) {
+        } else if sys::counts(fd).is_ok() && !matches!(driver, Driver::Cp210x | Driver::Pl2303) {
             Source::Counters(None)
         } else {
             Source::Marks
@@ -154,16 +152,29 @@ fn ticks() -> Interval {
     ticks
 }
 
-/// The name of a device's driver.
-fn driver_of(node: &FileStat) -> Option<String> {
-    let device = format!("/sys/dev/char/{}:{}/device/driver", major(node.st_rdev), minor(node.st_rdev));
-    let driver = fs::read_link(Path::new(&device)).ok()?;
-    Some(driver.file_name()?.to_str()?.to_owned())
-}
-
 /// Between two looks at the counters.
 const LOOK_EACH: Duration = Duration::from_millis(20);
 
-/// Drivers that have the counters and do not move them: a cp210x hears of errors only while INPCK is set, and a pl2303
-/// marks them alone (drivers/usb/serial).
-const COUNT_NOTHING: [&str; 2] = ["cp210x", "pl2303"];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counter_that_moves_is_told_as_what_it_counts() {
+        let moved = |now: Counts| {
+            let mut noticed = LineState::default();
+            add_moved(&mut noticed, &Counts::default(), &now);
+            noticed
+        };
+        let nothing = LineState::default();
+        let none = Counts::default;
+        assert_eq!(moved(none()), nothing);
+        assert_eq!(moved(Counts { cts: 1, dsr: 1, rng: 1, dcd: 1, ..none() }), nothing, "those are wires");
+        assert_eq!(moved(Counts { brk: 1, ..none() }), LineState { break_detected: true, ..nothing });
+        assert_eq!(moved(Counts { frame: 1, ..none() }), LineState { framing_error: true, ..nothing });
+        assert_eq!(moved(Counts { parity: 1, ..none() }), LineState { parity_error: true, ..nothing });
+        let overrun = LineState { overrun_error: true, ..nothing };
+        assert_eq!(moved(Counts { overrun: 1, ..none() }), overrun);
+        assert_eq!(moved(Counts { buf_overrun: 1, ..none() }), overrun);
+    }
+}

@@ -51,27 +51,23 @@ pub(super) struct ModemWatch {
     next_look: Pin<Box<Sleep>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     gone: Condvar,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// What changed and was not taken yet.
     change: Option<InputChange>,
     waker: Option<Waker>,
     /// How often the wait is interrupted; `None`: the thread looks by itself.
     look_each: Option<Duration>,
+    /// Changes in a row that the driver told.
+    told: u8,
     asked_to_end: bool,
     has_ended: bool,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { change: None, waker: None, look_each: Some(TRUSTED), asked_to_end: false, has_ended: false }
-    }
 }
 
 /// The inputs changed.
@@ -84,11 +80,13 @@ pub(super) struct InputChange {
 }
 
 impl ModemWatch {
-    /// Begins to watch; `known` is what need not be told. Within a tokio runtime with time enabled.
-    pub(super) fn start(inputs: impl Inputs, known: Look) -> io::Result<Self> {
+    /// Begins to watch; `known` is what need not be told, `look_each` how often a look is made at first ([`TRUSTED`] or
+    /// [`DISTRUSTED`]). Within a tokio runtime with time enabled.
+    pub(super) fn start(inputs: impl Inputs, known: Look, look_each: Duration) -> io::Result<Self> {
         static INTERRUPTIBLE: Once = Once::new();
         INTERRUPTIBLE.call_once(sys::make_threads_interruptible);
-        let shared = Arc::new(Shared::default());
+        let state = State { look_each: Some(look_each), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), gone: Condvar::new() });
         let in_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("modem-lines".to_owned()).stack_size(STACK).spawn(move || {
             in_thread.watch(&inputs, known);
@@ -97,7 +95,7 @@ impl ModemWatch {
             in_thread.lock().has_ended = true;
             in_thread.gone.notify_all();
         })?;
-        Ok(Self { shared, thread: Some(thread), next_look: Box::pin(tokio::time::sleep(TRUSTED)) })
+        Ok(Self { shared, thread: Some(thread), next_look: Box::pin(tokio::time::sleep(look_each)) })
     }
 
     /// The next change. Changes that come faster than they are taken are told as one.
@@ -111,9 +109,14 @@ impl ModemWatch {
             state.look_each
         };
         if let Some(look_each) = look_each {
+            let next = tokio::time::Instant::now() + look_each;
+            // The time between looks may have become shorter.
+            if self.next_look.deadline() > next {
+                self.next_look.as_mut().reset(next);
+            }
             while self.next_look.as_mut().poll(cx).is_ready() {
                 self.interrupt();
-                self.next_look.as_mut().reset(tokio::time::Instant::now() + look_each);
+                self.next_look.as_mut().reset(next);
             }
         }
         Poll::Pending
@@ -183,14 +186,23 @@ impl Shared {
         let mut before = known;
         let mut cause = Cause::Itself;
         loop {
-            let Ok(now) = inputs.look() else {
-                // The device is gone, and reading tells it.
-                return;
-            };
-            let changed = self.tell(before, now, cause);
-            before = now;
-            if self.lock().asked_to_end {
-                return;
+            let (mut changed, mut why) = (false, cause);
+            loop {
+                let Ok(now) = inputs.look() else {
+                    // The device is gone, and reading tells it.
+                    return;
+                };
+                if self.lock().asked_to_end {
+                    return;
+                }
+                let something = self.tell(before, now, why);
+                before = now;
+                if !something {
+                    break;
+                }
+                // Telling takes a while, on one core above all: what changes meanwhile would wake nobody. So the last
+                // thing before the wait is a look that finds nothing.
+                (changed, why) = (true, Cause::Itself);
             }
             // A driver that says so and nothing has changed could say so for ever.
             let wait = if cause == Cause::Told && !changed { Err(Errno::EAGAIN) } else { inputs.wait_blocking() };
@@ -218,12 +230,21 @@ impl Shared {
         let mut state = self.lock();
         // RI does not count: on an 8250 its rise is not told.
         let besides_ri = ModemState { ri: before.inputs.ri, ..now.inputs } != before.inputs;
-        if let Some(look_each) = &mut state.look_each {
-            match cause {
-                Cause::Told => *look_each = TRUSTED,
-                Cause::Interrupted if besides_ri => *look_each = DISTRUSTED,
-                Cause::Interrupted | Cause::Itself => {}
-            }
+        let slept = cause == Cause::Interrupted && besides_ri;
+        state.told = match cause {
+            Cause::Told => state.told.saturating_add(1),
+            _ if slept => 0,
+            Cause::Interrupted | Cause::Itself => state.told,
+        };
+        if let Some(look_each) = state.look_each {
+            let trusted = state.told >= TO_BE_TRUSTED;
+            state.look_each = Some(if slept {
+                DISTRUSTED
+            } else if trusted {
+                TRUSTED
+            } else {
+                look_each
+            });
         }
         let fell_before = state.change.is_some_and(|change| change.ri_fell);
         state.change = Some(InputChange { inputs: now.inputs, ri_fell: ri_fell || fell_before });
@@ -239,10 +260,14 @@ impl Shared {
 }
 
 /// Between looks while the driver tells changes.
-const TRUSTED: Duration = Duration::from_millis(100);
+pub(super) const TRUSTED: Duration = Duration::from_millis(100);
 
 /// Between looks where it does not.
-const DISTRUSTED: Duration = Duration::from_millis(10);
+pub(super) const DISTRUSTED: Duration = Duration::from_millis(10);
+
+/// A driver that slept once is trusted again after so many changes in a row that it told: it may have told one by
+/// chance, when data came.
+const TO_BE_TRUSTED: u8 = 8;
 
 /// The thread calls a handful of functions.
 const STACK: usize = 128 * 1024;

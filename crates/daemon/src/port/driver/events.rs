@@ -18,6 +18,8 @@ impl Driver {
                 Event::GapBegan(id) => self.tell(id, "falls behind and does not get everything"),
                 Event::GapEnded(id) => self.tell(id, "has caught up"),
                 Event::WriteRefused(id) => self.tell(id, "writes and may not; its bytes are thrown away"),
+                Event::BreakCost(bytes) => warn!(port = %self.name, device = %self.port.device, bytes,
+                    "a break threw away what did not leave in time (is CTS low, or XOFF received?)"),
                 Event::Answered(number, outcome) => self.answer_wish(number, outcome),
                 Event::CrcBad => warn!(port = %self.name, "telegram with a wrong CRC"),
                 Event::CrcGoodAgain(bad) => warn!(port = %self.name, bad, "CRCs are right again"),

@@ -64,8 +64,10 @@ impl Hub {
         match todo {
             Todo::Answer(asker, asked, outcome) => self.answer(asker, asked, outcome),
             Todo::Purge(asker, purge) => self.empty_queues(asker, purge, now),
-            Todo::DropTx { before } => {
-                self.counters.tx_purged += self.tx.purge_before(before);
+            Todo::DropTx { before, unsent } => {
+                let thrown_away = self.tx.purge_before(before) + unsent as u64;
+                self.counters.tx_purged += thrown_away;
+                self.events.push_back(Event::BreakCost(thrown_away));
                 self.see_off(now);
             }
         }
@@ -96,8 +98,8 @@ impl Hub {
         let Some(client) = self.clients.get_mut(id) else { return };
         match &mut client.feed {
             Feed::Bytes { cursor } => {
-                client.counters.purged += self.released - *cursor;
-                *cursor = self.released;
+                client.counters.purged += self.released.saturating_sub(*cursor);
+                *cursor = (*cursor).max(self.released);
             }
             // What it has of a frame that was cut is finished.
             Feed::Frames(feed) => {

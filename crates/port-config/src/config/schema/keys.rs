@@ -82,7 +82,7 @@ pub(super) const KEYS: &[Key] = &[
         Pattern("^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$"),
         "Instead of device: vendor and product of a USB adapter, as in \"0403:6001\".",
     ),
-    key(In::Port, "usb-serial", Text(1, 256), "With usb: the adapter's serial number."),
+    key(In::Port, "usb-serial", Text(1, 126), "With usb: the adapter's serial number."),
     key(In::Port, "enable", Boolean, "false: the port is checked, and then left alone.").or("true"),
     key(In::Port, "profile", Ref("profile"), "A set of defaults; `sermux profiles` lists them."),
     key(In::Port, "expect", Section(In::Expect), "The port is quiet when nothing came for so long."),
@@ -110,7 +110,8 @@ pub(super) const KEYS: &[Key] = &[
         "No other program may open the device (flock and TIOCEXCL; on a pty flock alone).",
     )
     .or("true"),
-    key(In::Port, "lock-file", Any(&[Boolean, PATH]), "A UUCP lock file as well: true, or a folder.").or("false"),
+    key(In::Port, "lock-file", Any(&[Boolean, PATH]), "A UUCP lock file as well: true (/var/lock), or a folder.")
+        .or("false"),
     key(
         In::Port,
         "write",
@@ -181,8 +182,13 @@ pub(super) const KEYS: &[Key] = &[
         Words(&["read-only", "read-write", "control"]),
         "What clients may do; control: also line settings and modem lines.",
     ),
-    key(In::Client, "allow", List(&AnyText), "Addresses and networks that may connect. Default: all."),
-    key(In::Client, "deny", List(&AnyText), "Addresses and networks that may not; goes before allow. Default: none."),
+    key(In::Client, "allow", ListOrNothing(&NETWORK), "Addresses and networks that may connect. Default: all."),
+    key(
+        In::Client,
+        "deny",
+        ListOrNothing(&NETWORK),
+        "Addresses and networks that may not; goes before allow. Default: none.",
+    ),
     key(In::Client, "max-clients", Integer(1, 100_000), "Of each listener, 1 to 100000.").or("64"),
     key(In::Client, "when-full", Words(&["refuse", "kick-oldest", "kick-idle"]), "What happens to one client more.")
         .or("refuse"),
@@ -262,7 +268,15 @@ const ADDRESS: Shape = Any(&[
     Pattern("^(unix:/|udp:).+$"),
 ]);
 
-const DEVICE: Shape = Pattern("^(/.+|sim:(dsmr-p1|echo)|(tcp|rfc2217|rfc2217s|tls)://.+|replay:.+)$");
+/// An IPv4 or IPv6 address, perhaps with the length of a prefix.
+const NETWORK: Shape = Any(&[
+    Pattern("^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(/(3[0-2]|[0-2]?[0-9]))?$"),
+    Pattern("^[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(/(12[0-8]|1[01][0-9]|[0-9]{1,2}))?$"),
+]);
+
+const DEVICE: Shape = Pattern(
+    "^(/.+|usb:[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(,.{1,126})?|sim:(dsmr-p1|echo)|(tcp|rfc2217|rfc2217s|tls)://.+|replay:.+)$",
+);
 
 /// `9600`, `9600 8N1`, `9600 8N1 rts-cts`, ser2net's `9600n81`; a comma does as well as a space.
 const LINE: &str = "^[0-9]+(([NEOMSneoms][5-8](1|1\\.5|2)|[ ,]+[5-8][NEOMSneoms](1|1\\.5|2))\

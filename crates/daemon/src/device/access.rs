@@ -1,0 +1,63 @@
+//! Whether this user may open a device, and what would help if not.
+
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::stat::{stat, FileStat};
+use nix::unistd::{eaccess, getegid, geteuid, getgroups, AccessFlags, Gid, Group, Uid, User};
+
+/// Whether a device may be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// As far as its rights go.
+    Allowed,
+    /// There is no node, though there is hardware: a container that was not given it.
+    NoNode,
+    /// Not by this user; what would help.
+    Forbidden(String),
+}
+
+impl Access {
+    /// To a node. Asks the kernel, so lists of rights count (acl(5)), and opens nothing.
+    pub fn of(path: &Path) -> Access {
+        match eaccess(path, AccessFlags::R_OK | AccessFlags::W_OK) {
+            Ok(()) => Access::Allowed,
+            Err(Errno::ENOENT) => Access::NoNode,
+            Err(errno) => Access::Forbidden(match stat(path) {
+                Ok(stat) if errno == Errno::EACCES => hint(&stat),
+                _ => errno.desc().to_lowercase(),
+            }),
+        }
+    }
+}
+
+/// Why the node's owner, group and mode keep this user out.
+pub(crate) fn hint(stat: &FileStat) -> String {
+    let uid = geteuid();
+    let gid = Gid::from_raw(stat.st_gid);
+    let user = User::from_uid(uid).ok().flatten();
+    let group = Group::from_gid(gid).ok().flatten();
+
+    let user_name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
+    let group_name = group.as_ref().map_or_else(|| gid.to_string(), |group| group.name.clone());
+
+    let member_now = getegid() == gid || getgroups().is_ok_and(|groups| groups.contains(&gid));
+    if stat.st_mode & 0o060 != 0o060 || member_now {
+        let owner = User::from_uid(Uid::from_raw(stat.st_uid)).ok().flatten();
+        let owner = owner.map_or_else(|| stat.st_uid.to_string(), |owner| owner.name);
+        let mode = stat.st_mode & 0o777;
+        return format!("its mode is {mode:04o}, owner {owner}, group {group_name}, which leaves out user {user_name}");
+    }
+
+    let listed = group.is_some_and(|group| group.mem.contains(&user_name));
+    if listed {
+        return format!(
+            "the device belongs to group {group_name}; user {user_name} is in it, but was not when this session \
+             began: log in again"
+        );
+    }
+    format!(
+        "the device belongs to group {group_name} and user {user_name} is not in it: \
+         sudo usermod -aG {group_name} {user_name}, then log in again"
+    )
+}

@@ -1,0 +1,269 @@
+//! Which processes have a device open: /proc/PID/fd, as far as this user may look.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::{claim, console, lock_file, printable, Root};
+
+/// Processes that are named in a text.
+const NAMED: usize = 4;
+
+/// A process and the name of its program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// The program's name as the kernel has it, cut to 15 characters (proc_pid_comm(5)); `None` when it cannot be seen.
+    pub program: Option<String>,
+}
+
+impl Process {
+    pub(super) fn of(root: &Root, pid: u32) -> Self {
+        Self { pid, program: root.text(format!("/proc/{pid}/comm")).map(|program| printable(&program)) }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.program {
+            Some(program) => write!(f, "pid {} ({program})", self.pid),
+            None => write!(f, "pid {}", self.pid),
+        }
+    }
+}
+
+/// Who has which device open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holders {
+    processes: HashMap<PathBuf, BTreeSet<Process>>,
+    /// Whether the files of every process could be seen; only root sees those of other users.
+    pub complete: bool,
+}
+
+impl Holders {
+    /// Looks through all processes once, for all these nodes: `/dev/ttyUSB0`, no links.
+    pub fn of(root: &Root, nodes: &[PathBuf]) -> Self {
+        let mut holders = Self { processes: HashMap::new(), complete: true };
+        let wanted: Vec<Node<'_>> = nodes.iter().map(|path| Node::new(root, path)).collect();
+        // With hidepid (proc(5)) the processes of others do not even have a folder; the first one is always root's.
+        holders.complete = root.path("/proc/1").exists();
+        for pid in pids(root) {
+            if holders.look(root, pid, &wanted).is_err() {
+                holders.complete = false;
+            }
+        }
+        holders
+    }
+
+    /// Those that have this node open, by their numbers.
+    pub fn processes(&self, node: &Path) -> impl Iterator<Item = &Process> {
+        self.processes.get(node).into_iter().flatten()
+    }
+
+    fn look(&mut self, root: &Root, pid: u32, wanted: &[Node<'_>]) -> io::Result<()> {
+        let entries = match fs::read_dir(root.path(format!("/proc/{pid}/fd"))) {
+            // It has ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for file in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let Ok(target) = fs::read_link(&file) else { continue };
+            if let Some(node) = wanted.iter().find(|node| node.is(&target, &file)) {
+                self.processes.entry(node.path.to_owned()).or_default().insert(Process::of(root, pid));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A node that is looked for.
+struct Node<'a> {
+    path: &'a Path,
+    /// The device's number; `None` for what is no device.
+    number: Option<u64>,
+}
+
+impl<'a> Node<'a> {
+    fn new(root: &Root, path: &'a Path) -> Self {
+        let metadata = fs::metadata(root.path(path)).ok();
+        // The numbers of ptys are their container's own.
+        let number = metadata.filter(|node| node.file_type().is_char_device() && !path.starts_with("/dev/pts"));
+        Self { path, number: number.map(|node| node.rdev()) }
+    }
+
+    /// Whether an open file is this node, perhaps by the path that it has in a container. Asks after a file's number only when
+    /// the name is right: what lies on a network that is gone would not answer.
+    fn is(&self, target: &Path, file: &Path) -> bool {
+        target == self.path
+            || (self.number.is_some()
+                && target.file_name() == self.path.file_name()
+                && fs::metadata(file).ok().filter(|file| file.file_type().is_char_device()).map(|file| file.rdev())
+                    == self.number)
+    }
+}
+
+pub(super) fn pids(root: &Root) -> Vec<u32> {
+    let entries = fs::read_dir(root.path("/proc")).into_iter().flatten();
+    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Why a device is busy, in words that stay the same for as long as it is for the same reason. `node` is no link.
+pub(crate) fn who(root: &Root, node: &Path) -> String {
+    if let Some(text) = claim::text(node) {
+        return text;
+    }
+    let holders = Holders::of(root, &[node.to_owned()]);
+    // This process has it open to look at it.
+    let others: Vec<&Process> = holders.processes(node).filter(|process| process.pid != std::process::id()).collect();
+    let console = console::Console::of(root, node, &others);
+    let mut reasons = Vec::new();
+    let held: Vec<&Process> = others.into_iter().filter(|process| !console.is(process)).collect();
+    if !held.is_empty() {
+        reasons.push(held_by(&held));
+    }
+    reasons.extend(console.login_text());
+    if reasons.is_empty() {
+        let lock = lock_file::Seen::on(root, node).into_iter().find(|lock| lock.alive);
+        reasons.extend(lock.map(|lock| lock.to_string()));
+    }
+    if reasons.is_empty() {
+        reasons.push(if holders.complete {
+            "by a process that cannot be seen from here, in another container perhaps".to_owned()
+        } else {
+            "perhaps by a process of another user: `sudo sermux devices` shows it".to_owned()
+        });
+    }
+    reasons.join("; ")
+}
+
+fn held_by(processes: &[&Process]) -> String {
+    let mut names: Vec<String> = processes.iter().take(NAMED).map(ToString::to_string).collect();
+    if processes.len() > NAMED {
+        names.push("others".to_owned());
+    }
+    let last = names.pop().unwrap_or_default();
+    let list = if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) };
+    let prober = processes.iter().find_map(|process| prober(process.program.as_deref()?));
+    match prober {
+        Some(advice) => format!("held by {list}, {advice}"),
+        None => format!("held by {list}"),
+    }
+}
+
+/// Programs that open every serial port they find, so that nobody knows that they do.
+fn prober(program: &str) -> Option<&'static str> {
+    match program {
+        "ModemManager" => Some(
+            "which looks whether it is a modem, for half a minute after it was plugged in; where there is no modem: \
+             sudo systemctl disable --now ModemManager",
+        ),
+        "brltty" => Some("which looks whether it is a Braille display; where there is none: sudo apt remove brltty"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::super::tree::{debian_pc, raspberry_pi_4, Tree};
+    use super::*;
+
+    fn usb0() -> PathBuf {
+        "/dev/ttyUSB0".into()
+    }
+
+    fn seen_by_root(tree: Tree) -> Tree {
+        tree.process(1, "systemd", &[]);
+        tree
+    }
+
+    #[test]
+    fn the_processes_that_have_a_device_open_are_named() {
+        let pc = seen_by_root(debian_pc());
+        pc.process(412, "minicom", &["/dev/ttyUSB0", "/dev/ttyUSB0", "/dev/ttyUSB1"]);
+        pc.process(99, "screen", &["/dev/ttyUSB0"]);
+        pc.process(7, "cat", &["/dev/ttyUSB01", "/dev/ttyUSB0 (deleted)", "/home/ttyUSB0"]);
+        pc.file("/proc/self/comm", "no process");
+        let nodes = [usb0(), "/dev/ttyUSB1".into(), "/dev/ttyUSB2".into()];
+        let holders = Holders::of(&pc.root(), &nodes);
+        let names = |node: &Path| holders.processes(node).map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            nodes.each_ref().map(|node| names(node).join(", ")),
+            ["pid 99 (screen), pid 412 (minicom)", "pid 412 (minicom)", ""]
+        );
+        assert!(holders.complete);
+        assert_eq!(who(&pc.root(), &usb0()), "held by pid 99 (screen) and pid 412 (minicom)");
+    }
+
+    #[test]
+    fn a_process_that_may_not_be_looked_into_is_a_reason_for_doubt() {
+        let pc = debian_pc();
+        pc.file("/proc/99/comm", "hidden");
+        assert!(!Holders::of(&pc.root(), &[usb0()]).complete, "the first process is not to be seen");
+        assert_eq!(who(&pc.root(), &usb0()), "perhaps by a process of another user: `sudo sermux devices` shows it");
+        pc.process(1, "systemd", &[]);
+        assert!(Holders::of(&pc.root(), &[usb0()]).complete);
+        assert_eq!(
+            who(&pc.root(), &usb0()),
+            "by a process that cannot be seen from here, in another container perhaps"
+        );
+        // As a folder that may not be read, which root may.
+        pc.file("/proc/98/fd", "");
+        assert!(!Holders::of(&pc.root(), &[usb0()]).complete);
+    }
+
+    #[test]
+    fn many_processes_are_not_all_named() {
+        let pc = seen_by_root(debian_pc());
+        for pid in 10..20 {
+            pc.process(pid, "cat", &["/dev/ttyUSB0"]);
+        }
+        let list = "held by pid 10 (cat), pid 11 (cat), pid 12 (cat), pid 13 (cat) and others";
+        assert_eq!(who(&pc.root(), &usb0()), list);
+    }
+
+    #[test]
+    fn programs_that_open_whatever_they_find_are_told_how_to_stop() {
+        let pc = seen_by_root(debian_pc());
+        pc.process(500, "ModemManager", &["/dev/ttyUSB0"]);
+        let text = who(&pc.root(), &usb0());
+        assert!(text.starts_with("held by pid 500 (ModemManager), which looks whether it is a modem"), "{text}");
+    }
+
+    #[test]
+    fn a_login_console_is_told_from_a_program() {
+        let pi = seen_by_root(raspberry_pi_4());
+        pi.process(300, "agetty", &["/dev/ttyS0"]);
+        pi.file("/proc/300/cgroup", "0::/system.slice/system-serial\\x2dgetty.slice/serial-getty@ttyS0.service");
+        let login = "a login console (serial-getty@ttyS0) runs on it: sudo systemctl disable --now serial-getty@ttyS0";
+        assert_eq!(who(&pi.root(), Path::new("/dev/ttyS0")), login);
+        pi.process(412, "minicom", &["/dev/ttyS0"]);
+        assert_eq!(who(&pi.root(), Path::new("/dev/ttyS0")), format!("held by pid 412 (minicom); {login}"));
+    }
+
+    #[test]
+    fn a_lock_file_names_who_cannot_be_seen() {
+        let pc = debian_pc();
+        pc.file("/run/lock/LCK..ttyUSB0", "       412");
+        pc.file("/proc/412/comm", "picocom");
+        assert_eq!(who(&pc.root(), &usb0()), "held by pid 412 (picocom), by its lock file /run/lock/LCK..ttyUSB0");
+    }
+
+    #[test]
+    fn on_this_machine_a_file_that_this_process_has_open_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("ttyX");
+        let file = File::create(&path).unwrap();
+        let mine = |holders: &Holders| holders.processes(&path).any(|process| process.pid == std::process::id());
+        assert!(mine(&Holders::of(&Root::default(), std::slice::from_ref(&path))));
+        drop(file);
+        assert!(!mine(&Holders::of(&Root::default(), std::slice::from_ref(&path))));
+    }
+}

@@ -1,0 +1,79 @@
+//! Who may not connect by address: counted, and said without filling the log.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+/// After one was said, others are counted for so long before they are said, all together.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Connections that one listener closed because of `allow` and `deny`.
+#[derive(Debug, Default)]
+pub(super) struct TurnedAway {
+    /// So far.
+    total: u64,
+    /// Of these, how many were not said yet, and the latest of them.
+    unsaid: Option<(u64, IpAddr)>,
+    quiet_until: Option<Instant>,
+}
+
+impl TurnedAway {
+    /// One more; how many they are now. The first one is said at once.
+    pub(super) fn add(&mut self, port: &str, listener: &str, peer: IpAddr) -> u64 {
+        self.total += 1;
+        if self.quiet_until.is_some_and(|until| Instant::now() < until) {
+            let unsaid = self.unsaid.map_or(0, |(count, _)| count);
+            self.unsaid = Some((unsaid + 1, peer));
+        } else {
+            self.quiet_until = Some(Instant::now() + QUIET);
+            warn!(%port, address = %listener, client = %peer, total = self.total,
+                "connection refused: `allow` and `deny` do not admit this address");
+        }
+        self.total
+    }
+
+    /// When [`TurnedAway::sum_up`] is to be called.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.quiet_until.filter(|_| self.unsaid.is_some())
+    }
+
+    /// Says what was not said.
+    pub(super) fn sum_up(&mut self, port: &str, listener: &str) {
+        if let Some((count, latest)) = self.unsaid.take() {
+            self.quiet_until = Some(Instant::now() + QUIET);
+            warn!(%port, address = %listener, client = %latest, total = self.total,
+                "{count} more connections refused by `allow` and `deny` in the last minute, the latest from this address");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_is_said_at_once_and_the_others_once_a_minute() {
+        let mut turned_away = TurnedAway::default();
+        turned_away.add("p", "*:1", PEER);
+        assert_eq!(turned_away.deadline(), None, "nothing is left to be said");
+        for total in 2..=1000 {
+            assert_eq!(turned_away.add("p", "*:1", PEER), total);
+        }
+        let due = turned_away.deadline().unwrap();
+        assert_eq!(due - Instant::now(), QUIET);
+        tokio::time::advance(QUIET).await;
+        turned_away.sum_up("p", "*:1");
+        assert_eq!(turned_away.deadline(), None, "no wake-ups while nobody comes");
+        turned_away.add("p", "*:1", PEER);
+        assert_eq!(turned_away.deadline().unwrap() - Instant::now(), QUIET, "a minute after the last line");
+        tokio::time::advance(2 * QUIET).await;
+        turned_away.sum_up("p", "*:1");
+        tokio::time::advance(2 * QUIET).await;
+        turned_away.add("p", "*:1", PEER);
+        assert_eq!(turned_away.deadline(), None, "after a quiet minute the first is said at once again");
+    }
+}

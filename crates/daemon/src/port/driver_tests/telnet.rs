@@ -1,0 +1,221 @@
+//! Telnet clients with RFC 2217, byte by byte.
+
+use sermux_port_config::signal::{LineState, ModemState};
+
+use super::*;
+use crate::line::Operation;
+
+/// What a client that speaks RFC 2217 says first: WILL and DO COM-PORT-OPTION.
+const HELLO: &[u8] = &[255, 251, 44, 255, 253, 44];
+
+async fn start(keys: &str) -> (Rig, SimHandle) {
+    let yaml = format!(
+        "ports: {{ p: {{ device: sim:echo, line: 9600 8N1, \
+         listen: [ {{ protocol: telnet, rfc2217: true, address: 0, {keys} }} ] }} }}"
+    );
+    let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
+    let rig = Rig::start(Arc::new(config.ports["p"].clone()));
+    let wire = rig.plug();
+    until(|| !rig.tries().is_empty()).await;
+    (rig, wire)
+}
+
+/// A client that has been told the modem state once.
+async fn join(rig: &Rig) -> DuplexStream {
+    let mut client = rig.connect(1 << 16).await;
+    client.write_all(HELLO).await.unwrap();
+    let mut got = Vec::new();
+    while answer_in(&got, 107).is_none() {
+        got.push(read(&mut client, 1).await[0]);
+    }
+    client
+}
+
+fn request(command: u8, value: &[u8]) -> Vec<u8> {
+    [&[255, 250, 44, command][..], value, &[255, 240]].concat()
+}
+
+/// The value of the first answer of this kind, if it is whole.
+fn answer_in(got: &[u8], command: u8) -> Option<Vec<u8>> {
+    let begin = got.windows(4).position(|window| window == [255, 250, 44, command])? + 4;
+    let end = got[begin..].windows(2).position(|window| window == [255, 240])?;
+    Some(got[begin..begin + end].to_vec())
+}
+
+async fn expect(client: &mut DuplexStream, bytes: &[u8]) {
+    assert_eq!(read(client, bytes.len()).await, bytes);
+}
+
+/// Nothing is there for this client now.
+async fn expect_nothing(client: &mut DuplexStream) {
+    let mut byte = [0];
+    let nothing = timeout(Duration::from_millis(100), client.read(&mut byte)).await;
+    assert!(nothing.is_err(), "{byte:?} came");
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_the_line_has_are_answered_when_the_clients_bytes_before_them_are_written() {
+    let (rig, wire) = start("").await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    wire.block_tx(true);
+    let fence = request(1, &9600_u32.to_be_bytes());
+    client.write_all(&[b"before", &fence[..]].concat()).await.unwrap();
+    expect_nothing(&mut client).await;
+    other.write_all(&fence).await.unwrap();
+    expect(&mut other, &request(101, &9600_u32.to_be_bytes())).await;
+    expect_nothing(&mut client).await;
+    wire.block_tx(false);
+    expect(&mut client, &request(101, &9600_u32.to_be_bytes())).await;
+    assert_eq!(wire.tx(), b"before");
+    assert_eq!(wire.operations().iter().filter(|operation| matches!(operation, Operation::Configure(_))).count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_go_to_who_asked_and_to_nobody_else() {
+    let (rig, _wire) = start("").await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    client.write_all(&request(1, &115_200_u32.to_be_bytes())).await.unwrap();
+    expect(&mut client, &request(101, &115_200_u32.to_be_bytes())).await;
+    expect_nothing(&mut other).await;
+    other.write_all(&request(1, &[0; 4])).await.unwrap();
+    expect(&mut other, &request(101, &115_200_u32.to_be_bytes())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_control_is_told_what_is_there_and_changes_nothing() {
+    let (rig, wire) = start("access: read-write").await;
+    let mut client = join(&rig).await;
+    wire.operations();
+    for (asked, answer) in [
+        (request(1, &115_200_u32.to_be_bytes()), request(101, &9600_u32.to_be_bytes())),
+        (request(2, &[7]), request(102, &[8])),
+        (request(5, &[9]), request(105, &[8])),
+        (request(5, &[5]), request(105, &[6])),
+        (request(12, &[3]), request(112, &[3])),
+    ] {
+        client.write_all(&asked).await.unwrap();
+        expect(&mut client, &answer).await;
+    }
+    assert!(wire.operations().iter().all(|operation| *operation == Operation::Look), "the line was changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn inputs_that_change_are_told_to_each_client_that_wants_to_know() {
+    let (rig, wire) = start("").await;
+    let (mut told, mut masked, mut suspended) = (join(&rig).await, join(&rig).await, join(&rig).await);
+    masked.write_all(&request(11, &[0])).await.unwrap();
+    expect(&mut masked, &request(111, &[0])).await;
+    expect(&mut masked, &request(107, &[0])).await;
+    suspended.write_all(&request(8, &[])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let changed_at = Instant::now();
+    wire.set_inputs(ModemState { cts: true, dcd: true, ..ModemState::default() });
+    expect(&mut told, &request(107, &[128 | 16 | 8 | 1])).await;
+    assert!(changed_at.elapsed() < Duration::from_millis(20), "{:?}", changed_at.elapsed());
+    expect_nothing(&mut masked).await;
+    expect_nothing(&mut suspended).await;
+    suspended.write_all(&request(9, &[])).await.unwrap();
+    expect(&mut suspended, &request(107, &[128 | 16 | 8 | 1])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_receiver_notices_is_told_at_most_every_twenty_milliseconds() {
+    let (rig, wire) = start("").await;
+    let mut client = join(&rig).await;
+    let mask = LineState { break_detected: true, parity_error: true, ..LineState::default() };
+    client.write_all(&request(10, &[16 | 4])).await.unwrap();
+    expect(&mut client, &request(110, &[16 | 4])).await;
+    expect(&mut client, &request(106, &[64 | 32])).await;
+    wire.notice(LineState { parity_error: true, ..LineState::default() });
+    expect(&mut client, &request(106, &[4])).await;
+    let told_at = Instant::now();
+    wire.notice(LineState { break_detected: true, ..LineState::default() });
+    wire.notice(LineState { framing_error: true, ..LineState::default() });
+    wire.notice(mask);
+    expect(&mut client, &request(106, &[16 | 4])).await;
+    let waited = told_at.elapsed().as_millis();
+    assert!((19..=22).contains(&waited), "{waited} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_client_gets_no_data_and_every_answer() {
+    let (rig, wire) = start("").await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    client.write_all(&request(8, &[])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    wire.rx(b"data \xff");
+    expect(&mut other, b"data \xff\xff").await;
+    expect_nothing(&mut client).await;
+    client.write_all(&request(1, &[0; 4])).await.unwrap();
+    expect(&mut client, &request(101, &9600_u32.to_be_bytes())).await;
+    client.write_all(&request(9, &[])).await.unwrap();
+    expect(&mut client, b"data \xff\xff").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_ends_when_its_client_goes() {
+    let (rig, wire) = start("").await;
+    let mut client = join(&rig).await;
+    wire.operations();
+    client.write_all(&request(5, &[5])).await.unwrap();
+    expect(&mut client, &request(105, &[5])).await;
+    drop(client);
+    let mut operations = wire.operations();
+    until(|| {
+        operations.extend(wire.operations());
+        operations == [Operation::Break(true), Operation::Break(false)]
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_short_breaks_are_two() {
+    const IAC_BRK: &[u8] = &[255, 243];
+    let (rig, wire) = start("").await;
+    let mut client = join(&rig).await;
+    wire.operations();
+    client.write_all(&[IAC_BRK, IAC_BRK, b"x"].concat()).await.unwrap();
+    let began = Instant::now();
+    let mut got = Vec::new();
+    until(|| {
+        got.extend(wire.tx());
+        got == b"x"
+    })
+    .await;
+    let breaks = [true, false, true, false].map(Operation::Break);
+    assert_eq!(wire.operations(), breaks);
+    let took = began.elapsed().as_millis();
+    assert!((500..600).contains(&took), "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_inputs_drop_when_the_device_goes_and_rise_when_it_is_back() {
+    let (rig, wire) = start("").await;
+    let mut client = join(&rig).await;
+    wire.set_inputs(ModemState { dsr: true, ..ModemState::default() });
+    expect(&mut client, &request(107, &[32 | 2])).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let again = rig.plug();
+    wire.hang_up();
+    expect(&mut client, &request(107, &[2])).await;
+    until(|| rig.tries().len() == 2).await;
+    again.set_inputs(ModemState { dsr: true, ..ModemState::default() });
+    expect(&mut client, &request(107, &[32 | 2])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn purging_what_was_received_empties_what_waits_for_this_client_alone() {
+    let (rig, wire) = start("").await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    client.write_all(&request(8, &[])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    wire.rx(b"old");
+    expect(&mut other, b"old").await;
+    client.write_all(&request(12, &[1])).await.unwrap();
+    expect(&mut client, &request(112, &[1])).await;
+    client.write_all(&request(9, &[])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    wire.rx(b"new");
+    expect(&mut client, b"new").await;
+    expect(&mut other, b"new").await;
+}

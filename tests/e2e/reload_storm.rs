@@ -1,0 +1,87 @@
+//! A thousand reloads under traffic: what they do not touch loses nothing, and nothing is left behind.
+
+use std::fs;
+
+use crate::rig::{assert_same, noise, resident_kib, Daemon, PortYaml, Pty};
+
+const RELOADS: usize = 1000;
+
+/// Ports that change all the time, beside one that never does.
+const CHANGING: usize = 6;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+/// A port with random settings, or none.
+fn any_port(random: &mut Random, name: &str, devices: &[Pty]) -> Option<PortYaml> {
+    if random.below(5) == 0 {
+        return None;
+    }
+    let index: usize = name[1..].parse().unwrap();
+    let device = if random.below(3) == 0 { "sim:echo".into() } else { devices[index].path().to_owned() };
+    let mut port = PortYaml::new(name, device)
+        .key(&format!("line: {} 8N1", [9600, 19_200, 115_200][random.below(3)]))
+        .key(&format!("backlog: {} KiB", 64 << random.below(3)))
+        .key(&format!("gather: {}ms", random.below(2) * 5));
+    for ip in 1..=1 + random.below(3) {
+        let access = ["read-only", "read-write"][random.below(2)];
+        port = port.listen_on(&format!("127.0.1.{ip}:0"), &format!("access: {access}"));
+    }
+    Some(port)
+}
+
+#[test]
+fn what_a_thousand_reloads_do_not_touch_loses_nothing_and_nothing_is_left_behind() {
+    let mut random = Random(1);
+    let kept_device = Pty::new();
+    let devices: Vec<Pty> = (0..CHANGING).map(|_| Pty::new()).collect();
+    let kept = PortYaml::new("kept", kept_device.path()).listen("");
+    let alone = format!("ports:\n{}", kept.entry());
+    let mut daemon = Daemon::start(&alone);
+    daemon.opened("kept", 1);
+    let client = daemon.connect("kept");
+    let mut reloads = 0;
+    let mut reload = |daemon: &mut Daemon, file: &str, is_good: bool| {
+        reloads += 1;
+        daemon.reload(file);
+        let there = noise(reloads as u64, 3000);
+        kept_device.send(&there);
+        assert_same(&client.receive(there.len()), &there, "what the line sent across a reload");
+        let back = noise(!(reloads as u64), 500);
+        client.send(&back);
+        assert_same(&kept_device.receive(back.len()), &back, "what the client sent across a reload");
+        let said = daemon.log().wait_for_nth(reloads, "the reload", |line| {
+            line.contains("nothing was changed") || line.contains("configuration read again")
+        });
+        assert_eq!(said.contains("configuration read again"), is_good, "{said}");
+    };
+
+    let mut left = Vec::new();
+    for _ in 0..10 {
+        for _ in 0..RELOADS / 10 {
+            let ports = (0..CHANGING).filter_map(|index| any_port(&mut random, &format!("p{index}"), &devices));
+            let mut file = ports.fold(alone.clone(), |file, port| file + &port.entry());
+            let is_good = random.below(10) > 0;
+            if !is_good {
+                file += "  bad: { lisen: }\n";
+            }
+            reload(&mut daemon, &file, is_good);
+        }
+        reload(&mut daemon, &alone, true);
+        left.push((open_files(&daemon), resident_kib(daemon.pid())));
+    }
+    assert!(left.iter().all(|(files, _)| *files == left[0].0), "files stay open: {left:?}");
+    // The first few hundred find out how much memory a reload takes.
+    assert!(left[9].1 < left[2].1 + 1024, "memory grows: {left:?}");
+    assert_eq!(daemon.log().count(|line| line.contains("client disconnected")), 0);
+}
+
+fn open_files(daemon: &Daemon) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
+}
