@@ -300,7 +300,15 @@ impl ControlQueue {
             self.turns.push_back(asker);
         }
         let purges_before = self.purges_asked;
-        queue.push_back(Pending { asked, may_change, after_all, after_own, read_at: now, cleared: false, purges_before });
+        queue.push_back(Pending {
+            asked,
+            may_change,
+            after_all,
+            after_own,
+            read_at: now,
+            cleared: false,
+            purges_before,
+        });
     }
 
     fn purge_in(&self, asked: &Asked) -> Option<Purge> {
