@@ -15,6 +15,8 @@ def pytest_configure(config):
     binary = os.environ.get("SERMUX_BIN")
     if not binary or not os.access(binary, os.X_OK):
         raise pytest.UsageError("SERMUX_BIN has to name the sermux binary; tests/run sees to it")
+    # pyserial starts its threads as was done before Python 3.10.
+    config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:serial")
 
 
 @pytest.hookimpl(hookwrapper=True)
