@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sermux::line::{Operation, Snapshot};
 use sermux::port::hub::{Admission, ClientId, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag};
+use sermux_port_config::config::{Access, OnLag, WhenFull};
 use sermux_port_config::line::{BaudRate, LineSettings};
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::{Offer, Telnet};
@@ -109,7 +109,14 @@ impl World {
     fn connect(&mut self) {
         let may_set = !self.random.one_in(4);
         let access = if may_set { Access::Control } else { Access::ReadWrite };
-        let admission = Admission { listener: 0, access, max_clients: 64, on_lag: OnLag::Disconnect, notify: false };
+        let admission = Admission {
+            listener: 0,
+            access,
+            max_clients: 64,
+            when_full: WhenFull::Refuse,
+            on_lag: OnLag::Disconnect,
+            notify: false,
+        };
         let offer = Offer { rfc2217: true, signature: "sim".into(), enter_is_cr: false, break_on_sync: false };
         let session = Session::Telnet(Box::new(Telnet::new(offer)));
         let id = self.hub.connect(admission, session, &[], self.now).expect("there is room");
@@ -248,7 +255,7 @@ impl World {
     fn receive(&mut self, id: ClientId) {
         let none = SocketQueue { unsent: 0, unacknowledged: 0 };
         while let Some(bytes) = self.hub.to_send(id, self.now, || none).map(|pieces| pieces.concat()) {
-            self.hub.sent(id, bytes.len());
+            self.hub.sent(id, bytes.len(), self.now);
             self.clients.get_mut(&id).unwrap().got.extend(bytes);
         }
         let client = self.clients.get_mut(&id).unwrap();

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line,
     Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet,
-    Usb, Write,
+    Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -149,14 +149,16 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     };
     let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
     let limits = (select(access), select(on_lag), 1..=100_000usize, any_keepalive(), hosts);
-    (limits, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
-        move |((access, on_lag, max_clients, keepalive, hosts), host, protocol, banner)| Listener {
+    let when_full = select(vec![WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
+    (limits, when_full, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
+        move |((access, on_lag, max_clients, keepalive, hosts), when_full, host, protocol, banner)| Listener {
             banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
             protocol,
             address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
             access,
             hosts,
             max_clients,
+            when_full,
             on_lag,
             keepalive,
         },

@@ -23,7 +23,7 @@ mod to_line;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Port, Write};
+use sermux_port_config::config::{Frame as Framing, Port, WhenFull, Write};
 use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
@@ -151,7 +151,7 @@ impl Hub {
     /// A new client. It begins with `greeting`, and with the next byte or frame that comes.
     ///
     /// When its listener is full, the longest-standing half-closed reader makes room: nobody can tell whether it still
-    /// listens or is long gone.
+    /// listens or is long gone. Where there is none, `when-full` says who does, if anybody.
     pub fn connect(
         &mut self,
         admission: Admission,
@@ -160,7 +160,7 @@ impl Hub {
         now: Instant,
     ) -> Result<ClientId, Full> {
         let clients = self.clients_of(admission.listener);
-        if clients >= admission.max_clients && !self.displace(admission.listener) {
+        if clients >= admission.max_clients && !self.displace(admission.listener) && !self.kick(&admission) {
             return Err(Full { clients, max_clients: admission.max_clients });
         }
         let feed = match &self.frames {
@@ -168,7 +168,9 @@ impl Hub {
             Some(frames) => Feed::Frames(FrameFeed::new(frames.seen(), now)),
         };
         self.counters.clients += 1;
-        let id = self.clients.insert(Client::new(admission, session, greeting, feed));
+        let mut client = Client::new(admission, session, feed, self.counters.clients, now);
+        client.say(greeting);
+        let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
         Ok(id)
@@ -201,6 +203,19 @@ impl Hub {
             .min();
         let Some((_, id)) = oldest else { return false };
         self.close(id, CloseReason::Displaced);
+        true
+    }
+
+    /// Closes the client of this full listener that `when-full` means. False: it means none.
+    fn kick(&mut self, admission: &Admission) -> bool {
+        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == admission.listener && !c.closing);
+        let (kicked, reason) = match admission.when_full {
+            WhenFull::Refuse => return false,
+            WhenFull::KickOldest => (theirs.min_by_key(|(_, c)| c.number), CloseReason::Oldest),
+            WhenFull::KickIdle => (theirs.min_by_key(|(_, c)| (c.active, c.number)), CloseReason::Idlest),
+        };
+        let Some((id, _)) = kicked else { return false };
+        self.close(id, reason);
         true
     }
 
