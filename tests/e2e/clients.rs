@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rig::{end_was_read, eventually, Client, Daemon, End, PortYaml, Pty};
+use crate::rig::{assert_same, end_was_read, eventually, noise, Client, Daemon, End, PortYaml, Pty};
 
 #[test]
 fn who_sends_and_half_closes_is_heard_answered_for_a_second_and_then_closed() {
@@ -253,4 +253,26 @@ fn of_the_half_closed_readers_the_oldest_makes_room_and_a_whole_one_never_does()
 fn half_close_and_be_seen(client: &Client) {
     client.half_close();
     eventually("the half-close is read", || end_was_read(&client.0));
+}
+
+#[test]
+fn a_new_client_gets_what_was_there_before_it_and_then_what_comes() {
+    let pty = Pty::new();
+    let port =
+        PortYaml::new("p", pty.path()).listen_on("127.0.0.1:0", "replay: 16 KiB").listen_on("127.0.0.2:0", "replay: 0");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    let boot_log = noise(3, 40_000);
+    let first = daemon.connect_on("p", "127.0.0.2");
+    pty.send(&boot_log);
+    assert_same(&first.receive(boot_log.len()), &boot_log, "what was sent");
+    for _ in 0..3 {
+        let (late, plain) = (daemon.connect_on("p", "127.0.0.1"), daemon.connect_on("p", "127.0.0.2"));
+        assert_same(&late.receive(16 * 1024), &boot_log[boot_log.len() - 16 * 1024..], "the history");
+        drop(plain);
+    }
+    let (late, plain) = (daemon.connect_on("p", "127.0.0.1"), daemon.connect_on("p", "127.0.0.2"));
+    pty.send(b"now");
+    assert_eq!(plain.receive(3), b"now");
+    assert_same(&late.receive(16 * 1024 + 3)[16 * 1024..], b"now", "what comes after the history");
 }

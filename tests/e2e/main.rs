@@ -9,6 +9,8 @@
 mod bytes;
 mod clients;
 mod config;
+mod control;
+mod control_socket;
 mod demo;
 mod devices;
 mod lag;

@@ -307,3 +307,22 @@ fn the_simulated_meter_sends_a_telegram_each_second_with_a_right_crc() {
     seen.dedup();
     assert_eq!(seen.len(), 4, "the values move");
 }
+
+#[test]
+fn a_new_reader_gets_the_last_telegram_at_once() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p1", pty.path()).key("profile: dsmr-p1").listen("replay: 1 frame");
+    let daemon = Daemon::start(port);
+    daemon.opened("p1", 1);
+    let seen = daemon.connect("p1");
+    let telegrams: Vec<_> = (1..=3).map(telegram).collect();
+    for telegram in &telegrams {
+        pty.send(telegram);
+        assert_eq!(seen.receive(telegram.len()), *telegram);
+    }
+    let late = daemon.connect("p1");
+    assert_eq!(late.receive(telegrams[2].len()), telegrams[2]);
+    let next = telegram(4);
+    pty.send(&next);
+    assert_eq!(late.receive(next.len()), next);
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sermux::port::hub::CloseReason;
-use sermux_port_config::config::OnLag;
+use sermux_port_config::config::{OnLag, Replay};
 
 use crate::model::World;
 use crate::random::Random;
@@ -24,7 +24,8 @@ pub(crate) fn run(seed: u64) {
     let gather = random.pick(&["0ms", "0ms", "20ms"]);
     let yaml = format!(
         "ports: {{ p: {{ device: sim:echo, backlog: {backlog}, gather: {gather}, line: 115200 8N1, \
-         listen: [ {{ protocol: raw, address: 0 }} ] }} }}"
+         listen: [ {{ protocol: raw, address: 0, replay: {} }} ] }} }}",
+        backlog / 2
     );
     let mut port =
         Bytes { world: World::new(seed, &yaml), backlog, sent: Vec::new(), max_clients: 1 + random.below(12) };
@@ -40,7 +41,13 @@ impl Bytes {
         match world.random.below(40) {
             0 => {
                 let on_lag = world.random.pick(&[OnLag::Disconnect, OnLag::Skip, OnLag::Hold]);
-                world.connect(self.sent.len() as u64, on_lag, self.max_clients);
+                // More than half of the backlog is not to be had.
+                let replay = world.random.pick(&[Replay::None, Replay::Bytes(self.backlog / 2), Replay::Bytes(100)]);
+                let at = self.sent.len() as u64;
+                let came = world.connect(at, on_lag, self.max_clients, replay);
+                let Some(replayed) = came else { return self.take_events() };
+                let wanted = if let Replay::Bytes(bytes) = replay { at.min(bytes as u64) } else { 0 };
+                assert_eq!(replayed, wanted, "another history than was asked for");
             }
             1 if world.random.one_in(4) => {
                 if world.line_open {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, WhenFull};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -61,7 +61,8 @@ impl World {
         }
     }
 
-    pub(crate) fn connect(&mut self, since: u64, on_lag: OnLag, max_clients: usize) {
+    /// A client comes when the line has sent so much; what it got of that is its history, and is checked by the caller.
+    pub(crate) fn connect(&mut self, now_at: u64, on_lag: OnLag, max_clients: usize, replay: Replay) -> Option<u64> {
         let access = self.random.pick(&[Access::ReadOnly, Access::ReadWrite]);
         let stays = |(id, c): (&ClientId, &Reader)| {
             let silent = self.hub.client_counters(*id).unwrap().received == 0;
@@ -69,7 +70,7 @@ impl World {
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
         let when_full = self.random.pick(&[WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
-        let admission = Admission { listener: 0, access, max_clients, when_full, on_lag, notify: false };
+        let admission = Admission { listener: 0, access, max_clients, when_full, on_lag, replay, notify: false };
         self.makes_room = match when_full {
             _ if self.clients.len() < max_clients || half_closed > 0 => None,
             WhenFull::Refuse => None,
@@ -81,8 +82,12 @@ impl World {
             }
         };
         self.came += 1;
+        let mut came = None;
         match self.hub.connect(admission, Session::raw(), &[], self.now) {
             Ok(id) => {
+                let replayed = self.hub.client_counters(id).unwrap().replayed;
+                let since = now_at - replayed;
+                came = Some(replayed);
                 let holds = 64 + self.random.below(20_000);
                 let reader = Reader {
                     on_lag,
@@ -105,6 +110,7 @@ impl World {
             }
         }
         assert!(self.clients.len() <= max_clients + half_closed + usize::from(self.makes_room.is_some()));
+        came
     }
 
     /// Some client, if there is one.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sermux::line::{Operation, Snapshot};
 use sermux::port::hub::{Admission, ClientId, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, WhenFull};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_port_config::line::{BaudRate, LineSettings};
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::{Offer, Telnet};
@@ -115,6 +115,7 @@ impl World {
             max_clients: 64,
             when_full: WhenFull::Refuse,
             on_lag: OnLag::Disconnect,
+            replay: Replay::None,
             notify: false,
         };
         let offer = Offer { rfc2217: true, signature: "sim".into(), enter_is_cr: false, break_on_sync: false };

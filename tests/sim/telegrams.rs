@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sermux_port_config::config::OnLag;
+use sermux_port_config::config::{OnLag, Replay};
 use sermux_protocol::frame::crc16;
 
 use crate::model::World;
@@ -47,7 +47,7 @@ impl Telegrams {
         match world.random.below(40) {
             0..=1 => {
                 let since = self.complete.len() as u64;
-                world.connect(since, OnLag::Skip, 10);
+                world.connect(since, OnLag::Skip, 10, Replay::None);
             }
             2 if world.random.one_in(6) => {
                 if world.line_open {

@@ -29,7 +29,9 @@ def prepare(cache):
         kernel = newest_kernel(apt)
         root = work / "root"
         for package in (kernel, "busybox-static"):
-            subprocess.run([*apt("apt-get"), "-q", "download", package], cwd=work, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [*apt("apt-get"), "-q", "download", package], cwd=work, check=True, stdout=subprocess.DEVNULL
+            )
         for package in work.glob("*.deb"):
             # Unpacked and not installed: no maintainer script runs.
             subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
@@ -91,8 +93,8 @@ def newest_kernel(apt):
 
 
 def unpacked(image):
-    """The ELF in a bzImage (Documentation/arch/x86/boot.rst). QEMU starts it at once; unpacking it itself, under emulation,
-    takes the kernel longer than the rest of the boot."""
+    """The ELF in a bzImage (Documentation/arch/x86/boot.rst). QEMU starts it at once; unpacking it itself, under
+    emulation, takes the kernel longer than the rest of the boot."""
     setup_sectors = image[0x1F1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)
     payload = image[(setup_sectors + 1) * 512 + offset :][:length]

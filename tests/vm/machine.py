@@ -21,7 +21,15 @@ AGENT = 2323
 # Where programs in the guest may listen and be reached.
 GUEST_PORTS = [4001, 4002, 4003, 4004]
 # always-plugged: whether or not somebody has the far end open.
-ADAPTER = {"driver": "usb-serial", "id": "adapter", "bus": "xhci.0", "port": "1", "chardev": "usb0", "serial": "VM0001", "always-plugged": True}
+ADAPTER = {
+    "driver": "usb-serial",
+    "id": "adapter",
+    "bus": "xhci.0",
+    "port": "1",
+    "chardev": "usb0",
+    "serial": "VM0001",
+    "always-plugged": True,
+}
 # asm-generic/termios.h
 INPUTS = {"cts": 0x020, "dcd": 0x040, "ri": 0x080, "dsr": 0x100}
 
@@ -63,7 +71,9 @@ class Wire:
 
     def receive(self, length):
         """The next bytes that came out of the UART."""
-        got = self.bytes.wait(f"{length} bytes on {self.chardev}", lambda b: len(b) >= length and bytes(b[:length]), self._taken)
+        got = self.bytes.wait(
+            f"{length} bytes on {self.chardev}", lambda b: len(b) >= length and bytes(b[:length]), self._taken
+        )
         self._taken += length
         return got
 
@@ -86,7 +96,9 @@ class Wire:
 
     def inputs_shown(self, bits, start=0):
         """When the UART noticed that its inputs are these."""
-        return self.wait_event(f"inputs {bits:x}", lambda event: (event.kind, event.value) == ("inputs", f"{bits:x}"), start).at
+        return self.wait_event(
+            f"inputs {bits:x}", lambda event: (event.kind, event.value) == ("inputs", f"{bits:x}"), start
+        ).at
 
     def wait_event(self, what, matches, start=0):
         return self.events.wait(
@@ -110,7 +122,9 @@ class Wire:
 
     def wait_breaks(self, count, start=0):
         """Until so many breaks have begun."""
-        self.events.wait(f"{count} breaks", lambda events: sum(event.kind == "break" for event in events) >= count, start)
+        self.events.wait(
+            f"{count} breaks", lambda events: sum(event.kind == "break" for event in events) >= count, start
+        )
 
 
 class Qmp:
@@ -147,7 +161,10 @@ class Machine:
     def __init__(self, linux, program, folder):
         folder = Path(folder)
         shim = folder / "modem_lines.so"
-        subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-o", shim, HERE / "modem_lines.c", "-ldl"], check=True)
+        subprocess.run(
+            ["cc", "-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-o", shim, HERE / "modem_lines.c", "-ldl"],
+            check=True,
+        )
         image.initramfs(linux, program, folder / "initramfs.cpio", folder)
 
         self.plugged = True
@@ -158,7 +175,19 @@ class Machine:
 
         forward = "".join(f",hostfwd=tcp:127.0.0.1:0-:{guest}" for guest in (AGENT, *GUEST_PORTS))
         command = ["timeout", "--kill-after=5", str(LIMIT)]
-        command += ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-M", "pc", "-m", "192", "-smp", "1"]
+        command += [
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg,thread=multi",
+            "-cpu",
+            "qemu64",
+            "-M",
+            "pc",
+            "-m",
+            "192",
+            "-smp",
+            "1",
+        ]
         command += ["-nodefaults", "-display", "none", "-no-reboot"]
         command += ["-kernel", linux / "vmlinux", "-initrd", folder / "initramfs.cpio", "-append", KERNEL_LINE]
         command += ["-netdev", f"user,id=net,restrict=on{forward}", "-device", "e1000,netdev=net,romfile="]
@@ -178,7 +207,9 @@ class Machine:
             env={**os.environ, "LD_PRELOAD": str(shim), "MODEM_LINES": f"{log_write} {self._inputs}"},
         )
         os.close(log_write)
-        threading.Thread(target=self._follow_events, args=(log_read, {wire.pts: wire for wire in wires.values()}), daemon=True).start()
+        threading.Thread(
+            target=self._follow_events, args=(log_read, {wire.pts: wire for wire in wires.values()}), daemon=True
+        ).start()
         try:
             console = Seen(bytearray()).follow(lambda: os.read(self._qemu.stdout.fileno(), 4096))
             console.wait("the machine is up", lambda text: b"READY" in text)
@@ -214,7 +245,11 @@ class Machine:
     def shell(self, script):
         """What a shell script in the guest says; it has to end well."""
         with self.run(script) as agent:
-            said = bytes(Seen(bytearray()).follow(lambda: agent.recv(65536)).wait(script, lambda data: b"EXIT " in data[-9:] and data))
+            said = bytes(
+                Seen(bytearray())
+                .follow(lambda: agent.recv(65536))
+                .wait(script, lambda data: b"EXIT " in data[-9:] and data)
+            )
         output, _, status = said.decode(errors="replace").rpartition("EXIT ")
         assert status.strip() == "0", f"{script}\nended with {status}:\n{output}"
         return output.strip()

@@ -4,19 +4,21 @@
  * settings (tcsetattr) and breaks (tcsendbreak). A pty knows nothing of all that: here it is answered and told.
  *
  * MODEM_LINES="LOG INPUTS" in the environment: two descriptors.
- *   LOG     a pipe; gets one line for each event: "SECONDS PTS outputs DTR RTS", "… inputs 120" (what the guest's UART was
- *           shown, in hex, when that changed), "… settings 9600 7E1", "… break". PTS is n of /dev/pts/n, SECONDS are
- *           CLOCK_MONOTONIC's.
+ *   LOG     a pipe; gets one line for each event: "SECONDS PTS outputs DTR RTS", "… inputs 120" (what the guest's
+ *           UART was shown, in hex, when that changed), "… settings 9600 7E1", "… break". PTS is n of /dev/pts/n,
+ *           SECONDS are CLOCK_MONOTONIC's.
  *   INPUTS  a file with one unsigned int for each pts: the TIOCM_ bits of CTS, DSR, DCD and RI.
  *
  * cc -O2 -fPIC -shared -o modem_lines.so modem_lines.c -ldl
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
@@ -33,6 +35,8 @@ static unsigned outputs[PTYS], shown[PTYS];
 __attribute__((constructor)) static void start(void)
 {
     const char *fds = getenv("MODEM_LINES");
+    /* QEMU is not to outlive the tests, however they end. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (!fds || sscanf(fds, "%d %d", &log_fd, &inputs_fd) != 2)
         log_fd = inputs_fd = -1;
 }

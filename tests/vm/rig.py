@@ -49,7 +49,8 @@ class Sermux:
             found = [
                 record
                 for record in records
-                if re.match(words, record.get("message", "")) and all(record.get(key) == value for key, value in fields.items())
+                if re.match(words, record.get("message", ""))
+                and all(record.get(key) == value for key, value in fields.items())
             ]
             return len(found) >= nth and found[nth - 1]
 
@@ -68,7 +69,9 @@ class Sermux:
         """A client that the port knows: what the line brings from now on is for it too."""
         # QEMU takes connections before anybody listens.
         self.said("listening", port=port, nth=len(self._ports[port]))
-        before = sum(record.get("message") == "client connected" and record["port"] == port for record in self.log.since())
+        before = sum(
+            record.get("message") == "client connected" and record["port"] == port for record in self.log.since()
+        )
         client = (kind or Client)(self._machine.ports[self._ports[port][listener]])
         self.said("client connected", port=port, nth=before + 1)
         return client
@@ -88,7 +91,9 @@ class Sermux:
         if self.status is None:
             self._machine.shell(f"kill -TERM {self.pid} 2>/dev/null || true")
             try:
-                status = self.words.wait("the program ends", lambda words: [w for w in words if w.startswith("STATUS ")])
+                status = self.words.wait(
+                    "the program ends", lambda words: [w for w in words if w.startswith("STATUS ")]
+                )
                 self.status = int(status[0].split()[1])
             except AssertionError:
                 self._machine.shell(f"kill -KILL {self.pid} 2>/dev/null || true")
@@ -117,7 +122,9 @@ class Client:
 
     def receive(self, length):
         """The next bytes that the line brought."""
-        got = self.bytes.wait(f"{length} bytes for a client", lambda data: len(data) >= length and bytes(data[:length]), self._taken)
+        got = self.bytes.wait(
+            f"{length} bytes for a client", lambda data: len(data) >= length and bytes(data[:length]), self._taken
+        )
         self._taken += length
         return got
 

@@ -56,8 +56,8 @@ def test_each_change_of_cts_dsr_and_dcd_reaches_the_client(share, ttyS4, show):
     delays.sort()
     show(
         f"{len(delays)} changes of modem state reached the client after {statistics.median(delays):.1f} ms (median), "
-        f"{delays[len(delays) * 99 // 100]:.1f} ms (p99), {delays[-1]:.1f} ms at most; a byte takes {statistics.median(ways):.1f} ms "
-        f"(median), {max(ways):.1f} ms at most"
+        f"{delays[len(delays) * 99 // 100]:.1f} ms (p99), {delays[-1]:.1f} ms at most; "
+        f"a byte takes {statistics.median(ways):.1f} ms (median), {max(ways):.1f} ms at most"
     )
 
 
@@ -107,7 +107,9 @@ def test_a_reset_sequence_reaches_the_wires_in_its_order(share, ttyS4):
     events, told = len(ttyS4.events), len(client.told)
     steps = [rfc2217.DTR_OFF, rfc2217.DTR_ON, rfc2217.RTS_OFF, rfc2217.DTR_OFF, rfc2217.RTS_ON]
     client.demand(*((rfc2217.SET_CONTROL, bytes([step])) for step in steps))
-    client.told.wait("all answers", lambda all_told: [one.value[0] for one in all_told if one.code == 105] == steps, told)
+    client.told.wait(
+        "all answers", lambda all_told: [one.value[0] for one in all_told if one.code == 105] == steps, told
+    )
 
     def sequence(seen):
         outputs = [event.value for event in seen if event.kind == "outputs"]
@@ -148,7 +150,9 @@ def test_a_break_on_the_line_is_told_to_those_who_want_to_know(share, vm, ttyS4)
     for _ in range(2):
         start = len(client.told)
         ttyS4.send_break()
-        told = client.wait_told("a break", lambda one: one.code == NOTIFY_LINE and one.value[0] & rfc2217.BREAK_DETECT, start)
+        told = client.wait_told(
+            "a break", lambda one: one.code == NOTIFY_LINE and one.value[0] & rfc2217.BREAK_DETECT, start
+        )
         assert not told.value[0] & (2 | 4 | 8), "a break is no error"
     assert "brk:" in vm.driver("ttyS4")
     # The other has no mask, and has had every chance to be told.

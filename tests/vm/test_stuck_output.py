@@ -1,5 +1,5 @@
-"""Output that cannot leave, because CTS is low with rts-cts. On Linux a break then waits without limit, and so does whatever
-comes behind it (TIOCSBRK, TCSBRK; only TCFLSH frees it)."""
+"""Output that cannot leave, because CTS is low with rts-cts. On Linux a break then waits without limit, and so does
+whatever comes behind it (TIOCSBRK, TCSBRK; only TCFLSH frees it)."""
 
 import threading
 
@@ -17,7 +17,11 @@ def stuck(serve, vm):
     """Two ports, of which the first has output that cannot leave; its client."""
     sermux = serve(
         {
-            "p": {"device": "/dev/ttyS4", "line": {"baud": 115200, "flow-control": "rts-cts"}, "listen": [rfc2217.LISTENER]},
+            "p": {
+                "device": "/dev/ttyS4",
+                "line": {"baud": 115200, "flow-control": "rts-cts"},
+                "listen": [rfc2217.LISTENER],
+            },
             "q": {"device": "/dev/ttyS5", "line": "115200 8N1"},
         }
     )

@@ -24,7 +24,8 @@ def delay(vm, path, opened):
 
 
 def summary(delays):
-    return f"open {statistics.median(delays):.0f} ms after it appeared (median of {len(delays)}), {max(delays):.0f} ms at most"
+    median = statistics.median(delays)
+    return f"open {median:.0f} ms after it appeared (median of {len(delays)}), {max(delays):.0f} ms at most"
 
 
 def hold(vm, path):
@@ -61,7 +62,10 @@ def test_clients_outlive_an_adapter_that_comes_and_goes(serve, vm, ttyUSB0, show
     assert sermux.descriptors() == descriptors
     cpu, now = sermux.cpu()
     assert cpu - cpu_before < (now - before) / 2
-    show(f"{ROUNDS} times unplugged: {cpu - cpu_before:.2f} s of CPU time in {now - before:.1f} s; by-id link {summary(delays)}")
+    show(
+        f"{ROUNDS} times unplugged: {cpu - cpu_before:.2f} s of CPU time in {now - before:.1f} s; "
+        f"by-id link {summary(delays)}"
+    )
     assert [record["message"] for record in sermux.log.since() if "disconnected" in record["message"]] == []
 
 

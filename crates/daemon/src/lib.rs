@@ -5,6 +5,7 @@
 //! [connection](net::conn). The [`supervisor`] owns the configuration and starts and ends ports.
 
 pub mod cli;
+mod control;
 pub mod device;
 pub mod line;
 mod log;

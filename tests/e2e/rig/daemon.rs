@@ -1,8 +1,10 @@
 //! `sermux serve` with a configuration in a folder of its own.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -32,6 +34,8 @@ impl Daemon {
         fs::write(&file, config.to_string()).unwrap();
         // The program may run as somebody else.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        // Its control socket is below.
+        command.env("XDG_RUNTIME_DIR", folder.path());
         let process = Process::start(command.arg("serve").arg("--config").arg(&file));
         Self { process, folder }
     }
@@ -46,8 +50,46 @@ impl Daemon {
 
     /// Writes another configuration and asks for it to be read.
     pub(crate) fn reload(&mut self, config: impl ToString) {
-        fs::write(self.folder.path().join("sermux.yaml"), config.to_string()).unwrap();
+        self.write(config);
         self.process.signal(Signal::SIGHUP);
+    }
+
+    /// Writes another configuration without asking for anything.
+    pub(crate) fn write(&self, config: impl ToString) {
+        fs::write(self.folder.path().join("sermux.yaml"), config.to_string()).unwrap();
+    }
+
+    /// The folder of its configuration.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where its control socket is.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.folder.path().join("sermux/control.sock")
+    }
+
+    /// A command that talks to it: its configuration and its circumstances are the daemon's.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = sermux();
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
+        command.arg("--config").arg(self.folder.path().join("sermux.yaml")).args(arguments);
+        command
+    }
+
+    /// Waits until it can be asked, and runs a command that talks to it to its end.
+    #[track_caller]
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Finished {
+        self.log().wait_for("the control socket", |line| line.contains("control socket"));
+        Process::start(&mut self.command(arguments)).finish()
+    }
+
+    /// … which must succeed; what it prints.
+    #[track_caller]
+    pub(crate) fn done<S: AsRef<OsStr>>(&self, arguments: &[S]) -> String {
+        let finished = self.run(arguments);
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
+        finished.stdout
     }
 
     pub(crate) fn log(&self) -> &Lines {

@@ -27,7 +27,10 @@ pub(crate) struct Finished {
 /// The program under test, with an environment that says nothing about it.
 pub(crate) fn sermux() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sermux"));
-    command.env_remove("RUST_LOG").env_remove("NO_COLOR").env("RUST_BACKTRACE", "1");
+    for name in ["RUST_LOG", "NO_COLOR", "XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY", "MAINPID"] {
+        command.env_remove(name);
+    }
+    command.env("RUST_BACKTRACE", "1");
     command
 }
 

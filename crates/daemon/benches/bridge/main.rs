@@ -15,10 +15,14 @@
 //!   kworkers) is in no figure.
 //! * **Every byte is checked** against a known pattern: loss, doubling and order. If any is wrong the row says LOST.
 //! * **Latency** is one byte under way at a time, from just before the write to just after the read in one thread.
+//! * **Telnet** rows measure sermux through a listener with RFC 2217 and clients that answer nothing, against the floor
+//!   forwarding the same bytes raw. Gigabytes are those of the line: the second 0xFF of each pair does not count. Rows of
+//!   one transfer over another compare two of the same subject in the same round; the floor, raw in both, shows how much
+//!   of such a figure is noise.
 //! * **Wake-ups** are voluntary context switches of all threads.
 //! * Before a measurement probes run until every client hears its line, so that connecting is not in it.
 //!
-//! `--quick` takes about a minute and a half, all of it some minutes. FILTER picks groups by a part of the name of the
+//! `--quick` takes about two minutes, all of it some minutes. FILTER picks groups by a part of the name of the
 //! group or of one of its rows. `--sermux FILE` measures another build: under `cargo bench` the features of the
 //! dev-dependencies are on. `--json FILE` writes all values of all rounds. The exit code is 0 also when goals are
 //! missed, 1 when data were lost or a row could not be measured, 2 on wrong usage.
@@ -35,6 +39,7 @@ mod floor;
 mod flow;
 mod pattern;
 mod process;
+mod protocol;
 mod rig;
 mod rows;
 mod subject;

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::telegram;
 use crate::trouble::Trouble;
 
 /// A cycle of bytes, entered at a phase of its own for each port so that bytes of another port are noticed.
@@ -26,9 +27,33 @@ impl Pattern {
         Self { cycle: Arc::clone(cycle), phase: port as u64 * 7919 }
     }
 
+    /// P1 telegrams: lines of ASCII text that end in CR LF.
+    pub(crate) fn text() -> Self {
+        Self::repeat((0..CYCLE_LENGTH / telegram::LENGTH).flat_map(telegram::full).collect())
+    }
+
+    /// One byte, over and over.
+    pub(crate) fn all(byte: u8) -> Self {
+        Self::repeat(vec![byte; CYCLE_LENGTH])
+    }
+
     /// The given bytes, over and over.
     pub(crate) fn repeat(bytes: Vec<u8>) -> Self {
         Self { cycle: bytes.into(), phase: 0 }
+    }
+
+    /// What its first `bytes` bytes are with each `twice` doubled: the pattern, and how many.
+    pub(crate) fn doubled(&self, twice: u8, bytes: u64) -> (Self, u64) {
+        let start = (self.phase % self.cycle.len() as u64) as usize;
+        let cycle = [&self.cycle[start..], &self.cycle[..start]].concat();
+        let doubled = |bytes: &[u8]| -> Vec<u8> {
+            bytes.iter().flat_map(|&byte| std::iter::repeat_n(byte, 1 + usize::from(byte == twice))).collect()
+        };
+        let (turns, rest) = (bytes / cycle.len() as u64, (bytes % cycle.len() as u64) as usize);
+        let last = doubled(&cycle[..rest]).len() as u64;
+        let pattern = Self::repeat(doubled(&cycle));
+        let count = turns * pattern.cycle.len() as u64 + last;
+        (pattern, count)
     }
 
     /// The bytes from `offset` on: at most `limit`, fewer where the cycle turns.

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use crate::pause;
 use crate::process::Process;
+use crate::protocol::Protocol;
 use crate::subject::{Framing, Setup, Subject};
 use crate::telegram;
 use crate::trouble::{Deadline, Outcome, Trouble};
@@ -31,6 +32,8 @@ pub(crate) struct Rig {
     pub(crate) addresses: Vec<SocketAddr>,
     /// The moment before the process was started.
     pub(crate) launched: Instant,
+    /// What its clients speak.
+    pub(crate) protocol: Protocol,
     framing: Framing,
     _folder: TempDir,
 }
@@ -51,11 +54,11 @@ pub(crate) struct Client {
 
 impl Rig {
     /// Starts the subject with so many ports, and waits until all of them listen and all lines are open.
-    pub(crate) fn start(subject: &Subject, ports: usize, framing: Framing) -> Outcome<Self> {
+    pub(crate) fn start(subject: &Subject, ports: usize, framing: Framing, protocol: Protocol) -> Outcome<Self> {
         let mut trouble = None;
         // A TCP port that was free a moment ago may be taken by now: then once more with others.
         for _ in 0..3 {
-            match Self::launch(subject, ports, framing).and_then(Self::wait_until_ready) {
+            match Self::launch(subject, ports, framing, protocol).and_then(Self::wait_until_ready) {
                 Ok(rig) => return Ok(rig),
                 Err(error) => trouble = Some(error),
             }
@@ -64,15 +67,16 @@ impl Rig {
     }
 
     /// Starts the subject without waiting for anything.
-    pub(crate) fn launch(subject: &Subject, ports: usize, framing: Framing) -> Outcome<Self> {
+    pub(crate) fn launch(subject: &Subject, ports: usize, framing: Framing, protocol: Protocol) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("sermux-bench-").tempdir()?;
         let lines = (0..ports).map(|_| Pty::open()).collect::<Outcome<Vec<_>>>()?;
         let addresses = free_addresses(ports)?;
         let pairs: Vec<_> = lines.iter().map(|line| line.path.clone()).zip(addresses.iter().copied()).collect();
-        let mut command = subject.command(&Setup { ports: &pairs, framing, folder: folder.path() })?;
+        let protocol = subject.protocol(protocol);
+        let mut command = subject.command(&Setup { ports: &pairs, framing, protocol, folder: folder.path() })?;
         let launched = Instant::now();
         let process = Process::start(&mut command, folder.path().join("stderr"))?;
-        Ok(Self { process, lines, addresses, launched, framing, _folder: folder })
+        Ok(Self { process, lines, addresses, launched, protocol, framing, _folder: folder })
     }
 
     fn wait_until_ready(mut self) -> Outcome<Self> {
@@ -119,8 +123,9 @@ impl Rig {
         let deadline = Deadline::after(START_LIMIT);
         let mut heard = vec![Vec::new(); clients.len()];
         loop {
+            let is_deaf = |heard: &Vec<u8>| self.protocol.data(heard).is_empty();
             let deaf: HashSet<_> =
-                clients.iter().zip(&heard).filter(|(_, h)| h.is_empty()).map(|(c, _)| c.port).collect();
+                clients.iter().zip(&heard).filter(|(_, heard)| is_deaf(heard)).map(|(client, _)| client.port).collect();
             if deaf.is_empty() {
                 break;
             }

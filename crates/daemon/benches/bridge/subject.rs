@@ -7,18 +7,21 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::protocol::Protocol;
 use crate::trouble::Outcome;
 
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     program: OsString,
     command: fn(&Path, &Setup<'_>) -> Outcome<Command>,
+    protocols: &'static [Protocol],
 }
 
 /// What a subject has to serve.
 pub(crate) struct Setup<'a> {
     pub(crate) ports: &'a [(PathBuf, SocketAddr)],
     pub(crate) framing: Framing,
+    pub(crate) protocol: Protocol,
     /// An empty folder for its configuration.
     pub(crate) folder: &'a Path,
 }
@@ -34,13 +37,32 @@ impl Subject {
     pub(crate) fn command(&self, setup: &Setup<'_>) -> Outcome<Command> {
         (self.command)(self.program.as_ref(), setup)
     }
+
+    /// What its clients speak where `wanted` is to be measured: raw with a program that does not have it.
+    pub(crate) fn protocol(&self, wanted: Protocol) -> Protocol {
+        if self.protocols.contains(&wanted) {
+            wanted
+        } else {
+            Protocol::Raw
+        }
+    }
 }
 
 /// The reference first, then sermux, to which the goals apply, then whatever else is to be compared.
 pub(crate) fn subjects(sermux: OsString) -> Outcome<Vec<Subject>> {
     Ok(vec![
-        Subject { name: "floor", program: std::env::current_exe()?.into(), command: floor },
-        Subject { name: "sermux", program: sermux, command: self::sermux },
+        Subject {
+            name: "floor",
+            program: std::env::current_exe()?.into(),
+            command: floor,
+            protocols: &[Protocol::Raw],
+        },
+        Subject {
+            name: "sermux",
+            program: sermux,
+            command: self::sermux,
+            protocols: &[Protocol::Raw, Protocol::Telnet],
+        },
     ])
 }
 
@@ -58,13 +80,17 @@ fn sermux(program: &Path, setup: &Setup<'_>) -> Outcome<Command> {
         Framing::None => "none",
         Framing::Dsmr => "dsmr",
     };
+    let protocol = match setup.protocol {
+        Protocol::Raw => "raw",
+        Protocol::Telnet => "telnet, rfc2217: true",
+    };
     let mut config = "log: { level: warn }\ncontrol: off\nports:\n".to_owned();
     for (index, (tty, address)) in setup.ports.iter().enumerate() {
         // Writing to a String cannot fail.
         let _ = write!(
             config,
             "  p{index}:\n    device: {}\n    line: 115200 8N1\n    frame: {frame}\n    backlog: 256 KiB\n    \
-             listen: [ {{ protocol: raw, address: \"{address}\", max-clients: 2000 }} ]\n",
+             listen: [ {{ protocol: {protocol}, address: \"{address}\", max-clients: 2000 }} ]\n",
             tty.display()
         );
     }

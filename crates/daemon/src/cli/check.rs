@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::text::count;
+
 pub(super) fn run(path: &Path) -> ExitCode {
     match super::load_or_complain(path) {
         Ok(loaded) => {
@@ -16,8 +18,4 @@ pub(super) fn run(path: &Path) -> ExitCode {
         }
         Err(code) => code,
     }
-}
-
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

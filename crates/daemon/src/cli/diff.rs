@@ -10,6 +10,8 @@ use sermux_port_config::config::diff::{Diff, PortChange, PortDiff};
 use sermux_port_config::config::load::load;
 use sermux_port_config::config::{Config, Listener, Port};
 
+use super::text::printable;
+
 /// From the configuration `in_force` to `file`.
 pub(super) fn run(in_force: &Path, file: &Path) -> ExitCode {
     let old = load(in_force).map_err(|faults| super::complain(in_force, &faults));
@@ -49,7 +51,7 @@ fn report(old: &Config, new: &Config) -> String {
 
 /// `/dev/ttyUSB0, raw 127.0.0.1:4001`
 fn offer(port: &Port) -> String {
-    port.listen.iter().fold(one_line(&port.device.to_string()), |text, listener| format!("{text}, {}", name(listener)))
+    port.listen.iter().fold(printable(&port.device.to_string()), |text, listener| format!("{text}, {}", name(listener)))
 }
 
 /// `telnet *:4002`
@@ -120,7 +122,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Null => "not set".to_owned(),
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
-        Value::String(text) => one_line(text),
+        Value::String(text) => printable(text),
         Value::Sequence(values) => {
             format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", "))
         }
@@ -130,9 +132,4 @@ fn shown(value: &Value) -> String {
         }
         other => serde_yaml::to_string(other).unwrap_or_default().trim_end().to_owned(),
     }
-}
-
-/// Nothing from a file may steer the terminal.
-fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

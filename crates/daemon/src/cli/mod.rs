@@ -3,12 +3,18 @@
 //! Results go to standard output, everything else to standard error.
 
 mod check;
+mod clients;
 mod demo;
 mod devices;
 mod diff;
+mod line;
 mod profiles;
+mod reload;
+mod remote;
 mod serve;
 mod show;
+mod status;
+mod text;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +24,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use sermux_port_config::config::load::{load, Loaded};
 use sermux_port_config::config::LogFormat;
 use sermux_port_config::Faults;
+
+use crate::control::request::Break;
 
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
 const CONFIGURATION: u8 = 78;
@@ -32,6 +40,10 @@ struct Arguments {
     /// The configuration file
     #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
     config: PathBuf,
+
+    /// The control socket, whatever the configuration says
+    #[arg(long, value_name = "SOCKET", global = true)]
+    control: Option<PathBuf>,
 
     /// Log more: -v for debug, -vv for trace, which shows every byte
     #[arg(short, action = clap::ArgAction::Count, global = true)]
@@ -79,6 +91,72 @@ enum Command {
     Diff {
         /// The new configuration
         file: PathBuf,
+    },
+    /// Say how the running program is: its ports, their devices and clients. Ends with 1 if a port is not well
+    Status {
+        /// Only this port
+        port: Option<String>,
+        /// As JSON, as sermux-api(7) describes it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have the running program read its configuration again, and say what that changed; ends with 78 if it has faults
+    Reload,
+    /// Disconnect a client of a port, or all of them
+    Kick {
+        /// The port
+        port: String,
+        /// Its number in the status, its address (10.0.0.7:51234), or that of its host; without it all clients of the port
+        client: Option<String>,
+    },
+    /// Change the settings of a port's line until its device is opened again, and say what it has then
+    Set {
+        /// The port
+        port: String,
+        /// A baud rate, 8N1 and the like, flow control; what is not said stays
+        #[arg(required = true)]
+        settings: Vec<String>,
+    },
+    /// Raise or drop DTR and RTS of a port; without an assignment, say how its modem lines are
+    Modem {
+        /// The port
+        port: String,
+        /// dtr=on, dtr=off, rts=on or rts=off
+        #[arg(value_name = "dtr=on|off rts=on|off")]
+        assignments: Vec<line::Assignment>,
+    },
+    /// Send a break on a port's line
+    Break {
+        /// The port
+        port: String,
+        /// How long, in milliseconds: 1 to 5000, and 250 if it is not said
+        #[arg(value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=Break::LONGEST_MS))]
+        duration_ms: Option<u64>,
+    },
+    /// Throw away what is queued on a port's line; this also frees a line that is stuck
+    Purge {
+        /// The port
+        port: String,
+        /// Only in this direction
+        direction: Option<line::Direction>,
+    },
+    /// Let go of a port's device until it is resumed, for another program; clients stay, what they send is thrown away
+    Pause {
+        /// The port
+        port: String,
+    },
+    /// Open the device of a paused port again
+    Resume {
+        /// The port
+        port: String,
+    },
+    /// Reset what is connected to a port by a macro on DTR and RTS, such as esp32-run
+    Reset {
+        /// The port
+        port: String,
+        /// One of the port's `reset` macros, or a built-in one: esp32-run, esp32-bootloader, arduino
+        #[arg(value_name = "MACRO")]
+        name: String,
     },
     /// Print the configuration
     Show {
@@ -131,6 +209,16 @@ pub fn run() -> ExitCode {
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Devices { json } => devices::run(*json),
         Command::Diff { file } => diff::run(&arguments.config, file),
+        Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
+        Command::Reload => reload::run(&arguments),
+        Command::Kick { port, client } => clients::kick(&arguments, port, client.as_deref()),
+        Command::Set { port, settings } => line::set(&arguments, port, settings),
+        Command::Modem { port, assignments } => line::modem(&arguments, port, assignments),
+        Command::Break { port, duration_ms } => line::send_break(&arguments, port, *duration_ms),
+        Command::Purge { port, direction } => line::purge(&arguments, port, *direction),
+        Command::Pause { port } => clients::pause(&arguments, port),
+        Command::Resume { port } => clients::resume(&arguments, port),
+        Command::Reset { port, name } => line::reset(&arguments, port, name),
         Command::Show { resolved: _ } => show::run(&arguments.config),
         Command::Profiles { command: None } => profiles::list(),
         Command::Profiles { command: Some(Profiles::Show { name }) } => profiles::show(name),

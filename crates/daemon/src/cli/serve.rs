@@ -42,7 +42,8 @@ pub(super) fn run_with(
         .thread_stack_size(BLOCKING_STACK)
         .build();
     let ended = runtime.and_then(|runtime| {
-        let ended = runtime.block_on(async { Supervisor::new(source).serve(config, started).await });
+        let ended = runtime
+            .block_on(async { Supervisor::new(source, arguments.control.as_deref()).serve(config, started).await });
         // A call that hangs in a driver does not keep the program.
         runtime.shutdown_background();
         ended

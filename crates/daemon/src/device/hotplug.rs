@@ -1,7 +1,8 @@
 //! Tells a port that waits for its device when something happened to the device's name.
 //!
 //! By inotify, on every folder that the name leads through, those of its symbolic links too; a folder that is not there
-//! yet is waited for in the one above it. There is one [`Hotplug`] in a process, because a user may have 128 inotify
+//! yet is waited for in the one above it. Of a folder that only leads to the next one nothing but its own end is asked for, so
+//! that what else goes on in /tmp wakes nobody. There is one [`Hotplug`] in a process, because a user may have 128 inotify
 //! instances (fs.inotify.max_user_instances), and a daemon more ports than that. It costs a sleeping task.
 //!
 //! The driver of a port makes a [`Watched`] *before* it tries to open the device, keeps it for as long as the device
@@ -20,8 +21,9 @@
 //! # }
 //! ```
 //!
-//! What inotify does not tell, and what slow polling is still for: mounts, network file systems, and that a program has
-//! closed the device (that is not asked for, since each try closes the device too and would wake itself).
+//! What inotify does not tell, and what slow polling is still for: mounts, network file systems, a folder that was removed while
+//! somebody was still in it, and that a program has closed the device (that is not asked for, since each try closes the device
+//! too and would wake itself).
 //!
 //! A new node is root's for some milliseconds, until udev has given it its group: a try may meet EACCES right after
 //! the device appeared, and is woken again by the change of rights.
@@ -45,12 +47,17 @@ use tokio::task::AbortHandle;
 
 use crate::line::sys;
 
-/// Something with a name appeared in a folder, was renamed into it, or got other rights.
-const MASK: AddWatchFlags = AddWatchFlags::IN_CREATE
-    .union(AddWatchFlags::IN_MOVED_TO)
-    .union(AddWatchFlags::IN_ATTRIB)
-    .union(AddWatchFlags::IN_ONLYDIR)
-    .union(AddWatchFlags::IN_DONT_FOLLOW);
+/// The folder itself is gone, or is elsewhere.
+const ENDED: AddWatchFlags = AddWatchFlags::IN_DELETE_SELF.union(AddWatchFlags::IN_MOVE_SELF);
+
+/// Something with a name appeared in the folder, was renamed into it, or got other rights.
+const APPEARED: AddWatchFlags =
+    AddWatchFlags::IN_CREATE.union(AddWatchFlags::IN_MOVED_TO).union(AddWatchFlags::IN_ATTRIB);
+
+/// A folder that several wait for is watched for what each of them wants.
+const HOW: AddWatchFlags = AddWatchFlags::IN_ONLYDIR
+    .union(AddWatchFlags::IN_DONT_FOLLOW)
+    .union(AddWatchFlags::from_bits_retain(libc::IN_MASK_ADD));
 
 /// Links that a name may lead through, as the kernel has it (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -199,14 +206,22 @@ enum Target {
 /// What is looked for in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Name {
+    /// Nothing: it leads to the next folder.
+    Nothing,
     Is(OsString),
     /// A tty, but no virtual console.
     AnyTty,
 }
 
 impl Name {
+    fn mask(&self) -> AddWatchFlags {
+        let wanted = if *self == Name::Nothing { ENDED } else { ENDED.union(APPEARED) };
+        wanted.union(HOW)
+    }
+
     fn matches(&self, name: &OsStr) -> bool {
         match self {
+            Name::Nothing => false,
             Name::Is(is) => is == name,
             Name::AnyTty => {
                 let kind = name.as_bytes().strip_prefix(b"tty").and_then(<[u8]>::first);
@@ -245,9 +260,9 @@ impl State {
             self.waiting.iter().map(|(key, _)| key).collect()
         } else {
             let interests = self.folders.get(&event.wd).map(Vec::as_slice).unwrap_or_default();
-            let name = event.name.as_deref();
-            let matching = interests.iter().filter(|(_, wanted)| name.is_some_and(|name| wanted.matches(name)));
-            matching.map(|(key, _)| *key).collect()
+            let is_ended = event.mask.intersects(ENDED.union(AddWatchFlags::IN_UNMOUNT));
+            let is_wanted = |wanted: &Name| event.name.as_deref().map_or(is_ended, |name| wanted.matches(name));
+            interests.iter().filter(|(_, wanted)| is_wanted(wanted)).map(|(key, _)| *key).collect()
         };
         if event.mask.contains(AddWatchFlags::IN_IGNORED) {
             // The folder is gone, and the kernel has taken the watch back.
@@ -271,7 +286,7 @@ impl State {
             let mut folders = Vec::new();
             let mut is_whole = true;
             for (folder, name) in &wanted {
-                match self.inotify.add_watch(folder, MASK) {
+                match self.inotify.add_watch(folder, name.mask()) {
                     Ok(wd) => folders.push((wd, name.clone())),
                     Err(Errno::ENOENT | Errno::ENOTDIR) => is_whole = false,
                     Err(errno) => self.say_unwatched(folder, errno),
@@ -340,7 +355,8 @@ fn folders_of(target: &Target) -> Vec<(PathBuf, Name)> {
         }
         let here = folder.join(&part);
         let kind = fs::symlink_metadata(&here).map(|metadata| metadata.file_type());
-        folders.push((folder.clone(), Name::Is(part)));
+        let leads_on = kind.as_ref().is_ok_and(fs::FileType::is_dir);
+        folders.push((folder.clone(), if leads_on { Name::Nothing } else { Name::Is(part) }));
         match kind {
             Ok(kind) if kind.is_symlink() => {
                 links += 1;

@@ -121,9 +121,14 @@ fn remove_stale(path: &Path) -> Result<(), Refused> {
         Err(error) => return Err(Refused::Held(format!("its lock file {} cannot be read: {error}", path.display()))),
         Ok(found) => found,
     };
-    if let Some(by) = found.holds(path) {
-        return Err(Refused::Held(by));
+    match found.holds(path) {
+        Some(by) => Err(Refused::Held(by)),
+        None => take_away(path, found),
     }
+}
+
+/// Removes the lock file of this owner, and no other that has taken its place.
+fn take_away(path: &Path, found: Owner) -> Result<(), Refused> {
     // Two may do this at the same time, and the second must not remove the new lock of the first: so it is taken away
     // first, under a name of our own, and looked at there.
     let away = path.with_file_name(format!("LTMP..{}", next_name()));
@@ -387,6 +392,18 @@ mod tests {
         let lock = take(folder.path()).unwrap();
         fs::write(&file, "         1\n").unwrap();
         drop(lock);
+        assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
+    }
+
+    #[test]
+    fn a_new_lock_in_the_place_of_a_stale_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("LCK..ttyUSB0");
+        let stale = Owner::Pid(ended());
+        // Somebody was faster: the stale one is gone.
+        fs::write(&file, "         1\n").unwrap();
+        take_away(&file, stale).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "         1\n");
         assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
     }
 

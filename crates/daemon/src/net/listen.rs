@@ -202,8 +202,11 @@ pub async fn serve(
 ) {
     let listener = match bound {
         Some(listener) => listener,
-        None => bind_later(&offer).await,
+        None => bind_later(key, &offer, &link).await,
     };
+    if let Ok(address) = listener.local_addr() {
+        link.send(Command::Listening { listener: key, bound: Ok(address) }).await;
+    }
     let mut failing = false;
     let mut turned_away = TurnedAway::default();
     let mut hosts = offer.borrow().hosts.clone();
@@ -258,18 +261,28 @@ pub async fn serve(
     }
 }
 
-async fn bind_later(offer: &watch::Receiver<Offer>) -> TcpListener {
+async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> TcpListener {
     let mut wait = FIRST_RETRY;
+    let mut told = None;
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);
         let offer = offer.borrow().clone();
-        // Why it failed was said the first time.
-        if let Ok(listener) = offer.try_bind().await {
-            if let Ok(bound) = listener.local_addr() {
-                offer.say_listening(bound);
+        match offer.try_bind().await {
+            Ok(listener) => {
+                if let Ok(bound) = listener.local_addr() {
+                    offer.say_listening(bound);
+                }
+                return listener;
             }
-            return listener;
+            // The log heard of it the first time.
+            Err(error) => {
+                let why = explain(&error);
+                if told.as_ref() != Some(&why) {
+                    link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
+                    told = Some(why);
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, OnLag, WhenFull};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
@@ -26,6 +26,8 @@ pub struct Admission {
     pub when_full: WhenFull,
     /// What happens when it falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// What of the past it gets first.
+    pub replay: Replay,
     /// Whether it is told, in words, when the device goes and comes.
     pub notify: bool,
 }
@@ -41,6 +43,8 @@ pub struct ClientCounters {
     pub refused: u64,
     /// Bytes of the line that it never got.
     pub gap: u64,
+    /// Bytes of the line from before it came that it gets: its history. Of frames, how many.
+    pub replayed: u64,
     /// Bytes of the line that it never got because it purged them.
     pub purged: u64,
     /// Frames of the line that it never got.

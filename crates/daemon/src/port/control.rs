@@ -454,6 +454,13 @@ impl ControlQueue {
         if matches!(&action, Action::Settings(settings) if *settings == self.view.settings) {
             return if taken >= pending.after_own { Verdict::Answer(Outcome::Done) } else { Verdict::Waits };
         }
+        if let (Action::Pulse(_), true) = (&action, self.view.break_on) {
+            // The bytes between the two breaks have their time from the end of the first one on.
+            if let Some(pending) = self.queues.get_mut(&asker).and_then(VecDeque::front_mut) {
+                pending.read_at = now;
+            }
+            return Verdict::Waits;
+        }
         if self.running.is_some() {
             return Verdict::Waits;
         }
@@ -463,7 +470,6 @@ impl ControlQueue {
                 (self.break_by, self.break_until) = (Some(asker), Some(now + length));
                 return Verdict::Answer(Outcome::Done);
             }
-            Action::Pulse(_) if self.view.break_on => return Verdict::Waits,
             Action::Settings(_) | Action::BreakOn(_) | Action::Pulse(_) if !self.has_left(asker, taken, now) => {
                 if now < too_late {
                     self.wake(too_late);

@@ -1,6 +1,7 @@
 //! The driver with a line and connections in memory, on a clock that stands still until everybody waits.
 
 mod control;
+mod pause;
 mod telnet;
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! What the hub tells: what it wants done, what is worth a line in the log, and what it counted.
 
-use super::client::ClientId;
+use super::client::{ClientCounters, ClientId};
 use super::control::Outcome;
 
 /// What the hub wants done or said.
@@ -63,4 +63,16 @@ pub struct PortCounters {
     pub clients: u64,
     /// Clients that were refused because the listener was full.
     pub refused: u64,
+    /// Bytes of the line that some client never got: each counts them once.
+    pub gap: u64,
+    /// Frames of the line that some client never got: each counts them once.
+    pub skipped_frames: u64,
+}
+
+impl PortCounters {
+    /// A client's own part in them.
+    pub(super) fn add(&mut self, client: &ClientCounters) {
+        self.gap += client.gap;
+        self.skipped_frames += client.skipped_frames;
+    }
 }

@@ -22,6 +22,17 @@ pub(super) struct Lifecycle {
     opened_at: Option<Instant>,
     /// It was there, and that it went was said.
     lost: bool,
+    /// How the latest try failed, since it was open.
+    trouble: Option<Trouble>,
+}
+
+/// Why a device is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It is not there.
+    Absent,
+    /// It is there and cannot be opened.
+    Refused,
 }
 
 /// What the log should hear.
@@ -37,6 +48,7 @@ impl Lifecycle {
     /// Opening failed: when to try again, and what to say.
     pub(super) fn failed(&mut self, error: &OpenError, now: Instant) -> (Instant, Say) {
         let absent = error.is_absent();
+        self.trouble = Some(if absent { Trouble::Absent } else { Trouble::Refused });
         let longest = if absent { ABSENT_RETRY } else { REFUSED_RETRY };
         let at = now + self.back_off(longest);
         let text = error.to_string();
@@ -51,10 +63,16 @@ impl Lifecycle {
         self.lost
     }
 
+    /// Why it is not open; `None`: it is, or was not tried yet.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.trouble.or(self.lost.then_some(Trouble::Absent))
+    }
+
     /// The line is open: how many tries failed before.
     pub(super) fn opened(&mut self, now: Instant) -> u32 {
         self.said = None;
         self.lost = false;
+        self.trouble = None;
         self.opened_at = Some(now);
         self.failures
     }

@@ -1,7 +1,7 @@
 //! What the rest of the program asks of a running port.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::driver::Opener;
 use super::hub::{Outcome, Wish};
+use super::report::PortReport;
 use crate::net::conn::Conn;
 
 /// Commands that wait for the port; a sender waits when they are more.
@@ -30,6 +31,26 @@ pub enum Command {
         /// Where it is told how it came out.
         reply: Reply,
     },
+    /// A listener is bound, or is not and why.
+    Listening {
+        /// Its key.
+        listener: usize,
+        /// Where it listens.
+        bound: Result<SocketAddr, String>,
+    },
+    /// How is it?
+    Report(oneshot::Sender<PortReport>),
+    /// Close clients.
+    Kick {
+        /// Which.
+        whom: Whom,
+        /// Who they were.
+        reply: oneshot::Sender<Vec<Kicked>>,
+    },
+    /// Let go of the device until [`Command::Resume`]; told once it is closed. Clients stay.
+    Pause(oneshot::Sender<()>),
+    /// Open the device again; told once it is open, or could not be opened.
+    Resume(oneshot::Sender<()>),
     /// Hand out what is held, then end; at the latest at `deadline`.
     End {
         /// When the port ends all the same.
@@ -39,6 +60,28 @@ pub enum Command {
 
 /// Where it is told how a wish came out, and what is known of the line then. Dropped when the port ends before.
 pub type Reply = oneshot::Sender<(Outcome, View)>;
+
+/// Clients of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All of them.
+    All,
+    /// The one with this number.
+    Number(u64),
+    /// The one at this address.
+    Address(SocketAddr),
+    /// Those on this host.
+    Host(IpAddr),
+}
+
+/// A client that was closed because somebody asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kicked {
+    /// The number that it had.
+    pub number: u64,
+    /// Who it was.
+    pub peer: SocketAddr,
+}
 
 /// A connection on its way from a listener to its port.
 #[derive(Debug)]

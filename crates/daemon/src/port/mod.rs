@@ -13,10 +13,12 @@ pub mod hub;
 mod lifecycle;
 mod link;
 mod ready;
+mod report;
 mod ring;
 mod status;
 mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
-pub use link::{Accepted, Command, Link, Reconfigure, Reply};
+pub use link::{Accepted, Command, Kicked, Link, Reconfigure, Reply, Whom};
+pub use report::{ClientReport, ListenerReport, PortFault, PortReport, PortState, Standing};
 pub use status::Status;

@@ -60,6 +60,12 @@ impl Ring {
         self.head
     }
 
+    /// The offset of the oldest byte held.
+    #[must_use]
+    pub(super) fn tail(&self) -> u64 {
+        self.tail
+    }
+
     /// How many bytes can come before something held is overwritten.
     #[must_use]
     pub(super) fn free(&self) -> usize {

@@ -11,17 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sermux_port_config::config::diff::Diff;
-use sermux_port_config::config::load::load;
-use sermux_port_config::config::{Config, Port};
+use sermux_port_config::config::load::{load, Loaded};
+use sermux_port_config::config::{Config, Control, Port};
 use sermux_port_config::{Fault, Faults};
 use socket2::Socket;
 use tokio::signal::unix::{signal, Signal, SignalKind};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{mpsc, Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use self::running::{Listeners, Running};
+use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
+use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
 use crate::line::{self, OpenError, Opened};
 use crate::port::{Driver, Opener, Status};
@@ -58,6 +60,11 @@ pub struct Supervisor {
     handed_over: Vec<Socket>,
     /// Some port's status changed.
     changed: Arc<Notify>,
+    control: Option<Server>,
+    /// Where the control socket is, whatever the configuration says.
+    control_at: Option<PathBuf>,
+    asker: Asker,
+    asks: mpsc::Receiver<Ask>,
 }
 
 /// How many listeners there are to be, and how many there are.
@@ -76,9 +83,11 @@ impl Bound {
 
 impl Supervisor {
     /// Nothing is running yet. `source` is the file that SIGHUP reads again. Takes the sockets that systemd hands over, so
-    /// there is one of these in a process. Inside a tokio runtime.
+    /// there is one of these in a process. Inside a tokio runtime. `control_at` is the place of the control socket, whatever the
+    /// configuration says.
     #[must_use]
-    pub fn new(source: Option<&Path>) -> Self {
+    pub fn new(source: Option<&Path>, control_at: Option<&Path>) -> Self {
+        let (asker, asks) = Asker::new();
         Self {
             config: Config::default(),
             source: source.map(Path::to_owned),
@@ -87,6 +96,10 @@ impl Supervisor {
             hotplug: Hotplug::start(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
+            control: None,
+            control_at: control_at.map(Path::to_owned),
+            asker,
+            asks,
         }
     }
 
@@ -103,12 +116,14 @@ impl Supervisor {
             return Ok(Ended::NothingBound);
         }
         info!(ports = self.ports.len(), listeners = bound.got, "sermux {} started", env!("CARGO_PKG_VERSION"));
+        self.start_control().await;
         started();
         systemd::ready();
 
         let why = self.run(&mut signals).await;
         info!("{why}: ending");
         systemd::stopping();
+        self.end_control().await;
         tokio::select! {
             _ = self.apply(Config::default()) => info!("ended"),
             why = signals.end() => warn!("{why} again: ended at once"),
@@ -127,7 +142,11 @@ impl Supervisor {
             let changed = Arc::clone(&self.changed);
             tokio::select! {
                 why = end(&mut signals.terminate, &mut signals.interrupt) => return why,
-                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.hangup.recv() => {
+                    // The log has heard how it came out.
+                    let _ = self.reload().await;
+                }
+                Some(ask) = self.asks.recv() => self.answer(ask).await,
                 () = changed.notified(), if tells_status && status_at.is_none() => {
                     status_at = Some(last_status + systemd::STATUS_EVERY);
                 }
@@ -150,31 +169,79 @@ impl Supervisor {
         format!("ports open: {open} of {}; clients: {clients}", self.ports.len())
     }
 
+    /// What the control socket asks. Whoever asked may have gone.
+    async fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Ports(reply) => {
+                let running = self.ports.iter().map(|(name, port)| (name.clone(), port.link().clone()));
+                let disabled = self.config.ports.iter().filter(|(_, port)| !port.enable);
+                let disabled = disabled.map(|(name, port)| (name.clone(), port.clone()));
+                let _ = reply.send(Ports { running: running.collect(), disabled: disabled.collect() });
+            }
+            Ask::Reload(reply) => {
+                let _ = reply.send(self.reload().await);
+            }
+        }
+    }
+
+    async fn start_control(&mut self) {
+        // Whoever names a place wants one there.
+        let control = self.config.control.clone().or_else(|| self.control_at.as_ref().map(|_| Control::default()));
+        if let Some(control) = control {
+            let router = control::router(self.asker.clone(), self.source.clone());
+            self.control = Server::start(control, self.control_at.as_deref(), router).await;
+        }
+    }
+
+    async fn end_control(&mut self) {
+        if let Some(control) = self.control.take() {
+            control.close().await;
+        }
+    }
+
     /// Reads the files again and goes from what is in force to what they say; files with faults change nothing.
-    async fn reload(&mut self) {
+    async fn reload(&mut self) -> Result<Reloaded, NotReloaded> {
         let Some(source) = self.source.clone() else {
-            warn!("SIGHUP: there is no file to read again");
-            return;
+            warn!("there is no file to read again");
+            return Err(NotReloaded::NoFile);
         };
         systemd::reloading();
         // Files and the nodes under /dev may be slow to look at.
-        let shown = source.display().to_string();
-        match tokio::task::spawn_blocking(move || load(&source)).await {
-            Ok(Ok(loaded)) => {
-                for warning in &loaded.warnings {
-                    warn!("{}", in_one_line(warning));
-                }
-                if loaded.config.log != self.config.log {
-                    warn!("log: what changed there is in force at the next start");
-                }
-                let (diff, _) = self.apply(loaded.config).await;
-                info!(file = %shown, added = diff.added.len(), removed = diff.removed.len(),
-                    changed = diff.changed.len(), "configuration read again");
+        let path = source.clone();
+        let result = match tokio::task::spawn_blocking(move || load(&path)).await {
+            Ok(Ok(loaded)) => Ok(self.go_on_with(source, loaded).await),
+            Ok(Err(faults)) => {
+                say_faults(&source.display().to_string(), &faults);
+                Err(NotReloaded::Faults(source, faults))
             }
-            Ok(Err(faults)) => say_faults(&shown, &faults),
-            Err(failed) => error!(file = %shown, "the configuration could not be read again: {failed}"),
-        }
+            Err(failed) => {
+                let why = format!("the configuration could not be read again: {failed}");
+                error!(file = %source.display(), "{why}");
+                Err(NotReloaded::Failed(why))
+            }
+        };
         systemd::ready();
+        result
+    }
+
+    async fn go_on_with(&mut self, file: PathBuf, loaded: Loaded) -> Reloaded {
+        let mut warnings: Vec<String> = loaded.warnings.iter().map(in_one_line).collect();
+        if loaded.config.log != self.config.log {
+            warnings.push("log: what changed there is in force at the next start".to_owned());
+        }
+        for warning in &warnings {
+            warn!("{warning}");
+        }
+        let other_control = loaded.config.control != self.config.control;
+        let (diff, _) = self.apply(loaded.config).await;
+        if other_control {
+            self.end_control().await;
+            self.start_control().await;
+        }
+        info!(file = %file.display(), added = diff.added.len(), removed = diff.removed.len(),
+            changed = diff.changed.len(), "configuration read again");
+        let untouched = self.ports.len().saturating_sub(diff.added.len() + diff.changed.len());
+        Reloaded { file, diff, untouched, warnings }
     }
 
     /// Goes from the configuration in force to this one. What is the same in both notices nothing.

@@ -85,6 +85,11 @@ impl Running {
         running
     }
 
+    /// How it is asked.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
     fn new_key(&mut self) -> usize {
         self.next_key += 1;
         self.next_key - 1

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
 use super::network::networks;
 use super::parse::join;
+use super::replay::{replay, Replay};
 use super::reset;
 use super::rs485::{rs485, Rs485Layer};
 use super::source::{Place, Problem};
@@ -97,6 +98,7 @@ pub(super) struct ClientLayer {
     pub(super) max_clients: Option<Set<usize>>,
     pub(super) when_full: Option<Set<WhenFull>>,
     pub(super) on_lag: Option<Set<OnLag>>,
+    pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
     pub(super) banner: Option<Set<Banner>>,
     pub(super) signature: Option<Set<String>>,
@@ -274,6 +276,7 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
             let words = [("disconnect", OnLag::Disconnect), ("skip", OnLag::Skip), ("hold", OnLag::Hold)];
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
         }
+        "replay" => layer.replay = read(value, path, problems, replay),
         "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
         "banner" => layer.banner = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),

@@ -16,7 +16,7 @@ use super::parse::parse;
 use super::resolve::{port, Profiles};
 use super::source::{Place, Problem, Sources};
 use super::values::Set;
-use super::Config;
+use super::{Config, Control};
 use crate::{Fault, Faults};
 
 /// The largest file, in bytes; 256 ports with every key are 200 KiB.
@@ -67,6 +67,25 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Faults> {
         loader.main(name.to_owned(), text.to_owned(), Base::Text);
     }
     loader.finish()
+}
+
+/// Reads what a file says of the control socket, whatever else is wrong with it; `None` is `off`. A running program has to
+/// be found also when somebody has just broken its file.
+///
+/// # Errors
+///
+/// The file cannot be read, or is no YAML.
+pub fn load_control(path: &Path) -> Result<Option<Control>, Faults> {
+    let mut loader = Loader::default();
+    let name = path.display().to_string();
+    let layer = match read_text(path) {
+        Ok(text) => loader.layer(name, text, Role::Main),
+        Err(refusal) => {
+            loader.refuse(name, refusal);
+            None
+        }
+    };
+    layer.map(|layer| layer.control).ok_or_else(|| Faults::new(loader.sources.faults(loader.problems)))
 }
 
 /// What `include` is relative to.

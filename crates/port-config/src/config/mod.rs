@@ -15,6 +15,7 @@ pub mod load;
 mod network;
 mod parse;
 pub mod profile;
+mod replay;
 pub mod reset;
 mod resolve;
 mod rs485;
@@ -39,6 +40,7 @@ pub use banner::{Banner, BannerError};
 pub use control::{Control, ControlSocket};
 pub use device::{Device, DeviceError, Sim, Usb};
 pub use network::{AccessList, Network, NetworkError};
+pub use replay::Replay;
 pub use rs485::Rs485;
 
 /// Everything that the files say.
@@ -255,6 +257,8 @@ pub struct Listener {
     pub when_full: WhenFull,
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// What of the past a new client gets first.
+    pub replay: Replay,
     /// How a peer that vanished without a word is found out; `None` is `off`.
     #[serde(serialize_with = "keepalive_or_off")]
     pub keepalive: Option<Keepalive>,

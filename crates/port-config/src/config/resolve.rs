@@ -13,10 +13,11 @@ use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
     profile, Access, AccessList, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag,
-    Open, Port, Protocol, Telnet, Usb, WhenFull, Write,
+    Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
+use crate::units::format_size;
 
 /// How long a device stays open after the last client.
 const LINGER: Duration = Duration::from_secs(5);
@@ -94,6 +95,7 @@ pub(super) fn port(
     let open = layers.value(|layer| layer.open.as_ref(), Open::Always);
     check_linger(open, own, problems);
     let backlog = layers.first(|layer| layer.backlog.as_ref());
+    let history = backlog.map_or(BACKLOG, |set| set.value);
     let said =
         Said { write: layers.first(|layer| layer.write.as_ref()), frame: layers.first(|layer| layer.frame.as_ref()) };
     check_frame(frame, backlog, own, &said, problems);
@@ -101,7 +103,8 @@ pub(super) fn port(
 
     let mut listen = Vec::new();
     for listener in own.listen.iter().flatten() {
-        let clients = Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name };
+        let clients =
+            Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
         if let Some(listener) = clients.resolve(problems) {
             listen.push(listener);
         }
@@ -143,7 +146,7 @@ pub(super) fn port(
         } else {
             Duration::ZERO
         },
-        backlog: backlog.map_or(BACKLOG, |set| set.value),
+        backlog: history,
         listen,
     })
 }
@@ -298,6 +301,7 @@ struct Clients<'a> {
     frame: Frame,
     said: &'a Said<'a>,
     port: &'a str,
+    backlog: usize,
 }
 
 impl<'a> Clients<'a> {
@@ -324,6 +328,7 @@ impl<'a> Clients<'a> {
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
             when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
             on_lag,
+            replay: self.replay(problems),
             keepalive: self.keepalive(on_lag),
             banner,
         })
@@ -395,6 +400,29 @@ impl<'a> Clients<'a> {
             }
             (Some(set), _) => set.value,
         }
+    }
+
+    /// Bytes where there are bytes, frames where there are frames, and no more than the backlog can spare.
+    fn replay(&self, problems: &mut Vec<Problem>) -> Replay {
+        let Some(set) = self.first(|layer| layer.replay.as_ref()) else { return Replay::None };
+        let wrong = match (set.value, self.frame) {
+            (Replay::None, _) | (Replay::Frames(_), Frame::Dsmr) => None,
+            (Replay::Bytes(bytes), Frame::None) if bytes <= self.backlog / 2 => None,
+            (Replay::Bytes(_), Frame::None) => {
+                let half = format_size(self.backlog / 2);
+                Some((format!("at most half the backlog can be history, here {half}"), "make `backlog` larger"))
+            }
+            (Replay::Bytes(_), Frame::Dsmr) => {
+                Some(("a port with frames has frames as its history".to_owned(), "write `replay: 1 frame`"))
+            }
+            (Replay::Frames(_), Frame::None) => {
+                Some(("there are no frames on this port".to_owned(), "write a size, such as `replay: 16 KiB`"))
+            }
+        };
+        if let Some((message, help)) = wrong {
+            problems.push(Problem::new(set.place, &set.path, message).help(help));
+        }
+        set.value
     }
 
     /// From the layer that is asked last to the one that decides, key by key.

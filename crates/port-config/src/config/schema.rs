@@ -1,7 +1,7 @@
 //! The JSON Schema (draft 7) of the configuration file, for editors: completion, a word on each key, and marks under what is
 //! wrong while it is typed.
 //!
-//! It is made of the table of keys and of [`keys`], which says of each what may stand behind it. It describes the
+//! It is made of the table of keys and of `keys`, which says of each what may stand behind it. It describes the
 //! contract, so keys that are not built yet are in it and say so. What concerns more than one value (an address that is taken,
 //! `crc` without frames) only the loader knows. Words and numbers are asked for as the documentation writes them; the
 //! loader also takes `"9600"` and `Yes`.

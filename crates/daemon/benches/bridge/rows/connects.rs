@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
 use crate::pause;
+use crate::protocol::Protocol;
 use crate::rig::{Client, Rig};
 use crate::subject::{Framing, Subject};
 use crate::trouble::{Deadline, Outcome, Trouble};
@@ -41,7 +42,7 @@ fn measure(subjects: &[Subject], effort: Effort) -> Outcome<Vec<Round>> {
 
 impl Bench {
     fn start(subject: &Subject) -> Outcome<Self> {
-        let rig = Rig::start(subject, 1, Framing::None)?;
+        let rig = Rig::start(subject, 1, Framing::None, Protocol::Raw)?;
         drop(rig.connect(1)?);
         Ok(Self { rig, cpu: Duration::ZERO, elapsed: Duration::ZERO, clients: 0 })
     }

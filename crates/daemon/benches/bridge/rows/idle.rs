@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Effort, Goal, Group, Measure, Round, Rounds, Row};
 use crate::pause;
+use crate::protocol::Protocol;
 use crate::rig::Rig;
 use crate::subject::{Framing, Subject};
 use crate::trouble::{Deadline, Outcome, Trouble};
@@ -39,7 +40,7 @@ pub(super) static GROUPS: &[Group] = &[
 ///
 /// The port that is configured last is tried first; once it accepts, the others are found listening, or waited for.
 fn start(subject: &Subject, _: Effort) -> Outcome<Round> {
-    let mut rig = Rig::launch(subject, PORTS, Framing::None)?;
+    let mut rig = Rig::launch(subject, PORTS, Framing::None, Protocol::Raw)?;
     let launched = rig.launched;
     let deadline = Deadline::after(Duration::from_secs(10));
     let mut connections = Vec::new();
@@ -70,7 +71,7 @@ fn start(subject: &Subject, _: Effort) -> Outcome<Round> {
 }
 
 fn memory(subject: &Subject, _: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, PORTS, Framing::None)?;
+    let rig = Rig::start(subject, PORTS, Framing::None, Protocol::Raw)?;
     pause(Duration::from_millis(500));
     let memory = rig.process.memory()?;
     let megabytes = |kib: u64| kib as f64 * 1024.0 / 1e6;
@@ -78,7 +79,7 @@ fn memory(subject: &Subject, _: Effort) -> Outcome<Round> {
 }
 
 fn wake_ups(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, PORTS / 4, Framing::None)?;
+    let rig = Rig::start(subject, PORTS / 4, Framing::None, Protocol::Raw)?;
     let clients = rig.connect(4)?;
     pause(effort.pick(Duration::from_secs(1), Duration::from_secs(12)));
     let span = effort.pick(Duration::from_secs(3), Duration::from_secs(10));

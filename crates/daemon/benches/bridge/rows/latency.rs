@@ -5,11 +5,14 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::{percentile, Effort, Goal, Group, Measure, Round, Rounds, Row};
+use crate::protocol::Protocol;
 use crate::rig::{Client, Pty, Rig};
 use crate::subject::{Framing, Subject};
 use crate::trouble::{Deadline, Outcome, Trouble};
 
-pub(super) static GROUPS: &[Group] = &[Group {
+pub(super) static GROUPS: &[Group] = &[LATENCY, TELNET];
+
+const LATENCY: Group = Group {
     name: "latency",
     rows: &[
         Row { name: "latency, line → client, p50", unit: "µs", goal: Goal::RatioAtMost(1.25) },
@@ -20,8 +23,19 @@ pub(super) static GROUPS: &[Group] = &[Group {
         Row { name: "latency, round trip, p99", unit: "µs", goal: Goal::RatioAtMost(1.25) },
     ],
     rounds: Rounds { quick: 8, full: 20 },
-    measure: Measure::SideBySide(measure),
-}];
+    measure: Measure::SideBySide(|subjects, effort| measure(subjects, effort, Protocol::Raw, &[0.50, 0.99])),
+};
+
+const TELNET: Group = Group {
+    name: "telnet-latency",
+    rows: &[
+        Row { name: "telnet: latency, line → client, p50", unit: "µs", goal: Goal::RatioAtMost(1.25) },
+        Row { name: "telnet: latency, client → line, p50", unit: "µs", goal: Goal::RatioAtMost(1.25) },
+        Row { name: "telnet: latency, round trip, p50", unit: "µs", goal: Goal::RatioAtMost(1.25) },
+    ],
+    rounds: Rounds { quick: 8, full: 20 },
+    measure: Measure::SideBySide(|subjects, effort| measure(subjects, effort, Protocol::Telnet, &[0.50])),
+};
 
 struct Bench {
     rig: Rig,
@@ -37,10 +51,10 @@ const WAYS: [Way; 3] = [line_to_client, client_to_line, there_and_back];
 /// All subjects wait for bytes at the same time and get them in turn, [`SLICE`] at a time: whether a wake-up has to
 /// rouse a sleeping core depends on what else the machine does, changes every few seconds, and makes more of a
 /// difference than any subject.
-fn measure(subjects: &[Subject], effort: Effort) -> Outcome<Vec<Round>> {
+fn measure(subjects: &[Subject], effort: Effort, protocol: Protocol, parts: &[f64]) -> Outcome<Vec<Round>> {
     let mut benches = Vec::new();
     for subject in subjects {
-        benches.push(Bench::start(subject).map_err(|trouble| trouble.at(subject.name))?);
+        benches.push(Bench::start(subject, protocol).map_err(|trouble| trouble.at(subject.name))?);
     }
     for slice in 0..effort.pick(20, 60) {
         for turn in 0..subjects.len() {
@@ -48,12 +62,12 @@ fn measure(subjects: &[Subject], effort: Effort) -> Outcome<Vec<Round>> {
             benches[index].run().map_err(|trouble| trouble.at(subjects[index].name))?;
         }
     }
-    Ok(benches.into_iter().map(Bench::round).collect())
+    Ok(benches.into_iter().map(|bench| bench.round(parts)).collect())
 }
 
 impl Bench {
-    fn start(subject: &Subject) -> Outcome<Self> {
-        let rig = Rig::start(subject, 1, Framing::None)?;
+    fn start(subject: &Subject, protocol: Protocol) -> Outcome<Self> {
+        let rig = Rig::start(subject, 1, Framing::None, protocol)?;
         let mut client = rig.connect(1)?.remove(0);
         rig.probe_upwards(&mut client)?;
         client.stream.set_nonblocking(false)?;
@@ -74,9 +88,11 @@ impl Bench {
         Ok(())
     }
 
-    fn round(mut self) -> Round {
-        let ways = self.nanoseconds.iter_mut();
-        let values = ways.flat_map(|samples| [0.50, 0.99].map(|part| percentile(samples, part) / 1e3)).collect();
+    fn round(mut self, parts: &[f64]) -> Round {
+        let mut values = Vec::new();
+        for samples in &mut self.nanoseconds {
+            values.extend(parts.iter().map(|part| percentile(samples, *part) / 1e3));
+        }
         Round { values, remarks: Vec::new() }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
 use crate::flow::{feed, read_all, readers, Pace, Witness};
 use crate::pattern::Pattern;
+use crate::protocol::Protocol;
 use crate::rig::Rig;
 use crate::subject::{Framing, Subject};
 use crate::telegram;
@@ -22,7 +23,7 @@ pub(super) static GROUPS: &[Group] = &[Group {
 }];
 
 fn measure(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, 1, Framing::Dsmr)?;
+    let rig = Rig::start(subject, 1, Framing::Dsmr, Protocol::Raw)?;
     let telegrams = effort.pick(20, 50);
     let chunks = telegram::LENGTH / CHUNK;
     let period = Duration::from_secs_f64(CHUNK as f64 / 11_520.0);

@@ -6,6 +6,7 @@ mod latency;
 mod meter;
 mod paced;
 mod stopped;
+mod telnet;
 mod throughput;
 
 use std::time::Duration;
@@ -66,7 +67,7 @@ pub(crate) struct Round {
 
 /// All groups, in the order of the table.
 pub(crate) fn all() -> Vec<&'static Group> {
-    let groups = [latency::GROUPS, throughput::GROUPS, paced::GROUPS, meter::GROUPS];
+    let groups = [latency::GROUPS, throughput::GROUPS, telnet::GROUPS, paced::GROUPS, meter::GROUPS];
     groups.into_iter().chain([stopped::GROUPS, idle::GROUPS, connects::GROUPS]).flatten().collect()
 }
 

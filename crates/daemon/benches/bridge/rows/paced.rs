@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{percentile, Goal, Group, Measure, Meter, Round, Rounds, Row};
 use crate::flow::{feed, read_all, readers, Ages, Pace, Stamps};
 use crate::pattern::Pattern;
+use crate::protocol::Protocol;
 use crate::rig::Rig;
 use crate::subject::{Framing, Subject};
 use crate::trouble::Outcome;
@@ -54,7 +55,7 @@ struct Share {
 
 /// Feeds all ports at a pace; returns the processor time taken and how long each chunk took to each client.
 fn measure(subject: &Subject, ports: usize, each: usize, pace: &Pace) -> Outcome<(Share, Vec<u64>, Vec<String>)> {
-    let rig = Rig::start(subject, ports, Framing::None)?;
+    let rig = Rig::start(subject, ports, Framing::None, Protocol::Raw)?;
     let patterns: Vec<_> = (0..ports).map(Pattern::noise).collect();
     let mut readers = readers(rig.connect(each)?, &patterns);
     let stamps = Stamps::new(ports, pace);

@@ -10,6 +10,7 @@ use crate::flow::{readers, Reader};
 use crate::pattern::Pattern;
 use crate::pause;
 use crate::process::Process;
+use crate::protocol::Protocol;
 use crate::rig::{Pty, Rig};
 use crate::subject::{Framing, Subject};
 use crate::trouble::{Outcome, Trouble};
@@ -26,7 +27,7 @@ pub(super) static GROUPS: &[Group] = &[Group {
 }];
 
 fn measure(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, 1, Framing::None)?;
+    let rig = Rig::start(subject, 1, Framing::None, Protocol::Raw)?;
     let patterns = [Pattern::noise(0)];
     let mut readers = readers(rig.connect(2)?, &patterns);
     let mut stopped = readers.remove(1);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
 use crate::flow::{feed_at_once, read_all, readers};
 use crate::pattern::{Checker, Pattern};
+use crate::protocol::Protocol;
 use crate::rig::{Client, Pty, Rig};
 use crate::subject::{Framing, Subject};
 use crate::trouble::{Deadline, Outcome, Trouble};
@@ -15,51 +16,82 @@ pub(super) static GROUPS: &[Group] = &[
         name: "throughput-down",
         rows: &[Row { name: "CPU per GB, line → client", unit: "s", goal: Goal::RatioAtMost(1.5) }],
         rounds: Rounds { quick: 9, full: 15 },
-        measure: Measure::InTurn(line_to_client),
+        measure: Measure::InTurn(|subject, effort| {
+            Ok(line_to_client(subject, effort, Protocol::Raw, &Pattern::noise(0))?.round())
+        }),
     },
     Group {
         name: "throughput-up",
         rows: &[Row { name: "CPU per GB, client → line", unit: "s", goal: Goal::RatioAtMost(1.5) }],
         rounds: Rounds { quick: 9, full: 15 },
-        measure: Measure::InTurn(client_to_line),
+        measure: Measure::InTurn(|subject, effort| {
+            Ok(client_to_line(subject, effort, Protocol::Raw, &Pattern::noise(0))?.round())
+        }),
     },
 ];
 
-fn line_to_client(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, 1, Framing::None)?;
-    let patterns = [Pattern::noise(0)];
-    let mut readers = readers(rig.connect(1)?, &patterns);
+/// One transfer, as a way through the subject takes it; the bytes are those of the line.
+pub(super) type Transfer = fn(&Subject, Effort, Protocol, &Pattern) -> Outcome<Cost>;
+
+/// What a transfer took.
+pub(super) struct Cost {
+    /// Seconds of processor time for each gigabyte.
+    pub(super) cpu: f64,
+    /// Megabytes per second.
+    pub(super) rate: f64,
+    pub(super) disturbance: String,
+}
+
+impl Cost {
+    fn of(bytes: u64, meter: &Meter<'_>, start: Instant) -> Outcome<Self> {
+        let megabytes = bytes as f64 / 1e6;
+        let rate = megabytes / start.elapsed().as_secs_f64();
+        Ok(Self { cpu: meter.cpu()?.as_secs_f64() / megabytes * 1e3, rate, disturbance: meter.disturbance()? })
+    }
+
+    fn round(self) -> Round {
+        Round { values: vec![self.cpu], remarks: vec![format!("{:.0} MB/s", self.rate), self.disturbance] }
+    }
+}
+
+pub(super) fn line_to_client(
+    subject: &Subject,
+    effort: Effort,
+    protocol: Protocol,
+    pattern: &Pattern,
+) -> Outcome<Cost> {
+    let rig = Rig::start(subject, 1, Framing::None, protocol)?;
     let bytes = effort.pick(20_000_000, 50_000_000);
+    let (sent, count) = rig.protocol.on_the_wire(pattern, bytes);
+    let mut readers = readers(rig.connect(1)?, &[sent]);
 
     let deadline = Deadline::after(LIMIT);
     let meter = Meter::start(&rig.process)?;
     let start = Instant::now();
     deadline.both(
-        || feed_at_once(&rig.lines[0], &patterns[0], bytes, &deadline),
-        || read_all(&mut readers, bytes, &deadline, &mut ()),
+        || feed_at_once(&rig.lines[0], pattern, bytes, &deadline),
+        || read_all(&mut readers, count, &deadline, &mut ()),
     )?;
-    round(&meter, bytes, start)
+    Cost::of(bytes, &meter, start)
 }
 
-fn client_to_line(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, 1, Framing::None)?;
+pub(super) fn client_to_line(
+    subject: &Subject,
+    effort: Effort,
+    protocol: Protocol,
+    pattern: &Pattern,
+) -> Outcome<Cost> {
+    let rig = Rig::start(subject, 1, Framing::None, protocol)?;
     let mut client = rig.connect(1)?.remove(0);
     rig.probe_upwards(&mut client)?;
-    let pattern = Pattern::noise(0);
     let bytes = effort.pick(20_000_000, 50_000_000);
+    let (sent, count) = rig.protocol.on_the_wire(pattern, bytes);
 
     let deadline = Deadline::after(LIMIT);
     let meter = Meter::start(&rig.process)?;
     let start = Instant::now();
-    deadline.both(|| send(&mut client, &pattern, bytes), || read_line(&rig.lines[0], &pattern, bytes, &deadline))?;
-    round(&meter, bytes, start)
-}
-
-fn round(meter: &Meter<'_>, bytes: u64, start: Instant) -> Outcome<Round> {
-    let gigabytes = bytes as f64 / 1e9;
-    let rate = bytes as f64 / 1e6 / start.elapsed().as_secs_f64();
-    let remarks = vec![format!("{rate:.0} MB/s"), meter.disturbance()?];
-    Ok(Round { values: vec![meter.cpu()?.as_secs_f64() / gigabytes], remarks })
+    deadline.both(|| send(&mut client, &sent, count), || read_line(&rig.lines[0], pattern, bytes, &deadline))?;
+    Cost::of(bytes, &meter, start)
 }
 
 fn send(client: &mut Client, pattern: &Pattern, bytes: u64) -> Outcome<()> {

@@ -151,20 +151,38 @@ async fn folders_that_appear_at_once_are_not_missed() {
 }
 
 #[tokio::test]
-async fn a_folder_that_somebody_still_holds_is_not_mistaken_for_the_one_that_took_its_place() {
+async fn what_happens_beside_the_folders_that_lead_to_the_name_wakes_nobody() {
+    let (dev, hotplug) = (Dev::new(), Hotplug::start());
+    dev.make_folder("serial");
+    dev.make_folder("serial/by-id");
+    let mut watched = dev.watch(&hotplug, "serial/by-id/usb-FTDI");
+    let mut bystander = dev.watch(&hotplug, "serial/by-id/usb-other");
+    dev.make("ttyUSB0");
+    dev.make("serial/x");
+    // Not even the task that reads: there is nothing to read.
+    let read = hotplug.watch.as_ref().unwrap().shared.lock().inotify.read_events();
+    assert_eq!(read.unwrap_err(), Errno::EAGAIN);
+    dev.make("serial/by-id/usb-FTDI");
+    told(&mut watched).await;
+    assert!(bystander.poll_changed(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+#[tokio::test]
+async fn a_folder_that_was_replaced_is_not_mistaken_for_the_one_that_took_its_place() {
     let (dev, hotplug) = (Dev::new(), Hotplug::start());
     dev.make_folder("by-id");
     let mut watched = dev.watch(&hotplug, "by-id/usb-FTDI");
-    let _held = fs::File::open(dev.path("by-id")).unwrap();
     fs::remove_dir(dev.path("by-id")).unwrap();
     dev.make_folder("by-id");
     told(&mut watched).await;
+    while was_told(&mut watched, &hotplug).await {}
     dev.make("by-id/usb-FTDI");
     told(&mut watched).await;
 
     fs::rename(dev.path("by-id"), dev.path("by-id.old")).unwrap();
     dev.make_folder("by-id");
     told(&mut watched).await;
+    while was_told(&mut watched, &hotplug).await {}
     dev.make("by-id/usb-FTDI");
     told(&mut watched).await;
 }

@@ -19,6 +19,16 @@ impl Driver {
                 Some(Command::Connect(accepted)) => self.connect(*accepted, now),
                 Some(Command::Reconfigure(changed)) => self.reconfigure(*changed, now),
                 Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
+                Some(Command::Listening { listener, bound }) => self.account.listening(listener, bound),
+                Some(Command::Report(reply)) => {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(self.report());
+                }
+                Some(Command::Kick { whom, reply }) => {
+                    let _ = reply.send(self.kick(whom, now));
+                }
+                Some(Command::Pause(reply)) => self.pause(reply, now),
+                Some(Command::Resume(reply)) => self.resume(reply, now),
                 Some(Command::End { deadline }) => self.end(deadline),
                 // Nobody is left who could ask for anything.
                 None => {
@@ -52,7 +62,16 @@ impl Driver {
                     self.sockets.resize_with(id + 1, || None);
                 }
                 let waker = self.ready.waker(id);
-                self.sockets[id] = Some(Socket { conn, peer, waker, listed: true, blocked: false, fresh: true });
+                self.sockets[id] = Some(Socket {
+                    conn,
+                    peer,
+                    number: self.account.next_client(),
+                    since: now,
+                    waker,
+                    listed: true,
+                    blocked: false,
+                    fresh: true,
+                });
                 self.readable.push_back(id);
             }
             Err(full) => {
@@ -77,6 +96,7 @@ impl Driver {
         }
         let before = std::mem::replace(&mut self.port, port);
         (self.listeners, self.opener) = (listeners, opener);
+        self.account.keep_listeners(&self.listeners);
         let (keys, port) = (&self.listeners, &self.port);
         let admit = |key| {
             let at = keys.iter().position(|known| *known == key)?;
@@ -152,6 +172,7 @@ fn admission(key: usize, listener: &Listener) -> Admission {
         max_clients: listener.max_clients,
         when_full: listener.when_full,
         on_lag: listener.on_lag,
+        replay: listener.replay,
         notify: greeting::notifies(listener),
     }
 }

@@ -7,6 +7,8 @@ mod bytes;
 mod commands;
 mod events;
 mod operations;
+mod pause;
+mod report;
 mod slot;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,11 +20,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::Port;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tracing::info;
 
 use self::operations::Operations;
+use self::report::Account;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
 use super::link::{Accepted, Command, Link, Reconfigure, Reply};
@@ -88,11 +91,19 @@ pub struct Driver {
     sleep: Pin<Box<Sleep>>,
     sleep_until: Option<Instant>,
     ends_at: Option<Instant>,
+    /// The device is left alone because somebody asked for that.
+    paused: bool,
+    /// Those who wait until the device is open, or let go of.
+    settling: Vec<oneshot::Sender<()>>,
+    account: Account,
 }
 
 struct Socket {
     conn: Conn,
     peer: SocketAddr,
+    /// Counted from 1 on this port; never given out again.
+    number: u64,
+    since: Instant,
     waker: Waker,
     /// It is in `readable`, or sends no more and is never to be there again.
     listed: bool,
@@ -162,6 +173,9 @@ impl Driver {
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             sleep_until: None,
             ends_at: None,
+            paused: false,
+            settling: Vec::new(),
+            account: Account::new(now()),
         };
         (driver, link)
     }
@@ -270,6 +284,7 @@ impl Future for Driver {
         }
         this.rest(now);
         this.drive_slot(cx, now);
+        this.settle(now);
         this.status.set(matches!(this.slot, Slot::Open(_)) && !this.operations.is_stuck(), this.hub.clients());
         if this.poll_timer(cx, now) {
             cx.waker().wake_by_ref();

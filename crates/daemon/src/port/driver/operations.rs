@@ -146,9 +146,11 @@ impl Driver {
                 match &start.operation {
                     Operation::Configure(asked) => {
                         info!(port = %self.name, line = %snapshot.settings, client = by, "line set");
-                        for difference in differences(asked, &snapshot.settings) {
+                        let differences = differences(asked, &snapshot.settings);
+                        for difference in &differences {
                             warn!(port = %self.name, device = %self.port.device, client = by, "{difference}");
                         }
+                        self.account.differences(differences);
                     }
                     Operation::Look => {}
                     operation => debug!(port = %self.name, client = by, ?operation, "done"),
@@ -180,9 +182,12 @@ impl Driver {
         let Some(running) = self.operations.running.as_mut() else { return };
         if running.stuck_at.is_some_and(|at| at <= now) {
             running.stuck_at = None;
-            error!(port = %self.name, device = %self.port.device,
+            let what = format!(
                 "the device does not answer: {} hangs in its driver; purge the port or unplug the device",
-                describe(&running.start.operation));
+                describe(&running.start.operation)
+            );
+            error!(port = %self.name, device = %self.port.device, "{what}");
+            self.account.fault(&what, now);
             self.hub.operation_is_stuck();
         }
     }

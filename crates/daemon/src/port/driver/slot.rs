@@ -10,6 +10,9 @@ use tracing::{info, warn};
 use super::{Driver, Say, Slot, OPENING_IS_STUCK};
 use crate::line::{self, OpenError, Opened};
 
+const OPENING_HANGS: &str =
+    "opening hangs in the device's driver; unplug the device or restart the machine if it stays so";
+
 impl Driver {
     pub(super) fn drive_slot(&mut self, cx: &mut Context<'_>, now: Instant) {
         loop {
@@ -23,13 +26,16 @@ impl Driver {
                     self.slot = Slot::Opening { open: (self.opener)(), stuck_at: Some(now + OPENING_IS_STUCK) };
                 }
                 Slot::Opening { open, stuck_at } => match open.as_mut().poll(cx) {
+                    Poll::Ready(Ok(opened)) if self.paused => {
+                        self.slot = Slot::Closing { closing: Box::pin(line::close(opened.line)), again_at: now };
+                    }
                     Poll::Ready(Ok(opened)) => self.opened(opened, now),
                     Poll::Ready(Err(error)) => self.open_failed(&error, now),
                     Poll::Pending => {
                         if stuck_at.is_some_and(|at| at <= now) {
                             *stuck_at = None;
-                            tracing::error!(port = %self.name, device = %self.port.device,
-                                "opening hangs in the device's driver; unplug the device or restart the machine if it stays so");
+                            tracing::error!(port = %self.name, device = %self.port.device, "{OPENING_HANGS}");
+                            self.account.fault(OPENING_HANGS, now);
                         }
                         return;
                     }
@@ -45,7 +51,7 @@ impl Driver {
 
     /// Whether the device should be open.
     pub(super) fn needs_line(&self) -> bool {
-        self.port.open == Open::Always || self.hub.clients() > 0 || self.rest_at.is_some()
+        !self.paused && (self.port.open == Open::Always || self.hub.clients() > 0 || self.rest_at.is_some())
     }
 
     /// Closes a device that nobody has used for a while (`open: on-demand`).
@@ -106,6 +112,7 @@ impl Driver {
         if was_lost {
             self.hub.notify(&format!("\r\n[port {}: the device is back]\r\n", self.name));
         }
+        self.account.opened(report.differences, report.not_carried);
         self.hub.line_opened(line.can_wait(), &report.snapshot);
         // Reading would take the ring's memory, and many a port is silent.
         self.line_readable = line.poll_readable(&mut Context::from_waker(&self.line_waker)).is_ready();
@@ -117,6 +124,7 @@ impl Driver {
 
     pub(super) fn open_failed(&mut self, error: &OpenError, now: Instant) {
         let (at, say) = self.lifecycle.failed(error, now);
+        self.account.fault(&error.to_string(), now);
         if let Say::This(text) = say {
             warn!(port = %self.name, "{text}; trying again");
         }
@@ -129,6 +137,7 @@ impl Driver {
         let Slot::Open(_) = &self.slot else { return };
         warn!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
             "device gone: {cause}; its clients stay, and it is opened again when it is back");
+        self.account.fault(&format!("{}: device gone: {cause}; plug it in again", self.port.device), now);
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: the device is gone]\r\n", self.name));
         self.operations.abandon();

@@ -143,6 +143,18 @@ async fn a_break_never_waits_for_bytes_that_cannot_leave() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bytes_between_two_breaks_are_not_lost_however_long_the_first_one_is() {
+    let (rig, wire, mut client) = Rig::with_line().await;
+    assert_eq!(rig.done(Wish::Break(Duration::from_secs(5))).await.0, Outcome::Done);
+    client.write_all(b"between").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let second = rig.ask(Wish::Break(Duration::from_millis(100))).await;
+    assert_eq!(written(&wire, 7).await, b"between");
+    assert_eq!(timeout(SOON, second).await.unwrap().unwrap().0, Outcome::Done);
+    assert_eq!(wire.operations(), [Operation::Break(true), Operation::Break(false), Operation::Break(true)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_purge_passes_an_operation_that_is_stuck_and_frees_it() {
     let (rig, wire, mut client) = Rig::with_line().await;
     wire.stick();

@@ -37,7 +37,7 @@ impl Hub {
         } else {
             return self.settle_lag(needed);
         };
-        self.ring.release_to(slowest.min(self.released));
+        self.ring.release_to(slowest.min(self.released).min(head.saturating_sub(self.history.bytes)));
         true
     }
 
@@ -55,7 +55,7 @@ impl Hub {
             }
         }
         let slowest = self.cursors().0.unwrap_or(self.released);
-        self.ring.release_to(slowest.min(self.released));
+        self.ring.release_to(slowest.min(self.released).min(self.ring.head().saturating_sub(self.history.bytes)));
         true
     }
 
@@ -96,7 +96,8 @@ impl Hub {
             }
             _ => None,
         });
-        frames.forget_before(needed.min().unwrap_or(seen));
+        let history = seen.saturating_sub(self.history.frames);
+        frames.forget_before(needed.min().unwrap_or(seen).min(history));
         let head = self.ring.head();
         self.ring.release_to(frames.tail(head));
         // More frames came in one go than the ring holds beside what is on its way.

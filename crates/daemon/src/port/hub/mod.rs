@@ -17,13 +17,14 @@
 mod from_line;
 mod reconfigure;
 mod requests;
+mod standing;
 mod to_clients;
 mod to_line;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Port, WhenFull, Write};
+use sermux_port_config::config::{Frame as Framing, Port, Replay, WhenFull, Write};
 use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
@@ -57,10 +58,28 @@ enum LineState {
     Gone,
 }
 
+/// What of the past is kept for clients to come: the most that any of the listeners gives them.
+#[derive(Clone, Copy, Debug, Default)]
+struct History {
+    bytes: u64,
+    frames: u64,
+}
+
+impl History {
+    fn of(port: &Port) -> Self {
+        port.listen.iter().fold(Self::default(), |history, listener| match listener.replay {
+            Replay::None => history,
+            Replay::Bytes(bytes) => Self { bytes: history.bytes.max(bytes as u64), ..history },
+            Replay::Frames(frames) => Self { frames: history.frames.max(frames), ..history },
+        })
+    }
+}
+
 /// One port's decisions.
 #[derive(Debug)]
 pub struct Hub {
     write: Write,
+    history: History,
     gather: Duration,
     ring: Ring,
     /// Bytes before this may go to clients that take bytes.
@@ -96,6 +115,7 @@ impl Hub {
     pub fn new(port: &Port) -> Self {
         Self {
             write: port.write,
+            history: History::of(port),
             gather: port.gather,
             ring: Ring::new(port.backlog),
             released: 0,
@@ -137,7 +157,11 @@ impl Hub {
     /// What happened so far.
     #[must_use]
     pub fn counters(&self) -> PortCounters {
-        self.counters
+        let mut counters = self.counters;
+        for (_, client) in &self.clients {
+            counters.add(&client.counters);
+        }
+        counters
     }
 
     /// What the framer of a port with `frame: dsmr` has counted.
@@ -148,7 +172,8 @@ impl Hub {
 
     // ---- clients come and go -------------------------------------------------------------------------------------
 
-    /// A new client. It begins with `greeting`, and with the next byte or frame that comes.
+    /// A new client. It begins with `greeting`, then what of the past it is to get, then the next byte or frame that
+    /// comes.
     ///
     /// When its listener is full, the longest-standing half-closed reader makes room: nobody can tell whether it still
     /// listens or is long gone. Where there is none, `when-full` says who does, if anybody.
@@ -163,13 +188,22 @@ impl Hub {
         if clients >= admission.max_clients && !self.displace(admission.listener) && !self.kick(&admission) {
             return Err(Full { clients, max_clients: admission.max_clients });
         }
-        let feed = match &self.frames {
-            None => Feed::Bytes { cursor: self.ring.head() },
-            Some(frames) => Feed::Frames(FrameFeed::new(frames.seen(), now)),
+        let (feed, replayed) = match (&self.frames, admission.replay) {
+            (None, Replay::Bytes(bytes)) => {
+                let since = self.ring.head().saturating_sub(bytes as u64).max(self.ring.tail());
+                (Feed::Bytes { cursor: since }, self.ring.head() - since)
+            }
+            (None, _) => (Feed::Bytes { cursor: self.ring.head() }, 0),
+            (Some(frames), replay) => {
+                let wanted = if let Replay::Frames(wanted) = replay { wanted } else { 0 };
+                let next = frames.seen().saturating_sub(wanted).max(frames.first_held());
+                (Feed::Frames(FrameFeed::new(next, now)), frames.seen() - next)
+            }
         };
         self.counters.clients += 1;
         let mut client = Client::new(admission, session, feed, self.counters.clients, now);
         client.say(greeting);
+        client.counters.replayed = replayed;
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
@@ -227,6 +261,7 @@ impl Hub {
         if matches!(client.input, Input::Leaving { .. }) {
             self.leaving -= 1;
         }
+        self.counters.add(&client.counters);
         Some(client.counters)
     }
 

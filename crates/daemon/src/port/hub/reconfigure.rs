@@ -5,13 +5,14 @@ use std::time::Instant;
 use sermux_port_config::config::{Frame as Framing, Port};
 
 use super::super::client::FrameFeed;
-use super::{Admission, ClientId, CloseReason, Feed, Frames, Hub};
+use super::{Admission, ClientId, CloseReason, Feed, Frames, History, Hub};
 
 impl Hub {
     /// The port has another configuration. `admit` gives what a listener, by its key, grants now; `None`: it is gone, and
     /// its clients with it. The line's settings are the control queue's business ([`Hub::wish`]).
     pub fn reconfigure(&mut self, port: &Port, admit: impl Fn(usize) -> Option<Admission>, now: Instant) {
         self.write = port.write;
+        self.history = History::of(port);
         self.gather = port.gather;
         if self.gather.is_zero() && self.gather_due.is_some() {
             self.release_gathered();

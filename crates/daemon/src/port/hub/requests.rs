@@ -96,8 +96,8 @@ impl Hub {
         let Some(client) = self.clients.get_mut(id) else { return };
         match &mut client.feed {
             Feed::Bytes { cursor } => {
-                client.counters.purged += self.released - *cursor;
-                *cursor = self.released;
+                client.counters.purged += self.released.saturating_sub(*cursor);
+                *cursor = (*cursor).max(self.released);
             }
             // What it has of a frame that was cut is finished.
             Feed::Frames(feed) => {

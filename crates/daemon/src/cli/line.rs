@@ -1,0 +1,166 @@
+//! `sermux set`, `modem`, `break`, `purge` and `reset`: what is done to the line of a running port, and what it has then.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::remote::{of_port, post, NotDone};
+use super::Arguments;
+use crate::control::request::{Break, LineNow, Purge, Queue, Reset, Set, SetModem};
+use crate::control::status::Modem;
+
+/// `dtr=on`, `rts=off`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Assignment {
+    Dtr(bool),
+    Rts(bool),
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "write dtr=on, dtr=off, rts=on or rts=off".to_owned();
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        let on = match value.to_ascii_lowercase().as_str() {
+            "on" | "1" | "yes" | "true" => true,
+            "off" | "0" | "no" | "false" => false,
+            _ => return Err(wrong()),
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "dtr" => Ok(Assignment::Dtr(on)),
+            "rts" => Ok(Assignment::Rts(on)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// Which way the bytes go that are thrown away.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Direction {
+    /// Received, and not read yet
+    Rx,
+    /// Written, and not sent yet
+    Tx,
+}
+
+pub(super) fn set(arguments: &Arguments, port: &str, settings: &[String]) -> ExitCode {
+    tell(ask(arguments, port, "set", &Set { line: settings.join(" ") }), |now| {
+        let missed = now.asked.as_ref().is_some_and(|asked| *asked != now.line);
+        let problems = if missed && now.differences.is_empty() {
+            vec![format!("asked for {}", now.asked.as_deref().unwrap_or_default())]
+        } else {
+            now.differences.clone()
+        };
+        (now.line.clone(), problems)
+    })
+}
+
+pub(super) fn modem(arguments: &Arguments, port: &str, assignments: &[Assignment]) -> ExitCode {
+    let mut wanted = SetModem::default();
+    for assignment in assignments {
+        match *assignment {
+            Assignment::Dtr(on) => wanted.dtr = Some(on),
+            Assignment::Rts(on) => wanted.rts = Some(on),
+        }
+    }
+    tell(ask(arguments, port, "modem", &wanted), |now| {
+        let missed = |name: &str, wanted: Option<bool>, is: bool| {
+            wanted.filter(|wanted| *wanted != is).map(|_| format!("{name} did not follow"))
+        };
+        let problems = missed("DTR", wanted.dtr, now.modem.dtr).into_iter();
+        (wires(&now.modem), problems.chain(missed("RTS", wanted.rts, now.modem.rts)).collect())
+    })
+}
+
+pub(super) fn send_break(arguments: &Arguments, port: &str, duration_ms: Option<u64>) -> ExitCode {
+    let wanted = duration_ms.map_or_else(Break::default, |duration_ms| Break { duration_ms });
+    tell(ask(arguments, port, "break", &wanted), |_| {
+        (format!("a break of {} ms is being sent", wanted.duration_ms), Vec::new())
+    })
+}
+
+pub(super) fn purge(arguments: &Arguments, port: &str, direction: Option<Direction>) -> ExitCode {
+    let (queue, words) = match direction {
+        Some(Direction::Rx) => (Queue::Rx, "received bytes"),
+        Some(Direction::Tx) => (Queue::Tx, "bytes to be sent"),
+        None => (Queue::Both, "received bytes and bytes to be sent"),
+    };
+    tell(ask(arguments, port, "purge", &Purge { queue }), |_| (format!("{words} were thrown away"), Vec::new()))
+}
+
+pub(super) fn reset(arguments: &Arguments, port: &str, name: &str) -> ExitCode {
+    tell(ask(arguments, port, "reset", &Reset { name: name.to_owned() }), |now| {
+        (format!("{name} is done; {}", wires(&now.modem)), Vec::new())
+    })
+}
+
+fn ask(arguments: &Arguments, port: &str, what: &str, body: &impl Serialize) -> Result<LineNow, NotDone> {
+    post(arguments, &of_port(port, what), body)
+}
+
+/// What came of it: the result, and what of it is not as it was asked.
+#[expect(clippy::print_stderr, reason = "what is not the result")]
+fn tell(now: Result<LineNow, NotDone>, words: impl FnOnce(&LineNow) -> (String, Vec<String>)) -> ExitCode {
+    let now = match now {
+        Ok(now) => now,
+        Err(why) => return why.complain(),
+    };
+    let (result, problems) = words(&now);
+    let printed = super::print(&format!("{}: {result}\n", now.port));
+    for problem in &problems {
+        eprintln!("{}: {problem}", now.port);
+    }
+    if problems.is_empty() {
+        printed
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// `on: DTR RTS; off: CTS DSR RI DCD`
+pub(super) fn wires(modem: &Modem) -> String {
+    let wires = [
+        ("DTR", modem.dtr),
+        ("RTS", modem.rts),
+        ("CTS", modem.cts),
+        ("DSR", modem.dsr),
+        ("RI", modem.ri),
+        ("DCD", modem.dcd),
+    ];
+    let those =
+        |on: bool| wires.iter().filter(|(_, is)| *is == on).map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
+    match (those(true), those(false)) {
+        (on, off) if on.is_empty() => format!("off: {off}"),
+        (on, off) if off.is_empty() => format!("on: {on}"),
+        (on, off) => format!("on: {on}; off: {off}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn assignments_are_read_as_people_write_them() {
+        for (text, assignment) in [
+            ("dtr=on", Ok(Assignment::Dtr(true))),
+            ("RTS=OFF", Ok(Assignment::Rts(false))),
+            ("rts=1", Ok(Assignment::Rts(true))),
+            ("cts=on", Err(())),
+            ("dtr", Err(())),
+            ("dtr=up", Err(())),
+        ] {
+            assert_eq!(text.parse::<Assignment>().map_err(|_| ()), assignment, "{text}");
+        }
+    }
+
+    #[test]
+    fn wires_are_named_by_what_is_on_and_what_is_off() {
+        let some = Modem { dtr: true, cts: true, ..Modem::default() };
+        assert_eq!(wires(&some), "on: DTR CTS; off: RTS DSR RI DCD");
+        assert_eq!(wires(&Modem::default()), "off: DTR RTS CTS DSR RI DCD");
+    }
+}

@@ -1,0 +1,53 @@
+//! `sermux status`: how the running daemon and its ports are, for a person or as JSON.
+
+mod table;
+
+use std::io::{stdout, IsTerminal as _};
+use std::process::ExitCode;
+
+use super::remote::{get, of_port, understand, NotDone};
+use super::Arguments;
+use crate::control::status::{Port, Status};
+use table::Look;
+
+pub(super) fn run(arguments: &Arguments, port: Option<&str>, as_json: bool) -> ExitCode {
+    let shown = match port {
+        Some(port) => one(arguments, port, as_json),
+        None => all(arguments, as_json),
+    };
+    match shown {
+        Ok((text, well)) => match (super::print(&text), well) {
+            (printed, true) => printed,
+            (_, false) => ExitCode::FAILURE,
+        },
+        Err(why) => why.complain(),
+    }
+}
+
+fn all(arguments: &Arguments, as_json: bool) -> Result<(String, bool), NotDone> {
+    let body = get(arguments, "/v1/status")?;
+    let status: Status = understand(&body)?;
+    let text = if as_json { as_it_came(&body) } else { table::all(&status, look()) };
+    Ok((text, status.well))
+}
+
+fn one(arguments: &Arguments, port: &str, as_json: bool) -> Result<(String, bool), NotDone> {
+    let body = get(arguments, &of_port(port, ""))?;
+    let port: Port = understand(&body)?;
+    let text = if as_json { as_it_came(&body) } else { table::one(&port, look()) };
+    Ok((text, port.well))
+}
+
+fn look() -> Look {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if stdout().is_terminal() && !no_colour {
+        Look::Colour
+    } else {
+        Look::Plain
+    }
+}
+
+/// Whatever this version knows of it.
+fn as_it_came(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}

@@ -1,0 +1,286 @@
+//! The status for a person: in 80 columns, a block for each port, `!` before those that are not well.
+
+use std::fmt::Write as _;
+
+use crate::cli::line::wires;
+use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
+use crate::control::status::{Client, Counters, Errors, Frames, Listener, Port, State, Status};
+
+/// Columns of a terminal as it comes.
+const WIDTH: usize = 80;
+
+/// Where the values of a port stand.
+const VALUES: usize = 15;
+
+/// Whether colour says what the words say too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    Plain,
+    Colour,
+}
+
+/// Colours of every terminal (ECMA-48, SGR).
+#[derive(Clone, Copy)]
+enum Colour {
+    Bold = 1,
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+/// The program and all ports.
+pub(super) fn all(status: &Status, look: Look) -> String {
+    let program = &status.program;
+    let mut text = format!("sermux {}, pid {}, up {}", program.version, program.pid, duration(program.uptime_seconds));
+    if let Some(config) = &program.config {
+        let _ = write!(text, ", {}", printable(config));
+    }
+    text.push('\n');
+    text += &summary(&status.ports);
+    text.push('\n');
+    let unwell: Vec<&str> = status.ports.iter().filter(|port| !port.well).map(|port| port.name.as_str()).collect();
+    if !unwell.is_empty() {
+        for line in wrap(&format!("not well: {}", unwell.join(", ")), WIDTH) {
+            text += &painted(&line, Colour::Red, look);
+            text.push('\n');
+        }
+    }
+    for port in &status.ports {
+        text.push('\n');
+        text += &one(port, look);
+    }
+    text
+}
+
+/// `3 ports: 2 open, 1 waiting; 3 clients`
+fn summary(ports: &[Port]) -> String {
+    let mut text = count(ports.len(), "port");
+    let states = [
+        State::Open,
+        State::Idle,
+        State::Opening,
+        State::Closing,
+        State::Waiting,
+        State::Faulted,
+        State::Paused,
+        State::Disabled,
+        State::Unknown,
+    ];
+    let counts = states.iter().map(|state| (state, ports.iter().filter(|port| port.state == *state).count()));
+    let counts: Vec<String> =
+        counts.filter(|(_, n)| *n > 0).map(|(state, n)| format!("{n} {}", state.name())).collect();
+    if !counts.is_empty() {
+        let _ = write!(text, ": {}", counts.join(", "));
+    }
+    let clients: usize = ports.iter().map(|port| port.clients.len()).sum();
+    format!("{text}; {}", count(clients, "client"))
+}
+
+/// One port.
+pub(super) fn one(port: &Port, look: Look) -> String {
+    let mark = if port.well { "  ".to_owned() } else { painted("! ", Colour::Red, look) };
+    let mut block = format!("{mark}{}  {}\n", painted(&port.name, Colour::Bold, look), state(port, look));
+    push_lines(&mut block, "device", fill(device(port).iter().map(String::as_str), WIDTH - VALUES), None, look);
+    let mut row = |name: &str, value: &str| push_row(&mut block, name, value, None, look);
+
+    row("line", &line(port));
+    for difference in &port.line.differences {
+        row("differs", &printable(difference));
+    }
+    if let Some(modem) = &port.modem {
+        if !port.line.not_carried.iter().any(|what| what == "dtr and rts") {
+            row("modem", &wires(modem));
+        }
+    }
+    if port.break_on {
+        row("break", "is being sent");
+    }
+    if port.state != State::Disabled {
+        row("traffic", &format!("rx {}, tx {}", bytes(port.counters.rx_bytes), bytes(port.counters.tx_bytes)));
+    }
+    if let Some(frames) = &port.frames {
+        row("telegrams", &telegrams(frames));
+    }
+    let counters = counters(&port.counters);
+    if !counters.is_empty() {
+        row("counters", &counters);
+    }
+    let errors = port.errors.as_ref().map(errors).unwrap_or_default();
+    if !errors.is_empty() {
+        row("errors", &errors);
+    }
+    for listener in &port.listeners {
+        push_listener(&mut block, listener, &port.clients, look);
+    }
+    if let Some(fault) = &port.fault {
+        // The device stands above.
+        let prefix = format!("{}: ", port.device.configured);
+        let what = printable(fault.what.strip_prefix(&prefix).unwrap_or(&fault.what));
+        let ago = duration(fault.at_seconds);
+        let colour = (!fault.over).then_some(Colour::Red);
+        let what = if fault.over { format!("over; {ago} ago: {what}") } else { what };
+        push_row(&mut block, "fault", &what, colour, look);
+    }
+    block
+}
+
+fn state(port: &Port, look: Look) -> String {
+    let colour = match port.state {
+        State::Open | State::Idle => Some(Colour::Green),
+        State::Faulted => Some(Colour::Red),
+        State::Disabled | State::Unknown => None,
+        State::Opening | State::Closing | State::Waiting | State::Paused => Some(Colour::Yellow),
+    };
+    let name = port.state.name();
+    let name = colour.map_or_else(|| name.to_owned(), |colour| painted(name, colour, look));
+    match port.since {
+        Some(_) => format!("{name} for {}", duration(port.since_seconds)),
+        None => name,
+    }
+}
+
+fn device(port: &Port) -> Vec<String> {
+    let mut pieces = vec![printable(&port.device.configured)];
+    pieces.extend(
+        port.device
+            .path
+            .iter()
+            .filter(|path| **path != port.device.configured)
+            .map(|path| format!("-> {}", printable(path))),
+    );
+    pieces
+}
+
+fn line(port: &Port) -> String {
+    let line = &port.line;
+    let mut text = match &line.actual {
+        Some(actual) if *actual != line.configured => format!("{actual} (configured: {})", line.configured),
+        Some(actual) => actual.clone(),
+        None => format!("({})", line.configured),
+    };
+    if !line.not_carried.is_empty() {
+        let _ = write!(text, "; no wire for {}", line.not_carried.join(", "));
+    }
+    text
+}
+
+fn telegrams(frames: &Frames) -> String {
+    let mut text = frames.telegrams.to_string();
+    for (n, what) in
+        [(frames.crc_failures, "with a wrong CRC"), (frames.oversized, "too long"), (frames.abandoned, "cut off")]
+    {
+        if n > 0 {
+            let _ = write!(text, ", {n} {what}");
+        }
+    }
+    if frames.stray_bytes > 0 {
+        let _ = write!(text, ", {} between them", bytes(frames.stray_bytes));
+    }
+    text
+}
+
+/// Those that are not zero.
+fn counters(counters: &Counters) -> String {
+    let sizes = [
+        (counters.tx_lost_bytes, "tx lost"),
+        (counters.tx_purged_bytes, "tx purged"),
+        (counters.gap_bytes, "not had by clients"),
+    ];
+    let sizes = sizes.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", bytes(*n)));
+    let counts = [
+        (counters.skipped_frames, "telegrams skipped by clients"),
+        (counters.clients_refused, "clients refused"),
+        (counters.control_late, "late changes"),
+        (counters.control_failed, "failed operations"),
+    ];
+    let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    sizes.chain(counts).collect::<Vec<_>>().join(", ")
+}
+
+/// Those that are not zero.
+fn errors(errors: &Errors) -> String {
+    let counts = [
+        (errors.framing, "framing"),
+        (errors.parity, "parity"),
+        (errors.overrun, "overrun"),
+        (errors.buffer_overrun, "buffer overrun"),
+        (errors.breaks, "break"),
+    ];
+    let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], look: Look) {
+    let name = if listener.rfc2217 { "rfc2217" } else { &listener.protocol };
+    let Listener { access, clients: n, max_clients, .. } = listener;
+    match (&listener.address, &listener.fault) {
+        (Some(address), _) => {
+            push_row(block, name, &format!("{address}, {access}, {n} of {max_clients} clients"), None, look);
+            if listener.turned_away > 0 {
+                let connections = count(usize::try_from(listener.turned_away).unwrap_or(usize::MAX), "connection");
+                push_row(block, "", &format!("{connections} refused by allow and deny"), None, look);
+            }
+        }
+        (None, fault) => {
+            let why = fault.as_deref().map_or("not bound yet".to_owned(), printable);
+            push_row(block, name, &format!("{}: {why}", listener.configured), Some(Colour::Red), look);
+        }
+    }
+    let own = |client: &&Client| client.listener == listener.configured && client.protocol == listener.protocol;
+    let own: Vec<&Client> = clients.iter().filter(own).collect();
+    let name = |client: &Client| format!("#{} {}", client.id, client.address);
+    let width = own.iter().map(|client| name(client).len()).max().unwrap_or(0);
+    for client in own {
+        let mut pieces = vec![format!("{:width$} ", name(client))];
+        pieces.extend(standing(client));
+        for (index, line) in fill(pieces.iter().map(String::as_str), WIDTH - VALUES - 2).into_iter().enumerate() {
+            let indent = if index == 0 { VALUES } else { VALUES + 2 };
+            let _ = writeln!(block, "{:indent$}{line}", "");
+        }
+    }
+}
+
+/// `3 h,` `sent 12.4 MiB,` `received 12 B,` `lag 3.1 KiB`
+fn standing(client: &Client) -> Vec<String> {
+    let mut facts = vec![duration(client.since_seconds), format!("sent {}", bytes(client.sent_bytes))];
+    let sizes = [
+        (client.received_bytes, "received"),
+        (client.refused_bytes, "refused"),
+        (client.lag_bytes, "lag"),
+        (client.gap_bytes, "gap"),
+        (client.purged_bytes, "purged"),
+    ];
+    facts.extend(sizes.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", bytes(*n))));
+    if client.skipped_frames > 0 {
+        facts.push(format!("skipped {}", client.skipped_frames));
+    }
+    let states = [(client.suspended, "suspended"), (client.half_closed, "sends no more")];
+    facts.extend(states.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| (*what).to_owned()));
+    facts.extend(client.signature.as_deref().map(printable));
+    let last = facts.len() - 1;
+    facts[..last].iter_mut().for_each(|fact| fact.push(','));
+    facts
+}
+
+/// A name and a value, which goes on below itself.
+fn push_row(block: &mut String, name: &str, value: &str, colour: Option<Colour>, look: Look) {
+    push_lines(block, name, wrap(value, WIDTH - VALUES), colour, look);
+}
+
+fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option<Colour>, look: Look) {
+    for (index, line) in lines.into_iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        let line = colour.map_or_else(|| line.clone(), |colour| painted(&line, colour, look));
+        let _ = writeln!(block, "    {name:width$}{line}", width = VALUES - 4);
+    }
+}
+
+fn painted(text: &str, colour: Colour, look: Look) -> String {
+    match look {
+        Look::Plain => text.to_owned(),
+        Look::Colour => format!("\x1b[{}m{text}\x1b[0m", colour as u8),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! What is asked over HTTP, and how the program is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use serde::Serialize;
+use sermux_port_config::config::diff::PortChange;
+use tokio::sync::Semaphore;
+use tokio::task::{spawn_blocking, JoinSet};
+use tokio::time::timeout;
+use tracing::info;
+
+use super::ask::{Ask, Asker, NotReloaded, Ports};
+use super::commands;
+use super::http::{json, no_port, port_ended, program_ends, Answer, Json, Refusal};
+use super::request::{Changed, Reloaded};
+use super::server::Peer;
+use super::status::{Port, Program, Status};
+use super::target::{ask, wish, Name};
+use super::time::rfc3339;
+use crate::port::hub::Wish;
+use crate::port::{Command, Link, PortReport, PortState};
+
+/// How long a line may take to tell how it is now; then it is told as it was known.
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
+
+/// Lines that are looked at at a time: each takes a thread while it is.
+const LOOKS_AT_A_TIME: usize = 8;
+
+/// What the handlers know.
+#[derive(Debug)]
+pub(super) struct Api {
+    asker: Asker,
+    config: Option<PathBuf>,
+    started: Instant,
+    looks: Semaphore,
+}
+
+/// All of `/v1`. `config` is the file that a reload reads.
+pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
+    let looks = Semaphore::new(LOOKS_AT_A_TIME);
+    let config = config.map(|config| std::path::absolute(&config).unwrap_or(config));
+    let api = Arc::new(Api { asker, config, started: Instant::now(), looks });
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/reload", post(reload))
+        .route("/v1/ports/{name}", get(port))
+        .route("/v1/ports/{name}/kick", post(commands::kick))
+        .route("/v1/ports/{name}/set", post(commands::set))
+        .route("/v1/ports/{name}/modem", post(commands::modem))
+        .route("/v1/ports/{name}/break", post(commands::send_break))
+        .route("/v1/ports/{name}/purge", post(commands::purge))
+        .route("/v1/ports/{name}/reset", post(commands::run_reset))
+        .route("/v1/ports/{name}/pause", post(commands::pause))
+        .route("/v1/ports/{name}/resume", post(commands::resume))
+        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is no such thing here").help(HELP) })
+        .method_not_allowed_fallback(|| async {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "it cannot be asked in this way").help(HELP)
+        })
+        .with_state(api)
+}
+
+const HELP: &str = "sermux-api(7) says what can be asked";
+
+async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let Ports { running, disabled } = api.ports().await?;
+    let mut reports = JoinSet::new();
+    for (name, link) in running {
+        let api = Arc::clone(&api);
+        reports.spawn(async move { api.look(&link).await.map(|report| (name, report)) });
+    }
+    // A port that has ended meanwhile is not there any more.
+    let reports: Vec<(String, PortReport)> = reports.join_all().await.into_iter().flatten().collect();
+    blocking(move || {
+        let now = (Instant::now(), SystemTime::now());
+        let running = reports.iter().map(|(name, report)| Port::of_blocking(name, report, now));
+        let disabled = disabled.iter().map(|(name, port)| Port::disabled_blocking(name, port));
+        Status::new(api.program(now), running.chain(disabled).collect())
+    })
+    .await
+}
+
+async fn port(State(api): State<Arc<Api>>, name: Name) -> Result<Response, Refusal> {
+    let Name(name) = name;
+    let Ports { running, disabled } = api.ports().await?;
+    if let Some((name, port)) = disabled.into_iter().find(|(known, _)| *known == name) {
+        return blocking(move || Port::disabled_blocking(&name, &port)).await;
+    }
+    let names: Vec<String> = running.iter().map(|(name, _)| name.clone()).collect();
+    let (_, link) = running.into_iter().find(|(known, _)| *known == name).ok_or_else(|| no_port(&name, &names))?;
+    let report = api.look(&link).await.ok_or_else(port_ended)?;
+    blocking(move || Port::of_blocking(&name, &report, (Instant::now(), SystemTime::now()))).await
+}
+
+/// Looks at device nodes, and may have much to write.
+pub(super) async fn blocking<T: Serialize>(make: impl FnOnce() -> T + Send + 'static) -> Result<Response, Refusal> {
+    spawn_blocking(move || json(StatusCode::OK, &make()))
+        .await
+        .map_err(|failed| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("this went wrong: {failed}")))
+}
+
+impl Api {
+    pub(super) async fn ports(&self) -> Result<Ports, Refusal> {
+        self.asker.ask(Ask::Ports).await.ok_or_else(program_ends)
+    }
+
+    /// The port as it is now, after a look at its wires.
+    pub(super) async fn look(&self, link: &Link) -> Option<PortReport> {
+        let report = ask(link, Command::Report).await?;
+        if report.state != PortState::Open {
+            return Some(report);
+        }
+        let _turn = self.looks.acquire().await;
+        // A line that does not answer is told as it was known.
+        let _ = timeout(LOOK_LIMIT, wish(link, Wish::Look)).await;
+        ask(link, Command::Report).await
+    }
+
+    fn program(&self, now: (Instant, SystemTime)) -> Program {
+        let uptime = now.0.saturating_duration_since(self.started);
+        Program {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: rfc3339(now.1.checked_sub(uptime).unwrap_or(now.1)),
+            uptime_seconds: uptime.as_secs(),
+            config: self.config.as_ref().map(|config| config.display().to_string()),
+        }
+    }
+}
+
+async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -> Answer<Reloaded> {
+    info!(by = %peer, "asked to read the configuration again");
+    let done = match api.asker.ask(Ask::Reload).await.ok_or_else(program_ends)? {
+        Ok(done) => done,
+        Err(NotReloaded::NoFile) => {
+            return Err(Refusal::new(StatusCode::CONFLICT, "there is no file to read again"));
+        }
+        Err(NotReloaded::Faults(file, faults)) => {
+            let (shown, _) = faults.worth_showing();
+            let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
+            let text = format!("{}: {count}; nothing was changed", file.display());
+            let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, text);
+            refusal.body.faults = shown.iter().map(ToString::to_string).collect();
+            return Err(refusal);
+        }
+        Err(NotReloaded::Failed(why)) => return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why)),
+    };
+    Ok(Json(Reloaded {
+        file: done.file.display().to_string(),
+        changed: done.diff.changed.iter().map(|(port, diff)| changed(port, diff.class)).collect(),
+        added: done.diff.added,
+        removed: done.diff.removed,
+        untouched: done.untouched,
+        warnings: done.warnings,
+    }))
+}
+
+fn changed(port: &str, class: PortChange) -> Changed {
+    let class = match class {
+        PortChange::Live => "live",
+        PortChange::Relisten => "relisten",
+        PortChange::Reopen => "reopen",
+    };
+    Changed { port: port.to_owned(), class: class.to_owned() }
+}

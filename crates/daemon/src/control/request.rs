@@ -1,0 +1,148 @@
+//! What the commands send and what they are answered: the bodies of the requests that change something.
+
+use serde::{Deserialize, Serialize};
+
+use super::status::Modem;
+
+/// `POST /v1/ports/NAME/set`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Set {
+    /// The settings that change, in the short form: `9600`, `9600 7E1`, `8N1`, `rts-cts`. The others stay.
+    pub(crate) line: String,
+}
+
+/// `POST /v1/ports/NAME/modem`. What is left out stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct SetModem {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dtr: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rts: Option<bool>,
+}
+
+/// `POST /v1/ports/NAME/break`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Break {
+    /// How long, in milliseconds.
+    pub(crate) duration_ms: u64,
+}
+
+impl Break {
+    pub(crate) const LONGEST_MS: u64 = 5000;
+}
+
+impl Default for Break {
+    fn default() -> Break {
+        Break { duration_ms: 250 }
+    }
+}
+
+/// `POST /v1/ports/NAME/purge`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Purge {
+    pub(crate) queue: Queue,
+}
+
+/// Which way the bytes go that are thrown away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Queue {
+    Rx,
+    Tx,
+    #[default]
+    Both,
+}
+
+/// `POST /v1/ports/NAME/reset`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Reset {
+    /// The name of one of the port's macros, or of a built-in one.
+    #[serde(rename = "macro")]
+    pub(crate) name: String,
+}
+
+/// `POST /v1/ports/NAME/kick`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Kick {
+    /// Its id, its address, or the IP address of a host; without it all clients of the port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<String>,
+}
+
+/// What was done to a line, and what the line has now, read back.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct LineNow {
+    pub(crate) port: String,
+    /// What was asked for, in full; only with `set`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) asked: Option<String>,
+    pub(crate) line: String,
+    /// Where the device does something else than it was asked.
+    #[serde(default)]
+    pub(crate) differences: Vec<String>,
+    pub(crate) modem: Modem,
+    #[serde(rename = "break")]
+    pub(crate) break_on: bool,
+}
+
+/// Who was kicked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Kicked {
+    pub(crate) port: String,
+    pub(crate) clients: Vec<KickedClient>,
+}
+
+/// A client that was kicked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct KickedClient {
+    pub(crate) id: u64,
+    pub(crate) address: String,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Reloaded {
+    pub(crate) file: String,
+    /// Ports that were started.
+    pub(crate) added: Vec<String>,
+    /// Ports that were ended.
+    pub(crate) removed: Vec<String>,
+    /// Ports that went on with another configuration.
+    pub(crate) changed: Vec<Changed>,
+    /// How many ports are as they were.
+    pub(crate) untouched: usize,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A port that went on with another configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Changed {
+    pub(crate) port: String,
+    /// `live`: in place. `relisten`: listeners were closed or opened. `reopen`: the device was opened again.
+    pub(crate) class: String,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Refused {
+    /// What is wrong.
+    pub(crate) error: String,
+    /// What would help.
+    #[serde(default)]
+    pub(crate) help: Option<String>,
+    /// The faults of a configuration, each as a compiler would show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) faults: Vec<String>,
+}

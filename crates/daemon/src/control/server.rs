@@ -1,0 +1,183 @@
+//! The server on the control socket: who may be connected, for how long, and what a connection may take.
+//!
+//! One request to a connection, then it is closed. Whoever is connected and does nothing is closed too, so the bound on
+//! connections is one that passes.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use sermux_port_config::config::{Control, ControlSocket};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::place::Place;
+use super::socket::{make_blocking, ControlFile, NoSocket};
+
+/// Connections at a time; any more wait.
+const CONNECTIONS: usize = 16;
+
+/// How long a client may take to say what it wants …
+const HEADER_LIMIT: Duration = Duration::from_secs(5);
+/// … in how many bytes …
+const HEADER_SIZE: usize = 16 * 1024;
+/// … and how long everything may take, until it has read the answer.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
+
+/// After accept(2) failed for want of files or memory.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How often the turn is tried that another instance has.
+const TURN_TRIES: usize = 20;
+const TURN_RETRY: Duration = Duration::from_millis(50);
+
+/// A socket that another instance holds is tried again after so long, then twice as long …
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// … up to this.
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// A running server. Dropping it closes the socket and removes its file; connections that are there are served.
+#[derive(Debug)]
+pub(crate) struct Server(JoinHandle<()>);
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    uid: Option<u32>,
+    pid: Option<i32>,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.uid, self.pid) {
+            (Some(uid), Some(pid)) => write!(f, "uid {uid}, pid {pid}"),
+            (Some(uid), None) => write!(f, "uid {uid}"),
+            (None, _) => f.write_str("somebody"),
+        }
+    }
+}
+
+impl Server {
+    /// Makes the socket and serves on it. What keeps it from that is a warning in the log; a socket that another instance
+    /// holds is tried again.
+    pub(crate) async fn start(mut control: Control, at: Option<&Path>, router: Router) -> Option<Server> {
+        if let Some(at) = at {
+            control.socket = ControlSocket::Path(at.to_owned());
+        }
+        let Some(place) = Place::of_daemon(&control) else {
+            warn!(
+                "no control socket: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set; name a place with --control, or \
+                 with `control: {{ socket: … }}`, or say `control: off`"
+            );
+            return None;
+        };
+        let (place, control) = (Arc::new(place), Arc::new(control));
+        match make(&place, &control).await {
+            Ok((socket, file)) => Some(Server(tokio::spawn(serve(socket, file, router)))),
+            Err(error @ NoSocket::Held) => {
+                warn!(socket = %place.socket.display(), "no control socket: {error}; trying again");
+                Some(Server(tokio::spawn(serve_later(place, control, router))))
+            }
+            Err(error) => {
+                warn!(socket = %place.socket.display(), "no control socket: {error}");
+                None
+            }
+        }
+    }
+
+    /// The socket is closed and its file is gone when this is done.
+    pub(crate) async fn close(mut self) {
+        self.0.abort();
+        // It was cancelled, which is no news.
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn make(place: &Arc<Place>, control: &Arc<Control>) -> Result<(UnixListener, ControlFile), NoSocket> {
+    let mut tries = 1;
+    loop {
+        let (place, control) = (Arc::clone(place), Arc::clone(control));
+        let made = tokio::task::spawn_blocking(move || make_blocking(&place, &control)).await;
+        match made.unwrap_or_else(|failed| Err(NoSocket::Io("it cannot be made", failed.into()))) {
+            Err(NoSocket::Turn) if tries < TURN_TRIES => {
+                tries += 1;
+                tokio::time::sleep(TURN_RETRY).await;
+            }
+            Ok((socket, file)) => {
+                let socket =
+                    UnixListener::from_std(socket).map_err(|error| NoSocket::Io("it cannot be used", error))?;
+                return Ok((socket, file));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn serve_later(place: Arc<Place>, control: Arc<Control>, router: Router) {
+    let mut wait = FIRST_RETRY;
+    loop {
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LAST_RETRY);
+        match make(&place, &control).await {
+            Ok((socket, file)) => return serve(socket, file, router).await,
+            Err(NoSocket::Held) => {}
+            Err(error) => {
+                warn!(socket = %place.socket.display(), "no control socket: {error}");
+                return;
+            }
+        }
+    }
+}
+
+async fn serve(socket: UnixListener, file: ControlFile, router: Router) {
+    info!(socket = %file.path().display(), "control socket");
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        // It is never closed.
+        let Ok(turn) = Arc::clone(&connections).acquire_owned().await else { return };
+        match socket.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                tokio::spawn(async move {
+                    connection(stream, router).await;
+                    drop(turn);
+                });
+            }
+            Err(error) => {
+                debug!("a connection to the control socket cannot be accepted: {error}");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, router: Router) {
+    let peer = stream
+        .peer_cred()
+        .map_or(Peer { uid: None, pid: None }, |peer| Peer { uid: Some(peer.uid()), pid: peer.pid() });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT)
+        .max_buf_size(HEADER_SIZE)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.layer(Extension(peer))));
+    match timeout(CONNECTION_LIMIT, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%peer, "control connection: {error}"),
+        Err(_) => debug!(%peer, "control connection: it took too long"),
+    }
+}

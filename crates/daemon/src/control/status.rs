@@ -1,0 +1,445 @@
+//! What `GET /v1/status` says: its shape in JSON, and how a port's report comes into it.
+//!
+//! Names are stable: something may be added, nothing goes or changes its meaning within `/v1`. Whoever reads takes what
+//! it knows. A command may talk to an older daemon, so what came later has a default here.
+
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use sermux_port_config::config::{self, Access, Device as ConfigDevice};
+
+use super::time::at;
+use crate::device::{usb, Root};
+use crate::port::{ClientReport, ListenerReport, PortReport, PortState};
+
+/// Everything.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Status {
+    pub(crate) program: Program,
+    /// Every port is well.
+    pub(crate) well: bool,
+    /// In the order of their names.
+    pub(crate) ports: Vec<Port>,
+}
+
+/// The daemon.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Program {
+    pub(crate) version: String,
+    pub(crate) pid: u32,
+    pub(crate) started: String,
+    pub(crate) uptime_seconds: u64,
+    /// The file that a reload reads; none in the demo.
+    pub(crate) config: Option<String>,
+}
+
+/// How a port is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// The device is being opened, and nothing is wrong so far.
+    Opening,
+    Open,
+    Closing,
+    /// The device is not there; it is opened when it appears.
+    Waiting,
+    /// The device is there and cannot be used, or does not answer; it is tried again.
+    Faulted,
+    /// The device is left alone until `resume`.
+    Paused,
+    /// The device is closed until a client comes (`open: on-demand`).
+    Idle,
+    /// `enable: false`
+    Disabled,
+    /// A newer daemon knows it.
+    #[serde(other)]
+    Unknown,
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            State::Opening => "opening",
+            State::Open => "open",
+            State::Closing => "closing",
+            State::Waiting => "waiting",
+            State::Faulted => "faulted",
+            State::Paused => "paused",
+            State::Idle => "idle",
+            State::Disabled => "disabled",
+            State::Unknown => "unknown",
+        }
+    }
+
+    fn is_well(self) -> bool {
+        !matches!(self, State::Waiting | State::Faulted | State::Paused)
+    }
+}
+
+impl From<PortState> for State {
+    fn from(state: PortState) -> State {
+        match state {
+            PortState::Opening => State::Opening,
+            PortState::Open => State::Open,
+            PortState::Closing => State::Closing,
+            PortState::Waiting => State::Waiting,
+            PortState::Faulted => State::Faulted,
+            PortState::Paused => State::Paused,
+            PortState::Idle => State::Idle,
+        }
+    }
+}
+
+/// A port.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Port {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    /// Since when it is in this state.
+    pub(crate) since: Option<String>,
+    pub(crate) since_seconds: u64,
+    /// The device serves, or will as soon as somebody comes, and every listener listens.
+    pub(crate) well: bool,
+    pub(crate) device: Device,
+    pub(crate) line: Line,
+    /// Only of an open device.
+    pub(crate) modem: Option<Modem>,
+    /// A break is being sent.
+    #[serde(rename = "break")]
+    pub(crate) break_on: bool,
+    pub(crate) counters: Counters,
+    /// Only with `frame: dsmr`.
+    pub(crate) frames: Option<Frames>,
+    /// Since the device was opened; only where its driver counts.
+    pub(crate) errors: Option<Errors>,
+    pub(crate) listeners: Vec<Listener>,
+    /// In the order in which they came.
+    pub(crate) clients: Vec<Client>,
+    /// The latest thing that was wrong with the device.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A device.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Device {
+    pub(crate) configured: String,
+    /// Where that leads now; none when there is no such node.
+    pub(crate) path: Option<String>,
+}
+
+/// Line settings, in the short form (`9600 7E1 rts-cts`).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Line {
+    pub(crate) configured: String,
+    /// What the device has, read back; only of an open one.
+    pub(crate) actual: Option<String>,
+    /// Where the device does something else than it was asked.
+    pub(crate) differences: Vec<String>,
+    /// What has no wire on this device.
+    pub(crate) not_carried: Vec<String>,
+}
+
+/// The modem lines: true is raised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Modem {
+    pub(crate) dtr: bool,
+    pub(crate) rts: bool,
+    pub(crate) cts: bool,
+    pub(crate) dsr: bool,
+    pub(crate) ri: bool,
+    pub(crate) dcd: bool,
+}
+
+/// Since the port was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Counters {
+    /// From the line.
+    pub(crate) rx_bytes: u64,
+    /// To the line.
+    pub(crate) tx_bytes: u64,
+    /// Sent by clients and thrown away because there was no device.
+    pub(crate) tx_lost_bytes: u64,
+    /// Sent by clients and purged, or in the way of a break.
+    pub(crate) tx_purged_bytes: u64,
+    /// Of the line that clients never got; each counts its own.
+    pub(crate) gap_bytes: u64,
+    pub(crate) skipped_frames: u64,
+    /// Clients so far.
+    pub(crate) clients: u64,
+    /// Turned away because the listener was full.
+    pub(crate) clients_refused: u64,
+    /// What clients asked of the line by RFC 2217.
+    pub(crate) control_requests: u64,
+    /// Changes that were made although bytes before them had not left.
+    pub(crate) control_late: u64,
+    /// Operations that the device refused.
+    pub(crate) control_failed: u64,
+}
+
+/// What the framer has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Frames {
+    pub(crate) telegrams: u64,
+    pub(crate) crc_failures: u64,
+    pub(crate) oversized: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) stray_bytes: u64,
+}
+
+/// What the device's driver has counted, in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Errors {
+    pub(crate) framing: u64,
+    pub(crate) parity: u64,
+    pub(crate) overrun: u64,
+    pub(crate) breaks: u64,
+    pub(crate) buffer_overrun: u64,
+}
+
+/// A listener.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Listener {
+    pub(crate) protocol: String,
+    pub(crate) rfc2217: bool,
+    pub(crate) configured: String,
+    /// Where it listens; none while it does not.
+    pub(crate) address: Option<String>,
+    /// Why it does not.
+    pub(crate) fault: Option<String>,
+    pub(crate) access: String,
+    pub(crate) clients: usize,
+    pub(crate) max_clients: usize,
+    /// Connections that were closed because of `allow` and `deny`.
+    #[serde(default)]
+    pub(crate) turned_away: u64,
+}
+
+/// A client.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Client {
+    /// Its number on this port, never given out again.
+    pub(crate) id: u64,
+    pub(crate) address: String,
+    /// The `configured` of its listener.
+    pub(crate) listener: String,
+    pub(crate) protocol: String,
+    pub(crate) access: String,
+    pub(crate) since: String,
+    pub(crate) since_seconds: u64,
+    /// Of the line, to it.
+    pub(crate) sent_bytes: u64,
+    /// From it.
+    pub(crate) received_bytes: u64,
+    /// From it, and thrown away: it may not write, or there was no device.
+    pub(crate) refused_bytes: u64,
+    /// Of the line that it never got.
+    pub(crate) gap_bytes: u64,
+    /// Of the line that it purged.
+    pub(crate) purged_bytes: u64,
+    pub(crate) skipped_frames: u64,
+    /// Of the line that it has not got yet.
+    pub(crate) lag_bytes: u64,
+    /// It asked for no data for now (RFC 2217).
+    pub(crate) suspended: bool,
+    /// It sends no more, and stays as a reader.
+    pub(crate) half_closed: bool,
+    /// What it says it is (RFC 2217).
+    pub(crate) signature: Option<String>,
+}
+
+/// Something that was wrong with the device.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Fault {
+    /// What happened, and what to do.
+    pub(crate) what: String,
+    pub(crate) at: String,
+    pub(crate) at_seconds: u64,
+    pub(crate) over: bool,
+}
+
+impl Status {
+    /// Of these ports.
+    pub(super) fn new(program: Program, mut ports: Vec<Port>) -> Status {
+        ports.sort_by(|a, b| a.name.cmp(&b.name));
+        Status { program, well: ports.iter().all(|port| port.well), ports }
+    }
+}
+
+impl Port {
+    /// Of a running port. Looks at the device's node: on the blocking pool.
+    pub(super) fn of_blocking(name: &str, report: &PortReport, now: (Instant, SystemTime)) -> Port {
+        let state = State::from(report.state);
+        let open = state == State::Open;
+        let (since, since_seconds) = at(report.since, now);
+        let listeners: Vec<Listener> =
+            report.listeners.iter().zip(&report.port.listen).map(|(is, config)| listener(is, config)).collect();
+        let mut clients: Vec<&ClientReport> = report.clients.iter().collect();
+        clients.sort_by_key(|client| client.number);
+        let counters = report.counters;
+        Port {
+            name: name.to_owned(),
+            state,
+            since: Some(since),
+            since_seconds,
+            well: state.is_well() && listeners.iter().all(|listener| listener.fault.is_none()),
+            device: device_blocking(&report.port.device),
+            line: Line {
+                configured: report.port.line.settings.to_string(),
+                actual: open.then(|| report.view.settings.to_string()),
+                differences: if open { report.differences.clone() } else { Vec::new() },
+                not_carried: report.not_carried.iter().filter(|_| open).map(ToString::to_string).collect(),
+            },
+            modem: open.then(|| Modem::from(&report.view)),
+            break_on: report.view.break_on,
+            counters: Counters {
+                rx_bytes: counters.rx,
+                tx_bytes: counters.tx,
+                tx_lost_bytes: counters.tx_lost,
+                tx_purged_bytes: counters.tx_purged,
+                gap_bytes: counters.gap,
+                skipped_frames: counters.skipped_frames,
+                clients: counters.clients,
+                clients_refused: counters.refused,
+                control_requests: report.control.requests,
+                control_late: report.control.late,
+                control_failed: report.control.failed,
+            },
+            frames: report.p1.map(|p1| Frames {
+                telegrams: p1.telegrams,
+                crc_failures: p1.crc_bad,
+                oversized: p1.oversized,
+                abandoned: p1.abandoned,
+                stray_bytes: p1.stray_bytes,
+            }),
+            errors: report.line_counters.map(|errors| Errors {
+                framing: errors.framing,
+                parity: errors.parity,
+                overrun: errors.overrun,
+                breaks: errors.breaks,
+                buffer_overrun: errors.buffer_overrun,
+            }),
+            listeners,
+            clients: clients.into_iter().map(|client| Client::of(client, report, now)).collect(),
+            fault: report.fault.as_ref().map(|fault| {
+                let (at, at_seconds) = at(fault.at, now);
+                Fault { what: fault.what.clone(), at, at_seconds, over: fault.over }
+            }),
+        }
+    }
+
+    /// Of a port that is not enabled.
+    pub(super) fn disabled_blocking(name: &str, port: &config::Port) -> Port {
+        Port {
+            name: name.to_owned(),
+            state: State::Disabled,
+            since: None,
+            since_seconds: 0,
+            well: true,
+            device: device_blocking(&port.device),
+            line: Line {
+                configured: port.line.settings.to_string(),
+                actual: None,
+                differences: Vec::new(),
+                not_carried: Vec::new(),
+            },
+            modem: None,
+            break_on: false,
+            counters: Counters::default(),
+            frames: None,
+            errors: None,
+            listeners: Vec::new(),
+            clients: Vec::new(),
+            fault: None,
+        }
+    }
+}
+
+impl Client {
+    fn of(client: &ClientReport, report: &PortReport, now: (Instant, SystemTime)) -> Client {
+        let admission = client.standing.admission;
+        let index = report.listeners.iter().position(|listener| listener.key == admission.listener);
+        let listener = index.and_then(|index| report.port.listen.get(index));
+        let counters = client.standing.counters;
+        let (since, since_seconds) = at(client.since, now);
+        Client {
+            id: client.number,
+            address: client.peer.to_string(),
+            listener: listener.map(|listener| listener.address.to_string()).unwrap_or_default(),
+            protocol: listener.map(|listener| listener.protocol.name().to_owned()).unwrap_or_default(),
+            access: access(admission.access).to_owned(),
+            since,
+            since_seconds,
+            sent_bytes: counters.sent,
+            received_bytes: counters.received,
+            refused_bytes: counters.refused,
+            gap_bytes: counters.gap,
+            purged_bytes: counters.purged,
+            skipped_frames: counters.skipped_frames,
+            lag_bytes: client.standing.lag,
+            suspended: client.standing.suspended,
+            half_closed: client.standing.half_closed,
+            signature: client.standing.signature.clone(),
+        }
+    }
+}
+
+impl From<&sermux_protocol::rfc2217::View> for Modem {
+    fn from(view: &sermux_protocol::rfc2217::View) -> Modem {
+        let (outputs, inputs) = (view.outputs, view.inputs);
+        Modem { dtr: outputs.dtr, rts: outputs.rts, cts: inputs.cts, dsr: inputs.dsr, ri: inputs.ri, dcd: inputs.dcd }
+    }
+}
+
+fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
+    let (address, fault) = match &is.bound {
+        Some(Ok(address)) => (Some(canonical(*address)), None),
+        Some(Err(fault)) => (None, Some(fault.clone())),
+        None => (None, None),
+    };
+    Listener {
+        protocol: config.protocol.name().to_owned(),
+        rfc2217: config.protocol.has_rfc2217(),
+        configured: config.address.to_string(),
+        address,
+        fault,
+        access: access(config.access).to_owned(),
+        clients: is.clients,
+        max_clients: config.max_clients,
+        turned_away: is.turned_away,
+    }
+}
+
+/// An IPv4 address is shown as one.
+fn canonical(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+}
+
+fn access(access: Access) -> &'static str {
+    match access {
+        Access::ReadOnly => "read-only",
+        Access::ReadWrite => "read-write",
+        Access::Control => "control",
+    }
+}
+
+fn device_blocking(device: &ConfigDevice) -> Device {
+    let path = match device {
+        ConfigDevice::Path(path) => std::fs::canonicalize(path).ok().map(|path| path.display().to_string()),
+        ConfigDevice::Usb(adapter) => usb::find(&Root::default(), adapter).ok().map(|path| path.display().to_string()),
+        ConfigDevice::Sim(_) => Some(device.to_string()),
+    };
+    Device { configured: device.to_string(), path }
+}

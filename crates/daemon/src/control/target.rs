@@ -1,0 +1,154 @@
+//! The port that a request names.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::Extension;
+use sermux_protocol::rfc2217::View;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::info;
+
+use super::api::{blocking, Api};
+use super::ask::Ports;
+use super::http::{no_port, port_ended, Refusal};
+use super::request::LineNow;
+use super::server::Peer;
+use super::status::{Modem, Port};
+use crate::port::hub::{Outcome, Wish};
+use crate::port::{Command, Link, PortState};
+
+/// How long a line may take to do something, for a client that waits for it.
+const LINE_LIMIT: Duration = Duration::from_secs(50);
+
+/// How long a device may take to open or to close, for a client that waits for it.
+const DEVICE_LIMIT: Duration = Duration::from_secs(6);
+
+/// The name in the path.
+pub(super) struct Name(pub(super) String);
+
+impl FromRequestParts<Arc<Api>> for Name {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
+        match Path::<String>::from_request_parts(parts, api).await {
+            Ok(Path(name)) => Ok(Name(name)),
+            Err(wrong) => Err(Refusal::new(StatusCode::BAD_REQUEST, wrong.body_text())),
+        }
+    }
+}
+
+/// The running port that the path names, and who wants something of it.
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) link: Link,
+    peer: Peer,
+}
+
+impl FromRequestParts<Arc<Api>> for Target {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
+        let Name(name) = Name::from_request_parts(parts, api).await?;
+        let Extension(peer) = Extension::<Peer>::from_request_parts(parts, api)
+            .await
+            .map_err(|wrong| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, wrong.body_text()))?;
+        let Ports { running, disabled } = api.ports().await?;
+        if disabled.iter().any(|(known, _)| *known == name) {
+            return Err(Refusal::new(StatusCode::CONFLICT, format!("port {name} is not enabled"))
+                .help("set `enable: true` and reload"));
+        }
+        let names: Vec<String> = running.iter().map(|(name, _)| name.clone()).collect();
+        let found = running.into_iter().find(|(known, _)| *known == name);
+        let (name, link) = found.ok_or_else(|| no_port(&name, &names))?;
+        Ok(Target { name, link, peer })
+    }
+}
+
+impl Target {
+    pub(super) fn log(&self, what: &str) {
+        info!(port = %self.name, by = %self.peer, "asked {what}");
+    }
+
+    /// Asks something of the line; what it has then.
+    pub(super) async fn wish(&self, what: Wish) -> Result<View, Refusal> {
+        let done = timeout(LINE_LIMIT, wish(&self.link, what)).await.map_err(|_| {
+            Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("port {}: it is not done yet", self.name))
+                .help("it goes on; `sermux status` says how the line is")
+        })?;
+        match done.ok_or_else(port_ended)? {
+            (Outcome::Done, view) => Ok(view),
+            (Outcome::NoLine, _) => Err(self.no_line().await),
+            (Outcome::Failed, _) => Err(Refusal::new(
+                StatusCode::BAD_GATEWAY,
+                format!("port {}: the device refuses, or does not answer", self.name),
+            )
+            .help("the log says more: journalctl -u sermux")),
+        }
+    }
+
+    async fn no_line(&self) -> Refusal {
+        let Some(report) = ask(&self.link, Command::Report).await else { return port_ended() };
+        let (why, help) = match report.state {
+            PortState::Paused => ("it is paused", format!("`sermux resume {}` opens its device", self.name)),
+            PortState::Idle => ("its device is closed until a client comes (open: on-demand)", String::new()),
+            _ => ("its device is not open", report.fault.map(|fault| fault.what).unwrap_or_default()),
+        };
+        let refusal = Refusal::new(StatusCode::CONFLICT, format!("port {}: {why}", self.name));
+        if help.is_empty() {
+            refusal
+        } else {
+            refusal.help(help)
+        }
+    }
+
+    pub(super) fn now(&self, view: &View) -> LineNow {
+        LineNow {
+            port: self.name.clone(),
+            asked: None,
+            line: view.settings.to_string(),
+            differences: Vec::new(),
+            modem: Modem::from(view),
+            break_on: view.break_on,
+        }
+    }
+
+    /// Lets go of the device or takes it again; the port after that.
+    pub(super) async fn settle(
+        self,
+        api: &Api,
+        command: impl FnOnce(oneshot::Sender<()>) -> Command,
+        not_yet: &str,
+    ) -> Result<Response, Refusal> {
+        match timeout(DEVICE_LIMIT, ask(&self.link, command)).await {
+            Ok(Some(())) => {}
+            Ok(None) => return Err(port_ended()),
+            Err(_) => {
+                return Err(Refusal::new(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    format!("port {}: its device {not_yet}", self.name),
+                )
+                .help("it goes on; `sermux status` says how the port is"))
+            }
+        }
+        let report = api.look(&self.link).await.ok_or_else(port_ended)?;
+        blocking(move || Port::of_blocking(&self.name, &report, (Instant::now(), SystemTime::now()))).await
+    }
+}
+
+/// Asks a port. `None`: it has ended.
+pub(super) async fn ask<T>(link: &Link, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    let (reply, answer) = oneshot::channel();
+    if !link.send(command(reply)).await {
+        return None;
+    }
+    answer.await.ok()
+}
+
+pub(super) async fn wish(link: &Link, wish: Wish) -> Option<(Outcome, View)> {
+    ask(link, |reply| Command::Wish { wish, reply }).await
+}

@@ -1,0 +1,73 @@
+//! The operator's hand on the port: the device is let go of and taken again, clients are closed.
+
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tracing::info;
+
+use super::{Driver, Lifecycle, Slot};
+use crate::port::link::{Kicked, Whom};
+
+impl Driver {
+    /// Lets go of the device; clients stay. `reply` is told once it is closed.
+    pub(super) fn pause(&mut self, reply: oneshot::Sender<()>, now: Instant) {
+        self.settling.push(reply);
+        if std::mem::replace(&mut self.paused, true) {
+            return;
+        }
+        info!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
+            "paused: the device is left alone until it is resumed");
+        self.hub.line_gone(now);
+        self.hub.notify(&format!("\r\n[port {}: paused]\r\n", self.name));
+        self.operations.abandon();
+        self.watched = None;
+        self.close_line(now);
+    }
+
+    /// Opens the device again. `reply` is told once it is open, or could not be opened.
+    pub(super) fn resume(&mut self, reply: oneshot::Sender<()>, now: Instant) {
+        self.settling.push(reply);
+        if !std::mem::replace(&mut self.paused, false) {
+            return;
+        }
+        info!(port = %self.name, device = %self.port.device, "resumed");
+        self.hub.notify(&format!("\r\n[port {}: resumed]\r\n", self.name));
+        self.lifecycle = Lifecycle::default();
+        // What clients send from here on waits for it.
+        self.hub.line_at_rest(now);
+        if let Slot::Waiting(at) = &mut self.slot {
+            *at = now;
+        }
+    }
+
+    /// Tells those who wait for it that the device is open, or is not. To be called when all else is done.
+    pub(super) fn settle(&mut self, now: Instant) {
+        if !matches!(self.slot, Slot::Opening { .. } | Slot::Closing { .. }) {
+            for reply in self.settling.drain(..) {
+                // Whoever asked may have gone.
+                let _ = reply.send(());
+            }
+        }
+        self.account.enter(self.state(), now);
+    }
+
+    /// Closes clients.
+    pub(super) fn kick(&mut self, whom: Whom, now: Instant) -> Vec<Kicked> {
+        let sockets = self.sockets.iter().enumerate();
+        let them = sockets.filter_map(|(id, socket)| {
+            let socket = socket.as_ref()?;
+            let it_is = match whom {
+                Whom::All => true,
+                Whom::Number(number) => socket.number == number,
+                Whom::Address(address) => socket.peer == address,
+                Whom::Host(ip) => socket.peer.ip() == ip,
+            };
+            it_is.then_some((id, Kicked { number: socket.number, peer: socket.peer }))
+        });
+        let them: Vec<_> = them.collect();
+        for (id, _) in &them {
+            self.drop_client(*id, &"kicked", now);
+        }
+        them.into_iter().map(|(_, kicked)| kicked).collect()
+    }
+}

@@ -1,0 +1,137 @@
+//! What the port tells about itself.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Driver, Slot};
+use crate::line::NotCarried;
+use crate::port::lifecycle::Trouble;
+use crate::port::report::{ClientReport, ListenerReport, PortFault, PortReport, PortState};
+
+/// What is kept only to be told.
+#[derive(Debug)]
+pub(super) struct Account {
+    state: PortState,
+    since: Instant,
+    fault: Option<PortFault>,
+    differences: Vec<String>,
+    not_carried: Vec<NotCarried>,
+    /// How the listeners came out, by their key.
+    bound: BTreeMap<usize, Result<SocketAddr, String>>,
+    /// Clients so far.
+    clients: u64,
+}
+
+impl Account {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            state: PortState::Opening,
+            since: now,
+            fault: None,
+            differences: Vec::new(),
+            not_carried: Vec::new(),
+            bound: BTreeMap::new(),
+            clients: 0,
+        }
+    }
+
+    /// The number of a client that has just come.
+    pub(super) fn next_client(&mut self) -> u64 {
+        self.clients += 1;
+        self.clients
+    }
+
+    /// The port is in this state.
+    pub(super) fn enter(&mut self, state: PortState, now: Instant) {
+        if state != self.state {
+            (self.state, self.since) = (state, now);
+        }
+        if let (PortState::Open | PortState::Paused, Some(fault)) = (state, &mut self.fault) {
+            fault.over = true;
+        }
+    }
+
+    /// Something is wrong with the device.
+    pub(super) fn fault(&mut self, what: &str, now: Instant) {
+        let known = self.fault.as_ref().is_some_and(|fault| !fault.over && fault.what == what);
+        if !known {
+            self.fault = Some(PortFault { what: what.to_owned(), at: now, over: false });
+        }
+    }
+
+    /// The line is open, and this is what it makes of the settings.
+    pub(super) fn opened(&mut self, differences: Vec<String>, not_carried: Vec<NotCarried>) {
+        (self.differences, self.not_carried) = (differences, not_carried);
+    }
+
+    /// The line was set, and this is what it makes of it.
+    pub(super) fn differences(&mut self, differences: Vec<String>) {
+        self.differences = differences;
+    }
+
+    /// Other listeners are gone.
+    pub(super) fn keep_listeners(&mut self, keys: &[usize]) {
+        self.bound.retain(|key, _| keys.contains(key));
+    }
+
+    /// A listener is bound, or is not and why.
+    pub(super) fn listening(&mut self, listener: usize, bound: Result<SocketAddr, String>) {
+        self.bound.insert(listener, bound);
+    }
+}
+
+impl Driver {
+    /// How the port is. A device that is tried again and again stays in one state.
+    pub(super) fn state(&self) -> PortState {
+        match (&self.slot, self.lifecycle.trouble()) {
+            _ if self.paused => PortState::Paused,
+            (Slot::Open(_), _) if self.operations.is_stuck() => PortState::Faulted,
+            (Slot::Open(_), _) => PortState::Open,
+            (Slot::Opening { stuck_at: None, .. }, _) => PortState::Faulted,
+            (_, Some(Trouble::Absent)) => PortState::Waiting,
+            (_, Some(Trouble::Refused)) => PortState::Faulted,
+            (Slot::Closing { .. }, None) => PortState::Closing,
+            (Slot::Waiting(_), None) if !self.needs_line() => PortState::Idle,
+            (Slot::Opening { .. } | Slot::Waiting(_), None) => PortState::Opening,
+        }
+    }
+
+    /// The port as it is now.
+    pub(super) fn report(&self) -> PortReport {
+        let open = matches!(self.slot, Slot::Open(_));
+        let clients = self.sockets.iter().enumerate().filter_map(|(id, socket)| {
+            let socket = socket.as_ref()?;
+            Some(ClientReport {
+                number: socket.number,
+                peer: socket.peer,
+                local: socket.conn.local_addr(),
+                since: socket.since,
+                standing: self.hub.standing(id)?,
+            })
+        });
+        let clients: Vec<ClientReport> = clients.collect();
+        let listeners = self.listeners.iter().map(|key| ListenerReport {
+            key: *key,
+            bound: self.account.bound.get(key).cloned(),
+            clients: clients.iter().filter(|client| client.standing.admission.listener == *key).count(),
+            turned_away: self.status.turned_away_by(*key),
+        });
+        PortReport {
+            port: Arc::clone(&self.port),
+            state: self.state(),
+            since: self.account.since,
+            view: *self.hub.view(),
+            differences: self.account.differences.clone(),
+            not_carried: self.account.not_carried.clone(),
+            counters: self.hub.counters(),
+            control: self.hub.control_counters(),
+            line_counters: self.hub.line_counters().filter(|_| open),
+            p1: self.hub.p1_counters(),
+            fault: self.account.fault.clone(),
+            listeners: listeners.collect(),
+            clients,
+        }
+    }
+}

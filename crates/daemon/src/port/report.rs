@@ -1,0 +1,120 @@
+//! What a port tells about itself when somebody asks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sermux_port_config::config::Port;
+use sermux_protocol::frame::p1::P1Counters;
+use sermux_protocol::rfc2217::View;
+
+use super::client::{Admission, ClientCounters};
+use super::control::ControlCounters;
+use super::event::PortCounters;
+use crate::line::{LineCounters, NotCarried};
+
+/// A port as it is now.
+#[derive(Clone, Debug)]
+pub struct PortReport {
+    /// Its configuration.
+    pub port: Arc<Port>,
+    /// How it is.
+    pub state: PortState,
+    /// Since when.
+    pub since: Instant,
+    /// What is known of the line. Without one: the settings that it will be opened with.
+    pub view: View,
+    /// Where the device does something else than it was asked.
+    pub differences: Vec<String>,
+    /// What has no wire on this device.
+    pub not_carried: Vec<NotCarried>,
+    /// What happened so far.
+    pub counters: PortCounters,
+    /// What happened in the control queue so far.
+    pub control: ControlCounters,
+    /// What the line's driver has counted since it was opened; `None`: it does not count, or there is no line.
+    pub line_counters: Option<LineCounters>,
+    /// What the framer has counted, where telegrams are framed.
+    pub p1: Option<P1Counters>,
+    /// The latest thing that went wrong with the device.
+    pub fault: Option<PortFault>,
+    /// Its listeners, in the order of the configuration.
+    pub listeners: Vec<ListenerReport>,
+    /// Its clients, in no particular order.
+    pub clients: Vec<ClientReport>,
+}
+
+/// How a port is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortState {
+    /// The device is being opened for the first time, or again after it was closed on purpose.
+    Opening,
+    /// The device is open.
+    Open,
+    /// The device is being closed.
+    Closing,
+    /// The device is not there; it is opened when it appears.
+    Waiting,
+    /// The device is there and cannot be used; it is tried again.
+    Faulted,
+    /// Somebody asked for the device to be left alone.
+    Paused,
+    /// The device is closed because nobody uses it (`open: on-demand`).
+    Idle,
+}
+
+/// Something that went wrong with the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortFault {
+    /// What happened, and what to do.
+    pub what: String,
+    /// When it was first seen.
+    pub at: Instant,
+    /// It is past.
+    pub over: bool,
+}
+
+/// A listener as it is now.
+#[derive(Clone, Debug)]
+pub struct ListenerReport {
+    /// Its key.
+    pub key: usize,
+    /// Where it listens, or why it does not; `None`: that is not known yet.
+    pub bound: Option<Result<SocketAddr, String>>,
+    /// How many clients came through it and are there.
+    pub clients: usize,
+    /// How many connections it closed because of `allow` and `deny`.
+    pub turned_away: u64,
+}
+
+/// A client as it is now.
+#[derive(Clone, Debug)]
+pub struct ClientReport {
+    /// The number of the client on this port, counted from 1; never given out again.
+    pub number: u64,
+    /// Who it is.
+    pub peer: SocketAddr,
+    /// The address that it connected to.
+    pub local: Option<SocketAddr>,
+    /// When it connected.
+    pub since: Instant,
+    /// How it stands with the port.
+    pub standing: Standing,
+}
+
+/// How a client stands with the port.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What it was granted, and by which listener.
+    pub admission: Admission,
+    /// What happened so far.
+    pub counters: ClientCounters,
+    /// Bytes of the line that are here and that it has not got yet.
+    pub lag: u64,
+    /// It asked for no data for now.
+    pub suspended: bool,
+    /// It sends no more, and stays as a reader.
+    pub half_closed: bool,
+    /// What it says it is (RFC 2217, SIGNATURE).
+    pub signature: Option<String>,
+}

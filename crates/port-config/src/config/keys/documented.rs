@@ -1,0 +1,141 @@
+//! The shipped file and the man page say of every key what is so: that it exists, its default, whether it is built.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::config::load::load_str;
+
+const CONTRACT: &str = include_str!("../../../tests/contract.yaml");
+const SHIPPED: &str = include_str!("../../../../../config/sermux.yaml");
+const MANUAL: &str = include_str!("../../../../../packaging/man/sermux.yaml.5");
+
+/// A key of the example that the shipped file has in its comments, or of what is in force there.
+#[derive(Debug)]
+struct Shown {
+    /// From the left margin, the name of the port among them.
+    path: Vec<&'static str>,
+    /// Its line as it would be in force, and the remarks below it.
+    lines: Vec<&'static str>,
+}
+
+const PORT: &str = "router";
+
+impl Shown {
+    /// `None` for the name of the port.
+    fn key(&self) -> Option<(Section, &'static str)> {
+        let (&name, above) = self.path.split_last()?;
+        let section = match above.last().copied() {
+            _ if name == PORT => return None,
+            None => In::Top,
+            Some(PORT | "defaults") if KEYS.iter().any(|key| key.section == In::Client && key.name == name) => {
+                In::Client
+            }
+            Some(PORT | "defaults") => In::Port,
+            Some(mapping) => KEYS.iter().find(|key| key.name == mapping).and_then(|key| key.opens)?,
+        };
+        Some((section, name))
+    }
+
+    fn is_marked(&self) -> bool {
+        self.lines.iter().any(|line| line.contains("Not built yet"))
+    }
+}
+
+fn shown() -> Vec<Shown> {
+    let commented = SHIPPED.find("# log:").expect("the example begins with `log`");
+    let in_force = SHIPPED[..commented].lines().filter(|line| !line.starts_with('#'));
+    let example = SHIPPED[commented..].lines().filter_map(|line| line.strip_prefix("# "));
+    let mut shown: Vec<Shown> = Vec::new();
+    let mut above: Vec<(usize, &'static str)> = Vec::new();
+    for line in in_force.chain(example) {
+        let start = line.len() - line.trim_start_matches([' ', '-']).len();
+        let key = line[start..].split_once(':').map(|(key, _)| key).filter(|key| !key.contains([' ', '#']));
+        match (key, shown.last_mut()) {
+            (Some(key), _) => {
+                above.retain(|(outer, _)| *outer < start);
+                above.push((start, key));
+                shown.push(Shown { path: above.iter().map(|(_, key)| *key).collect(), lines: vec![line] });
+            }
+            (None, Some(last)) => last.lines.push(line),
+            (None, None) => {}
+        }
+    }
+    shown
+}
+
+#[test]
+fn every_key_is_in_the_contract() {
+    for key in KEYS {
+        let before = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let name = format!("{}:", key.name);
+        let is_there = CONTRACT.match_indices(&name).any(|(index, _)| !CONTRACT[..index].ends_with(before));
+        assert!(is_there, "{} is not in the contract", key.name);
+    }
+}
+
+#[test]
+fn the_shipped_file_shows_every_key_and_says_whether_it_is_built() {
+    let by_key: BTreeMap<_, _> =
+        shown().into_iter().filter_map(|shown| Some((format!("{:?}", shown.key()?), shown))).collect();
+    let find = |key: &KnownKey| by_key.get(&format!("{:?}", (key.section, key.name)));
+    for key in KEYS {
+        let here = find(key).unwrap_or_else(|| panic!("{} of {:?} is not there", key.name, key.section));
+        let mapping = KEYS.iter().find(|mapping| mapping.opens == Some(key.section) && mapping.name != "defaults");
+        let is_marked_above = mapping.and_then(find).is_some_and(Shown::is_marked);
+        let is_built = matches!(key.status, Built);
+        assert_eq!(is_built, !here.is_marked() && !is_marked_above, "{}: {:#?}", key.name, here.lines);
+    }
+}
+
+#[test]
+fn what_the_shipped_file_shows_as_defaults_are_the_defaults() {
+    let (mut text, mut left_out) = (String::new(), None::<Vec<&str>>);
+    for shown in
+        shown().iter().filter(|shown| !shown.lines[0].starts_with("ports: {}") && !shown.path.starts_with(&["include"]))
+    {
+        if left_out.as_ref().is_some_and(|path| shown.path.starts_with(path)) {
+            continue;
+        }
+        let is_wanted = shown.key().is_none_or(|(section, name)| is_built(section, name) && !is_instead(name));
+        left_out = (!is_wanted).then(|| shown.path.clone());
+        if is_wanted {
+            text.push_str(shown.lines[0]);
+            text.push('\n');
+        }
+    }
+    let config = |text: &str| load_str("sermux.yaml", text).unwrap_or_else(|faults| panic!("{faults}\n{text}")).config;
+    let example = config(&text);
+    let mut least = config(
+        "control: { socket: /run/sermux/control.sock, group: sermux }\nports: { router: { \
+         device: /dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1B2C3D4-if00-port0, signature: sermux, \
+         listen: [{ protocol: telnet, address: \"*:4001\" }] } }",
+    );
+    // to say nothing about it leaves it as the driver has it
+    least.ports.get_mut(PORT).expect("a port").line.rs485 = example.ports[PORT].line.rs485;
+    assert_eq!(example, least, "{text}");
+}
+
+/// What would be there instead of what else is shown, or is no default.
+fn is_instead(name: &str) -> bool {
+    matches!(name, "usb" | "usb-serial" | "profile")
+}
+
+#[test]
+fn the_manual_has_every_key_and_says_whether_it_is_built() {
+    let items: Vec<&str> = MANUAL.split("\n.It ").collect();
+    for key in KEYS {
+        let own: Vec<_> = items.iter().filter(|item| keyword(item) == Some(key.name)).collect();
+        let is_mentioned = MANUAL.contains(&format!("\n.Ic {}", key.name));
+        assert!(!own.is_empty() || is_mentioned, "{} is not in sermux.yaml(5)", key.name);
+        // a namesake in another mapping, and what is in a mapping that is not built, says nothing of its own
+        if own.len() == 1 && matches!(key.section, In::Top | In::Port | In::Client | In::Listener) {
+            let is_marked = own[0].contains(".Em Not built yet");
+            assert_eq!(is_marked, !matches!(key.status, Built), "{}", key.name);
+        }
+    }
+}
+
+/// What an item of a list is about: `Ic device` and what follows.
+fn keyword(item: &str) -> Option<&str> {
+    item.strip_prefix("Ic ")?.split([' ', '\n']).next()
+}
