@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, Replay};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -21,6 +21,9 @@ pub(crate) struct World {
     /// What the line may still be given, block after block, and what it took.
     tx_expected: VecDeque<u8>,
     tx_lost: u64,
+    /// Who is to be closed to make room, and why.
+    makes_room: Option<(ClientId, CloseReason)>,
+    came: u64,
 }
 
 /// A client and its socket.
@@ -35,6 +38,8 @@ pub(crate) struct Reader {
     /// The socket refused or cut something since it last had room for all.
     pub(crate) blocked: bool,
     half_closed: bool,
+    /// When it last sent or received something, and which client it is.
+    active: (Instant, u64),
     /// Telegrams that it never got.
     pub(crate) skipped: u64,
     pub(crate) got: Vec<u8>,
@@ -51,6 +56,8 @@ impl World {
             line_open: false,
             tx_expected: VecDeque::new(),
             tx_lost: 0,
+            makes_room: None,
+            came: 0,
         }
     }
 
@@ -62,7 +69,19 @@ impl World {
             c.half_closed && (silent || c.access == Access::ReadOnly)
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
-        let admission = Admission { listener: 0, access, max_clients, on_lag, replay, notify: false };
+        let when_full = self.random.pick(&[WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
+        let admission = Admission { listener: 0, access, max_clients, when_full, on_lag, replay, notify: false };
+        self.makes_room = match when_full {
+            _ if self.clients.len() < max_clients || half_closed > 0 => None,
+            WhenFull::Refuse => None,
+            WhenFull::KickOldest => {
+                self.clients.iter().min_by_key(|(_, c)| c.active.1).map(|(id, _)| (*id, CloseReason::Oldest))
+            }
+            WhenFull::KickIdle => {
+                self.clients.iter().min_by_key(|(_, c)| c.active).map(|(id, _)| (*id, CloseReason::Idlest))
+            }
+        };
+        self.came += 1;
         let mut came = None;
         match self.hub.connect(admission, Session::raw(), &[], self.now) {
             Ok(id) => {
@@ -78,6 +97,7 @@ impl World {
                     holds,
                     blocked: false,
                     half_closed: false,
+                    active: (self.now, self.came),
                     skipped: 0,
                     got: Vec::new(),
                 };
@@ -86,9 +106,10 @@ impl World {
             Err(full) => {
                 assert!(self.clients.len() >= max_clients, "refused although there was room: {full:?}");
                 assert_eq!(half_closed, 0, "refused although a half-closed reader could have made room");
+                assert_eq!(when_full, WhenFull::Refuse, "refused although a client was to be kicked");
             }
         }
-        assert!(self.clients.len() <= max_clients + half_closed);
+        assert!(self.clients.len() <= max_clients + half_closed + usize::from(self.makes_room.is_some()));
         came
     }
 
@@ -136,19 +157,21 @@ impl World {
             }
             reader.held += takes;
             reader.got.extend(&piece[..takes]);
-            self.hub.sent(id, takes);
+            reader.active.0 = self.now;
+            self.hub.sent(id, takes, self.now);
         }
     }
 
     /// A client sends a block, if the hub wants to read it.
     pub(crate) fn client_writes(&mut self, id: ClientId) {
-        let Some(reader) = self.clients.get(&id) else { return };
+        let Some(reader) = self.clients.get_mut(&id) else { return };
         if reader.half_closed || !self.hub.wants_input(id) {
             return;
         }
         let len = 1 + self.random.below(BLOCK);
         let block = self.random.bytes(len);
         let refused = self.hub.client_counters(id).unwrap().refused;
+        reader.active.0 = self.now;
         self.hub.input(id, &block, self.now);
         if self.hub.client_counters(id).unwrap().refused == refused {
             assert_eq!(reader.access, Access::ReadWrite, "a reader's bytes went to the line");
@@ -219,10 +242,14 @@ impl World {
                     CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
                     CloseReason::ListenerGone => panic!("no listener went"),
+                    CloseReason::Oldest | CloseReason::Idlest => {
+                        assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");
+                    }
                 }
                 check(&self.hub, id, &reader, reason);
                 self.hub.disconnect(id, self.now).expect("the hub knows the client");
             }
         }
+        assert_eq!(self.makes_room, None, "nobody was kicked although somebody was to be");
     }
 }

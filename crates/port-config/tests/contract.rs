@@ -22,7 +22,7 @@ fn no_key_of_the_contract_is_unknown() {
 fn what_the_contract_shows_as_a_default_is_accepted_before_it_is_built() {
     let faults = load_str("contract.yaml", &without_include()).unwrap_err();
     let refused = |key: &str| faults.iter().any(|fault| fault.path.ends_with(&format!(".{key}")));
-    for key in ["lock-file", "when-full", "idle-timeout"] {
+    for key in ["lock-file", "idle-timeout"] {
         assert!(!refused(key), "{key}");
     }
     for key in ["expect", "tls", "capture"] {
@@ -38,7 +38,6 @@ fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
         ("frame", "line"),
         ("frame", "{ delimiter: \"\\r\\n\" }"),
         ("frame", "{ gap: modbus }"),
-        ("when-full", "kick-oldest"),
         ("idle-timeout", "5min"),
     ] {
         let text = format!(

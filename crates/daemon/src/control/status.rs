@@ -220,6 +220,9 @@ pub(crate) struct Listener {
     pub(crate) access: String,
     pub(crate) clients: usize,
     pub(crate) max_clients: usize,
+    /// Connections that were closed because of `allow` and `deny`.
+    #[serde(default)]
+    pub(crate) turned_away: u64,
 }
 
 /// A client.
@@ -415,6 +418,7 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
         access: access(config.access).to_owned(),
         clients: is.clients,
         max_clients: config.max_clients,
+        turned_away: is.turned_away,
     }
 }
 

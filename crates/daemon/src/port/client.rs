@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, OnLag, Replay};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
@@ -22,6 +22,8 @@ pub struct Admission {
     pub access: Access,
     /// How many clients that listener takes.
     pub max_clients: usize,
+    /// What happens to one client more.
+    pub when_full: WhenFull,
     /// What happens when it falls behind by the whole backlog.
     pub on_lag: OnLag,
     /// What of the past it gets first.
@@ -53,6 +55,10 @@ pub struct ClientCounters {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) admission: Admission,
+    /// Its place in the order in which clients came.
+    pub(super) number: u64,
+    /// When it last sent or received something; when it came, before that.
+    pub(super) active: Instant,
     pub(super) session: Session,
     pub(super) feed: Feed,
     pub(super) input: Input,
@@ -136,9 +142,11 @@ pub(super) enum Input {
 }
 
 impl Client {
-    pub(super) fn new(admission: Admission, session: Session, greeting: &[u8], feed: Feed) -> Self {
-        let mut client = Self {
+    pub(super) fn new(admission: Admission, session: Session, feed: Feed, number: u64, now: Instant) -> Self {
+        Self {
             admission,
+            number,
+            active: now,
             session,
             greeting: Vec::new(),
             own_end: 0,
@@ -147,9 +155,7 @@ impl Client {
             closing: false,
             in_gap: false,
             counters: ClientCounters::default(),
-        };
-        client.say(greeting);
-        client
+        }
     }
 
     /// Puts something in front of what comes from the line.

@@ -20,7 +20,7 @@ use super::values::{
 };
 use super::{
     profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnLag, Open, Sim,
-    Usb, Write,
+    Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -96,6 +96,7 @@ pub(super) struct ClientLayer {
     pub(super) allow: Option<Set<Vec<Network>>>,
     pub(super) deny: Option<Set<Vec<Network>>>,
     pub(super) max_clients: Option<Set<usize>>,
+    pub(super) when_full: Option<Set<WhenFull>>,
     pub(super) on_lag: Option<Set<OnLag>>,
     pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
@@ -263,6 +264,14 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
         "allow" => layer.allow = networks(value, path, problems),
         "deny" => layer.deny = networks(value, path, problems),
         "max-clients" => layer.max_clients = read(value, path, problems, |node| number(node, 1..=100_000)),
+        "when-full" => {
+            let words = [
+                ("refuse", WhenFull::Refuse),
+                ("kick-oldest", WhenFull::KickOldest),
+                ("kick-idle", WhenFull::KickIdle),
+            ];
+            layer.when_full = read(value, path, problems, |node| word(node, &words, &[]));
+        }
         "on-lag" => {
             let words = [("disconnect", OnLag::Disconnect), ("skip", OnLag::Skip), ("hold", OnLag::Hold)];
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));

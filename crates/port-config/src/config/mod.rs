@@ -253,6 +253,8 @@ pub struct Listener {
     pub hosts: AccessList,
     /// How many clients it takes.
     pub max_clients: usize,
+    /// What happens to one client more.
+    pub when_full: WhenFull,
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
     /// What of the past a new client gets first.
@@ -331,6 +333,19 @@ pub enum Access {
     ReadWrite,
     /// Also settings and modem lines, where the protocol has words for them.
     Control,
+}
+
+/// `when-full:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// It is turned away.
+    #[default]
+    Refuse,
+    /// The client that has been there for the longest time makes room.
+    KickOldest,
+    /// The client that has neither sent nor received anything for the longest time makes room.
+    KickIdle,
 }
 
 /// `on-lag:`

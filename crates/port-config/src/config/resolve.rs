@@ -13,7 +13,7 @@ use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
     profile, Access, AccessList, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag,
-    Open, Port, Protocol, Replay, Telnet, Usb, Write,
+    Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -326,6 +326,7 @@ impl<'a> Clients<'a> {
                 deny: self.value(|layer| layer.deny.as_ref(), Vec::new()),
             },
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
+            when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
             on_lag,
             replay: self.replay(problems),
             keepalive: self.keepalive(on_lag),
