@@ -483,6 +483,7 @@ mod tests {
             access: text(),
             clients: 0,
             max_clients: 0,
+            turned_away: 0,
         };
         let port = Port {
             name: text(),
