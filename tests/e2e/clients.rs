@@ -168,6 +168,19 @@ fn when_the_idlest_is_to_make_room_whoever_sends_or_receives_stays() {
 }
 
 #[test]
+fn who_is_silent_for_too_long_is_closed_with_a_line_in_the_log() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).listen("idle-timeout: 300ms").listen_on("127.0.0.2:0", "");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    let [silent, patient] = [daemon.connect_on("p", "127.0.0.1"), daemon.connect_on("p", "127.0.0.2")];
+    assert_eq!(silent.receive_to_end(), (vec![], End::Closed));
+    daemon.log().wait_for("why", |line| line.contains("silent in both directions for too long (idle-timeout)"));
+    pty.send(b"x");
+    assert_eq!(patient.receive(1), b"x");
+}
+
+#[test]
 fn each_listener_counts_its_own_clients() {
     let pty = Pty::new();
     let port = PortYaml::new("p", pty.path()).listen("max-clients: 2").listen_on("127.0.0.2:0", "max-clients: 1");

@@ -40,6 +40,8 @@ pub(crate) struct Reader {
     half_closed: bool,
     /// When it last sent or received something, and which client it is.
     active: (Instant, u64),
+    /// After so much silence it is closed.
+    idle_timeout: Option<Duration>,
     /// Telegrams that it never got.
     pub(crate) skipped: u64,
     pub(crate) got: Vec<u8>,
@@ -70,7 +72,9 @@ impl World {
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
         let when_full = self.random.pick(&[WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
-        let admission = Admission { listener: 0, access, max_clients, when_full, on_lag, replay, notify: false };
+        let idle_timeout = Duration::from_secs(self.random.pick(&[0, 0, 1, 5]));
+        let admission =
+            Admission { listener: 0, access, max_clients, when_full, idle_timeout, on_lag, replay, notify: false };
         self.makes_room = match when_full {
             _ if self.clients.len() < max_clients || half_closed > 0 => None,
             WhenFull::Refuse => None,
@@ -98,6 +102,7 @@ impl World {
                     blocked: false,
                     half_closed: false,
                     active: (self.now, self.came),
+                    idle_timeout: (!idle_timeout.is_zero()).then_some(idle_timeout),
                     skipped: 0,
                     got: Vec::new(),
                 };
@@ -241,6 +246,10 @@ impl World {
                 match reason {
                     CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
+                    CloseReason::Idle => {
+                        let due = reader.idle_timeout.map(|timeout| reader.active.0 + timeout);
+                        assert!(due.is_some_and(|due| due <= self.now), "closed as silent, and was not for long");
+                    }
                     CloseReason::ListenerGone => panic!("no listener went"),
                     CloseReason::Oldest | CloseReason::Idlest => {
                         assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");
@@ -249,6 +258,10 @@ impl World {
                 check(&self.hub, id, &reader, reason);
                 self.hub.disconnect(id, self.now).expect("the hub knows the client");
             }
+        }
+        if self.hub.deadline().is_none_or(|at| at > self.now) {
+            let silent = |reader: &Reader| reader.idle_timeout.is_some_and(|most| reader.active.0 + most <= self.now);
+            assert!(!self.clients.values().any(silent), "a client was silent for too long and is still there");
         }
         assert_eq!(self.makes_room, None, "nobody was kicked although somebody was to be");
     }

@@ -114,6 +114,7 @@ impl World {
             access,
             max_clients: 64,
             when_full: WhenFull::Refuse,
+            idle_timeout: Duration::ZERO,
             on_lag: OnLag::Disconnect,
             replay: Replay::None,
             notify: false,

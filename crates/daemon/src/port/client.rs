@@ -26,6 +26,8 @@ pub struct Admission {
     pub when_full: WhenFull,
     /// What happens when it falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// Silence in both directions after which it is closed; zero is never.
+    pub idle_timeout: Duration,
     /// What of the past it gets first.
     pub replay: Replay,
     /// Whether it is told, in words, when the device goes and comes.
@@ -156,6 +158,12 @@ impl Client {
             in_gap: false,
             counters: ClientCounters::default(),
         }
+    }
+
+    /// When it is closed if it stays silent.
+    pub(super) fn idle_at(&self) -> Option<Instant> {
+        let timeout = self.admission.idle_timeout;
+        (!self.closing && !timeout.is_zero()).then(|| self.active + timeout)
     }
 
     /// Puts something in front of what comes from the line.

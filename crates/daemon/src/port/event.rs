@@ -35,6 +35,8 @@ pub enum CloseReason {
     Oldest,
     /// Its listener was full, and it had been silent in both directions for the longest time (`when-full: kick-idle`).
     Idlest,
+    /// It was silent in both directions for too long (`idle-timeout`).
+    Idle,
     /// It had half-closed; what it sent has gone to the line.
     Left,
     /// The listener that it came through is not in the configuration any more.

@@ -98,6 +98,7 @@ pub(super) struct ClientLayer {
     pub(super) max_clients: Option<Set<usize>>,
     pub(super) when_full: Option<Set<WhenFull>>,
     pub(super) on_lag: Option<Set<OnLag>>,
+    pub(super) idle_timeout: Option<Set<Duration>>,
     pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
     pub(super) banner: Option<Set<Banner>>,
@@ -277,6 +278,10 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "replay" => layer.replay = read(value, path, problems, replay),
+        "idle-timeout" => {
+            let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
+            layer.idle_timeout = read(value, path, problems, |node| duration(node, range));
+        }
         "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
         "banner" => layer.banner = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),

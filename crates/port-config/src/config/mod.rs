@@ -257,6 +257,9 @@ pub struct Listener {
     pub when_full: WhenFull,
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// Silence in both directions after which a client is closed; zero is never.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub idle_timeout: Duration,
     /// What of the past a new client gets first.
     pub replay: Replay,
     /// How a peer that vanished without a word is found out; `None` is `off`.

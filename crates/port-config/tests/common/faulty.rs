@@ -87,6 +87,8 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("allow: [10.0.0.7, nas]", "23: ports.p.allow[1]: `nas` is neither an IP address nor a network", "not looked up"),
     ("deny: [10.0.0.0/33]", "12: ports.p.deny[0]: `33` is not the length of a network's prefix", "0 to 32"),
     ("when-full: kick", "16: ports.p.when-full: `kick` is not possible here", "refuse, kick-oldest or kick-idle"),
+    ("idle-timeout: 300", "19: ports.p.idle-timeout: `300` has no unit", "`250ms`"),
+    ("idle-timeout: 25h", "19: ports.p.idle-timeout: 25h is out of range", "0s to 24h"),
     ("on-lag: drop", "13: ports.p.on-lag: `drop` is not possible here", "disconnect, skip or hold"),
     ("keepalive: 3", "16: ports.p.keepalive: a mapping is needed here, not a single value", "`off`"),
     ("keepalive: { idle: 1500ms }", "24: ports.p.keepalive.idle: the system takes whole seconds here", "1s"),

@@ -153,10 +153,17 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         Frame::Dsmr => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
         Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
     };
-    let policies = (select(on_lag), when_full, select(replay));
+    let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
+    let policies = (select(on_lag), when_full, select(replay), idle_timeout);
     let limits = (select(access), 1..=100_000usize, any_keepalive(), hosts);
     (limits, policies, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
-        move |((access, max_clients, keepalive, hosts), (on_lag, when_full, replay), host, protocol, banner)| {
+        move |(
+            (access, max_clients, keepalive, hosts),
+            (on_lag, when_full, replay, idle_timeout),
+            host,
+            protocol,
+            banner,
+        )| {
             Listener {
                 banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
                 protocol,
@@ -166,6 +173,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
                 max_clients,
                 when_full,
                 on_lag,
+                idle_timeout,
                 replay,
                 keepalive,
             }

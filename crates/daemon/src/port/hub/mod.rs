@@ -207,6 +207,7 @@ impl Hub {
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
+        self.close_idle(now);
         Ok(id)
     }
 
@@ -306,7 +307,24 @@ impl Hub {
             }
         }
         self.see_off(now);
+        self.close_idle(now);
         self.tell_noticed(now);
+    }
+
+    /// Closes the clients that were silent for too long. The deadline of the others is not moved when they send or
+    /// receive something, which is often: it is looked at again when it has passed.
+    pub(super) fn close_idle(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        for (id, client) in &self.clients {
+            match client.idle_at() {
+                Some(at) if at <= now => due.push(id),
+                Some(at) => self.wake_at = earlier(self.wake_at, at),
+                None => {}
+            }
+        }
+        for id in due {
+            self.close(id, CloseReason::Idle);
+        }
     }
 
     fn wake(&mut self, at: Instant) {
