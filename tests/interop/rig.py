@@ -226,6 +226,10 @@ class Pty:
             got += os.read(self.master, length - len(got))
         return got
 
+    def unread(self):
+        """How many bytes have been written to the device and not been received yet."""
+        return struct.unpack("i", fcntl.ioctl(self.master, termios.FIONREAD, bytes(4)))[0]
+
     def receive_until(self, end):
         got = b""
         while not got.endswith(end):

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, Replay};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -21,6 +21,9 @@ pub(crate) struct World {
     /// What the line may still be given, block after block, and what it took.
     tx_expected: VecDeque<u8>,
     tx_lost: u64,
+    /// Who is to be closed to make room, and why.
+    makes_room: Option<(ClientId, CloseReason)>,
+    came: u64,
 }
 
 /// A client and its socket.
@@ -35,6 +38,10 @@ pub(crate) struct Reader {
     /// The socket refused or cut something since it last had room for all.
     pub(crate) blocked: bool,
     half_closed: bool,
+    /// When it last sent or received something, and which client it is.
+    active: (Instant, u64),
+    /// After so much silence it is closed.
+    idle_timeout: Option<Duration>,
     /// Telegrams that it never got.
     pub(crate) skipped: u64,
     pub(crate) got: Vec<u8>,
@@ -51,6 +58,8 @@ impl World {
             line_open: false,
             tx_expected: VecDeque::new(),
             tx_lost: 0,
+            makes_room: None,
+            came: 0,
         }
     }
 
@@ -62,7 +71,21 @@ impl World {
             c.half_closed && (silent || c.access == Access::ReadOnly)
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
-        let admission = Admission { listener: 0, access, max_clients, on_lag, replay, notify: false };
+        let when_full = self.random.pick(&[WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
+        let idle_timeout = Duration::from_secs(self.random.pick(&[0, 0, 1, 5]));
+        let admission =
+            Admission { listener: 0, access, max_clients, when_full, idle_timeout, on_lag, replay, notify: false };
+        self.makes_room = match when_full {
+            _ if self.clients.len() < max_clients || half_closed > 0 => None,
+            WhenFull::Refuse => None,
+            WhenFull::KickOldest => {
+                self.clients.iter().min_by_key(|(_, c)| c.active.1).map(|(id, _)| (*id, CloseReason::Oldest))
+            }
+            WhenFull::KickIdle => {
+                self.clients.iter().min_by_key(|(_, c)| c.active).map(|(id, _)| (*id, CloseReason::Idlest))
+            }
+        };
+        self.came += 1;
         let mut came = None;
         match self.hub.connect(admission, Session::raw(), &[], self.now) {
             Ok(id) => {
@@ -78,6 +101,8 @@ impl World {
                     holds,
                     blocked: false,
                     half_closed: false,
+                    active: (self.now, self.came),
+                    idle_timeout: (!idle_timeout.is_zero()).then_some(idle_timeout),
                     skipped: 0,
                     got: Vec::new(),
                 };
@@ -86,9 +111,10 @@ impl World {
             Err(full) => {
                 assert!(self.clients.len() >= max_clients, "refused although there was room: {full:?}");
                 assert_eq!(half_closed, 0, "refused although a half-closed reader could have made room");
+                assert_eq!(when_full, WhenFull::Refuse, "refused although a client was to be kicked");
             }
         }
-        assert!(self.clients.len() <= max_clients + half_closed);
+        assert!(self.clients.len() <= max_clients + half_closed + usize::from(self.makes_room.is_some()));
         came
     }
 
@@ -136,19 +162,21 @@ impl World {
             }
             reader.held += takes;
             reader.got.extend(&piece[..takes]);
-            self.hub.sent(id, takes);
+            reader.active.0 = self.now;
+            self.hub.sent(id, takes, self.now);
         }
     }
 
     /// A client sends a block, if the hub wants to read it.
     pub(crate) fn client_writes(&mut self, id: ClientId) {
-        let Some(reader) = self.clients.get(&id) else { return };
+        let Some(reader) = self.clients.get_mut(&id) else { return };
         if reader.half_closed || !self.hub.wants_input(id) {
             return;
         }
         let len = 1 + self.random.below(BLOCK);
         let block = self.random.bytes(len);
         let refused = self.hub.client_counters(id).unwrap().refused;
+        reader.active.0 = self.now;
         self.hub.input(id, &block, self.now);
         if self.hub.client_counters(id).unwrap().refused == refused {
             assert_eq!(reader.access, Access::ReadWrite, "a reader's bytes went to the line");
@@ -218,11 +246,23 @@ impl World {
                 match reason {
                     CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
+                    CloseReason::Idle => {
+                        let due = reader.idle_timeout.map(|timeout| reader.active.0 + timeout);
+                        assert!(due.is_some_and(|due| due <= self.now), "closed as silent, and was not for long");
+                    }
                     CloseReason::ListenerGone => panic!("no listener went"),
+                    CloseReason::Oldest | CloseReason::Idlest => {
+                        assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");
+                    }
                 }
                 check(&self.hub, id, &reader, reason);
                 self.hub.disconnect(id, self.now).expect("the hub knows the client");
             }
         }
+        if self.hub.deadline().is_none_or(|at| at > self.now) {
+            let silent = |reader: &Reader| reader.idle_timeout.is_some_and(|most| reader.active.0 + most <= self.now);
+            assert!(!self.clients.values().any(silent), "a client was silent for too long and is still there");
+        }
+        assert_eq!(self.makes_room, None, "nobody was kicked although somebody was to be");
     }
 }

@@ -194,7 +194,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         ("frame: line", "5:12: ports.p.frame", "`line`", "none or dsmr"),
         ("frame: { gap: 20ms }", "5:12: ports.p.frame", "a frame with a `delimiter` or a `gap`", "none or dsmr"),
         ("capture: { file: /x }", "5:5: ports.p.capture", "`capture`", "remove the key"),
-        ("idle-timeout: 5min", "5:5: ports.p.idle-timeout", "`idle-timeout`", "only `idle-timeout: 0`"),
     ] {
         one(&port(key), &format!("{place}: {what} is not built yet in this version"), help);
     }

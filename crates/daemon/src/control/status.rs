@@ -220,6 +220,9 @@ pub(crate) struct Listener {
     pub(crate) access: String,
     pub(crate) clients: usize,
     pub(crate) max_clients: usize,
+    /// Connections that were closed because of `allow` and `deny`.
+    #[serde(default)]
+    pub(crate) turned_away: u64,
 }
 
 /// A client.
@@ -415,6 +418,7 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
         access: access(config.access).to_owned(),
         clients: is.clients,
         max_clients: config.max_clients,
+        turned_away: is.turned_away,
     }
 }
 
@@ -479,6 +483,7 @@ mod tests {
             access: text(),
             clients: 0,
             max_clients: 0,
+            turned_away: 0,
         };
         let port = Port {
             name: text(),

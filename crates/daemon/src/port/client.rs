@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, OnLag, Replay};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
@@ -22,8 +22,12 @@ pub struct Admission {
     pub access: Access,
     /// How many clients that listener takes.
     pub max_clients: usize,
+    /// What happens to one client more.
+    pub when_full: WhenFull,
     /// What happens when it falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// Silence in both directions after which it is closed; zero is never.
+    pub idle_timeout: Duration,
     /// What of the past it gets first.
     pub replay: Replay,
     /// Whether it is told, in words, when the device goes and comes.
@@ -53,6 +57,10 @@ pub struct ClientCounters {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) admission: Admission,
+    /// Its place in the order in which clients came.
+    pub(super) number: u64,
+    /// When it last sent or received something; when it came, before that.
+    pub(super) active: Instant,
     pub(super) session: Session,
     pub(super) feed: Feed,
     pub(super) input: Input,
@@ -136,9 +144,11 @@ pub(super) enum Input {
 }
 
 impl Client {
-    pub(super) fn new(admission: Admission, session: Session, greeting: &[u8], feed: Feed) -> Self {
-        let mut client = Self {
+    pub(super) fn new(admission: Admission, session: Session, feed: Feed, number: u64, now: Instant) -> Self {
+        Self {
             admission,
+            number,
+            active: now,
             session,
             greeting: Vec::new(),
             own_end: 0,
@@ -147,9 +157,13 @@ impl Client {
             closing: false,
             in_gap: false,
             counters: ClientCounters::default(),
-        };
-        client.say(greeting);
-        client
+        }
+    }
+
+    /// When it is closed if it stays silent.
+    pub(super) fn idle_at(&self) -> Option<Instant> {
+        let timeout = self.admission.idle_timeout;
+        (!self.closing && !timeout.is_zero()).then(|| self.active + timeout)
     }
 
     /// Puts something in front of what comes from the line.

@@ -31,6 +31,12 @@ pub enum CloseReason {
     Lagged,
     /// It had half-closed and was silent, and its place was needed.
     Displaced,
+    /// Its listener was full, and it had been there for the longest time (`when-full: kick-oldest`).
+    Oldest,
+    /// Its listener was full, and it had been silent in both directions for the longest time (`when-full: kick-idle`).
+    Idlest,
+    /// It was silent in both directions for too long (`idle-timeout`).
+    Idle,
     /// It had half-closed; what it sent has gone to the line.
     Left,
     /// The listener that it came through is not in the configuration any more.

@@ -83,6 +83,8 @@ pub struct ListenerReport {
     pub bound: Option<Result<SocketAddr, String>>,
     /// How many clients came through it and are there.
     pub clients: usize,
+    /// How many connections it closed because of `allow` and `deny`.
+    pub turned_away: u64,
 }
 
 /// A client as it is now.

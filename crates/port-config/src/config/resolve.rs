@@ -13,7 +13,7 @@ use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
     profile, Access, AccessList, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag,
-    Open, Port, Protocol, Replay, Telnet, Usb, Write,
+    Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -106,6 +106,7 @@ pub(super) fn port(
         let clients =
             Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
         if let Some(listener) = clients.resolve(problems) {
+            clients.warn_of_idle_timeout(&listener, warnings);
             listen.push(listener);
         }
         clients.warn_of_hold(own, &line, warnings);
@@ -326,7 +327,9 @@ impl<'a> Clients<'a> {
                 deny: self.value(|layer| layer.deny.as_ref(), Vec::new()),
             },
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
+            when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
             on_lag,
+            idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), Duration::ZERO),
             replay: self.replay(problems),
             keepalive: self.keepalive(on_lag),
             banner,
@@ -437,6 +440,20 @@ impl<'a> Clients<'a> {
             keepalive = layer.over(keepalive, built_in);
         }
         keepalive
+    }
+
+    /// A reader that may not write is as silent as the line is. Said once for a key that several listeners have from
+    /// their port.
+    fn warn_of_idle_timeout(&self, resolved: &Listener, warnings: &mut Vec<Problem>) {
+        let Some(set) = self.first(|layer| layer.idle_timeout.as_ref()) else {
+            return;
+        };
+        let message = "clients that may not write are disconnected when the line has been silent for so long";
+        let problem = Problem::new(set.place, &set.path, message)
+            .help("leave it out here: `keepalive` finds peers that are gone, `expect` tells of a silent line");
+        if resolved.access == Access::ReadOnly && !set.value.is_zero() && !warnings.contains(&problem) {
+            warnings.push(problem);
+        }
     }
 
     fn warn_of_hold(&self, own: &PortLayer, line: &Line, warnings: &mut Vec<Problem>) {

@@ -10,7 +10,7 @@ use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line,
     Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim,
-    Telnet, Usb, Write,
+    Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -147,24 +147,36 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         Frame::Dsmr => vec![OnLag::Skip],
         Frame::None => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
     };
+    let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
+    let when_full = select(vec![WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
     let replay = match frame {
         Frame::Dsmr => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
         Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
     };
-    let replay = select(replay);
-    let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
-    let limits = (select(access), select(on_lag), 1..=100_000usize, any_keepalive(), hosts);
-    (limits, replay, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
-        move |((access, on_lag, max_clients, keepalive, hosts), replay, host, protocol, banner)| Listener {
-            banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
+    let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
+    let policies = (select(on_lag), when_full, select(replay), idle_timeout);
+    let limits = (select(access), 1..=100_000usize, any_keepalive(), hosts);
+    (limits, policies, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
+        move |(
+            (access, max_clients, keepalive, hosts),
+            (on_lag, when_full, replay, idle_timeout),
+            host,
             protocol,
-            address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
-            access,
-            hosts,
-            max_clients,
-            on_lag,
-            replay,
-            keepalive,
+            banner,
+        )| {
+            Listener {
+                banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
+                protocol,
+                address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
+                access,
+                hosts,
+                max_clients,
+                when_full,
+                on_lag,
+                idle_timeout,
+                replay,
+                keepalive,
+            }
         },
     )
 }

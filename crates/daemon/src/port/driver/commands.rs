@@ -170,6 +170,8 @@ fn admission(key: usize, listener: &Listener) -> Admission {
         listener: key,
         access: listener.access,
         max_clients: listener.max_clients,
+        when_full: listener.when_full,
+        idle_timeout: listener.idle_timeout,
         on_lag: listener.on_lag,
         replay: listener.replay,
         notify: greeting::notifies(listener),

@@ -58,6 +58,9 @@ fn describe(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Lagged => "it fell behind by the whole backlog (on-lag: disconnect)",
         CloseReason::Displaced => "half-closed and silent, and its place was needed",
+        CloseReason::Oldest => "the listener is full, and it was the oldest client (when-full: kick-oldest)",
+        CloseReason::Idlest => "the listener is full, and it was silent the longest (when-full: kick-idle)",
+        CloseReason::Idle => "it was silent in both directions for too long (idle-timeout)",
         CloseReason::ListenerGone => "its listener is not configured any more",
         CloseReason::Left => "it had nothing more to send",
     }

@@ -24,7 +24,7 @@ mod to_line;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Port, Replay, Write};
+use sermux_port_config::config::{Frame as Framing, Port, Replay, WhenFull, Write};
 use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
@@ -176,7 +176,7 @@ impl Hub {
     /// comes.
     ///
     /// When its listener is full, the longest-standing half-closed reader makes room: nobody can tell whether it still
-    /// listens or is long gone.
+    /// listens or is long gone. Where there is none, `when-full` says who does, if anybody.
     pub fn connect(
         &mut self,
         admission: Admission,
@@ -185,7 +185,7 @@ impl Hub {
         now: Instant,
     ) -> Result<ClientId, Full> {
         let clients = self.clients_of(admission.listener);
-        if clients >= admission.max_clients && !self.displace(admission.listener) {
+        if clients >= admission.max_clients && !self.displace(admission.listener) && !self.kick(&admission) {
             return Err(Full { clients, max_clients: admission.max_clients });
         }
         let (feed, replayed) = match (&self.frames, admission.replay) {
@@ -201,11 +201,13 @@ impl Hub {
             }
         };
         self.counters.clients += 1;
-        let mut client = Client::new(admission, session, greeting, feed);
+        let mut client = Client::new(admission, session, feed, self.counters.clients, now);
+        client.say(greeting);
         client.counters.replayed = replayed;
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
+        self.close_idle(now);
         Ok(id)
     }
 
@@ -236,6 +238,19 @@ impl Hub {
             .min();
         let Some((_, id)) = oldest else { return false };
         self.close(id, CloseReason::Displaced);
+        true
+    }
+
+    /// Closes the client of this full listener that `when-full` means. False: it means none.
+    fn kick(&mut self, admission: &Admission) -> bool {
+        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == admission.listener && !c.closing);
+        let (kicked, reason) = match admission.when_full {
+            WhenFull::Refuse => return false,
+            WhenFull::KickOldest => (theirs.min_by_key(|(_, c)| c.number), CloseReason::Oldest),
+            WhenFull::KickIdle => (theirs.min_by_key(|(_, c)| (c.active, c.number)), CloseReason::Idlest),
+        };
+        let Some((id, _)) = kicked else { return false };
+        self.close(id, reason);
         true
     }
 
@@ -292,7 +307,24 @@ impl Hub {
             }
         }
         self.see_off(now);
+        self.close_idle(now);
         self.tell_noticed(now);
+    }
+
+    /// Closes the clients that were silent for too long. The deadline of the others is not moved when they send or
+    /// receive something, which is often: it is looked at again when it has passed.
+    pub(super) fn close_idle(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        for (id, client) in &self.clients {
+            match client.idle_at() {
+                Some(at) if at <= now => due.push(id),
+                Some(at) => self.wake_at = earlier(self.wake_at, at),
+                None => {}
+            }
+        }
+        for id in due {
+            self.close(id, CloseReason::Idle);
+        }
     }
 
     fn wake(&mut self, at: Instant) {

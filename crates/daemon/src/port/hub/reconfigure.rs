@@ -27,6 +27,7 @@ impl Hub {
                 None => self.close(id, CloseReason::ListenerGone),
             }
         }
+        self.close_idle(now);
     }
 
     fn set_framing(&mut self, port: &Port, now: Instant) {

@@ -43,6 +43,7 @@ impl Hub {
     pub fn input(&mut self, id: ClientId, bytes: &[u8], now: Instant) {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.counters.received += bytes.len() as u64;
+        client.active = now;
         if let Session::Raw = client.session {
             self.take_data(id, bytes);
             return;
