@@ -195,7 +195,7 @@ impl ComPort {
             return;
         }
         self.see_ri(inputs, ri_fell);
-        if self.suspended {
+        if self.holds_back(outbox) {
             self.held_inputs = Some(inputs);
         } else if self.is_wanted(inputs) {
             self.tell_modem_state(inputs, outbox);
@@ -208,7 +208,7 @@ impl ComPort {
         if !self.in_use || bits == 0 {
             return;
         }
-        if self.suspended {
+        if self.holds_back(outbox) {
             self.held_line_state |= bits;
         } else {
             self.tell_line_state(bits, outbox);
@@ -217,6 +217,19 @@ impl ComPort {
 
     fn resume(&mut self, outbox: &mut Outbox) {
         self.suspended = false;
+        self.tell_held(outbox);
+    }
+
+    /// Whether notifications wait: for the client to resume, or to take what it has been told already.
+    fn holds_back(&self, outbox: &Outbox) -> bool {
+        self.suspended || outbox.as_slice().len() > MOST_UNTAKEN
+    }
+
+    /// Tells what was held back, if nothing holds it back any more.
+    pub(crate) fn tell_held(&mut self, outbox: &mut Outbox) {
+        if self.holds_back(outbox) {
+            return;
+        }
         if let Some(inputs) = self.held_inputs.take().filter(|inputs| self.is_wanted(*inputs)) {
             self.tell_modem_state(inputs, outbox);
         }
@@ -275,6 +288,9 @@ impl ComPort {
         tell(outbox, command::NOTIFY_LINESTATE, &[state]);
     }
 }
+
+/// A client that has not taken so many bytes of answers and notifications is notified later.
+const MOST_UNTAKEN: usize = 1024;
 
 fn tell(outbox: &mut Outbox, command: u8, value: &[u8]) {
     outbox.subnegotiate(COM_PORT, command + command::SERVER, value);

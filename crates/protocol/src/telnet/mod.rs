@@ -192,12 +192,14 @@ impl Telnet {
     /// Tells the client, if it wants to know, that inputs changed. `ri_fell`: RI did so since the last call, though it may
     /// be up again.
     ///
-    /// A suspended client is told when it resumes, of the latest inputs only.
+    /// A suspended client is told when it resumes, and one that does not take what it is told when it does; of the latest
+    /// inputs only.
     pub fn modem_changed(&mut self, inputs: ModemState, ri_fell: bool) {
         self.com_port.modem_changed(inputs, ri_fell, &mut self.outbox);
     }
 
-    /// Tells the client, if it wants to know, what the receiver noticed. A suspended client is told when it resumes.
+    /// Tells the client, if it wants to know, what the receiver noticed. A suspended client is told when it resumes, and
+    /// one that does not take what it is told when it does.
     pub fn line_changed(&mut self, noticed: LineState) {
         self.com_port.line_changed(noticed, &mut self.outbox);
     }
@@ -243,6 +245,7 @@ impl Telnet {
     /// The connection took the first `n` bytes of the outbox.
     pub fn outbox_taken(&mut self, n: usize) {
         self.outbox.take(n);
+        self.com_port.tell_held(&mut self.outbox);
     }
 
     /// The connection took the first half of an [escaped](escape) 0xFF: the other half is put before all else.

@@ -228,6 +228,30 @@ fn masks_that_come_while_suspended_hold_for_what_waits() {
 }
 
 #[test]
+fn a_client_that_takes_nothing_is_told_the_latest_when_it_does() {
+    let mut served = Served::agreed();
+    served.hears(&com_port(10, &[0x1E]));
+    for n in 0..10_000 {
+        served.telnet.modem_changed(if n % 2 == 0 { CTS } else { DSR }, false);
+        served.telnet.line_changed(BREAK);
+    }
+    let waiting = served.telnet.outbox().len();
+    assert!(waiting < 2048, "{waiting} bytes wait");
+
+    // Byte by byte, so that what was held comes behind whole notifications.
+    let mut heard = Vec::new();
+    while let Some(byte) = served.telnet.outbox().first() {
+        heard.push(*byte);
+        served.telnet.outbox_taken(1);
+    }
+    assert!(heard.len() < waiting + 64);
+    let latest = heard.windows(7).rfind(|told| told.starts_with(b"\xFF\xFA\x2C\x6B")).expect("a modem state");
+    assert_eq!(latest[4] & 0xF0, 0x20, "{latest:02x?}");
+    served.telnet.modem_changed(CTS, false);
+    assert_eq!(served.heard(), com_port(107, &[0x13]), "and then as ever");
+}
+
+#[test]
 fn the_end_of_com_port_ends_what_hung_on_it() {
     let mut served = Served::agreed();
     served.hears(&com_port(0, b"me"));
