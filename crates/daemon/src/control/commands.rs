@@ -2,6 +2,7 @@
 //!
 //! One handler takes them all: each would come with a copy of what axum puts around a handler.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +82,10 @@ async fn kick(target: Target, body: &[u8]) -> Result<Kicked, Refusal> {
 fn whom(text: &str) -> Option<Whom> {
     let text = text.trim_start_matches('#');
     let number = text.parse().map(Whom::Number);
-    number.or_else(|_| text.parse().map(Whom::Address)).or_else(|_| text.parse().map(Whom::Host)).ok()
+    let address = || text.parse().map(Whom::Address);
+    // A client that came over a dual-stack socket is known by its IPv4 address.
+    let host = || text.parse().map(|ip: IpAddr| Whom::Host(ip.to_canonical()));
+    number.or_else(|_| address()).or_else(|_| host()).ok()
 }
 
 async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {

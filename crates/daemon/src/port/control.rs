@@ -1,7 +1,8 @@
 //! The control queue: what is asked of the line beside its bytes, in what order it is done, and when.
 //!
 //! What one asker asks is done and answered in the order it was asked. One operation at a time is on its way to the
-//! line; a purge alone passes everything else, because it is what frees a line that is stuck.
+//! line; a purge alone passes everything else, because it is what frees a line that is stuck. Nothing that comes after a
+//! purge passes it, neither bytes, which it would throw away, nor the asker's next request.
 //!
 //! | asked | done |
 //! |---|---|
@@ -91,8 +92,9 @@ pub enum Outcome {
 pub(super) enum Todo {
     /// Tell the asker how it came out.
     Answer(Asker, Asked, Outcome),
-    /// Empty the queues of this asker in these directions; the line's own are emptied by the driver.
-    Purge(Option<Asker>, Purge),
+    /// Empty the queues of this asker in these directions, what goes to the line before this offset; the line's own are
+    /// emptied by the driver.
+    Purge { asker: Option<Asker>, purge: Purge, before: u64 },
     /// Throw away what is queued for the line before this offset: it is in the way of a break. The line itself throws
     /// away so many bytes.
     DropTx { before: u64, unsent: usize },
@@ -138,6 +140,18 @@ struct Pending {
     read_at: Instant,
     /// What stood in the way of a break was thrown away.
     cleared: bool,
+    /// How many purges had been asked for before it.
+    purges_before: u64,
+}
+
+/// A purge that is on its way, or waits for another.
+#[derive(Debug)]
+struct Purging {
+    asker: Option<Asker>,
+    asked: Asked,
+    purge: Purge,
+    /// The offset behind the bytes that were queued for the line before it.
+    after_all: u64,
 }
 
 #[derive(Debug)]
@@ -187,7 +201,9 @@ pub(super) struct ControlQueue {
     /// It does not come back.
     stuck: bool,
     start: Option<Start>,
-    purges: VecDeque<(Option<Asker>, Asked, Purge)>,
+    purges: VecDeque<Purging>,
+    /// How many purges have been asked for so far.
+    purges_asked: u64,
     /// The first of `purges` is on its way to the line.
     purging: bool,
     start_purge: Option<Purge>,
@@ -216,6 +232,7 @@ impl ControlQueue {
             stuck: false,
             start: None,
             purges: VecDeque::new(),
+            purges_asked: 0,
             purging: false,
             start_purge: None,
             break_by: None,
@@ -258,7 +275,7 @@ impl ControlQueue {
     /// How many requests of a client wait for their turn.
     pub(super) fn waiting(&self, asker: Asker) -> usize {
         self.queues.get(&asker).map_or(0, VecDeque::len)
-            + self.purges.iter().filter(|(waits, ..)| *waits == Some(asker)).count()
+            + self.purges.iter().filter(|purging| purging.asker == Some(asker)).count()
     }
 
     // ---- asking --------------------------------------------------------------------------------------------------
@@ -274,14 +291,24 @@ impl ControlQueue {
     ) {
         self.counters.requests += u64::from(matches!(asker, Asker::Client(_)));
         if let Some(purge) = self.purge_in(&asked).filter(|_| may_change) {
-            self.purges.push_back((Some(asker), asked, purge));
+            self.purges.push_back(Purging { asker: Some(asker), asked, purge, after_all });
+            self.purges_asked += 1;
             return;
         }
         let queue = self.queues.entry(asker).or_default();
         if queue.is_empty() {
             self.turns.push_back(asker);
         }
-        queue.push_back(Pending { asked, may_change, after_all, after_own, read_at: now, cleared: false });
+        let purges_before = self.purges_asked;
+        queue.push_back(Pending {
+            asked,
+            may_change,
+            after_all,
+            after_own,
+            read_at: now,
+            cleared: false,
+            purges_before,
+        });
     }
 
     fn purge_in(&self, asked: &Asked) -> Option<Purge> {
@@ -300,10 +327,8 @@ impl ControlQueue {
         if self.queues.remove(&asker).is_some() {
             self.turns.retain(|turn| *turn != asker);
         }
-        for (waits, ..) in &mut self.purges {
-            if *waits == Some(asker) {
-                *waits = None;
-            }
+        for purging in &mut self.purges {
+            purging.asker = purging.asker.filter(|waits| *waits != asker);
         }
         if let Some(running) = self.running.as_mut().filter(|running| running.asker == Some(asker)) {
             running.asker = None;
@@ -319,7 +344,9 @@ impl ControlQueue {
         if self.view.break_on {
             return Some(taken);
         }
-        self.queues.values().flatten().filter(|pending| pending.holds_bytes()).map(|pending| pending.after_all).min()
+        let settings = self.queues.values().flatten().filter(|pending| pending.holds_bytes());
+        let purges = self.purges.iter().filter(|purging| purging.purge != Purge::Rx);
+        settings.map(|pending| pending.after_all).chain(purges.map(|purging| purging.after_all)).min()
     }
 
     // ---- the line ------------------------------------------------------------------------------------------------
@@ -411,24 +438,23 @@ impl ControlQueue {
         if self.purging {
             return None;
         }
-        let (asker, asked, purge) = self.purges.front()?;
-        let todo = Todo::Purge(*asker, *purge);
+        let Purging { asker, purge, after_all, .. } = *self.purges.front()?;
         if self.presence == Presence::Open {
-            (self.purging, self.start_purge) = (true, Some(*purge));
-            return Some(todo);
+            (self.purging, self.start_purge) = (true, Some(purge));
+            return Some(Todo::Purge { asker, purge, before: after_all });
         }
-        match (asker, asked) {
-            // It is answered in the next step.
-            (Some(asker), asked) => {
-                let answer = Todo::Answer(*asker, asked.clone(), Outcome::NoLine);
-                self.purges.pop_front();
-                Some(answer)
-            }
-            (None, _) => {
-                self.purges.pop_front();
-                self.step_purge()
-            }
+        let purging = self.purges.pop_front()?;
+        match asker {
+            Some(asker) => Some(Todo::Answer(asker, purging.asked, Outcome::NoLine)),
+            None => self.step_purge(),
         }
+    }
+
+    /// Whether a purge that this asker asked for before is not done yet: answers come in order.
+    fn is_purging(&self, asker: Asker, purges_before: u64) -> bool {
+        let done = self.purges_asked - self.purges.len() as u64;
+        let ahead = usize::try_from(purges_before.saturating_sub(done)).unwrap_or(usize::MAX);
+        self.purges.iter().take(ahead).any(|purging| purging.asker == Some(asker))
     }
 
     fn end_overdue_break(&mut self, now: Instant) {
@@ -445,6 +471,9 @@ impl ControlQueue {
         let Some(pending) = self.queues.get(&asker).and_then(VecDeque::front) else {
             return Verdict::Waits;
         };
+        if self.is_purging(asker, pending.purges_before) {
+            return Verdict::Waits;
+        }
         let action = pending.action(&self.view);
         let too_late = pending.read_at + PATIENCE;
         match self.presence {
@@ -617,7 +646,7 @@ impl ControlQueue {
     pub(super) fn purge_done(&mut self, snapshot: Option<&Snapshot>) -> Option<Todo> {
         self.purging = false;
         self.tx_written();
-        let (asker, asked, _) = self.purges.pop_front()?;
+        let Purging { asker, asked, .. } = self.purges.pop_front()?;
         if let Some(snapshot) = snapshot.filter(|_| self.presence == Presence::Open) {
             self.seen(snapshot);
         }

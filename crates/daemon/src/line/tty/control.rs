@@ -163,13 +163,18 @@ impl TtyControl {
     pub(super) fn configure(&self, fd: &OwnedFd, settings: &LineSettings) -> nix::Result<()> {
         let mut asked = lock(&self.asked);
         let before = sys::termios2(fd)?;
-        let line = Line { settings: *settings, ..self.line };
+        let mut settings = *settings;
+        if settings.flow_control == FlowControl::DtrDsr {
+            // Linux has it for no device. What is there stays.
+            settings.flow_control = termios::read_back(&before, &settings).flow_control;
+        }
+        let line = Line { settings, ..self.line };
         let mut wanted = wanted(self.driver, &before, &line, &self.modem);
         if asked.marks {
             wanted.c_iflag |= MARKS;
         }
         let result = sys::set_termios2(fd, &wanted);
-        asked.settings = *settings;
+        asked.settings = settings;
         // What a driver refuses shows when it is read back.
         refused_is_fine("settings", result)
     }

@@ -104,6 +104,36 @@ async fn a_client_without_control_is_told_what_is_there_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_purge_throws_nothing_away_that_was_sent_after_it() {
+    let (rig, wire) = start("").await;
+    let mut client = join(&rig).await;
+    for purge in [2, 3] {
+        wire.block_tx(true);
+        client.write_all(&[b"stale", &request(12, &[purge])[..], b"fresh"].concat()).await.unwrap();
+        expect(&mut client, &request(112, &[purge])).await;
+        wire.block_tx(false);
+        let mut got = Vec::new();
+        until(|| {
+            got.extend(wire.tx());
+            got.len() >= 5
+        })
+        .await;
+        assert_eq!(got, b"fresh");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_after_a_purge_is_answered_after_it() {
+    const ARE_YOU_THERE: &[u8] = &[255, 246];
+    let (rig, _wire) = start("").await;
+    let mut client = join(&rig).await;
+    for purge in [1, 2, 3] {
+        client.write_all(&[&request(12, &[purge])[..], ARE_YOU_THERE].concat()).await.unwrap();
+        expect(&mut client, &[&request(112, &[purge])[..], b"\r\n[Yes]\r\n"].concat()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn inputs_that_change_are_told_to_each_client_that_wants_to_know() {
     let (rig, wire) = start("").await;
     let (mut told, mut masked, mut suspended) = (join(&rig).await, join(&rig).await, join(&rig).await);

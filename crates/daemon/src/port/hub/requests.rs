@@ -63,7 +63,7 @@ impl Hub {
     fn carry_out(&mut self, todo: Todo, now: Instant) {
         match todo {
             Todo::Answer(asker, asked, outcome) => self.answer(asker, asked, outcome),
-            Todo::Purge(asker, purge) => self.empty_queues(asker, purge, now),
+            Todo::Purge { asker, purge, before } => self.empty_queues(asker, purge, before, now),
             Todo::DropTx { before, unsent } => {
                 let thrown_away = self.tx.purge_before(before) + unsent as u64;
                 self.counters.tx_purged += thrown_away;
@@ -89,9 +89,9 @@ impl Hub {
     }
 
     /// A purge empties what the line has not taken, for everybody, and what this client has not had.
-    fn empty_queues(&mut self, asker: Option<Asker>, purge: Purge, now: Instant) {
+    fn empty_queues(&mut self, asker: Option<Asker>, purge: Purge, before: u64, now: Instant) {
         if purge != Purge::Rx {
-            self.counters.tx_purged += self.tx.purge() as u64;
+            self.counters.tx_purged += self.tx.purge_before(before);
             self.see_off(now);
         }
         let Some(Asker::Client(id)) = asker.filter(|_| purge != Purge::Tx) else { return };

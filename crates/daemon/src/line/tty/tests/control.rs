@@ -57,6 +57,17 @@ async fn clocal_and_hupcl_stay_when_settings_change() {
 }
 
 #[tokio::test]
+async fn flow_control_that_cannot_be_leaves_what_is_there() {
+    let master = Master::new();
+    let line = master.open();
+    for present in ["9600 8N1 rts-cts", "9600 8N1 xon-xoff", "9600 8N1"] {
+        carry_out(&*line, Operation::Configure(settings(present)));
+        let impossible = LineSettings { flow_control: FlowControl::DtrDsr, ..settings(present) };
+        assert_eq!(carry_out(&*line, Operation::Configure(impossible)).settings, settings(present));
+    }
+}
+
+#[tokio::test]
 async fn what_a_pty_does_not_carry_is_answered_as_commanded() {
     let master = Master::new();
     let line = master.open();
@@ -101,8 +112,9 @@ async fn whether_the_far_end_waits_follows_the_flow_control() {
         (FlowControl::RtsCts, true),
         (FlowControl::None, false),
         (FlowControl::XonXoff, true),
-        (FlowControl::XonXoffOut, false),
         (FlowControl::XonXoffIn, true),
+        (FlowControl::XonXoffOut, false),
+        // Which stays, because there is no such thing.
         (FlowControl::DtrDsr, false),
     ] {
         let asked = LineSettings { flow_control, ..settings("9600 8N1") };
