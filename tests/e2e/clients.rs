@@ -112,6 +112,63 @@ fn a_read_only_listener_beside_a_writable_one_lets_nothing_through() {
     assert_eq!(pty.receive_fence(), b"");
 }
 
+/// What the log says of writers that were refused because of another.
+fn pen_refusals(daemon: &Daemon) -> usize {
+    daemon.log().count(|line| line.contains("holds the pen; its bytes are thrown away"))
+}
+
+#[test]
+fn the_first_writer_holds_the_pen_until_it_goes() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: first").listen(""));
+    daemon.opened("p", 1);
+    let [first, second, third] = [daemon.connect("p"), daemon.connect("p"), daemon.connect("p")];
+    first.send(b"first");
+    assert_eq!(pty.receive(5), b"first");
+    for _ in 0..3 {
+        second.send(b"second");
+        second.sent_was_read();
+    }
+    first.send(b"first again");
+    assert_eq!(pty.receive_fence(), b"first again");
+    assert_eq!(pen_refusals(&daemon), 1, "{}", daemon.log().text());
+    pty.send(b"to all");
+    for client in [&first, &second, &third] {
+        assert_eq!(client.receive(6), b"to all", "a raw client hears nothing of the pen");
+    }
+    drop(first);
+    daemon.gone("p", 1);
+    third.send(b"third");
+    assert_eq!(pty.receive(5), b"third");
+    second.send(b"second");
+    second.sent_was_read();
+    assert_eq!(pty.receive_fence(), b"");
+    daemon.log().wait_for_nth(2, "the second refusal", |line| line.contains("holds the pen"));
+    let status = daemon.done(&["status"]);
+    assert!(status.contains("has the pen"), "{status}");
+}
+
+#[test]
+fn the_latest_writer_takes_the_pen_and_who_lost_it_waits_until_it_is_free() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: last").listen(""));
+    daemon.opened("p", 1);
+    let [first, second] = [daemon.connect("p"), daemon.connect("p")];
+    for (client, bytes) in [(&first, b"first "), (&second, b"second")] {
+        client.send(bytes);
+        assert_eq!(pty.receive(6), bytes);
+    }
+    first.send(b"refused");
+    first.sent_was_read();
+    second.send(b"second");
+    assert_eq!(pty.receive_fence(), b"second");
+    assert_eq!(pen_refusals(&daemon), 1);
+    drop(second);
+    daemon.gone("p", 1);
+    first.send(b"first");
+    assert_eq!(pty.receive(5), b"first");
+}
+
 #[test]
 fn the_client_that_is_too_many_is_told_so_and_closed() {
     let pty = Pty::new();

@@ -115,6 +115,7 @@ impl World {
             max_clients: 64,
             when_full: WhenFull::Refuse,
             idle_timeout: Duration::ZERO,
+            write_hold: Duration::from_secs(30),
             on_lag: OnLag::Disconnect,
             replay: Replay::None,
             notify: false,

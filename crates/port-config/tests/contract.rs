@@ -29,13 +29,7 @@ fn what_is_not_built_yet_is_refused_by_name() {
 
 #[test]
 fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
-    for (key, value) in [
-        ("write", "first"),
-        ("write", "last"),
-        ("frame", "line"),
-        ("frame", "{ delimiter: \"\\r\\n\" }"),
-        ("frame", "{ gap: modbus }"),
-    ] {
+    for (key, value) in [("frame", "line"), ("frame", "{ delimiter: \"\\r\\n\" }"), ("frame", "{ gap: modbus }")] {
         let text = format!(
             "ports:\n  p:\n    device: sim:echo\n    {key}: {value}\n    listen: [{{ protocol: raw, address: 0 }}]\n"
         );

@@ -36,6 +36,8 @@ fn a_change_is_as_small_as_it_can_be() {
         ("on-lag: skip", Live, &[]),
         ("access: read-only", Live, &[]),
         ("banner: hello", Live, &[]),
+        ("write: first", Live, &[Setting::Write]),
+        ("write: last, write-hold: 5s", Live, &[Setting::Write]),
         ("idle-timeout: 5min", Live, &[]),
         ("when-full: kick-idle", Live, &[]),
         ("allow: [10.0.0.7]", Live, &[]),

@@ -28,6 +28,8 @@ pub struct Admission {
     pub on_lag: OnLag,
     /// Silence in both directions after which it is closed; zero is never.
     pub idle_timeout: Duration,
+    /// With `write: first` and `last`: how long it keeps the pen while it sends nothing.
+    pub write_hold: Duration,
     /// What of the past it gets first.
     pub replay: Replay,
     /// Whether it is told, in words, when the device goes and comes.
@@ -72,6 +74,12 @@ pub(super) struct Client {
     greeting: Vec<u8>,
     /// The offset in the tx queue behind the last byte that it sent.
     pub(super) own_end: u64,
+    /// The hold in which the pen was taken from it.
+    pub(super) lost_pen_in: Option<u64>,
+    /// For which hold it was last said that it writes and may not; `Some(None)`: that it never may.
+    pub(super) refused_in: Option<Option<u64>>,
+    /// It was told that it may not write.
+    pub(super) is_told: bool,
     pub(super) counters: ClientCounters,
 }
 
@@ -156,6 +164,9 @@ impl Client {
             input: Input::Open,
             closing: false,
             in_gap: false,
+            lost_pen_in: None,
+            refused_in: None,
+            is_told: false,
             counters: ClientCounters::default(),
         }
     }
@@ -171,6 +182,13 @@ impl Client {
         match &mut self.session {
             Session::Raw => self.greeting.extend_from_slice(bytes),
             Session::Telnet(telnet) => telnet.say(bytes),
+        }
+    }
+
+    /// The same for a text of ours: a raw client gets the line's bytes and nothing else.
+    pub(super) fn say_in_words(&mut self, words: &[u8]) {
+        if let Session::Telnet(telnet) = &mut self.session {
+            telnet.say(words);
         }
     }
 

@@ -113,6 +113,8 @@ pub struct Standing {
     pub lag: u64,
     /// It asked for no data for now.
     pub suspended: bool,
+    /// It is the one that may write (`write: first` and `last`).
+    pub has_pen: bool,
     /// It sends no more, and stays as a reader.
     pub half_closed: bool,
     /// What it says it is (RFC 2217, SIGNATURE).

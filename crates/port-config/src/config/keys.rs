@@ -146,7 +146,7 @@ const KEYS: &[KnownKey] = &[
     key("signature", In::Client, Built),
     key("replay", In::Client, Built),
     key("break-on-sync", In::Client, Built),
-    key("write-hold", In::Client, NotBuilt(Neutral::Never)),
+    key("write-hold", In::Client, Built),
     key("enter", In::Client, Built),
     key("idle", In::Keepalive, Built),
     key("interval", In::Keepalive, Built),

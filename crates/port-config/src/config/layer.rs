@@ -99,6 +99,7 @@ pub(super) struct ClientLayer {
     pub(super) when_full: Option<Set<WhenFull>>,
     pub(super) on_lag: Option<Set<OnLag>>,
     pub(super) idle_timeout: Option<Set<Duration>>,
+    pub(super) write_hold: Option<Set<Duration>>,
     pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
     pub(super) banner: Option<Set<Banner>>,
@@ -168,8 +169,8 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
         "exclusive" => layer.exclusive = read(value, path, problems, boolean),
         "lock-file" => layer.lock_file = read(value, path, problems, lock_file),
         "write" => {
-            let words = [("any", Write::Any), ("none", Write::None)];
-            layer.write = read(value, path, problems, |node| word(node, &words, &["first", "last"]));
+            let words = [("any", Write::Any), ("first", Write::First), ("last", Write::Last), ("none", Write::None)];
+            layer.write = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "frame" => layer.frame = read(value, path, problems, frame),
         "crc" => {
@@ -281,6 +282,11 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
         "idle-timeout" => {
             let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
             layer.idle_timeout = read(value, path, problems, |node| duration(node, range));
+        }
+        "write-hold" => {
+            // less is not a hold but a race between two clients
+            let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
+            layer.write_hold = read(value, path, problems, |node| duration(node, range));
         }
         "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
         "banner" => layer.banner = read(value, path, problems, banner),

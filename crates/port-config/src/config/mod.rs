@@ -211,6 +211,10 @@ pub enum Write {
     /// Every client whose listener lets it.
     #[default]
     Any,
+    /// One client at a time: the first that writes, until it has been silent for [`Listener::write_hold`] or goes.
+    First,
+    /// One client at a time: the latest that began to write.
+    Last,
     /// Nobody.
     None,
 }
@@ -260,6 +264,9 @@ pub struct Listener {
     /// Silence in both directions after which a client is closed; zero is never.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub idle_timeout: Duration,
+    /// With [`Write::First`] and [`Write::Last`]: others may write after so much silence of a client. Else the default.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub write_hold: Duration,
     /// What of the past a new client gets first.
     pub replay: Replay,
     /// How a peer that vanished without a word is found out; `None` is `off`.

@@ -22,6 +22,9 @@ use crate::units::format_size;
 /// How long a device stays open after the last client.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long a client that is silent keeps the pen.
+const WRITE_HOLD: Duration = Duration::from_secs(30);
+
 /// Clients of one listener.
 const MAX_CLIENTS: usize = 64;
 
@@ -330,6 +333,7 @@ impl<'a> Clients<'a> {
             when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
             on_lag,
             idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), Duration::ZERO),
+            write_hold: self.write_hold(problems),
             replay: self.replay(problems),
             keepalive: self.keepalive(on_lag),
             banner,
@@ -372,8 +376,8 @@ impl<'a> Clients<'a> {
     fn access(&self, protocol: Option<&Protocol>, problems: &mut Vec<Problem>) -> Access {
         match (self.first(|layer| layer.access.as_ref()), self.write) {
             (None, Write::None) => Access::ReadOnly,
-            (None, Write::Any) if protocol.is_some_and(Protocol::has_rfc2217) => Access::Control,
-            (None, Write::Any) => Access::ReadWrite,
+            (None, _) if protocol.is_some_and(Protocol::has_rfc2217) => Access::Control,
+            (None, _) => Access::ReadWrite,
             (Some(set), Write::None) if set.value != Access::ReadOnly => {
                 let message = format!("nobody may write to the port `{}` (`write: none`)", self.port);
                 problems.push(
@@ -440,6 +444,24 @@ impl<'a> Clients<'a> {
             keepalive = layer.over(keepalive, built_in);
         }
         keepalive
+    }
+
+    /// What `defaults` say about the pen does not concern a port without one.
+    fn write_hold(&self, problems: &mut Vec<Problem>) -> Duration {
+        if matches!(self.write, Write::First | Write::Last) {
+            return self.value(|layer| layer.write_hold.as_ref(), WRITE_HOLD);
+        }
+        let own = self.layers.0.first().and_then(|layer| layer.client.write_hold.as_ref());
+        if let Some(set) = self.listener.client.write_hold.as_ref().or(own).filter(|set| set.value != WRITE_HOLD) {
+            let message = "`write-hold` speaks of clients that write one at a time, and here they do not";
+            let problem = Problem::new(set.place, &set.path, message)
+                .because("write", self.said.write)
+                .help("add `write: first` or `write: last` to the port, or remove `write-hold`");
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        WRITE_HOLD
     }
 
     /// A reader that may not write is as silent as the line is. Said once for a key that several listeners have from

@@ -141,7 +141,7 @@ pub fn any_control() -> impl Strategy<Value = Option<Control>> {
 fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     let access = match write {
         Write::None => vec![Access::ReadOnly],
-        Write::Any => vec![Access::ReadOnly, Access::ReadWrite, Access::Control],
+        Write::Any | Write::First | Write::Last => vec![Access::ReadOnly, Access::ReadWrite, Access::Control],
     };
     let on_lag = match frame {
         Frame::Dsmr => vec![OnLag::Skip],
@@ -154,12 +154,17 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
     };
     let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
-    let policies = (select(on_lag), when_full, select(replay), idle_timeout);
+    let write_hold = match write {
+        Write::First | Write::Last => 100..=86_400_000u64,
+        Write::Any | Write::None => 30_000..=30_000,
+    };
+    let write_hold = write_hold.prop_map(Duration::from_millis);
+    let policies = (select(on_lag), when_full, select(replay), idle_timeout, write_hold);
     let limits = (select(access), 1..=100_000usize, any_keepalive(), hosts);
     (limits, policies, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
         move |(
             (access, max_clients, keepalive, hosts),
-            (on_lag, when_full, replay, idle_timeout),
+            (on_lag, when_full, replay, idle_timeout, write_hold),
             host,
             protocol,
             banner,
@@ -174,6 +179,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
                 when_full,
                 on_lag,
                 idle_timeout,
+                write_hold,
                 replay,
                 keepalive,
             }
@@ -183,7 +189,8 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
 
 /// Its device and the TCP ports of its listeners are 0 or the same for all: [`any_config`] tells them apart.
 fn any_port() -> impl Strategy<Value = Port> {
-    let kind = (select(vec![Write::Any, Write::None]), select(vec![Frame::None, Frame::Dsmr]));
+    let kind =
+        (select(vec![Write::Any, Write::First, Write::Last, Write::None]), select(vec![Frame::None, Frame::Dsmr]));
     kind.prop_flat_map(|(write, frame)| {
         let listen = vec(any_listener(write, frame), 1..4);
         let device = (any_line(), any_modem(), any_macros(), prop::option::of(0..=86_400_000u64));

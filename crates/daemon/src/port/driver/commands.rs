@@ -172,6 +172,7 @@ fn admission(key: usize, listener: &Listener) -> Admission {
         max_clients: listener.max_clients,
         when_full: listener.when_full,
         idle_timeout: listener.idle_timeout,
+        write_hold: listener.write_hold,
         on_lag: listener.on_lag,
         replay: listener.replay,
         notify: greeting::notifies(listener),

@@ -15,6 +15,7 @@
 //! 7. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
 
 mod from_line;
+mod pen;
 mod reconfigure;
 mod requests;
 mod standing;
@@ -30,6 +31,7 @@ use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
 use slab::Slab;
 
+use self::pen::Pen;
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
 use super::control::{Asker, ControlQueue};
@@ -79,6 +81,7 @@ impl History {
 #[derive(Debug)]
 pub struct Hub {
     write: Write,
+    pen: Pen,
     history: History,
     gather: Duration,
     ring: Ring,
@@ -115,6 +118,7 @@ impl Hub {
     pub fn new(port: &Port) -> Self {
         Self {
             write: port.write,
+            pen: Pen::default(),
             history: History::of(port),
             gather: port.gather,
             ring: Ring::new(port.backlog),
@@ -257,6 +261,7 @@ impl Hub {
     /// The client's connection is closed; its key may be given out again.
     pub fn disconnect(&mut self, id: ClientId, now: Instant) -> Option<ClientCounters> {
         let client = self.clients.try_remove(id)?;
+        self.pen.release(id);
         self.control.forget(Asker::Client(id), now);
         self.watch_changed |= matches!(client.session, Session::Telnet(_));
         if matches!(client.input, Input::Leaving { .. }) {
@@ -275,6 +280,7 @@ impl Hub {
     fn close(&mut self, id: ClientId, reason: CloseReason) {
         if let Some(client) = self.clients.get_mut(id).filter(|c| !c.closing) {
             client.closing = true;
+            self.pen.release(id);
             self.events.push_back(Event::Close(id, reason));
         }
     }
@@ -308,6 +314,7 @@ impl Hub {
         }
         self.see_off(now);
         self.close_idle(now);
+        self.free_pen(now);
         self.tell_noticed(now);
     }
 
