@@ -112,6 +112,63 @@ fn a_read_only_listener_beside_a_writable_one_lets_nothing_through() {
     assert_eq!(pty.receive_fence(), b"");
 }
 
+/// What the log says of writers that were refused because of another.
+fn pen_refusals(daemon: &Daemon) -> usize {
+    daemon.log().count(|line| line.contains("holds the pen; its bytes are thrown away"))
+}
+
+#[test]
+fn the_first_writer_holds_the_pen_until_it_goes() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: first").listen(""));
+    daemon.opened("p", 1);
+    let [first, second, third] = [daemon.connect("p"), daemon.connect("p"), daemon.connect("p")];
+    first.send(b"first");
+    assert_eq!(pty.receive(5), b"first");
+    for _ in 0..3 {
+        second.send(b"second");
+        second.sent_was_read();
+    }
+    first.send(b"first again");
+    assert_eq!(pty.receive_fence(), b"first again");
+    assert_eq!(pen_refusals(&daemon), 1, "{}", daemon.log().text());
+    pty.send(b"to all");
+    for client in [&first, &second, &third] {
+        assert_eq!(client.receive(6), b"to all", "a raw client hears nothing of the pen");
+    }
+    drop(first);
+    daemon.gone("p", 1);
+    third.send(b"third");
+    assert_eq!(pty.receive(5), b"third");
+    second.send(b"second");
+    second.sent_was_read();
+    assert_eq!(pty.receive_fence(), b"");
+    daemon.log().wait_for_nth(2, "the second refusal", |line| line.contains("holds the pen"));
+    let status = daemon.done(&["status"]);
+    assert!(status.contains("has the pen"), "{status}");
+}
+
+#[test]
+fn the_latest_writer_takes_the_pen_and_who_lost_it_waits_until_it_is_free() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: last").listen(""));
+    daemon.opened("p", 1);
+    let [first, second] = [daemon.connect("p"), daemon.connect("p")];
+    for (client, bytes) in [(&first, b"first "), (&second, b"second")] {
+        client.send(bytes);
+        assert_eq!(pty.receive(6), bytes);
+    }
+    first.send(b"refused");
+    first.sent_was_read();
+    second.send(b"second");
+    assert_eq!(pty.receive_fence(), b"second");
+    assert_eq!(pen_refusals(&daemon), 1);
+    drop(second);
+    daemon.gone("p", 1);
+    first.send(b"first");
+    assert_eq!(pty.receive(5), b"first");
+}
+
 #[test]
 fn the_client_that_is_too_many_is_told_so_and_closed() {
     let pty = Pty::new();
@@ -124,6 +181,60 @@ fn the_client_that_is_too_many_is_told_so_and_closed() {
     }
     pty.send(b"undisturbed");
     assert_eq!(client.receive(11), b"undisturbed");
+}
+
+#[test]
+fn when_the_oldest_is_to_make_room_each_new_client_takes_its_place() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).key("when-full: kick-oldest").listen("max-clients: 2");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    let [first, second] = [daemon.connect("p"), daemon.connect("p")];
+    first.send(b"busy");
+    assert_eq!(pty.receive(4), b"busy");
+    let third = daemon.connect("p");
+    assert_eq!(first.receive_to_end(), (vec![], End::Closed));
+    let fourth = daemon.connect("p");
+    assert_eq!(second.receive_to_end(), (vec![], End::Closed));
+    pty.send(b"x");
+    assert_eq!((third.receive(1), fourth.receive(1)), (b"x".to_vec(), b"x".to_vec()));
+    let why = "client disconnected: the listener is full, and it was the oldest client (when-full: kick-oldest)";
+    assert_eq!(daemon.log().count(|line| line.contains(why)), 2, "{}", daemon.log().text());
+}
+
+#[test]
+fn when_the_idlest_is_to_make_room_whoever_sends_or_receives_stays() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).listen("max-clients: 3, when-full: kick-idle");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    let [first, second, third] = [daemon.connect("p"), daemon.connect("p"), daemon.connect("p")];
+    first.send(b"busy");
+    assert_eq!(pty.receive(4), b"busy");
+    let fourth = daemon.connect("p");
+    assert_eq!(second.receive_to_end(), (vec![], End::Closed));
+    pty.send(b"to all");
+    for client in [&first, &third, &fourth] {
+        assert_eq!(client.receive(6), b"to all");
+    }
+    third.send(b"also busy");
+    first.send(b"busy again");
+    pty.receive(19);
+    daemon.connect("p");
+    assert_eq!(fourth.receive_to_end(), (vec![], End::Closed));
+}
+
+#[test]
+fn who_is_silent_for_too_long_is_closed_with_a_line_in_the_log() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).listen("idle-timeout: 300ms").listen_on("127.0.0.2:0", "");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    let [silent, patient] = [daemon.connect_on("p", "127.0.0.1"), daemon.connect_on("p", "127.0.0.2")];
+    assert_eq!(silent.receive_to_end(), (vec![], End::Closed));
+    daemon.log().wait_for("why", |line| line.contains("silent in both directions for too long (idle-timeout)"));
+    pty.send(b"x");
+    assert_eq!(patient.receive(1), b"x");
 }
 
 #[test]

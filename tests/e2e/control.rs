@@ -276,3 +276,15 @@ fn a_reload_of_a_file_with_faults_shows_them_and_changes_nothing() {
     // It is found all the same.
     daemon.done(&["status"]);
 }
+
+#[test]
+fn connections_that_are_not_allowed_are_told_for_each_listener() {
+    let daemon = start(PortYaml::new("echo", "sim:echo").listen("allow: [127.0.0.2]").listen_on("127.0.0.2:0", ""));
+    for _ in 0..2 {
+        Client::connect(daemon.address_on("echo", "127.0.0.1")).receive_to_end();
+    }
+    let turned_away = |index: usize| port(&daemon, "echo")["listeners"][index]["turned-away"].clone();
+    assert_eq!((turned_away(0), turned_away(1)), (json!(2), json!(0)));
+    let table = daemon.done(&["status"]);
+    assert!(table.contains("2 connections refused by allow and deny"), "{table}");
+}

@@ -21,9 +21,10 @@ struct Bytes {
 pub(crate) fn run(seed: u64) {
     let mut random = Random::new(!seed);
     let backlog = 4096 << random.below(4);
+    let write = random.pick(&["any", "first", "last"]);
     let gather = random.pick(&["0ms", "0ms", "20ms"]);
     let yaml = format!(
-        "ports: {{ p: {{ device: sim:echo, backlog: {backlog}, gather: {gather}, line: 115200 8N1, \
+        "ports: {{ p: {{ device: sim:echo, backlog: {backlog}, gather: {gather}, write: {write}, line: 115200 8N1, \
          listen: [ {{ protocol: raw, address: 0, replay: {} }} ] }} }}",
         backlog / 2
     );

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, Replay};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull, Write};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
+
+/// How long a client that is silent keeps the pen.
+const WRITE_HOLD: Duration = Duration::from_secs(2);
 
 /// A hub, its clock, and everything that is outside of it.
 pub(crate) struct World {
@@ -21,6 +24,15 @@ pub(crate) struct World {
     /// What the line may still be given, block after block, and what it took.
     tx_expected: VecDeque<u8>,
     tx_lost: u64,
+    /// Who is to be closed to make room, and why.
+    makes_room: Option<(ClientId, CloseReason)>,
+    came: u64,
+    write: Write,
+    /// Who holds the pen, and when it wrote.
+    pen: Option<(ClientId, Instant)>,
+    /// Those who lost it since it was last free.
+    deposed: Vec<ClientId>,
+    tx_refused: u64,
 }
 
 /// A client and its socket.
@@ -35,6 +47,10 @@ pub(crate) struct Reader {
     /// The socket refused or cut something since it last had room for all.
     pub(crate) blocked: bool,
     half_closed: bool,
+    /// When it last sent or received something, and which client it is.
+    active: (Instant, u64),
+    /// After so much silence it is closed.
+    idle_timeout: Option<Duration>,
     /// Telegrams that it never got.
     pub(crate) skipped: u64,
     pub(crate) got: Vec<u8>,
@@ -51,6 +67,12 @@ impl World {
             line_open: false,
             tx_expected: VecDeque::new(),
             tx_lost: 0,
+            makes_room: None,
+            came: 0,
+            write: config.ports["p"].write,
+            pen: None,
+            deposed: Vec::new(),
+            tx_refused: 0,
         }
     }
 
@@ -62,7 +84,30 @@ impl World {
             c.half_closed && (silent || c.access == Access::ReadOnly)
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
-        let admission = Admission { listener: 0, access, max_clients, on_lag, replay, notify: false };
+        let when_full = self.random.pick(&[WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
+        let idle_timeout = Duration::from_secs(self.random.pick(&[0, 0, 1, 5]));
+        let admission = Admission {
+            listener: 0,
+            access,
+            max_clients,
+            when_full,
+            idle_timeout,
+            write_hold: WRITE_HOLD,
+            on_lag,
+            replay,
+            notify: false,
+        };
+        self.makes_room = match when_full {
+            _ if self.clients.len() < max_clients || half_closed > 0 => None,
+            WhenFull::Refuse => None,
+            WhenFull::KickOldest => {
+                self.clients.iter().min_by_key(|(_, c)| c.active.1).map(|(id, _)| (*id, CloseReason::Oldest))
+            }
+            WhenFull::KickIdle => {
+                self.clients.iter().min_by_key(|(_, c)| c.active).map(|(id, _)| (*id, CloseReason::Idlest))
+            }
+        };
+        self.came += 1;
         let mut came = None;
         match self.hub.connect(admission, Session::raw(), &[], self.now) {
             Ok(id) => {
@@ -78,6 +123,8 @@ impl World {
                     holds,
                     blocked: false,
                     half_closed: false,
+                    active: (self.now, self.came),
+                    idle_timeout: (!idle_timeout.is_zero()).then_some(idle_timeout),
                     skipped: 0,
                     got: Vec::new(),
                 };
@@ -86,9 +133,10 @@ impl World {
             Err(full) => {
                 assert!(self.clients.len() >= max_clients, "refused although there was room: {full:?}");
                 assert_eq!(half_closed, 0, "refused although a half-closed reader could have made room");
+                assert_eq!(when_full, WhenFull::Refuse, "refused although a client was to be kicked");
             }
         }
-        assert!(self.clients.len() <= max_clients + half_closed);
+        assert!(self.clients.len() <= max_clients + half_closed + usize::from(self.makes_room.is_some()));
         came
     }
 
@@ -136,27 +184,55 @@ impl World {
             }
             reader.held += takes;
             reader.got.extend(&piece[..takes]);
-            self.hub.sent(id, takes);
+            reader.active.0 = self.now;
+            self.hub.sent(id, takes, self.now);
         }
     }
 
     /// A client sends a block, if the hub wants to read it.
     pub(crate) fn client_writes(&mut self, id: ClientId) {
-        let Some(reader) = self.clients.get(&id) else { return };
-        if reader.half_closed || !self.hub.wants_input(id) {
+        let Some(reader) = self.clients.get_mut(&id) else { return };
+        let has_pen = match (self.write, self.pen) {
+            (_, None) | (Write::Any | Write::None, _) => true,
+            (Write::First, Some((holder, _))) => holder == id,
+            (Write::Last, Some((holder, _))) => holder == id || !self.deposed.contains(&id),
+        };
+        let may_write = has_pen && reader.access == Access::ReadWrite;
+        if reader.half_closed {
+            return;
+        }
+        if !self.hub.wants_input(id) {
+            assert!(may_write, "who may not write is kept waiting");
             return;
         }
         let len = 1 + self.random.below(BLOCK);
         let block = self.random.bytes(len);
         let refused = self.hub.client_counters(id).unwrap().refused;
+        reader.active.0 = self.now;
         self.hub.input(id, &block, self.now);
         if self.hub.client_counters(id).unwrap().refused == refused {
-            assert_eq!(reader.access, Access::ReadWrite, "a reader's bytes went to the line");
+            assert!(may_write, "bytes of a client that may not write went to the line");
             self.tx_expected.extend(&block);
-        } else if reader.access == Access::ReadWrite {
+            if self.write != Write::Any {
+                let before = self.pen.replace((id, self.now));
+                self.deposed.extend(before.map(|(holder, _)| holder).filter(|holder| *holder != id));
+            }
+        } else if may_write {
             assert!(!self.line_open, "a writer's bytes were thrown away although the line is open");
             self.tx_lost += block.len() as u64;
+        } else {
+            self.tx_refused += block.len() as u64;
         }
+        assert_eq!(self.hub.counters().tx_refused, self.tx_refused, "refused bytes are not counted");
+    }
+
+    /// This client writes no more.
+    fn lays_down_the_pen(&mut self, id: ClientId) {
+        if self.pen.is_some_and(|(holder, _)| holder == id) {
+            self.pen = None;
+            self.deposed.clear();
+        }
+        self.deposed.retain(|deposed| *deposed != id);
     }
 
     pub(crate) fn client_half_closes(&mut self, id: ClientId) {
@@ -164,11 +240,13 @@ impl World {
             return;
         };
         reader.half_closed = true;
+        self.lays_down_the_pen(id);
         self.hub.half_closed(id, self.now);
     }
 
     pub(crate) fn client_goes(&mut self, id: ClientId) {
         self.clients.remove(&id);
+        self.lays_down_the_pen(id);
         self.hub.disconnect(id, self.now).expect("the hub knows the client");
     }
 
@@ -208,6 +286,9 @@ impl World {
             self.hub.handle_timeout(self.now);
             assert_ne!(self.hub.deadline(), Some(at), "a deadline that stays would spin");
         }
+        if let Some((holder, _)) = self.pen.filter(|(_, wrote)| *wrote + WRITE_HOLD <= self.now) {
+            self.lays_down_the_pen(holder);
+        }
     }
 
     /// Closes whom the hub wants closed. `check` judges why.
@@ -215,14 +296,27 @@ impl World {
         while let Some(event) = self.hub.poll_event() {
             if let Event::Close(id, reason) = event {
                 let reader = self.clients.remove(&id).expect("a client is closed once");
+                self.lays_down_the_pen(id);
                 match reason {
                     CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
+                    CloseReason::Idle => {
+                        let due = reader.idle_timeout.map(|timeout| reader.active.0 + timeout);
+                        assert!(due.is_some_and(|due| due <= self.now), "closed as silent, and was not for long");
+                    }
                     CloseReason::ListenerGone => panic!("no listener went"),
+                    CloseReason::Oldest | CloseReason::Idlest => {
+                        assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");
+                    }
                 }
                 check(&self.hub, id, &reader, reason);
                 self.hub.disconnect(id, self.now).expect("the hub knows the client");
             }
         }
+        if self.hub.deadline().is_none_or(|at| at > self.now) {
+            let silent = |reader: &Reader| reader.idle_timeout.is_some_and(|most| reader.active.0 + most <= self.now);
+            assert!(!self.clients.values().any(silent), "a client was silent for too long and is still there");
+        }
+        assert_eq!(self.makes_room, None, "nobody was kicked although somebody was to be");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sermux::line::{Operation, Snapshot};
 use sermux::port::hub::{Admission, ClientId, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, Replay};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_port_config::line::{BaudRate, LineSettings};
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::{Offer, Telnet};
@@ -113,6 +113,9 @@ impl World {
             listener: 0,
             access,
             max_clients: 64,
+            when_full: WhenFull::Refuse,
+            idle_timeout: Duration::ZERO,
+            write_hold: Duration::from_secs(30),
             on_lag: OnLag::Disconnect,
             replay: Replay::None,
             notify: false,
@@ -255,7 +258,7 @@ impl World {
     fn receive(&mut self, id: ClientId) {
         let none = SocketQueue { unsent: 0, unacknowledged: 0 };
         while let Some(bytes) = self.hub.to_send(id, self.now, || none).map(|pieces| pieces.concat()) {
-            self.hub.sent(id, bytes.len());
+            self.hub.sent(id, bytes.len(), self.now);
             self.clients.get_mut(&id).unwrap().got.extend(bytes);
         }
         let client = self.clients.get_mut(&id).unwrap();

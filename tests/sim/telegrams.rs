@@ -168,6 +168,7 @@ impl Telegrams {
         for _ in 0..100 {
             self.world.now += Duration::from_secs(1);
             self.world.time_passes(Duration::ZERO);
+            self.world.events(|_, _, _, _| {});
             for id in self.world.clients.keys().copied().collect::<Vec<_>>() {
                 self.world.client_reads_all(id);
                 self.serve(id);

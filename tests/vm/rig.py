@@ -19,7 +19,7 @@ class Sermux:
         self._machine = machine
         self._ports = {}
         free = iter(GUEST_PORTS[skip:])
-        config = {"log": {"format": "json"}, "ports": {}}
+        config = {"log": {"format": "json"}, "control": "off", "ports": {}}
         for name, port in ports.items():
             listeners = port.get("listen", [RAW])
             self._ports[name] = [next(free) for _ in listeners]

@@ -19,12 +19,9 @@ fn no_key_of_the_contract_is_unknown() {
 }
 
 #[test]
-fn what_the_contract_shows_as_a_default_is_accepted_before_it_is_built() {
+fn what_is_not_built_yet_is_refused_by_name() {
     let faults = load_str("contract.yaml", &without_include()).unwrap_err();
     let refused = |key: &str| faults.iter().any(|fault| fault.path.ends_with(&format!(".{key}")));
-    for key in ["lock-file", "when-full", "idle-timeout"] {
-        assert!(!refused(key), "{key}");
-    }
     for key in ["expect", "tls", "capture"] {
         assert!(refused(key), "{key}");
     }
@@ -32,15 +29,7 @@ fn what_the_contract_shows_as_a_default_is_accepted_before_it_is_built() {
 
 #[test]
 fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
-    for (key, value) in [
-        ("write", "first"),
-        ("write", "last"),
-        ("frame", "line"),
-        ("frame", "{ delimiter: \"\\r\\n\" }"),
-        ("frame", "{ gap: modbus }"),
-        ("when-full", "kick-oldest"),
-        ("idle-timeout", "5min"),
-    ] {
+    for (key, value) in [("frame", "line"), ("frame", "{ delimiter: \"\\r\\n\" }"), ("frame", "{ gap: modbus }")] {
         let text = format!(
             "ports:\n  p:\n    device: sim:echo\n    {key}: {value}\n    listen: [{{ protocol: raw, address: 0 }}]\n"
         );

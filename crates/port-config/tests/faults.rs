@@ -190,11 +190,9 @@ fn an_unknown_key_is_named_with_what_was_probably_meant() {
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
     for (key, place, what, help) in [
-        ("write: first", "5:12: ports.p.write", "`first`", "any or none"),
         ("frame: line", "5:12: ports.p.frame", "`line`", "none or dsmr"),
         ("frame: { gap: 20ms }", "5:12: ports.p.frame", "a frame with a `delimiter` or a `gap`", "none or dsmr"),
         ("capture: { file: /x }", "5:5: ports.p.capture", "`capture`", "remove the key"),
-        ("idle-timeout: 5min", "5:5: ports.p.idle-timeout", "`idle-timeout`", "only `idle-timeout: 0`"),
     ] {
         one(&port(key), &format!("{place}: {what} is not built yet in this version"), help);
     }
@@ -503,4 +501,20 @@ fn two_listeners_on_one_address_are_refused() {
     }
     let disabled = two("1", "1").replacen("{ device", "{ enable: no, device", 1);
     assert!(load_str("x.yaml", &disabled).is_ok(), "a port that is not enabled is in nobody's way");
+}
+
+#[test]
+fn a_hold_without_a_pen_is_refused_once() {
+    let message = "`write-hold` speaks of clients that write one at a time, and here they do not";
+    let on_port = port("write-hold: 5s").replace("}]", "}, { protocol: telnet, address: 0 }]");
+    one(&on_port, &format!("5:17: ports.p.write-hold: {message}"), "write: first");
+    let on_listener = listener("raw", "write-hold: 5s");
+    one(&on_listener, &format!("5:50: ports.p.listen[0].write-hold: {message}"), "remove");
+    for allowed in [
+        port("write-hold: 5s\nwrite: first"),
+        port("write-hold: 30s"),
+        format!("defaults: {{ write-hold: 5s }}\n{}", port("")),
+    ] {
+        assert!(load_str("x.yaml", &allowed).is_ok(), "{allowed}");
+    }
 }

@@ -70,3 +70,15 @@ fn hold_without_flow_control_is_allowed_with_a_warning() {
     let with_flow_control = format!("{text}    line: 9600 8N1 rts-cts\n");
     assert!(load_str("x.yaml", &with_flow_control).unwrap().warnings.is_empty());
 }
+
+#[test]
+fn an_idle_timeout_for_clients_that_may_not_write_is_allowed_with_a_warning() {
+    let message = "clients that may not write are disconnected when the line has been silent for so long";
+    let on_port = port("idle-timeout: 5min\nwrite: none").replace("}]", "}, { protocol: telnet, address: 0 }]");
+    assert_eq!(warnings(&on_port), [format!("x.yaml:5:19: ports.p.idle-timeout: {message}")], "once");
+    let on_listener = listener("raw", "idle-timeout: 5min, access: read-only");
+    assert_eq!(warnings(&on_listener), [format!("x.yaml:5:52: ports.p.listen[0].idle-timeout: {message}")]);
+    for good in ["idle-timeout: 5min", "idle-timeout: 0\nwrite: none", "access: read-only"] {
+        assert!(warnings(&port(good)).is_empty(), "{good}");
+    }
+}

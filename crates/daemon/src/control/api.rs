@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -18,11 +19,11 @@ use tracing::info;
 
 use super::ask::{Ask, Asker, NotReloaded, Ports};
 use super::commands;
-use super::http::{json, no_port, port_ended, program_ends, Answer, Json, Refusal};
+use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
 use super::request::{Changed, Reloaded};
 use super::server::Peer;
 use super::status::{Port, Program, Status};
-use super::target::{ask, wish, Name};
+use super::target::{ask, wish};
 use super::time::rfc3339;
 use crate::port::hub::Wish;
 use crate::port::{Command, Link, PortReport, PortState};
@@ -51,22 +52,11 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/reload", post(reload))
         .route("/v1/ports/{name}", get(port))
-        .route("/v1/ports/{name}/kick", post(commands::kick))
-        .route("/v1/ports/{name}/set", post(commands::set))
-        .route("/v1/ports/{name}/modem", post(commands::modem))
-        .route("/v1/ports/{name}/break", post(commands::send_break))
-        .route("/v1/ports/{name}/purge", post(commands::purge))
-        .route("/v1/ports/{name}/reset", post(commands::run_reset))
-        .route("/v1/ports/{name}/pause", post(commands::pause))
-        .route("/v1/ports/{name}/resume", post(commands::resume))
-        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is no such thing here").help(HELP) })
-        .method_not_allowed_fallback(|| async {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "it cannot be asked in this way").help(HELP)
-        })
+        .route("/v1/ports/{name}/{command}", post(commands::command))
+        .fallback(|| async { unknown() })
+        .method_not_allowed_fallback(|| async { wrong_method() })
         .with_state(api)
 }
-
-const HELP: &str = "sermux-api(7) says what can be asked";
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
     let Ports { running, disabled } = api.ports().await?;
@@ -86,15 +76,15 @@ async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
     .await
 }
 
-async fn port(State(api): State<Arc<Api>>, name: Name) -> Result<Response, Refusal> {
-    let Name(name) = name;
+async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathRejection>) -> Result<Response, Refusal> {
+    let Path(name) = path.map_err(wrong_path)?;
     let Ports { running, disabled } = api.ports().await?;
     if let Some((name, port)) = disabled.into_iter().find(|(known, _)| *known == name) {
         return blocking(move || Port::disabled_blocking(&name, &port)).await;
     }
-    let names: Vec<String> = running.iter().map(|(name, _)| name.clone()).collect();
-    let (_, link) = running.into_iter().find(|(known, _)| *known == name).ok_or_else(|| no_port(&name, &names))?;
-    let report = api.look(&link).await.ok_or_else(port_ended)?;
+    let found = running.iter().find(|(known, _)| *known == name);
+    let (_, link) = found.ok_or_else(|| no_port(&name, &running))?;
+    let report = api.look(link).await.ok_or_else(port_ended)?;
     blocking(move || Port::of_blocking(&name, &report, (Instant::now(), SystemTime::now()))).await
 }
 
@@ -134,7 +124,7 @@ impl Api {
     }
 }
 
-async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -> Answer<Reloaded> {
+async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -> Result<Response, Refusal> {
     info!(by = %peer, "asked to read the configuration again");
     let done = match api.asker.ask(Ask::Reload).await.ok_or_else(program_ends)? {
         Ok(done) => done,
@@ -151,14 +141,15 @@ async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -
         }
         Err(NotReloaded::Failed(why)) => return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why)),
     };
-    Ok(Json(Reloaded {
+    let reloaded = Reloaded {
         file: done.file.display().to_string(),
         changed: done.diff.changed.iter().map(|(port, diff)| changed(port, diff.class)).collect(),
         added: done.diff.added,
         removed: done.diff.removed,
         untouched: done.untouched,
         warnings: done.warnings,
-    }))
+    };
+    Ok(json(StatusCode::OK, &reloaded))
 }
 
 fn changed(port: &str, class: PortChange) -> Changed {

@@ -1,25 +1,65 @@
 //! What is done to a port.
+//!
+//! One handler takes them all: each would come with a copy of what axum puts around a handler.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::Extension;
+use serde::Serialize;
 use sermux_port_config::config::reset;
 use sermux_port_config::signal;
 
 use super::amend::amend;
 use super::api::Api;
-use super::http::{body, port_ended, Answer, Json, Refusal};
+use super::http::{json, parse, port_ended, read, unknown, wrong_path, Refusal};
 use super::request::{Break, Kick, Kicked, KickedClient, LineNow, Purge, Queue, Reset, Set, SetModem};
+use super::server::Peer;
 use super::target::{ask, Target};
 use crate::line::differences;
 use crate::port::hub::Wish;
 use crate::port::{Command, Whom};
 
-pub(super) async fn kick(target: Target, request: Request) -> Answer<Kicked> {
-    let Kick { client } = body(request, "{ \"client\": \"10.0.0.7:51234\" }").await?;
+/// `POST /v1/ports/NAME/COMMAND`
+pub(super) async fn command(
+    State(api): State<Arc<Api>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Path((port, command)) = path.map_err(wrong_path)?;
+    let target = Target::find(&api, port, peer).await?;
+    let body = read(request).await?;
+    match command.as_str() {
+        "kick" => done(&kick(target, &body).await?),
+        "set" => done(&set(target, &body).await?),
+        "modem" => done(&modem(target, &body).await?),
+        "break" => done(&send_break(target, &body).await?),
+        "purge" => done(&purge(target, &body).await?),
+        "reset" => done(&run_reset(target, &body).await?),
+        "pause" => {
+            target.log("to pause");
+            target.settle(&api, Command::Pause, "is not closed yet; its driver takes its time").await
+        }
+        "resume" => {
+            target.log("to resume");
+            target.settle(&api, Command::Resume, "is not open yet; its driver takes its time").await
+        }
+        _ => Err(unknown()),
+    }
+}
+
+fn done(answer: &impl Serialize) -> Result<Response, Refusal> {
+    Ok(json(StatusCode::OK, answer))
+}
+
+async fn kick(target: Target, body: &[u8]) -> Result<Kicked, Refusal> {
+    let Kick { client } = parse(body, "{ \"client\": \"10.0.0.7:51234\" }")?;
     let whom = match client.as_deref() {
         None => Whom::All,
         Some(text) => whom(text).ok_or_else(|| {
@@ -36,17 +76,20 @@ pub(super) async fn kick(target: Target, request: Request) -> Answer<Kicked> {
             .help(format!("`sermux status {}` lists its clients", target.name)));
     }
     let clients = kicked.iter().map(|kicked| KickedClient { id: kicked.number, address: kicked.peer.to_string() });
-    Ok(Json(Kicked { clients: clients.collect(), port: target.name }))
+    Ok(Kicked { clients: clients.collect(), port: target.name })
 }
 
 fn whom(text: &str) -> Option<Whom> {
     let text = text.trim_start_matches('#');
     let number = text.parse().map(Whom::Number);
-    number.or_else(|_| text.parse().map(Whom::Address)).or_else(|_| text.parse().map(Whom::Host)).ok()
+    let address = || text.parse().map(Whom::Address);
+    // A client that came over a dual-stack socket is known by its IPv4 address.
+    let host = || text.parse().map(|ip: IpAddr| Whom::Host(ip.to_canonical()));
+    number.or_else(|_| address()).or_else(|_| host()).ok()
 }
 
-pub(super) async fn set(target: Target, request: Request) -> Answer<LineNow> {
-    let Set { line } = body(request, "{ \"line\": \"9600 7E1\" }").await?;
+async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
+    let Set { line } = parse(body, "{ \"line\": \"9600 7E1\" }")?;
     let report = ask(&target.link, Command::Report).await.ok_or_else(port_ended)?;
     let asked = amend(report.view.settings, &line).map_err(|wrong| Refusal::new(StatusCode::BAD_REQUEST, wrong))?;
     target.log(&format!("to set the line to {asked}"));
@@ -54,14 +97,14 @@ pub(super) async fn set(target: Target, request: Request) -> Answer<LineNow> {
     let mut now = target.now(&view);
     now.differences = differences(&asked, &view.settings);
     now.asked = Some(asked.to_string());
-    Ok(Json(now))
+    Ok(now)
 }
 
-pub(super) async fn modem(target: Target, request: Request) -> Answer<LineNow> {
-    let SetModem { dtr, rts } = body(request, "{ \"dtr\": false, \"rts\": true }").await?;
+async fn modem(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
+    let SetModem { dtr, rts } = parse(body, "{ \"dtr\": false, \"rts\": true }")?;
     if dtr.is_none() && rts.is_none() {
         let view = target.wish(Wish::Look).await?;
-        return Ok(Json(target.now(&view)));
+        return Ok(target.now(&view));
     }
     let word = |name, on| match on {
         Some(true) => format!(" {name}=on"),
@@ -70,22 +113,22 @@ pub(super) async fn modem(target: Target, request: Request) -> Answer<LineNow> {
     };
     target.log(&format!("to set{}{}", word("dtr", dtr), word("rts", rts)));
     let view = target.wish(Wish::Outputs { dtr, rts }).await?;
-    Ok(Json(target.now(&view)))
+    Ok(target.now(&view))
 }
 
-pub(super) async fn send_break(target: Target, request: Request) -> Answer<LineNow> {
-    let Break { duration_ms } = body(request, "{ \"duration-ms\": 250 }").await?;
+async fn send_break(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
+    let Break { duration_ms } = parse(body, "{ \"duration-ms\": 250 }")?;
     if !(1..=Break::LONGEST_MS).contains(&duration_ms) {
         let text = format!("a break of {duration_ms} ms cannot be sent");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text).help(format!("give 1 to {}", Break::LONGEST_MS)));
     }
     target.log(&format!("to send a break of {duration_ms} ms"));
     let view = target.wish(Wish::Break(Duration::from_millis(duration_ms))).await?;
-    Ok(Json(target.now(&view)))
+    Ok(target.now(&view))
 }
 
-pub(super) async fn purge(target: Target, request: Request) -> Answer<LineNow> {
-    let Purge { queue } = body(request, "{ \"queue\": \"both\" }").await?;
+async fn purge(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
+    let Purge { queue } = parse(body, "{ \"queue\": \"both\" }")?;
     let (purge, word) = match queue {
         Queue::Rx => (signal::Purge::Rx, "rx"),
         Queue::Tx => (signal::Purge::Tx, "tx"),
@@ -93,11 +136,11 @@ pub(super) async fn purge(target: Target, request: Request) -> Answer<LineNow> {
     };
     target.log(&format!("to purge {word}"));
     let view = target.wish(Wish::Purge(purge)).await?;
-    Ok(Json(target.now(&view)))
+    Ok(target.now(&view))
 }
 
-pub(super) async fn run_reset(target: Target, request: Request) -> Answer<LineNow> {
-    let Reset { name } = body(request, "{ \"macro\": \"esp32-run\" }").await?;
+async fn run_reset(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
+    let Reset { name } = parse(body, "{ \"macro\": \"esp32-run\" }")?;
     let report = ask(&target.link, Command::Report).await.ok_or_else(port_ended)?;
     let Some(steps) = reset::find(&report.port.reset, &name) else {
         let own = report.port.reset.keys().cloned();
@@ -107,15 +150,5 @@ pub(super) async fn run_reset(target: Target, request: Request) -> Answer<LineNo
     };
     target.log(&format!("to run the reset macro {name}"));
     let view = target.wish(Wish::Run(steps.into())).await?;
-    Ok(Json(target.now(&view)))
-}
-
-pub(super) async fn pause(State(api): State<Arc<Api>>, target: Target) -> Result<Response, Refusal> {
-    target.log("to pause");
-    target.settle(&api, Command::Pause, "is not closed yet; its driver takes its time").await
-}
-
-pub(super) async fn resume(State(api): State<Arc<Api>>, target: Target) -> Result<Response, Refusal> {
-    target.log("to resume");
-    target.settle(&api, Command::Resume, "is not open yet; its driver takes its time").await
+    Ok(target.now(&view))
 }

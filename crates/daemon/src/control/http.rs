@@ -1,8 +1,9 @@
-//! Bodies in and out: JSON both ways, and refusals that say what would help.
+//! Bodies in and out, JSON both ways; refusals that say what would help.
 
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::Request;
 use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::request::Refused;
+use crate::port::Link;
 
 /// A longer body is a mistake.
 const BODY_SIZE: usize = 64 * 1024;
@@ -18,32 +20,23 @@ const BODY_SIZE: usize = 64 * 1024;
 /// How long a client may take to send it.
 const BODY_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a handler answers.
-pub(super) type Answer<T> = Result<Json<T>, Refusal>;
-
-/// What stands in the body. Nothing is as good as `{}`.
-pub(super) async fn body<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, Refusal> {
-    let wrong = |status, what: String| Refusal::new(status, what).help(format!("send {example}"));
-    let read = timeout(BODY_LIMIT, axum::body::to_bytes(request.into_body(), BODY_SIZE)).await;
-    let bytes = match read {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => {
-            return Err(wrong(StatusCode::PAYLOAD_TOO_LARGE, format!("the body cannot be read: {error}")))
-        }
-        Err(_) => return Err(wrong(StatusCode::REQUEST_TIMEOUT, "the body does not come".to_owned())),
-    };
-    let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
-    serde_json::from_slice(text)
-        .map_err(|error| wrong(StatusCode::BAD_REQUEST, format!("the body is not understood: {error}")))
+/// Reads the body.
+pub(super) async fn read(request: Request) -> Result<Vec<u8>, Refusal> {
+    let wrong = |status, what| Refusal::new(status, what).help("send a JSON object, and its length in the head");
+    match timeout(BODY_LIMIT, axum::body::to_bytes(request.into_body(), BODY_SIZE)).await {
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+        Ok(Err(error)) => Err(wrong(StatusCode::PAYLOAD_TOO_LARGE, format!("the body cannot be read: {error}"))),
+        Err(_) => Err(wrong(StatusCode::REQUEST_TIMEOUT, "the body does not come".to_owned())),
+    }
 }
 
-/// An answer as JSON, laid out for those who read it in a terminal.
-pub(super) struct Json<T>(pub(super) T);
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        json(StatusCode::OK, &self.0)
-    }
+/// What a body says. Nothing is as good as `{}`.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, Refusal> {
+    let body = if body.trim_ascii().is_empty() { &b"{}"[..] } else { body };
+    serde_json::from_slice(body).map_err(|error| {
+        Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not understood: {error}"))
+            .help(format!("send {example}"))
+    })
 }
 
 /// This as an answer.
@@ -80,7 +73,22 @@ impl IntoResponse for Refusal {
     }
 }
 
-pub(super) fn no_port(name: &str, known: &[String]) -> Refusal {
+/// What can be asked is in the manual.
+const MANUAL: &str = "sermux-api(7) says what can be asked";
+
+pub(super) fn unknown() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "there is no such thing here").help(MANUAL)
+}
+
+pub(super) fn wrong_method() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "it cannot be asked in this way").help(MANUAL)
+}
+
+pub(super) fn wrong_path(wrong: PathRejection) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, wrong.body_text()).help(MANUAL)
+}
+
+pub(super) fn no_port(name: &str, known: &[(String, Link)]) -> Refusal {
     let refusal = Refusal::new(StatusCode::NOT_FOUND, format!("there is no port `{}`", name.escape_debug()));
     match known {
         [] => refusal.help("there are no ports at all"),
@@ -89,11 +97,11 @@ pub(super) fn no_port(name: &str, known: &[String]) -> Refusal {
 }
 
 /// The first few of many.
-fn shown(names: &[String]) -> String {
+fn shown(ports: &[(String, Link)]) -> String {
     const MOST: usize = 12;
-    let mut text = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > MOST {
-        text += &format!(" and {} more", names.len() - MOST);
+    let mut text = ports.iter().take(MOST).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    if ports.len() > MOST {
+        text += &format!(" and {} more", ports.len() - MOST);
     }
     text
 }

@@ -167,6 +167,8 @@ pub(crate) struct Counters {
     pub(crate) tx_bytes: u64,
     /// Sent by clients and thrown away because there was no device.
     pub(crate) tx_lost_bytes: u64,
+    /// Sent by clients that may not write, and thrown away.
+    pub(crate) tx_refused_bytes: u64,
     /// Sent by clients and purged, or in the way of a break.
     pub(crate) tx_purged_bytes: u64,
     /// Of the line that clients never got; each counts its own.
@@ -220,6 +222,9 @@ pub(crate) struct Listener {
     pub(crate) access: String,
     pub(crate) clients: usize,
     pub(crate) max_clients: usize,
+    /// Connections that were closed because of `allow` and `deny`.
+    #[serde(default)]
+    pub(crate) turned_away: u64,
 }
 
 /// A client.
@@ -250,6 +255,9 @@ pub(crate) struct Client {
     pub(crate) lag_bytes: u64,
     /// It asked for no data for now (RFC 2217).
     pub(crate) suspended: bool,
+    /// It is the one that may write (`write: first` and `last`).
+    #[serde(default)]
+    pub(crate) has_pen: bool,
     /// It sends no more, and stays as a reader.
     pub(crate) half_closed: bool,
     /// What it says it is (RFC 2217).
@@ -305,6 +313,7 @@ impl Port {
                 rx_bytes: counters.rx,
                 tx_bytes: counters.tx,
                 tx_lost_bytes: counters.tx_lost,
+                tx_refused_bytes: counters.tx_refused,
                 tx_purged_bytes: counters.tx_purged,
                 gap_bytes: counters.gap,
                 skipped_frames: counters.skipped_frames,
@@ -387,6 +396,7 @@ impl Client {
             skipped_frames: counters.skipped_frames,
             lag_bytes: client.standing.lag,
             suspended: client.standing.suspended,
+            has_pen: client.standing.has_pen,
             half_closed: client.standing.half_closed,
             signature: client.standing.signature.clone(),
         }
@@ -415,6 +425,7 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
         access: access(config.access).to_owned(),
         clients: is.clients,
         max_clients: config.max_clients,
+        turned_away: is.turned_away,
     }
 }
 
@@ -467,6 +478,7 @@ mod tests {
             skipped_frames: 0,
             lag_bytes: 0,
             suspended: false,
+            has_pen: false,
             half_closed: false,
             signature: None,
         };
@@ -479,6 +491,7 @@ mod tests {
             access: text(),
             clients: 0,
             max_clients: 0,
+            turned_away: 0,
         };
         let port = Port {
             name: text(),

@@ -1,13 +1,9 @@
 //! The port that a request names.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::extract::{FromRequestParts, Path};
-use axum::http::request::Parts;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::Extension;
 use sermux_protocol::rfc2217::View;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -28,20 +24,6 @@ const LINE_LIMIT: Duration = Duration::from_secs(50);
 /// How long a device may take to open or to close, for a client that waits for it.
 const DEVICE_LIMIT: Duration = Duration::from_secs(6);
 
-/// The name in the path.
-pub(super) struct Name(pub(super) String);
-
-impl FromRequestParts<Arc<Api>> for Name {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
-        match Path::<String>::from_request_parts(parts, api).await {
-            Ok(Path(name)) => Ok(Name(name)),
-            Err(wrong) => Err(Refusal::new(StatusCode::BAD_REQUEST, wrong.body_text())),
-        }
-    }
-}
-
 /// The running port that the path names, and who wants something of it.
 pub(super) struct Target {
     pub(super) name: String,
@@ -49,27 +31,20 @@ pub(super) struct Target {
     peer: Peer,
 }
 
-impl FromRequestParts<Arc<Api>> for Target {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
-        let Name(name) = Name::from_request_parts(parts, api).await?;
-        let Extension(peer) = Extension::<Peer>::from_request_parts(parts, api)
-            .await
-            .map_err(|wrong| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, wrong.body_text()))?;
+impl Target {
+    /// The running port of this name.
+    pub(super) async fn find(api: &Api, name: String, peer: Peer) -> Result<Target, Refusal> {
         let Ports { running, disabled } = api.ports().await?;
         if disabled.iter().any(|(known, _)| *known == name) {
             return Err(Refusal::new(StatusCode::CONFLICT, format!("port {name} is not enabled"))
                 .help("set `enable: true` and reload"));
         }
-        let names: Vec<String> = running.iter().map(|(name, _)| name.clone()).collect();
-        let found = running.into_iter().find(|(known, _)| *known == name);
-        let (name, link) = found.ok_or_else(|| no_port(&name, &names))?;
-        Ok(Target { name, link, peer })
+        match running.iter().position(|(known, _)| *known == name) {
+            Some(at) => Ok(Target { name, link: running[at].1.clone(), peer }),
+            None => Err(no_port(&name, &running)),
+        }
     }
-}
 
-impl Target {
     pub(super) fn log(&self, what: &str) {
         info!(port = %self.name, by = %self.peer, "asked {what}");
     }

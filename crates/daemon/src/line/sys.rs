@@ -150,9 +150,11 @@ pub(super) fn make_threads_interruptible() {
 
 /// Makes a system call that blocks in this thread fail with EINTR. Without effect when none does.
 pub(super) fn interrupt<T>(thread: &JoinHandle<T>) {
+    #[allow(clippy::unnecessary_cast, reason = "musl's is a pointer, and std gives a number")]
+    let thread = thread.as_pthread_t() as libc::pthread_t;
     // SAFETY: a thread that was neither joined nor detached, and its handle is here, keeps its identity even when it has
     // ended. (Ended ones make this fail, which is as well.)
-    let _ = unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGURG) };
+    let _ = unsafe { libc::pthread_kill(thread, libc::SIGURG) };
 }
 
 /// Begins a break (TIOCSBRK). The kernel first waits, without limit, for output that has not left.

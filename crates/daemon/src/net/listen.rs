@@ -90,7 +90,7 @@ impl Offer {
     }
 
     fn say_listening(&self, bound: SocketAddr) {
-        info!(port = %self.port, protocol = self.protocol, address = %bound, access = access(self.access), "listening");
+        info!(port = %self.port, protocol = %self.protocol, address = %bound, access = %access(self.access), "listening");
         self.say_who_may_connect(bound);
     }
 

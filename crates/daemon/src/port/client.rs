@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, OnLag, Replay};
+use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
@@ -22,8 +22,14 @@ pub struct Admission {
     pub access: Access,
     /// How many clients that listener takes.
     pub max_clients: usize,
+    /// What happens to one client more.
+    pub when_full: WhenFull,
     /// What happens when it falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// Silence in both directions after which it is closed; zero is never.
+    pub idle_timeout: Duration,
+    /// With `write: first` and `last`: how long it keeps the pen while it sends nothing.
+    pub write_hold: Duration,
     /// What of the past it gets first.
     pub replay: Replay,
     /// Whether it is told, in words, when the device goes and comes.
@@ -53,6 +59,10 @@ pub struct ClientCounters {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) admission: Admission,
+    /// Its place in the order in which clients came.
+    pub(super) number: u64,
+    /// When it last sent or received something; when it came, before that.
+    pub(super) active: Instant,
     pub(super) session: Session,
     pub(super) feed: Feed,
     pub(super) input: Input,
@@ -64,6 +74,12 @@ pub(super) struct Client {
     greeting: Vec<u8>,
     /// The offset in the tx queue behind the last byte that it sent.
     pub(super) own_end: u64,
+    /// The hold in which the pen was taken from it.
+    pub(super) lost_pen_in: Option<u64>,
+    /// For which hold it was last said that it writes and may not; `Some(None)`: that it never may.
+    pub(super) refused_in: Option<Option<u64>>,
+    /// It was told that it may not write.
+    pub(super) is_told: bool,
     pub(super) counters: ClientCounters,
 }
 
@@ -136,9 +152,11 @@ pub(super) enum Input {
 }
 
 impl Client {
-    pub(super) fn new(admission: Admission, session: Session, greeting: &[u8], feed: Feed) -> Self {
-        let mut client = Self {
+    pub(super) fn new(admission: Admission, session: Session, feed: Feed, number: u64, now: Instant) -> Self {
+        Self {
             admission,
+            number,
+            active: now,
             session,
             greeting: Vec::new(),
             own_end: 0,
@@ -146,10 +164,17 @@ impl Client {
             input: Input::Open,
             closing: false,
             in_gap: false,
+            lost_pen_in: None,
+            refused_in: None,
+            is_told: false,
             counters: ClientCounters::default(),
-        };
-        client.say(greeting);
-        client
+        }
+    }
+
+    /// When it is closed if it stays silent.
+    pub(super) fn idle_at(&self) -> Option<Instant> {
+        let timeout = self.admission.idle_timeout;
+        (!self.closing && !timeout.is_zero()).then(|| self.active + timeout)
     }
 
     /// Puts something in front of what comes from the line.
@@ -157,6 +182,13 @@ impl Client {
         match &mut self.session {
             Session::Raw => self.greeting.extend_from_slice(bytes),
             Session::Telnet(telnet) => telnet.say(bytes),
+        }
+    }
+
+    /// The same for a text of ours: a raw client gets the line's bytes and nothing else.
+    pub(super) fn say_in_words(&mut self, words: &[u8]) {
+        if let Session::Telnet(telnet) = &mut self.session {
+            telnet.say(words);
         }
     }
 

@@ -341,3 +341,21 @@ async fn forty_five_readers_get_every_telegram_beside_five_that_never_read() {
         assert!(got.len() <= 2000, "a stopped reader is served {} bytes of the past", got.len());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_closed_when_it_was_silent_for_too_long_in_both_directions() {
+    let rig = Rig::start(port("idle-timeout: 10s"));
+    let wire = rig.plug();
+    let mut client = rig.connect(64).await;
+    let nine = Duration::from_secs(9);
+    for _ in 0..3 {
+        tokio::time::sleep(nine).await;
+        wire.rx(b"from the line");
+        assert_eq!(read(&mut client, 13).await, b"from the line");
+        tokio::time::sleep(nine).await;
+        client.write_all(b"to the line").await.unwrap();
+    }
+    let silent_since = Instant::now();
+    assert_eq!(timeout(SOON, client.read(&mut [0; 8])).await.expect("it is closed").unwrap(), 0);
+    assert_eq!(silent_since.elapsed().as_secs(), 10);
+}

@@ -14,6 +14,8 @@ pub enum Event {
     GapEnded(ClientId),
     /// The client sent something that it may not send; said once for each client.
     WriteRefused(ClientId),
+    /// The first client sent something while the second one holds the pen; said once for each client and hold.
+    PenRefused(ClientId, ClientId),
     /// So many bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
     BreakCost(u64),
     /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
@@ -31,6 +33,12 @@ pub enum CloseReason {
     Lagged,
     /// It had half-closed and was silent, and its place was needed.
     Displaced,
+    /// Its listener was full, and it had been there for the longest time (`when-full: kick-oldest`).
+    Oldest,
+    /// Its listener was full, and it had been silent in both directions for the longest time (`when-full: kick-idle`).
+    Idlest,
+    /// It was silent in both directions for too long (`idle-timeout`).
+    Idle,
     /// It had half-closed; what it sent has gone to the line.
     Left,
     /// The listener that it came through is not in the configuration any more.
@@ -55,6 +63,8 @@ pub struct PortCounters {
     pub tx: u64,
     /// Bytes of clients that were thrown away because the device was gone.
     pub tx_lost: u64,
+    /// Bytes of clients that were thrown away because they may not write.
+    pub tx_refused: u64,
     /// Bytes of clients that were thrown away because somebody purged them, or because they were in the way of a break.
     pub tx_purged: u64,
     /// Clients so far.

@@ -83,6 +83,8 @@ pub struct ListenerReport {
     pub bound: Option<Result<SocketAddr, String>>,
     /// How many clients came through it and are there.
     pub clients: usize,
+    /// How many connections it closed because of `allow` and `deny`.
+    pub turned_away: u64,
 }
 
 /// A client as it is now.
@@ -111,6 +113,8 @@ pub struct Standing {
     pub lag: u64,
     /// It asked for no data for now.
     pub suspended: bool,
+    /// It is the one that may write (`write: first` and `last`).
+    pub has_pen: bool,
     /// It sends no more, and stays as a reader.
     pub half_closed: bool,
     /// What it says it is (RFC 2217, SIGNATURE).

@@ -68,11 +68,8 @@ enum Neutral {
     Never,
     /// `false`, `no`, `off`
     Off,
-    /// `0`, `0s`
-    Zero,
     /// An empty list, mapping or text.
     Empty,
-    Word(&'static str),
 }
 
 use Section as In;
@@ -141,15 +138,15 @@ const KEYS: &[KnownKey] = &[
     key("allow", In::Client, Built),
     key("deny", In::Client, Built),
     key("max-clients", In::Client, Built),
-    key("when-full", In::Client, NotBuilt(Neutral::Word("refuse"))),
+    key("when-full", In::Client, Built),
     key("on-lag", In::Client, Built),
-    key("idle-timeout", In::Client, NotBuilt(Neutral::Zero)),
+    key("idle-timeout", In::Client, Built),
     mapping("keepalive", In::Client, Built, In::Keepalive),
     key("banner", In::Client, Built),
     key("signature", In::Client, Built),
     key("replay", In::Client, Built),
     key("break-on-sync", In::Client, Built),
-    key("write-hold", In::Client, NotBuilt(Neutral::Never)),
+    key("write-hold", In::Client, Built),
     key("enter", In::Client, Built),
     key("idle", In::Keepalive, Built),
     key("interval", In::Keepalive, Built),
@@ -201,8 +198,8 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("dsrdtr", "write `flow-control: dtr-dsr`, under `line`"),
     ("options", "write the keys on the port itself"),
     ("max-connections", "write `max-clients`, on a port or on an entry of its `listen`"),
-    ("kickolduser", "write `when-full: kick-oldest`, once it is built; `max-clients` allows more than one client"),
-    ("timeout", "`idle-timeout` disconnects a client after so much silence, once it is built"),
+    ("kickolduser", "write `when-full: kick-oldest`; `max-clients` allows more than one client"),
+    ("timeout", "`idle-timeout` disconnects a client after so much silence"),
     ("chardelay", "write `gather: 5ms`: received bytes wait so long for more"),
     ("telnet-brk-on-sync", "write `break-on-sync`"),
 ];
@@ -279,8 +276,6 @@ fn not_built(key: &KnownKey, neutral: Neutral, entry: &Entry, path: &str) -> Pro
     let problem = Problem::new(entry.key.place, path, format!("`{}` is not built yet in this version", key.name));
     match neutral {
         Neutral::Off => problem.help(format!("only `{}: off` is possible for now", key.name)),
-        Neutral::Word(word) => problem.help(format!("only `{}: {word}` is possible for now", key.name)),
-        Neutral::Zero => problem.help(format!("only `{}: 0` is possible for now", key.name)),
         Neutral::Never | Neutral::Empty => problem.help("remove the key"),
     }
 }
@@ -290,12 +285,6 @@ impl Neutral {
         match self {
             Neutral::Never => false,
             Neutral::Off => node.is_word(&["off", "false", "no"]),
-            Neutral::Word(word) => node.text() == Some(word),
-            Neutral::Zero => {
-                let text = node.text().unwrap_or("none");
-                crate::units::parse_duration(text).is_ok_and(|time| time.is_zero())
-                    || crate::units::parse_size(text).is_ok_and(|size| size == 0)
-            }
             Neutral::Empty => match &node.value {
                 Value::Null => true,
                 Value::Scalar(scalar) => scalar.text.is_empty(),

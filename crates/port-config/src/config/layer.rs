@@ -20,7 +20,7 @@ use super::values::{
 };
 use super::{
     profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnLag, Open, Sim,
-    Usb, Write,
+    Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -96,7 +96,10 @@ pub(super) struct ClientLayer {
     pub(super) allow: Option<Set<Vec<Network>>>,
     pub(super) deny: Option<Set<Vec<Network>>>,
     pub(super) max_clients: Option<Set<usize>>,
+    pub(super) when_full: Option<Set<WhenFull>>,
     pub(super) on_lag: Option<Set<OnLag>>,
+    pub(super) idle_timeout: Option<Set<Duration>>,
+    pub(super) write_hold: Option<Set<Duration>>,
     pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<KeepaliveLayer>,
     pub(super) banner: Option<Set<Banner>>,
@@ -166,8 +169,8 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
         "exclusive" => layer.exclusive = read(value, path, problems, boolean),
         "lock-file" => layer.lock_file = read(value, path, problems, lock_file),
         "write" => {
-            let words = [("any", Write::Any), ("none", Write::None)];
-            layer.write = read(value, path, problems, |node| word(node, &words, &["first", "last"]));
+            let words = [("any", Write::Any), ("first", Write::First), ("last", Write::Last), ("none", Write::None)];
+            layer.write = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "frame" => layer.frame = read(value, path, problems, frame),
         "crc" => {
@@ -263,11 +266,28 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
         "allow" => layer.allow = networks(value, path, problems),
         "deny" => layer.deny = networks(value, path, problems),
         "max-clients" => layer.max_clients = read(value, path, problems, |node| number(node, 1..=100_000)),
+        "when-full" => {
+            let words = [
+                ("refuse", WhenFull::Refuse),
+                ("kick-oldest", WhenFull::KickOldest),
+                ("kick-idle", WhenFull::KickIdle),
+            ];
+            layer.when_full = read(value, path, problems, |node| word(node, &words, &[]));
+        }
         "on-lag" => {
             let words = [("disconnect", OnLag::Disconnect), ("skip", OnLag::Skip), ("hold", OnLag::Hold)];
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "replay" => layer.replay = read(value, path, problems, replay),
+        "idle-timeout" => {
+            let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
+            layer.idle_timeout = read(value, path, problems, |node| duration(node, range));
+        }
+        "write-hold" => {
+            // less is not a hold but a race between two clients
+            let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
+            layer.write_hold = read(value, path, problems, |node| duration(node, range));
+        }
         "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
         "banner" => layer.banner = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),

@@ -211,6 +211,10 @@ pub enum Write {
     /// Every client whose listener lets it.
     #[default]
     Any,
+    /// One client at a time: the first that writes, until it has been silent for [`Listener::write_hold`] or goes.
+    First,
+    /// One client at a time: the latest that began to write.
+    Last,
     /// Nobody.
     None,
 }
@@ -253,8 +257,16 @@ pub struct Listener {
     pub hosts: AccessList,
     /// How many clients it takes.
     pub max_clients: usize,
+    /// What happens to one client more.
+    pub when_full: WhenFull,
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// Silence in both directions after which a client is closed; zero is never.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub idle_timeout: Duration,
+    /// With [`Write::First`] and [`Write::Last`]: others may write after so much silence of a client. Else the default.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub write_hold: Duration,
     /// What of the past a new client gets first.
     pub replay: Replay,
     /// How a peer that vanished without a word is found out; `None` is `off`.
@@ -331,6 +343,19 @@ pub enum Access {
     ReadWrite,
     /// Also settings and modem lines, where the protocol has words for them.
     Control,
+}
+
+/// `when-full:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// It is turned away.
+    #[default]
+    Refuse,
+    /// The client that has been there for the longest time makes room.
+    KickOldest,
+    /// The client that has neither sent nor received anything for the longest time makes room.
+    KickIdle,
 }
 
 /// `on-lag:`

@@ -13,7 +13,7 @@ use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
     profile, Access, AccessList, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag,
-    Open, Port, Protocol, Replay, Telnet, Usb, Write,
+    Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -21,6 +21,9 @@ use crate::units::format_size;
 
 /// How long a device stays open after the last client.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// How long a client that is silent keeps the pen.
+const WRITE_HOLD: Duration = Duration::from_secs(30);
 
 /// Clients of one listener.
 const MAX_CLIENTS: usize = 64;
@@ -106,6 +109,7 @@ pub(super) fn port(
         let clients =
             Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
         if let Some(listener) = clients.resolve(problems) {
+            clients.warn_of_idle_timeout(&listener, warnings);
             listen.push(listener);
         }
         clients.warn_of_hold(own, &line, warnings);
@@ -326,7 +330,10 @@ impl<'a> Clients<'a> {
                 deny: self.value(|layer| layer.deny.as_ref(), Vec::new()),
             },
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
+            when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
             on_lag,
+            idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), Duration::ZERO),
+            write_hold: self.write_hold(problems),
             replay: self.replay(problems),
             keepalive: self.keepalive(on_lag),
             banner,
@@ -369,8 +376,8 @@ impl<'a> Clients<'a> {
     fn access(&self, protocol: Option<&Protocol>, problems: &mut Vec<Problem>) -> Access {
         match (self.first(|layer| layer.access.as_ref()), self.write) {
             (None, Write::None) => Access::ReadOnly,
-            (None, Write::Any) if protocol.is_some_and(Protocol::has_rfc2217) => Access::Control,
-            (None, Write::Any) => Access::ReadWrite,
+            (None, _) if protocol.is_some_and(Protocol::has_rfc2217) => Access::Control,
+            (None, _) => Access::ReadWrite,
             (Some(set), Write::None) if set.value != Access::ReadOnly => {
                 let message = format!("nobody may write to the port `{}` (`write: none`)", self.port);
                 problems.push(
@@ -437,6 +444,38 @@ impl<'a> Clients<'a> {
             keepalive = layer.over(keepalive, built_in);
         }
         keepalive
+    }
+
+    /// What `defaults` say about the pen does not concern a port without one.
+    fn write_hold(&self, problems: &mut Vec<Problem>) -> Duration {
+        if matches!(self.write, Write::First | Write::Last) {
+            return self.value(|layer| layer.write_hold.as_ref(), WRITE_HOLD);
+        }
+        let own = self.layers.0.first().and_then(|layer| layer.client.write_hold.as_ref());
+        if let Some(set) = self.listener.client.write_hold.as_ref().or(own).filter(|set| set.value != WRITE_HOLD) {
+            let message = "`write-hold` speaks of clients that write one at a time, and here they do not";
+            let problem = Problem::new(set.place, &set.path, message)
+                .because("write", self.said.write)
+                .help("add `write: first` or `write: last` to the port, or remove `write-hold`");
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        WRITE_HOLD
+    }
+
+    /// A reader that may not write is as silent as the line is. Said once for a key that several listeners have from
+    /// their port.
+    fn warn_of_idle_timeout(&self, resolved: &Listener, warnings: &mut Vec<Problem>) {
+        let Some(set) = self.first(|layer| layer.idle_timeout.as_ref()) else {
+            return;
+        };
+        let message = "clients that may not write are disconnected when the line has been silent for so long";
+        let problem = Problem::new(set.place, &set.path, message)
+            .help("leave it out here: `keepalive` finds peers that are gone, `expect` tells of a silent line");
+        if resolved.access == Access::ReadOnly && !set.value.is_zero() && !warnings.contains(&problem) {
+            warnings.push(problem);
+        }
     }
 
     fn warn_of_hold(&self, own: &PortLayer, line: &Line, warnings: &mut Vec<Problem>) {

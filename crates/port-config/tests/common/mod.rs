@@ -10,7 +10,7 @@ use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line,
     Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim,
-    Telnet, Usb, Write,
+    Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -141,37 +141,56 @@ pub fn any_control() -> impl Strategy<Value = Option<Control>> {
 fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     let access = match write {
         Write::None => vec![Access::ReadOnly],
-        Write::Any => vec![Access::ReadOnly, Access::ReadWrite, Access::Control],
+        Write::Any | Write::First | Write::Last => vec![Access::ReadOnly, Access::ReadWrite, Access::Control],
     };
     let on_lag = match frame {
         Frame::Dsmr => vec![OnLag::Skip],
         Frame::None => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
     };
+    let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
+    let when_full = select(vec![WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
     let replay = match frame {
         Frame::Dsmr => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
         Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
     };
-    let replay = select(replay);
-    let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
-    let limits = (select(access), select(on_lag), 1..=100_000usize, any_keepalive(), hosts);
-    (limits, replay, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
-        move |((access, on_lag, max_clients, keepalive, hosts), replay, host, protocol, banner)| Listener {
-            banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
+    let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
+    let write_hold = match write {
+        Write::First | Write::Last => 100..=86_400_000u64,
+        Write::Any | Write::None => 30_000..=30_000,
+    };
+    let write_hold = write_hold.prop_map(Duration::from_millis);
+    let policies = (select(on_lag), when_full, select(replay), idle_timeout, write_hold);
+    let limits = (select(access), 1..=100_000usize, any_keepalive(), hosts);
+    (limits, policies, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
+        move |(
+            (access, max_clients, keepalive, hosts),
+            (on_lag, when_full, replay, idle_timeout, write_hold),
+            host,
             protocol,
-            address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
-            access,
-            hosts,
-            max_clients,
-            on_lag,
-            replay,
-            keepalive,
+            banner,
+        )| {
+            Listener {
+                banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
+                protocol,
+                address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
+                access,
+                hosts,
+                max_clients,
+                when_full,
+                on_lag,
+                idle_timeout,
+                write_hold,
+                replay,
+                keepalive,
+            }
         },
     )
 }
 
 /// Its device and the TCP ports of its listeners are 0 or the same for all: [`any_config`] tells them apart.
 fn any_port() -> impl Strategy<Value = Port> {
-    let kind = (select(vec![Write::Any, Write::None]), select(vec![Frame::None, Frame::Dsmr]));
+    let kind =
+        (select(vec![Write::Any, Write::First, Write::Last, Write::None]), select(vec![Frame::None, Frame::Dsmr]));
     kind.prop_flat_map(|(write, frame)| {
         let listen = vec(any_listener(write, frame), 1..4);
         let device = (any_line(), any_modem(), any_macros(), prop::option::of(0..=86_400_000u64));

@@ -183,6 +183,7 @@ fn telegrams(frames: &Frames) -> String {
 fn counters(counters: &Counters) -> String {
     let sizes = [
         (counters.tx_lost_bytes, "tx lost"),
+        (counters.tx_refused_bytes, "tx refused"),
         (counters.tx_purged_bytes, "tx purged"),
         (counters.gap_bytes, "not had by clients"),
     ];
@@ -216,6 +217,10 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
     match (&listener.address, &listener.fault) {
         (Some(address), _) => {
             push_row(block, name, &format!("{address}, {access}, {n} of {max_clients} clients"), None, look);
+            if listener.turned_away > 0 {
+                let connections = count(usize::try_from(listener.turned_away).unwrap_or(usize::MAX), "connection");
+                push_row(block, "", &format!("{connections} refused by allow and deny"), None, look);
+            }
         }
         (None, fault) => {
             let why = fault.as_deref().map_or("not bound yet".to_owned(), printable);
@@ -250,7 +255,8 @@ fn standing(client: &Client) -> Vec<String> {
     if client.skipped_frames > 0 {
         facts.push(format!("skipped {}", client.skipped_frames));
     }
-    let states = [(client.suspended, "suspended"), (client.half_closed, "sends no more")];
+    let states =
+        [(client.has_pen, "has the pen"), (client.suspended, "suspended"), (client.half_closed, "sends no more")];
     facts.extend(states.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| (*what).to_owned()));
     facts.extend(client.signature.as_deref().map(printable));
     let last = facts.len() - 1;

@@ -75,7 +75,7 @@ impl Driver {
             };
             match socket.conn.poll_write(&mut cx, pieces) {
                 Poll::Ready(Ok(n)) => {
-                    self.hub.sent(id, n);
+                    self.hub.sent(id, n, now);
                     progress = true;
                 }
                 Poll::Ready(Err(error)) => {

@@ -20,6 +20,11 @@ impl Driver {
                 Event::WriteRefused(id) => self.tell(id, "writes and may not; its bytes are thrown away"),
                 Event::BreakCost(bytes) => warn!(port = %self.name, device = %self.port.device, bytes,
                     "a break threw away what did not leave in time (is CTS low, or XOFF received?)"),
+                Event::PenRefused(id, holder) => {
+                    let holder =
+                        self.who(Some(holder)).map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
+                    self.tell(id, &format!("writes while {holder} holds the pen; its bytes are thrown away"));
+                }
                 Event::Answered(number, outcome) => self.answer_wish(number, outcome),
                 Event::CrcBad => warn!(port = %self.name, "telegram with a wrong CRC"),
                 Event::CrcGoodAgain(bad) => warn!(port = %self.name, bad, "CRCs are right again"),
@@ -58,6 +63,9 @@ fn describe(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Lagged => "it fell behind by the whole backlog (on-lag: disconnect)",
         CloseReason::Displaced => "half-closed and silent, and its place was needed",
+        CloseReason::Oldest => "the listener is full, and it was the oldest client (when-full: kick-oldest)",
+        CloseReason::Idlest => "the listener is full, and it was silent the longest (when-full: kick-idle)",
+        CloseReason::Idle => "it was silent in both directions for too long (idle-timeout)",
         CloseReason::ListenerGone => "its listener is not configured any more",
         CloseReason::Left => "it had nothing more to send",
     }

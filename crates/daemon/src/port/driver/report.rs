@@ -116,6 +116,7 @@ impl Driver {
             key: *key,
             bound: self.account.bound.get(key).cloned(),
             clients: clients.iter().filter(|client| client.standing.admission.listener == *key).count(),
+            turned_away: self.status.turned_away_by(*key),
         });
         PortReport {
             port: Arc::clone(&self.port),

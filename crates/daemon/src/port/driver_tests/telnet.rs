@@ -9,8 +9,12 @@ use crate::line::Operation;
 const HELLO: &[u8] = &[255, 251, 44, 255, 253, 44];
 
 async fn start(keys: &str) -> (Rig, SimHandle) {
+    start_port("gather: 0ms", keys).await
+}
+
+async fn start_port(port_keys: &str, keys: &str) -> (Rig, SimHandle) {
     let yaml = format!(
-        "ports: {{ p: {{ device: sim:echo, line: 9600 8N1, \
+        "ports: {{ p: {{ device: sim:echo, line: 9600 8N1, {port_keys}, \
          listen: [ {{ protocol: telnet, rfc2217: true, address: 0, {keys} }} ] }} }}"
     );
     let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
@@ -248,4 +252,32 @@ async fn purging_what_was_received_empties_what_waits_for_this_client_alone() {
     wire.rx(b"new");
     expect(&mut client, b"new").await;
     expect(&mut other, b"new").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_writes_without_the_pen_is_told_once_and_may_write_when_the_holder_was_silent() {
+    let (rig, wire) = start_port("write: first", "write-hold: 10s").await;
+    let (mut holder, mut other) = (join(&rig).await, join(&rig).await);
+    holder.write_all(b"first").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    other.write_all(b"refused").await.unwrap();
+    expect(&mut other, b"you are read-only\r\n").await;
+    holder.write_all(b" again").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    other.write_all(b"refused too").await.unwrap();
+    expect_nothing(&mut other).await;
+    assert_eq!(wire.tx(), b"first again");
+
+    other.write_all(&request(1, &4800u32.to_be_bytes())).await.unwrap();
+    let mut got = Vec::new();
+    while answer_in(&got, 101).is_none() {
+        got.push(read(&mut other, 1).await[0]);
+    }
+    assert_eq!(answer_in(&got, 101).unwrap(), 4800u32.to_be_bytes(), "settings do not need the pen");
+
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    other.write_all(b" and now the other").await.unwrap();
+    holder.write_all(b"refused in its turn").await.unwrap();
+    expect(&mut holder, b"you are read-only\r\n").await;
+    assert_eq!(wire.tx(), b" and now the other");
 }

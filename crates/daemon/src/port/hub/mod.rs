@@ -15,6 +15,7 @@
 //! 7. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
 
 mod from_line;
+mod pen;
 mod reconfigure;
 mod requests;
 mod standing;
@@ -24,12 +25,13 @@ mod to_line;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Port, Replay, Write};
+use sermux_port_config::config::{Frame as Framing, Port, Replay, WhenFull, Write};
 use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
 use slab::Slab;
 
+use self::pen::Pen;
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
 use super::control::{Asker, ControlQueue};
@@ -79,6 +81,7 @@ impl History {
 #[derive(Debug)]
 pub struct Hub {
     write: Write,
+    pen: Pen,
     history: History,
     gather: Duration,
     ring: Ring,
@@ -115,6 +118,7 @@ impl Hub {
     pub fn new(port: &Port) -> Self {
         Self {
             write: port.write,
+            pen: Pen::default(),
             history: History::of(port),
             gather: port.gather,
             ring: Ring::new(port.backlog),
@@ -176,7 +180,7 @@ impl Hub {
     /// comes.
     ///
     /// When its listener is full, the longest-standing half-closed reader makes room: nobody can tell whether it still
-    /// listens or is long gone.
+    /// listens or is long gone. Where there is none, `when-full` says who does, if anybody.
     pub fn connect(
         &mut self,
         admission: Admission,
@@ -185,7 +189,7 @@ impl Hub {
         now: Instant,
     ) -> Result<ClientId, Full> {
         let clients = self.clients_of(admission.listener);
-        if clients >= admission.max_clients && !self.displace(admission.listener) {
+        if clients >= admission.max_clients && !self.displace(admission.listener) && !self.kick(&admission) {
             return Err(Full { clients, max_clients: admission.max_clients });
         }
         let (feed, replayed) = match (&self.frames, admission.replay) {
@@ -201,11 +205,13 @@ impl Hub {
             }
         };
         self.counters.clients += 1;
-        let mut client = Client::new(admission, session, greeting, feed);
+        let mut client = Client::new(admission, session, feed, self.counters.clients, now);
+        client.say(greeting);
         client.counters.replayed = replayed;
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
+        self.close_idle(now);
         Ok(id)
     }
 
@@ -239,9 +245,23 @@ impl Hub {
         true
     }
 
+    /// Closes the client of this full listener that `when-full` means. False: it means none.
+    fn kick(&mut self, admission: &Admission) -> bool {
+        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == admission.listener && !c.closing);
+        let (kicked, reason) = match admission.when_full {
+            WhenFull::Refuse => return false,
+            WhenFull::KickOldest => (theirs.min_by_key(|(_, c)| c.number), CloseReason::Oldest),
+            WhenFull::KickIdle => (theirs.min_by_key(|(_, c)| (c.active, c.number)), CloseReason::Idlest),
+        };
+        let Some((id, _)) = kicked else { return false };
+        self.close(id, reason);
+        true
+    }
+
     /// The client's connection is closed; its key may be given out again.
     pub fn disconnect(&mut self, id: ClientId, now: Instant) -> Option<ClientCounters> {
         let client = self.clients.try_remove(id)?;
+        self.pen.release(id);
         self.control.forget(Asker::Client(id), now);
         self.watch_changed |= matches!(client.session, Session::Telnet(_));
         if matches!(client.input, Input::Leaving { .. }) {
@@ -260,6 +280,7 @@ impl Hub {
     fn close(&mut self, id: ClientId, reason: CloseReason) {
         if let Some(client) = self.clients.get_mut(id).filter(|c| !c.closing) {
             client.closing = true;
+            self.pen.release(id);
             self.events.push_back(Event::Close(id, reason));
         }
     }
@@ -292,7 +313,25 @@ impl Hub {
             }
         }
         self.see_off(now);
+        self.close_idle(now);
+        self.free_pen(now);
         self.tell_noticed(now);
+    }
+
+    /// Closes the clients that were silent for too long. The deadline of the others is not moved when they send or
+    /// receive something, which is often: it is looked at again when it has passed.
+    pub(super) fn close_idle(&mut self, now: Instant) {
+        let mut due = Vec::new();
+        for (id, client) in &self.clients {
+            match client.idle_at() {
+                Some(at) if at <= now => due.push(id),
+                Some(at) => self.wake_at = earlier(self.wake_at, at),
+                None => {}
+            }
+        }
+        for id in due {
+            self.close(id, CloseReason::Idle);
+        }
     }
 
     fn wake(&mut self, at: Instant) {

@@ -11,7 +11,6 @@ impl Hub {
     /// The port has another configuration. `admit` gives what a listener, by its key, grants now; `None`: it is gone, and
     /// its clients with it. The line's settings are the control queue's business ([`Hub::wish`]).
     pub fn reconfigure(&mut self, port: &Port, admit: impl Fn(usize) -> Option<Admission>, now: Instant) {
-        self.write = port.write;
         self.history = History::of(port);
         self.gather = port.gather;
         if self.gather.is_zero() && self.gather_due.is_some() {
@@ -27,6 +26,8 @@ impl Hub {
                 None => self.close(id, CloseReason::ListenerGone),
             }
         }
+        self.review_pen(port.write, now);
+        self.close_idle(now);
     }
 
     fn set_framing(&mut self, port: &Port, now: Instant) {

@@ -29,6 +29,7 @@ impl Hub {
             counters: client.counters,
             lag,
             suspended: client.is_suspended(),
+            has_pen: self.has_pen(id),
             half_closed: client.input != Input::Open,
             signature,
         })

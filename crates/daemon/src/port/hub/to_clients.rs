@@ -86,8 +86,9 @@ impl Hub {
     }
 
     /// The socket took the first `n` bytes of [`Hub::to_send`].
-    pub fn sent(&mut self, id: ClientId, n: usize) {
+    pub fn sent(&mut self, id: ClientId, n: usize, now: Instant) {
         let Some(client) = self.clients.get_mut(id) else { return };
+        client.active = now;
         let of_outbox = n.min(client.outbox().len());
         if of_outbox > 0 {
             client.outbox_taken(of_outbox);

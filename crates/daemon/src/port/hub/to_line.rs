@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use sermux_port_config::config::{Access, Write};
 use sermux_protocol::session::Session;
 
-use super::{earlier, Asker, Client, ClientId, CloseReason, Event, Hub, Input, LineState, LEAVING_LIMIT};
+use super::{earlier, Asker, Client, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
 use crate::line::Snapshot;
 
 /// A telnet client is not read while it has not taken so much of what it was answered …
@@ -23,7 +22,7 @@ impl Hub {
         if client.input != Input::Open || client.closing || self.draining {
             return false;
         }
-        let takes = self.line == LineState::Gone || !self.may_write(client) || self.tx.has_room();
+        let takes = self.line == LineState::Gone || !self.may_write(id, client) || self.tx.has_room();
         match &client.session {
             Session::Raw => takes,
             // What it asks for gets through although others have filled the queue: it may be what empties it.
@@ -35,16 +34,13 @@ impl Hub {
         }
     }
 
-    fn may_write(&self, client: &Client) -> bool {
-        self.write == Write::Any && client.admission.access >= Access::ReadWrite
-    }
-
     /// One read of this client returned `bytes`: at most [`BLOCK`](super::BLOCK), and only after [`Hub::wants_input`].
     pub fn input(&mut self, id: ClientId, bytes: &[u8], now: Instant) {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.counters.received += bytes.len() as u64;
+        client.active = now;
         if let Session::Raw = client.session {
-            self.take_data(id, bytes);
+            self.take_data(id, bytes, now);
             return;
         }
         let mut input = bytes;
@@ -53,7 +49,7 @@ impl Hub {
             data.clear();
             let Some(Client { session: Session::Telnet(telnet), .. }) = self.clients.get_mut(id) else { break };
             let request = telnet.decode(&mut input, &mut data);
-            self.take_data(id, &data);
+            self.take_data(id, &data, now);
             let Some(request) = request else { break };
             self.take_request(id, request, now);
         }
@@ -63,34 +59,27 @@ impl Hub {
     }
 
     /// Data for the line.
-    fn take_data(&mut self, id: ClientId, data: &[u8]) {
-        let Some(client) = self.clients.get(id) else { return };
-        let may_write = self.may_write(client);
+    fn take_data(&mut self, id: ClientId, data: &[u8], now: Instant) {
+        let Some(client) = self.clients.get(id).filter(|_| !data.is_empty()) else { return };
+        if !self.may_write(id, client) {
+            self.refuse_data(id, data.len());
+            return;
+        }
         let client = &mut self.clients[id];
-        if data.is_empty() {
-            return;
-        }
-        if may_write && self.line != LineState::Gone {
-            self.tx.push(data);
-            client.own_end = self.tx.end();
-            return;
-        }
-        let first_refused = client.counters.refused == 0;
-        client.counters.refused += data.len() as u64;
-        if may_write {
+        if self.line == LineState::Gone {
+            client.counters.refused += data.len() as u64;
             self.counters.tx_lost += data.len() as u64;
-        } else if first_refused {
-            if let Session::Telnet(telnet) = &mut client.session {
-                telnet.say(b"you are read-only\r\n");
-            }
-            self.events.push_back(Event::WriteRefused(id));
+            return;
         }
+        self.tx.push(data);
+        client.own_end = self.tx.end();
+        self.take_pen(id, now);
     }
 
     /// The client sends no more (it shut down that direction, or closed: TCP does not tell them apart).
     pub fn half_closed(&mut self, id: ClientId, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
-        let stays = client.counters.received == 0 || !self.may_write(client);
+        let stays = client.counters.received == 0 || !self.is_writer(client);
         let client = &mut self.clients[id];
         if client.input != Input::Open {
             return;
@@ -101,6 +90,7 @@ impl Hub {
         }
         client.input = Input::Leaving { after: self.tx.end(), at: None, deadline: now + LEAVING_LIMIT };
         self.leaving += 1;
+        self.pen.release(id);
         self.see_off(now);
     }
 
