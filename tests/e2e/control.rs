@@ -288,3 +288,20 @@ fn connections_that_are_not_allowed_are_told_for_each_listener() {
     let table = daemon.done(&["status"]);
     assert!(table.contains("2 connections refused by allow and deny"), "{table}");
 }
+
+#[test]
+fn diff_says_how_many_clients_it_would_cost() {
+    let daemon = start(echo());
+    let _clients = [daemon.connect("echo"), daemon.connect("echo")];
+    let file = daemon.folder().join("other.yaml");
+    std::fs::write(&file, "ports: {}\n").unwrap();
+    let report = daemon.done(&["diff", file.to_str().unwrap()]);
+    assert!(report.starts_with("- echo: ") && report.contains("its clients are disconnected (2 now)"), "{report}");
+    std::fs::write(
+        &file,
+        format!("ports:\n{}", PortYaml::new("echo", "sim:echo").listen_on("127.0.0.2:0", "").entry()),
+    )
+    .unwrap();
+    let report = daemon.done(&["diff", file.to_str().unwrap()]);
+    assert!(report.contains("listener raw 127.0.0.1:0: closed, its clients are disconnected (2 now)"), "{report}");
+}

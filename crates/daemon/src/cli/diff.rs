@@ -11,28 +11,49 @@ use sermux_port_config::config::load::load;
 use sermux_port_config::config::{Config, Listener, Port};
 
 use super::text::printable;
+use super::{remote, Arguments};
+use crate::control::status::{Client, Status};
 
-/// From the configuration `in_force` to `file`.
-pub(super) fn run(in_force: &Path, file: &Path) -> ExitCode {
-    let old = load(in_force).map_err(|faults| super::complain(in_force, &faults));
+/// From the configuration in force to `file`.
+pub(super) fn run(arguments: &Arguments, file: &Path) -> ExitCode {
+    let old = load(&arguments.config).map_err(|faults| super::complain(&arguments.config, &faults));
     match (old, super::load_or_complain(file)) {
-        (Ok(old), Ok(new)) => super::print(&report(&old.config, &new.config)),
+        (Ok(old), Ok(new)) => super::print(&report(&old.config, &new.config, &Clients::ask(arguments))),
         (Err(code), _) | (_, Err(code)) => code,
     }
 }
 
+/// The clients of the running program, if there is one that answers.
+struct Clients(Option<Status>);
+
+impl Clients {
+    fn ask(arguments: &Arguments) -> Self {
+        Self(remote::get(arguments, "/v1/status").and_then(|body| remote::understand(&body)).ok())
+    }
+
+    /// ` (3 now)`: how many there are on a port, or on one listener of it; nothing when nobody knows.
+    fn now(&self, port: &str, listener: Option<&Listener>) -> String {
+        let port = self.0.iter().flat_map(|status| &status.ports).find(|known| known.name == port);
+        let address = listener.map(|listener| listener.address.to_string());
+        port.map_or_else(String::new, |port| {
+            let of_listener = |client: &&Client| address.as_ref().is_none_or(|address| client.listener == *address);
+            format!(" ({} now)", port.clients.iter().filter(of_listener).count())
+        })
+    }
+}
+
 /// Port by port, for a person.
-fn report(old: &Config, new: &Config) -> String {
+fn report(old: &Config, new: &Config, clients: &Clients) -> String {
     let diff = Diff::between(old, new);
     let mut report = String::new();
     for name in &diff.removed {
         let end = old.ports.get(name).map_or_else(String::new, |port| format!(": {}", offer(port)));
-        let _ = writeln!(report, "- {name}{end}: ended, its clients are disconnected");
+        let _ = writeln!(report, "- {name}{end}: ended, its clients are disconnected{}", clients.now(name, None));
     }
     for (name, change) in &diff.changed {
         if let (Some(before), Some(after)) = (old.ports.get(name), new.ports.get(name)) {
             let _ = writeln!(report, "~ {name}: {}", consequence(change.class));
-            describe(change, before, after, &mut report);
+            describe(change, before, after, |listener| clients.now(name, Some(listener)), &mut report);
         }
     }
     for name in &diff.added {
@@ -69,13 +90,14 @@ fn consequence(class: PortChange) -> &'static str {
 }
 
 /// What is different, a line each.
-fn describe(diff: &PortDiff, old: &Port, new: &Port, report: &mut String) {
+fn describe(diff: &PortDiff, old: &Port, new: &Port, now: impl Fn(&Listener) -> String, report: &mut String) {
     let mut say = |line: String| {
         let _ = writeln!(report, "    {line}");
     };
     differences("", &without("listen", old), &without("listen", new), &mut say);
     for index in &diff.listeners.removed {
-        say(format!("listener {}: closed, its clients are disconnected", name(&old.listen[*index])));
+        let listener = &old.listen[*index];
+        say(format!("listener {}: closed, its clients are disconnected{}", name(listener), now(listener)));
     }
     for (from, to) in &diff.listeners.changed {
         let listener = format!("listener {}", name(&new.listen[*to]));

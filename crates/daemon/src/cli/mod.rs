@@ -208,7 +208,7 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(&arguments),
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Devices { json } => devices::run(*json),
-        Command::Diff { file } => diff::run(&arguments.config, file),
+        Command::Diff { file } => diff::run(&arguments, file),
         Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         Command::Reload => reload::run(&arguments),
         Command::Kick { port, client } => clients::kick(&arguments, port, client.as_deref()),
