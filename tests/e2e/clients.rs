@@ -112,9 +112,12 @@ fn a_read_only_listener_beside_a_writable_one_lets_nothing_through() {
     assert_eq!(pty.receive_fence(), b"");
 }
 
-/// What the log says of writers that were refused because of another.
-fn pen_refusals(daemon: &Daemon) -> usize {
-    daemon.log().count(|line| line.contains("holds the pen; its bytes are thrown away"))
+/// Waits until the log has said so many times that a writer was refused because of another, and no more often.
+#[track_caller]
+fn pen_refusals(daemon: &Daemon, n: usize) {
+    let is_so = |line: &str| line.contains("holds the pen; its bytes are thrown away");
+    daemon.log().wait_for_nth(n, "the refusal", is_so);
+    assert_eq!(daemon.log().count(is_so), n, "{}", daemon.log().text());
 }
 
 #[test]
@@ -130,8 +133,8 @@ fn the_first_writer_holds_the_pen_until_it_goes() {
         second.sent_was_read();
     }
     first.send(b"first again");
-    assert_eq!(pty.receive_fence(), b"first again");
-    assert_eq!(pen_refusals(&daemon), 1, "{}", daemon.log().text());
+    assert_eq!(pty.receive(11), b"first again");
+    pen_refusals(&daemon, 1);
     pty.send(b"to all");
     for client in [&first, &second, &third] {
         assert_eq!(client.receive(6), b"to all", "a raw client hears nothing of the pen");
@@ -143,7 +146,7 @@ fn the_first_writer_holds_the_pen_until_it_goes() {
     second.send(b"second");
     second.sent_was_read();
     assert_eq!(pty.receive_fence(), b"");
-    daemon.log().wait_for_nth(2, "the second refusal", |line| line.contains("holds the pen"));
+    pen_refusals(&daemon, 2);
     let status = daemon.done(&["status"]);
     assert!(status.contains("has the pen"), "{status}");
 }
@@ -161,8 +164,8 @@ fn the_latest_writer_takes_the_pen_and_who_lost_it_waits_until_it_is_free() {
     first.send(b"refused");
     first.sent_was_read();
     second.send(b"second");
-    assert_eq!(pty.receive_fence(), b"second");
-    assert_eq!(pen_refusals(&daemon), 1);
+    assert_eq!(pty.receive(6), b"second");
+    pen_refusals(&daemon, 1);
     drop(second);
     daemon.gone("p", 1);
     first.send(b"first");
@@ -199,7 +202,7 @@ fn when_the_oldest_is_to_make_room_each_new_client_takes_its_place() {
     pty.send(b"x");
     assert_eq!((third.receive(1), fourth.receive(1)), (b"x".to_vec(), b"x".to_vec()));
     let why = "client disconnected: the listener is full, and it was the oldest client (when-full: kick-oldest)";
-    assert_eq!(daemon.log().count(|line| line.contains(why)), 2, "{}", daemon.log().text());
+    daemon.log().wait_for_nth(2, why, |line| line.contains(why));
 }
 
 #[test]
