@@ -149,27 +149,6 @@ fn a_telegram_that_was_cut_by_the_loss_is_not_joined_to_the_next_one() {
 }
 
 #[test]
-fn a_device_that_goes_and_comes_many_times_leaves_nothing_behind() {
-    let socket = Socket::new();
-    let mut pty = socket.plug();
-    let daemon = Daemon::start(PortYaml::new("p", socket.path()).listen(""));
-    daemon.opened("p", 1);
-    let client = daemon.connect("p");
-    let open_files = || fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
-    let (files, memory) = (open_files(), resident_kib(daemon.pid()));
-    for round in 0..10 {
-        socket.unplug(pty);
-        pty = socket.plug();
-        daemon.opened("p", round + 2);
-        pty.send(b"x");
-        assert_eq!(client.receive(1), b"x");
-    }
-    crate::rig::eventually("no file is left open", || open_files() <= files);
-    let grown = resident_kib(daemon.pid()).saturating_sub(memory);
-    assert!(grown < 1024, "grew by {grown} KiB");
-}
-
-#[test]
 fn a_device_that_another_program_holds_is_said_once_and_opened_when_it_is_free() {
     let clock = Clock::start();
     let pty = Pty::new();
@@ -256,4 +235,35 @@ fn nothing_wakes_it_while_nothing_happens() {
         clock.seconds(3);
         woken.push(wake_ups(daemon.pid()).abs_diff(before));
     }
+}
+
+#[test]
+fn a_thousand_times_unplugged_leaves_nothing_behind() {
+    let socket = Socket::new();
+    let daemon = Daemon::start(PortYaml::new("p", socket.path()).listen(""));
+    let client = daemon.connect("p");
+    let mut after_first = None;
+    for round in 1..=1000 {
+        let pty = socket.plug();
+        daemon.opened("p", round);
+        let sent = noise(round as u64, 100);
+        pty.send(&sent);
+        assert_same(&client.receive(sent.len()), &sent, "what came after it was plugged in");
+        socket.unplug(pty);
+        daemon.log().wait_for_nth(round, "device gone", |line| line.contains("device gone"));
+        if round == 100 {
+            after_first = Some((open_files(&daemon), resident_kib(daemon.pid())));
+        }
+    }
+    let (files, memory) = after_first.unwrap();
+    assert!(open_files(&daemon) <= files, "files stay open: {} after {files}", open_files(&daemon));
+    assert!(
+        resident_kib(daemon.pid()) < memory + 1024,
+        "memory grows: {} KiB after {memory}",
+        resident_kib(daemon.pid())
+    );
+}
+
+fn open_files(daemon: &Daemon) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
 }
