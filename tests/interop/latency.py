@@ -4,7 +4,7 @@
     SERMUX_BIN=target/release/sermux python3 tests/interop/latency.py [ROUNDS]
 
 One client that asks one thing at a time, on a pty and on sim:echo at 115200 baud, 1,000 rounds of each if nothing else is
-said. The times are those of a client on the same machine, in milliseconds; the goals (DESIGN: 50 and 20 at the 99th
+said. The times are those of a client on the same machine, in milliseconds; the goals (50 and 20 at the 99th
 percentile) are for comparison, nothing fails here.
 """
 
