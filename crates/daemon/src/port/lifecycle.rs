@@ -19,6 +19,8 @@ const SETTLED: Duration = Duration::from_secs(1);
 pub(super) struct Lifecycle {
     failures: u32,
     said: Option<String>,
+    /// That it is busy was said: who else holds it for a moment is no news.
+    busy: bool,
     opened_at: Option<Instant>,
     /// It was there, and that it went was said.
     lost: bool,
@@ -57,7 +59,9 @@ impl Lifecycle {
         if was_absent && matches!(error, OpenError::Forbidden { .. }) {
             return (at, Say::Nothing);
         }
-        let known = self.said.as_ref() == Some(&text) || (absent && was_absent);
+        let busy = matches!(error, OpenError::Busy { .. });
+        let known = self.said.as_ref() == Some(&text) || (absent && was_absent) || (busy && self.busy);
+        self.busy = busy;
         let say = if known { Say::Nothing } else { Say::This(text.clone()) };
         self.said = Some(text);
         (at, say)
@@ -76,6 +80,7 @@ impl Lifecycle {
     /// The line is open: how many tries failed before.
     pub(super) fn opened(&mut self, now: Instant) -> u32 {
         self.said = None;
+        self.busy = false;
         self.lost = false;
         self.trouble = None;
         self.opened_at = Some(now);
@@ -127,6 +132,18 @@ mod tests {
         assert_eq!(lifecycle.failed(&absent(), now).1, Say::Nothing);
         let busy = OpenError::Busy { path: "/dev/ttyUSB7".into(), by: "held by pid 412 (minicom)".into() };
         assert!(matches!(lifecycle.failed(&busy, now).1, Say::This(_)));
+    }
+
+    #[test]
+    fn that_a_device_is_busy_is_said_once_whoever_else_holds_it_for_a_moment() {
+        let mut lifecycle = Lifecycle::default();
+        let now = Instant::now();
+        let busy = |by: &str| OpenError::Busy { path: "/dev/ttyUSB7".into(), by: by.into() };
+        assert!(matches!(lifecycle.failed(&busy("pid 412 (minicom)"), now).1, Say::This(_)));
+        assert_eq!(lifecycle.failed(&busy("pid 412 (minicom), pid 413 (sh)"), now).1, Say::Nothing);
+        lifecycle.opened(now);
+        lifecycle.gone(now);
+        assert!(matches!(lifecycle.failed(&busy("pid 412 (minicom)"), now).1, Say::This(_)));
     }
 
     #[test]
