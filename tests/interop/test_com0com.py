@@ -56,6 +56,8 @@ def test_each_setting_is_answered_with_one_value_of_the_right_length(hub4com):
     for rate in (300, 9600, 115200, 250000, 65280, 65535):
         hub4com.says(encoded(rfc2217.BAUD, baud(rate)), told(rfc2217.BAUD, *baud(rate)))
     hub4com.says(encoded(rfc2217.BAUD, baud(0xFFFFFFFF)), told(rfc2217.BAUD, *baud(65535)))
+    # What the plug of sim:echo makes of DTR and RTS is not to come in between.
+    hub4com.says(encoded(rfc2217.MODEM_MASK, [0]), told(rfc2217.MODEM_MASK, 0), told(rfc2217.MODEM_STATE, ALL_INPUTS))
     for code, values in [
         (rfc2217.SIZE, (5, 6, 7, 8)),
         (rfc2217.PARITY, (2, 3, 4, 5, 1)),
@@ -63,16 +65,7 @@ def test_each_setting_is_answered_with_one_value_of_the_right_length(hub4com):
         (rfc2217.CONTROL, (5, 6, 9, 8, 12, 11)),
     ]:
         for value in values:
-            # What the plug of sim:echo makes of them.
-            comes_back = {
-                5: b"",
-                6: b"",
-                9: told(rfc2217.MODEM_STATE, rfc2217.CTS | rfc2217.DSR_CHANGED | rfc2217.DCD_CHANGED),
-                8: told(rfc2217.MODEM_STATE, ALL_INPUTS | rfc2217.DSR_CHANGED | rfc2217.DCD_CHANGED),
-                12: told(rfc2217.MODEM_STATE, rfc2217.DSR | rfc2217.DCD | rfc2217.CTS_CHANGED),
-                11: told(rfc2217.MODEM_STATE, ALL_INPUTS | rfc2217.CTS_CHANGED),
-            }
-            hub4com.says(encoded(code, [value]), told(code, value), comes_back[value] if code == rfc2217.CONTROL else b"")
+            hub4com.says(encoded(code, [value]), told(code, value))
 
 
 def test_a_whole_open_in_one_segment(hub4com):
