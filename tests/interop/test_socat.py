@@ -1,6 +1,7 @@
 """socat 1.7 and later."""
 
 import os
+import subprocess
 
 from rig import Program, telegram, telegrams, whole
 
@@ -60,3 +61,26 @@ def test_socat_readers_come_and_go_while_others_read(p1_line, tool):
         passer_by.end()
     expected = b"".join(telegram(number) for number in range(5))
     stays.stdout.wait("all telegrams", lambda data: data == expected)
+
+
+def test_socat_without_input_reads_on(p1_line, tool):
+    # As in a script: `socat - TCP:… < /dev/null`. It half-closes at once, and gives what still comes half a second (-t).
+    sermux, pty = p1_line
+    client = tool("socat", "-t", "30", "-", f"TCP:127.0.0.1:{sermux.port('p1')}", stdin=subprocess.DEVNULL)
+    sermux.clients("p1", 1)
+    for number in range(3):
+        pty.send(telegram(number))
+    expected = b"".join(telegram(number) for number in range(3))
+    client.stdout.wait("three telegrams", lambda data: data == expected)
+    assert client.running()
+
+
+def test_socat_sends_a_command_and_gets_its_answer(line, tool):
+    sermux, pty = line
+    client = tool("socat", "-t", "30", "-", f"TCP:127.0.0.1:{sermux.port('p')}")
+    client.send(b"status\r\n")
+    client.close_stdin()
+    assert pty.receive(8) == b"status\r\n"
+    pty.send(b"ready\r\n")
+    client.stdout.wait("the answer", lambda data: data == b"ready\r\n")
+    assert client.wait() == 0
