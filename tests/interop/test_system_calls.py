@@ -1,0 +1,81 @@
+"""Counted, not timed: what a chunk costs in system calls, told by strace. The floor is wait, read, and one send each."""
+
+import re
+import subprocess
+
+import pytest
+from rfc2217 import Raw
+from rig import RAW, RFC2217, Pty, Sermux
+
+# Chunks of a row; what is done once (a timer that is set, a buffer that grows) disappears in so many.
+CHUNKS = 200
+
+CALL = re.compile(rb"^(?:\d+ +)?(\w+)\(", re.MULTILINE)
+
+
+class Traced:
+    """A port with some clients, and strace beside it once they are connected."""
+
+    def __init__(self, started, tool, tmp_path, listener, count):
+        self.pty = started(Pty())
+        self.sermux = started(Sermux({"p": [f"device: {self.pty.path}"]}, listener))
+        self.sermux.opened("p")
+        self.clients = [started(Raw(self.sermux.port("p"))) for _ in range(count)]
+        self.sermux.clients("p", count)
+        self.log = tmp_path / "calls"
+        self._tool = tool
+
+    def calls(self, chunk):
+        """How many system calls a chunk takes, when `chunk` is carried out many times."""
+        chunk()
+        trace = self._tool("strace", "-f", "-p", str(self.sermux.process.pid), "-o", self.log)
+        trace.stderr.wait("strace is attached", lambda said: b"attached" in said)
+        chunk()
+        before = len(CALL.findall(self.log.read_bytes()))
+        for _ in range(CHUNKS):
+            chunk()
+        trace.end()
+        return (len(CALL.findall(self.log.read_bytes())) - before) / CHUNKS
+
+
+@pytest.mark.parametrize(("listener", "count"), [(RAW, 1), (RAW, 4), (RFC2217, 1)], ids=["raw", "raw-4", "rfc2217"])
+def test_a_chunk_from_the_line_costs_a_wait_a_read_and_a_send_for_each_client(started, tool, tmp_path, listener, count):
+    traced = Traced(started, tool, tmp_path, listener, count)
+    sent = 0
+
+    def chunk():
+        nonlocal sent
+        sent += 1
+        said = b"<%d>" % sent
+        traced.pty.send(said)
+        for client in traced.clients:
+            client.wait(f"{said!r}", lambda client=client: client.data.endswith(said))
+
+    # One more is what the issue of a waker or a timer may cost now and then.
+    assert traced.calls(chunk) <= 2 + count + 1
+
+
+def test_a_chunk_to_the_line_costs_a_wait_a_read_and_a_write(started, tool, tmp_path):
+    traced = Traced(started, tool, tmp_path, RAW, 1)
+
+    def chunk():
+        traced.clients[0].send(b"show version\r\n")
+        assert traced.pty.receive(14) == b"show version\r\n"
+
+    assert traced.calls(chunk) <= 3 + 1
+
+
+def test_nothing_is_called_while_nothing_happens(started, tool, tmp_path):
+    traced = Traced(started, tool, tmp_path, RAW, 4)
+    traced.pty.send(b"x")
+    for client in traced.clients:
+        client.wait("x", lambda client=client: client.data == b"x")
+    trace = tool("strace", "-f", "-p", str(traced.sermux.process.pid), "-o", traced.log)
+    trace.stderr.wait("strace is attached", lambda said: b"attached" in said)
+    with pytest.raises(subprocess.TimeoutExpired):
+        trace.process.wait(2)
+    trace.end()
+    calls = CALL.findall(traced.log.read_bytes())
+    # To attach interrupts the wait that it is in, and the same wait goes on.
+    assert [call for call in calls if call not in (b"restart_syscall", b"epoll_wait")] == []
+    assert len(calls) <= 3, calls
