@@ -104,7 +104,8 @@ pub(super) fn port(
     check_frame(frame, backlog, own, &said, problems);
     warn_of_line(frame, &layers, &line, &said, warnings);
 
-    let mut listen = Vec::new();
+    // Sized, because it stays for as long as the program runs, for each port.
+    let mut listen = Vec::with_capacity(own.listen.as_ref().map_or(0, Vec::len));
     for listener in own.listen.iter().flatten() {
         let clients =
             Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
