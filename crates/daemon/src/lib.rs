@@ -7,6 +7,7 @@
 pub mod cli;
 mod control;
 pub mod device;
+mod doctor;
 pub mod line;
 mod log;
 pub mod net;

@@ -7,6 +7,7 @@ mod clients;
 mod demo;
 mod devices;
 mod diff;
+mod doctor;
 mod line;
 mod profiles;
 mod reload;
@@ -177,6 +178,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what is wrong with the serial set-up of this machine, where that stands, and what to do. Ends with 1 if
+    /// something is bad.
+    ///
+    /// Looks at the devices of the configuration; without one at the UART on the pins of a Raspberry Pi. Reads files
+    /// only: no device is opened and nothing is changed.
+    Doctor {
+        /// Only this device
+        device: Option<PathBuf>,
+        /// As JSON: an object with `well` and `findings`, a list of objects with severity (bad, warning, good), what,
+        /// file, line and to-do, a list. What is not known is null
+        #[arg(long)]
+        json: bool,
+        /// Read /boot, /dev, /etc, /proc and /sys below this folder
+        #[arg(long, value_name = "FOLDER", hide = true)]
+        root: Option<PathBuf>,
+    },
     /// List the profiles that a port can name
     Profiles {
         #[command(subcommand)]
@@ -208,6 +225,7 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(&arguments),
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Devices { json } => devices::run(*json),
+        Command::Doctor { device, json, root } => doctor::run(&arguments, device.as_deref(), *json, root.as_deref()),
         Command::Diff { file } => diff::run(&arguments, file),
         Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         Command::Reload => reload::run(&arguments),
