@@ -15,6 +15,7 @@ mod remote;
 mod serve;
 mod show;
 mod status;
+mod support;
 mod text;
 
 use std::io::{self, Write};
@@ -194,6 +195,18 @@ enum Command {
         #[arg(long, value_name = "FOLDER", hide = true)]
         root: Option<PathBuf>,
     },
+    /// Write what a person needs to know who is to help: version, machine, findings of the doctor, configuration without
+    /// its secrets, status, devices.
+    Support {
+        /// The port whose data to add
+        #[arg(long, value_name = "PORT")]
+        data: Option<String>,
+        /// Only the status of this port
+        port: Option<String>,
+        /// Into this file, and not to standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// List the profiles that a port can name
     Profiles {
         #[command(subcommand)]
@@ -226,6 +239,9 @@ pub fn run() -> ExitCode {
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Devices { json } => devices::run(*json),
         Command::Doctor { device, json, root } => doctor::run(&arguments, device.as_deref(), *json, root.as_deref()),
+        Command::Support { data, port, output } => {
+            support::run(&arguments, port.as_deref(), data.as_deref(), output.as_deref())
+        }
         Command::Diff { file } => diff::run(&arguments, file),
         Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         Command::Reload => reload::run(&arguments),
