@@ -24,6 +24,7 @@ mod reload_storm;
 mod rig;
 mod scale;
 mod service;
+mod setup;
 mod shutdown;
 mod support;
 mod telegrams;

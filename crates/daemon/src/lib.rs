@@ -12,5 +12,6 @@ pub mod line;
 mod log;
 pub mod net;
 pub mod port;
+mod setup;
 pub mod supervisor;
 mod systemd;

@@ -13,6 +13,7 @@ mod profiles;
 mod reload;
 mod remote;
 mod serve;
+mod setup;
 mod show;
 mod status;
 mod support;
@@ -195,6 +196,11 @@ enum Command {
         #[arg(long, value_name = "FOLDER", hide = true)]
         root: Option<PathBuf>,
     },
+    /// Set up a port: find the device, write its file, have the running program read it, and say where readers connect
+    Setup {
+        #[command(subcommand)]
+        what: Setup,
+    },
     /// Write what a person needs to know who is to help: version, machine, findings of the doctor, configuration without
     /// its secrets, status, devices.
     Support {
@@ -212,6 +218,16 @@ enum Command {
         #[command(subcommand)]
         command: Option<Profiles>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Setup {
+    /// The P1 port of a smart meter.
+    ///
+    /// Takes the only USB cable, or else the UART on the pins of a Raspberry Pi; shows ports.d/p1.yaml beside the
+    /// configuration and what is in the way, and asks before it writes. Without a terminal it only shows, unless --yes is
+    /// given. A configuration that has faults with it is put back as it was. Then it waits up to 30 seconds for a telegram
+    P1(setup::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -239,6 +255,7 @@ pub fn run() -> ExitCode {
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Devices { json } => devices::run(*json),
         Command::Doctor { device, json, root } => doctor::run(&arguments, device.as_deref(), *json, root.as_deref()),
+        Command::Setup { what: Setup::P1(options) } => setup::run(&arguments, options),
         Command::Support { data, port, output } => {
             support::run(&arguments, port.as_deref(), data.as_deref(), output.as_deref())
         }
