@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use nix::unistd::{getuid, User};
+use nix::unistd::{geteuid, getuid, User};
 use serde::Serialize;
 use sermux_port_config::config::load::load;
 
@@ -13,8 +13,12 @@ use super::Arguments;
 use crate::device::Root;
 use crate::doctor::{self, Finding, Machine, Severity, Wanted};
 
+#[expect(clippy::print_stderr, reason = "what is no result")]
 pub(super) fn run(arguments: &Arguments, device: Option<&Path>, json: bool, root: Option<&Path>) -> ExitCode {
     let found = findings(arguments, device, root);
+    if root.is_none() && !geteuid().is_root() {
+        eprintln!("Programs of other users are not seen, so one of them may hold a device: sudo sermux doctor");
+    }
     let printed = super::print(&if json { document(&found) } else { text(&found) });
     if found.iter().any(|finding| finding.severity == Severity::Bad) {
         return ExitCode::FAILURE;
@@ -51,7 +55,14 @@ pub(super) fn findings(arguments: &Arguments, device: Option<&Path>, folder: Opt
         .filter(|(_, port)| port.enable)
         .map(|(name, port)| (name.as_str(), port))
         .collect();
-    let mut wanted: Vec<Wanted> = ports.iter().filter_map(|(name, port)| Wanted::of_port(&root, name, port)).collect();
+    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut missing: Vec<Finding> = Vec::new();
+    for (name, port) in &ports {
+        match Wanted::of_port(&root, name, port) {
+            Ok(one) => wanted.extend(one),
+            Err(finding) => missing.push(finding),
+        }
+    }
     if wanted.is_empty() && ports.is_empty() {
         wanted = machine.usual();
     }
@@ -59,6 +70,7 @@ pub(super) fn findings(arguments: &Arguments, device: Option<&Path>, folder: Opt
     if wanted.is_empty() && ports.is_empty() {
         found.insert(0, doctor::no_device());
     }
+    found.extend(missing);
     found.extend(fault);
     found.sort_by_key(|finding| finding.severity);
     found

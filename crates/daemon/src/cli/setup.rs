@@ -93,7 +93,7 @@ fn found() -> Result<String, ExitCode> {
         return Ok(chosen.device.clone());
     }
     if found.is_empty() {
-        say("no serial port was found that a meter could be on: is its cable plugged in? `sermux devices` lists them");
+        say("no serial port was found that a meter could be on: is its cable plugged in? On a Raspberry Pi\n`sermux doctor` says how to put the UART on its pins");
     } else {
         let mut text = "there are several; say which one:".to_owned();
         for candidate in &found {

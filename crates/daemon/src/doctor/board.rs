@@ -41,7 +41,7 @@ impl Board {
             "all" => true,
             "none" => false,
             "pi0" => begins(&["Zero"]),
-            "pi0w" => begins(&["Zero W"]),
+            "pi0w" => begins(&["Zero W", "Zero 2"]),
             "pi02" => begins(&["Zero 2"]),
             "pi1" => begins(&["Model", "Compute Module Rev"]),
             "pi2" => begins(&["2 "]),
@@ -50,6 +50,7 @@ impl Board {
             "pi4" => begins(&["4 ", "400", "Compute Module 4"]),
             "pi400" => begins(&["400"]),
             "cm4" => begins(&["Compute Module 4"]),
+            "cm4s" => begins(&["Compute Module 4S"]),
             "pi5" => begins(&["5 ", "500", "Compute Module 5"]),
             "pi500" => begins(&["500"]),
             "cm5" => begins(&["Compute Module 5"]),
@@ -62,6 +63,8 @@ fn family(kind: &str) -> Family {
     let begins = |names: &[&str]| names.iter().any(|name| kind.starts_with(name));
     if begins(&["5 ", "500", "Compute Module 5"]) {
         Family::Five
+    } else if begins(&["Compute Module 4S"]) {
+        Family::Plain
     } else if begins(&["3 ", "4 ", "400", "Compute Module 4", "Zero W", "Zero 2"]) {
         Family::Bluetooth
     } else {

@@ -103,13 +103,24 @@ impl Wanted {
     }
 
     /// What a port of the configuration opens; nothing where there is no path to look at.
-    pub(crate) fn of_port(root: &Root, name: &str, port: &Port) -> Option<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The USB adapter that the port names is not there, or several are.
+    pub(crate) fn of_port(root: &Root, name: &str, port: &Port) -> Result<Option<Self>, Finding> {
         let path = match &port.device {
             Device::Path(path) => path.clone(),
-            Device::Usb(usb) => crate::device::usb::find(root, usb).ok()?,
-            Device::Sim(_) => return None,
+            Device::Usb(usb) => match crate::device::usb::find(root, usb) {
+                // As the machine itself calls it.
+                Ok(path) => Path::new("/").join(path.strip_prefix(root.path("/")).unwrap_or(&path)),
+                Err(why) => {
+                    return Err(Finding::bad(format!("port {name}: {}", read::shown(&why.to_string())))
+                        .so("sermux devices lists what there is"))
+                }
+            },
+            Device::Sim(_) => return Ok(None),
         };
-        Some(Self { port: Some(name.to_owned()), path, parity: port.line.settings.parity })
+        Ok(Some(Self { port: Some(name.to_owned()), path, parity: port.line.settings.parity }))
     }
 }
 

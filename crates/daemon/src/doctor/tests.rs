@@ -221,7 +221,7 @@ fn a_listener_that_others_cannot_reach_is_told() {
         let config = load_str("sermux.yaml", &text).unwrap().config;
         let root = pi.root();
         let port = &config.ports["p1"];
-        let wanted = Wanted::of_port(&root, "p1", port).unwrap();
+        let wanted = Wanted::of_port(&root, "p1", port).unwrap().unwrap();
         let found = Machine::of(&root).examine(&[wanted], &[("p1", port)], Path::new("/etc/sermux/sermux.yaml"), None);
         found.into_iter().filter(|finding| finding.severity != Severity::Good).collect::<Vec<_>>()
     };
@@ -262,4 +262,19 @@ fn an_ordinary_machine_is_looked_at_too() {
     pc.file("/sys/class/tty/console/active", "tty0 ttyS0");
     pc.file("/etc/default/grub", "GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX=\"console=ttyS0,115200\"");
     only(&pc, "/dev/ttyS0", Severity::Bad, "kernel", ("/etc/default/grub", Some(2)), "update-grub");
+}
+
+#[test]
+fn an_adapter_is_found_by_its_numbers_or_said_to_be_missing() {
+    let pc = crate::device::tree::debian_pc();
+    let root = pc.root();
+    let of = |numbers: &str| {
+        let text =
+            format!("ports:\n  p1:\n    usb: \"{numbers}\"\n    listen: [ {{ protocol: raw, address: 9000 }} ]\n");
+        let config = load_str("sermux.yaml", &text).unwrap().config;
+        Wanted::of_port(&root, "p1", &config.ports["p1"])
+    };
+    assert_eq!(of("0403:6001").unwrap().unwrap().path, Path::new("/dev/ttyUSB0"));
+    let missing = of("0403:6015").unwrap_err();
+    assert!(missing.severity == Severity::Bad && missing.what.contains("0403:6015"), "{missing:?}");
 }
