@@ -7,9 +7,11 @@
 pub mod cli;
 mod control;
 pub mod device;
+mod doctor;
 pub mod line;
 mod log;
 pub mod net;
 pub mod port;
+mod setup;
 pub mod supervisor;
 mod systemd;

@@ -39,7 +39,7 @@ pub(super) fn run(json: bool) -> ExitCode {
 }
 
 /// A line for each, below it its other names and what is to be known.
-fn table(inventory: &Inventory) -> String {
+pub(super) fn table(inventory: &Inventory) -> String {
     let header = ["DEVICE", "STATE", "USB", "WHAT"].map(str::to_owned);
     let rows = inventory.entries.iter().map(|entry| {
         let row = [

@@ -7,13 +7,16 @@ mod clients;
 mod demo;
 mod devices;
 mod diff;
+mod doctor;
 mod line;
 mod profiles;
 mod reload;
 mod remote;
 mod serve;
+mod setup;
 mod show;
 mod status;
+mod support;
 mod text;
 
 use std::io::{self, Write};
@@ -177,11 +180,54 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what is wrong with the serial set-up of this machine, where that stands, and what to do. Ends with 1 if
+    /// something is bad.
+    ///
+    /// Looks at the devices of the configuration; without one at the UART on the pins of a Raspberry Pi. Reads files
+    /// only: no device is opened and nothing is changed.
+    Doctor {
+        /// Only this device
+        device: Option<PathBuf>,
+        /// As JSON: an object with `well` and `findings`, a list of objects with severity (bad, warning, good), what,
+        /// file, line and to-do, a list. What is not known is null
+        #[arg(long)]
+        json: bool,
+        /// Read /boot, /dev, /etc, /proc and /sys below this folder
+        #[arg(long, value_name = "FOLDER", hide = true)]
+        root: Option<PathBuf>,
+    },
+    /// Set up a port: find the device, write its file, have the running program read it, and say where readers connect
+    Setup {
+        #[command(subcommand)]
+        what: Setup,
+    },
+    /// Write what a person needs to know who is to help: version, machine, findings of the doctor, configuration without
+    /// its secrets, status, devices.
+    Support {
+        /// The port whose data to add
+        #[arg(long, value_name = "PORT")]
+        data: Option<String>,
+        /// Only the status of this port
+        port: Option<String>,
+        /// Into this file, and not to standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// List the profiles that a port can name
     Profiles {
         #[command(subcommand)]
         command: Option<Profiles>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Setup {
+    /// The P1 port of a smart meter.
+    ///
+    /// Takes the only USB cable, or else the UART on the pins of a Raspberry Pi; shows ports.d/p1.yaml beside the
+    /// configuration and what is in the way, and asks before it writes. Without a terminal it only shows, unless --yes is
+    /// given. A configuration that has faults with it is put back as it was. Then it waits up to 30 seconds for a telegram
+    P1(setup::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,6 +254,11 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(&arguments),
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Devices { json } => devices::run(*json),
+        Command::Doctor { device, json, root } => doctor::run(&arguments, device.as_deref(), *json, root.as_deref()),
+        Command::Setup { what: Setup::P1(options) } => setup::run(&arguments, options),
+        Command::Support { data, port, output } => {
+            support::run(&arguments, port.as_deref(), data.as_deref(), output.as_deref())
+        }
         Command::Diff { file } => diff::run(&arguments, file),
         Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         Command::Reload => reload::run(&arguments),

@@ -42,6 +42,15 @@ pub(super) enum NotDone {
 }
 
 impl NotDone {
+    /// In a line or a few.
+    pub(super) fn text(&self) -> String {
+        match self {
+            NotDone::Unreachable(why) => why.to_string(),
+            NotDone::Refused(_, refused) => refused.error.clone(),
+            NotDone::Broken(error) => format!("the daemon does not answer: {error}"),
+        }
+    }
+
     /// Says it on standard error.
     #[expect(clippy::print_stderr, reason = "why there is no result")]
     pub(super) fn complain(self) -> ExitCode {

@@ -19,6 +19,7 @@ use tracing::info;
 
 use super::ask::{Ask, Asker, NotReloaded, Ports};
 use super::commands;
+use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
 use super::request::{Changed, Reloaded};
 use super::server::Peer;
@@ -52,6 +53,7 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/reload", post(reload))
         .route("/v1/ports/{name}", get(port))
+        .route("/v1/ports/{name}/history", get(history))
         .route("/v1/ports/{name}/{command}", post(commands::command))
         .fallback(|| async { unknown() })
         .method_not_allowed_fallback(|| async { wrong_method() })

@@ -108,6 +108,22 @@ pub(crate) struct KickedClient {
     pub(crate) address: String,
 }
 
+/// `GET /v1/ports/NAME/history`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Held {
+    pub(crate) port: String,
+    /// How many bytes came from the line before these.
+    pub(crate) offset: u64,
+    /// The bytes, two hexadecimal digits each.
+    pub(crate) hex: String,
+}
+
+impl Held {
+    /// The most that can be asked for.
+    pub(crate) const MOST: usize = 64 * 1024;
+}
+
 /// What a reload did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]

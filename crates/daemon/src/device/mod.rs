@@ -18,6 +18,7 @@ pub mod tty;
 pub mod usb;
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Where /dev, /proc, /run and /sys are.
@@ -48,8 +49,13 @@ impl Root {
     }
 }
 
+/// The most that is read of a file that should be small.
+const LARGEST: u64 = 64 * 1024;
+
 fn text(file: &Path) -> Option<String> {
-    let text = String::from_utf8_lossy(&fs::read(file).ok()?).trim().to_owned();
+    let mut bytes = Vec::new();
+    fs::File::open(file).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
@@ -59,7 +65,7 @@ fn link_name(link: &Path) -> Option<String> {
 }
 
 /// Text from a device, a process or a file as a log and a terminal may have it.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let safe = |c: char| {
         !c.is_control()
             && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

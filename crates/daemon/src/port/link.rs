@@ -40,6 +40,13 @@ pub enum Command {
     },
     /// How is it?
     Report(oneshot::Sender<PortReport>),
+    /// The newest bytes from the line that are still held.
+    History {
+        /// At most so many.
+        most: usize,
+        /// Where they go.
+        reply: oneshot::Sender<History>,
+    },
     /// Close clients.
     Kick {
         /// Which.
@@ -56,6 +63,15 @@ pub enum Command {
         /// When the port ends all the same.
         deadline: Instant,
     },
+}
+
+/// Bytes that came from the line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// How many came before these since the port was started.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// Where it is told how a wish came out, and what is known of the line then. Dropped when the port ends before.

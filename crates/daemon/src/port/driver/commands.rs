@@ -11,6 +11,7 @@ use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
 use crate::net::refuse::refuse;
 use crate::port::greeting;
 use crate::port::hub::{Admission, Outcome, Wish};
+use crate::port::link::History;
 
 impl Driver {
     pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -23,6 +24,10 @@ impl Driver {
                 Some(Command::Report(reply)) => {
                     // Whoever asked may have gone.
                     let _ = reply.send(self.report());
+                }
+                Some(Command::History { most, reply }) => {
+                    let (offset, bytes) = self.hub.history(most);
+                    let _ = reply.send(History { offset, bytes });
                 }
                 Some(Command::Kick { whom, reply }) => {
                     let _ = reply.send(self.kick(whom, now));

@@ -174,6 +174,15 @@ impl Hub {
         self.frames.as_ref().map(Frames::counters)
     }
 
+    /// The newest bytes that are still held, at most so many, and how many came before them. Only what some client has not
+    /// had yet and what a new one would get (`replay`, the newest frames) is held, so these may be few or none.
+    #[must_use]
+    pub fn history(&self, most: usize) -> (u64, Vec<u8>) {
+        let head = self.ring.head();
+        let from = head.saturating_sub(most as u64).max(self.ring.tail());
+        (from, self.ring.slices(from, head).concat())
+    }
+
     // ---- clients come and go -------------------------------------------------------------------------------------
 
     /// A new client. It begins with `greeting`, then what of the past it is to get, then the next byte or frame that

@@ -1,0 +1,276 @@
+//! `sermux setup p1`: from a meter's cable to a port that readers can be pointed at.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use sermux_port_config::config::load::load;
+use sermux_port_config::config::Device;
+
+use super::remote::{self, get, of_port, understand, NotDone};
+use super::{doctor, Arguments, CONFIGURATION};
+use crate::control::request::Reloaded;
+use crate::control::status::Port;
+use crate::device::Root;
+use crate::doctor::{Machine, Severity};
+use crate::setup::choice::{candidates, choose};
+use crate::setup::files::{Change, Planned};
+use crate::setup::{yaml, PORT};
+
+/// How long a telegram may take: an old meter sends one each 10 s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at the status.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What a configuration says that only takes in the files of ports.
+const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
+
+/// What was asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The device, and not what is found: a path, or sim:dsmr-p1
+    #[arg(long)]
+    device: Option<String>,
+    /// Where readers connect
+    #[arg(long, default_value = "*:9000")]
+    address: String,
+    /// Write without asking, also in place of another file, which is kept with .bak at its end
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+    /// Only show what would be written
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, options: &Options) -> ExitCode {
+    set_up(arguments, options).unwrap_or_else(|code| code)
+}
+
+fn set_up(arguments: &Arguments, options: &Options) -> Result<ExitCode, ExitCode> {
+    let device = match &options.device {
+        Some(device) => device.clone(),
+        None => found()?,
+    };
+    let plan = plan(&arguments.config, &yaml(&device, &options.address))?;
+    super::print(&shown(arguments, &device, &plan));
+    if options.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(other) = plan.iter().find(|planned| planned.change == Change::Different && !options.yes) {
+        say(&format!(
+            "{} says something else, and stays; --yes replaces it and keeps it as {}",
+            other.path.display(),
+            other.backup().display()
+        ));
+        return Err(ExitCode::FAILURE);
+    }
+    let is_new = plan.iter().any(|planned| planned.change != Change::Same);
+    if is_new && !options.yes {
+        if !io::stdin().is_terminal() {
+            say("nothing was written: there is nobody to ask; --yes writes it");
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !agreed() {
+            say("nothing was written");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    write(&plan)?;
+    check(arguments, &plan, &device)?;
+    start(arguments)
+}
+
+/// By what the machine has.
+fn found() -> Result<String, ExitCode> {
+    let root = Root::default();
+    let found = candidates(&root, &Machine::of(&root));
+    if let Some(chosen) = choose(&found) {
+        super::print(&format!("the meter's device: {}, {}\n", chosen.device, chosen.what));
+        return Ok(chosen.device.clone());
+    }
+    if found.is_empty() {
+        say("no serial port was found that a meter could be on: is its cable plugged in? On a Raspberry Pi\n`sermux doctor` says how to put the UART on its pins");
+    } else {
+        let mut text = "there are several; say which one:".to_owned();
+        for candidate in &found {
+            let _ = write!(text, "\n  --device {}   {}", candidate.device, candidate.what);
+        }
+        say(&text);
+    }
+    Err(ExitCode::FAILURE)
+}
+
+/// The port's file, and the configuration that takes it in where there is none yet.
+fn plan(config: &Path, port: &str) -> Result<Vec<Planned>, ExitCode> {
+    let folder = config.parent().unwrap_or(Path::new(""));
+    let mut files: Vec<(PathBuf, &str)> = vec![(folder.join("ports.d").join(format!("{PORT}.yaml")), port)];
+    if !config.exists() {
+        files.push((config.to_owned(), INCLUDE));
+    }
+    let planned = files
+        .into_iter()
+        .map(|(path, text)| Planned::new(path.clone(), text.to_owned()).map_err(|error| failed(&path, &error)));
+    planned.collect()
+}
+
+fn shown(arguments: &Arguments, device: &str, plan: &[Planned]) -> String {
+    let mut text = String::new();
+    let is_path = matches!(device.parse::<Device>(), Ok(Device::Path(_)));
+    if is_path {
+        let mut found = doctor::findings(arguments, Some(Path::new(device)), None);
+        found.retain(|finding| finding.severity != Severity::Good);
+        if !found.is_empty() {
+            text.push_str(&doctor::text(&found));
+        }
+    }
+    for Planned { path, text: content, change } in plan {
+        let word = match change {
+            Change::New => "would be new",
+            Change::Same => "is as it should be",
+            Change::Different => "says something else and would be replaced",
+        };
+        let _ = writeln!(text, "{} {word}:", path.display());
+        for line in content.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+#[expect(clippy::print_stderr, reason = "a question is no result")]
+fn agreed() -> bool {
+    eprint!("write this? (y/N) ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+fn write(plan: &[Planned]) -> Result<(), ExitCode> {
+    for (at, planned) in plan.iter().enumerate() {
+        if let Err(error) = planned.write() {
+            undo(&plan[..at]);
+            return Err(failed(&planned.path, &error));
+        }
+    }
+    Ok(())
+}
+
+/// The whole configuration, as `sermux check` sees it. One with faults is taken back.
+fn check(arguments: &Arguments, plan: &[Planned], device: &str) -> Result<(), ExitCode> {
+    let why = match load(&arguments.config) {
+        Err(faults) => {
+            let code = super::complain(&arguments.config, &faults);
+            undo(plan);
+            return Err(code);
+        }
+        Ok(loaded) => match loaded.config.ports.get(PORT) {
+            Some(port) if port.device.to_string() == device => return Ok(()),
+            Some(port) => format!("its port {PORT} has the device {}, not {device}", port.device),
+            None => "it does not take in ports.d: write into it: include: ports.d/*.yaml".to_owned(),
+        },
+    };
+    say(&format!("{}: {why}", arguments.config.display()));
+    undo(plan);
+    Err(ExitCode::from(CONFIGURATION))
+}
+
+fn undo(plan: &[Planned]) {
+    for planned in plan.iter().rev() {
+        if let Err(error) = planned.undo() {
+            failed(&planned.path, &error);
+        }
+    }
+    say("what was written was taken back");
+}
+
+/// Tells the daemon, and waits for the meter.
+fn start(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
+    let before = telegrams(arguments).map_or(0, |(good, _)| good);
+    match remote::post::<Reloaded>(arguments, "/v1/reload", &()) {
+        Ok(reloaded) => {
+            let is_new = reloaded.added.iter().any(|name| name == PORT)
+                || reloaded.changed.iter().any(|changed| changed.port == PORT);
+            wait(arguments, if is_new { before } else { 0 })
+        }
+        Err(why @ NotDone::Unreachable(_)) => {
+            say(&format!("{}\nstart it now: sudo systemctl enable --now sermux", why.text()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(why) => Err(why.complain()),
+    }
+}
+
+fn wait(arguments: &Arguments, before: u64) -> Result<ExitCode, ExitCode> {
+    let deadline = Instant::now() + PATIENCE;
+    say(&format!("waiting for a telegram, at most {} s", PATIENCE.as_secs()));
+    loop {
+        let now = telegrams(arguments);
+        if let Some((good, port)) = &now {
+            // A port that was started anew counts from nothing.
+            if *good > before || (*good > 0 && port.since_seconds == 0) {
+                super::print(&addresses(port));
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        if Instant::now() >= deadline {
+            let what = now.map(|(_, port)| format!("{} bytes came, no whole telegram", port.counters.rx_bytes));
+            say(&format!(
+                "no telegram within {} s ({}); what to look at: sermux doctor, sermux status {PORT}",
+                PATIENCE.as_secs(),
+                what.as_deref().unwrap_or("the port is not there")
+            ));
+            return Err(ExitCode::FAILURE);
+        }
+        std::thread::park_timeout(LOOK);
+    }
+}
+
+/// Those whose CRC is right, and the port.
+fn telegrams(arguments: &Arguments) -> Option<(u64, Port)> {
+    let port: Port = understand(&get(arguments, &of_port(PORT, "")).ok()?).ok()?;
+    let frames = port.frames.as_ref()?;
+    Some((frames.telegrams.saturating_sub(frames.crc_failures), port))
+}
+
+/// Where to point readers.
+fn addresses(port: &Port) -> String {
+    let mut text = "the meter's telegrams arrive\n".to_owned();
+    for address in port.listeners.iter().filter_map(|listener| listener.address.as_ref()?.parse::<SocketAddr>().ok()) {
+        let host = if address.ip().is_unspecified() { own_address() } else { address.ip().to_string() };
+        let number = address.port();
+        let _ = write!(
+            text,
+            "  Domoticz        hardware \"P1 Smart Meter with LAN interface\", address {host}, port {number}\n  \
+             Home Assistant  integration \"DSMR Smart Meter\", network, host {host}, port {number}\n  \
+             DSMR-reader     datalogger, network socket, host {host}, port {number}\n"
+        );
+    }
+    text
+}
+
+/// The address by which others reach this machine; connecting a datagram socket sends nothing.
+fn own_address() -> String {
+    let local = || {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        // A documentation address (RFC 5737): anything that is not on this machine.
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    };
+    local().map_or_else(|_: io::Error| "(this machine's address)".to_owned(), |address| address.ip().to_string())
+}
+
+#[expect(clippy::print_stderr, reason = "what is no result")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+fn failed(path: &Path, error: &io::Error) -> ExitCode {
+    let help = if error.kind() == io::ErrorKind::PermissionDenied { "; use sudo" } else { "" };
+    say(&format!("{}: {error}{help}", path.display()));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,214 @@
+//! What makes a serial set-up fail, found without opening a device: pure looks at files below a [`Root`].
+//!
+//! [`board`] knows which UART of a Raspberry Pi is on its pins, [`boot`] reads its config.txt and cmdline.txt, [`pins`]
+//! judges both for one device, [`console`] finds who else talks on it, [`rights`] who may open it, [`node`] whether it is
+//! there and free, [`reach`] whether readers get to the listeners.
+//!
+//! Nothing here changes anything, and every file is read up to a limit.
+
+mod board;
+mod boot;
+mod console;
+mod node;
+mod pins;
+mod reach;
+mod read;
+mod rights;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sermux_port_config::config::{Device, Port};
+use sermux_port_config::line::Parity;
+
+pub(crate) use board::Board;
+use boot::Boot;
+
+use crate::device::Root;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Severity {
+    /// It does not work like this.
+    Bad,
+    /// It may not work, or not for long.
+    Warning,
+    /// As it should be.
+    Good,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Finding {
+    /// How much it matters.
+    pub(crate) severity: Severity,
+    /// What it is.
+    pub(crate) what: String,
+    /// The file, perhaps.
+    pub(crate) file: Option<String>,
+    /// The line in it, from 1.
+    pub(crate) line: Option<usize>,
+    /// What to write or to run, a step each.
+    pub(crate) to_do: Vec<String>,
+}
+
+impl Finding {
+    fn new(severity: Severity, what: impl Into<String>) -> Self {
+        Self { severity, what: what.into(), file: None, line: None, to_do: Vec::new() }
+    }
+
+    fn bad(what: impl Into<String>) -> Self {
+        Self::new(Severity::Bad, what)
+    }
+
+    fn warning(what: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, what)
+    }
+
+    fn good(what: impl Into<String>) -> Self {
+        Self::new(Severity::Good, what)
+    }
+
+    fn at(mut self, file: impl AsRef<Path>, line: Option<usize>) -> Self {
+        self.file = Some(file.as_ref().display().to_string());
+        self.line = line;
+        self
+    }
+
+    fn so(mut self, step: impl Into<String>) -> Self {
+        self.to_do.push(step.into());
+        self
+    }
+}
+
+/// A device that somebody wants to use.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The port of the configuration, or none.
+    pub(crate) port: Option<String>,
+    /// The path as it was written.
+    pub(crate) path: PathBuf,
+    /// Whether a parity bit is wanted: DSMR 2 and 3 send 7E1.
+    pub(crate) parity: Parity,
+}
+
+impl Wanted {
+    /// A device of no port, without a parity bit.
+    pub(crate) fn path(path: impl Into<PathBuf>) -> Self {
+        Self { port: None, path: path.into(), parity: Parity::None }
+    }
+
+    /// What a port of the configuration opens; nothing where there is no path to look at.
+    ///
+    /// # Errors
+    ///
+    /// The USB adapter that the port names is not there, or several are.
+    pub(crate) fn of_port(root: &Root, name: &str, port: &Port) -> Result<Option<Self>, Finding> {
+        let path = match &port.device {
+            Device::Path(path) => path.clone(),
+            Device::Usb(usb) => match crate::device::usb::find(root, usb) {
+                // As the machine itself calls it.
+                Ok(path) => Path::new("/").join(path.strip_prefix(root.path("/")).unwrap_or(&path)),
+                Err(why) => {
+                    return Err(Finding::bad(format!("port {name}: {}", read::shown(&why.to_string())))
+                        .so("sermux devices lists what there is"))
+                }
+            },
+            Device::Sim(_) => return Ok(None),
+        };
+        Ok(Some(Self { port: Some(name.to_owned()), path, parity: port.line.settings.parity }))
+    }
+}
+
+/// A machine, as far as it matters here.
+#[derive(Debug)]
+pub(crate) struct Machine<'a> {
+    root: &'a Root,
+    /// A Raspberry Pi, and which.
+    pub(crate) board: Option<Board>,
+    boot: Boot,
+}
+
+impl<'a> Machine<'a> {
+    /// Reads what does not depend on a device.
+    pub(crate) fn of(root: &'a Root) -> Self {
+        let board = Board::of(root);
+        let boot = Boot::of(root, board.as_ref());
+        Self { root, board, boot }
+    }
+
+    /// The device on the pins of the header, as config.txt has it. `None`: no Raspberry Pi.
+    pub(crate) fn on_pins(&self) -> Option<&'static str> {
+        Some(pins::expected(self.board.as_ref()?, &self.boot))
+    }
+
+    /// All that is to be said, the worst first. `caller` is who asks, if that matters.
+    pub(crate) fn examine(
+        &self,
+        wanted: &[Wanted],
+        ports: &[(&str, &Port)],
+        config: &Path,
+        caller: Option<&str>,
+    ) -> Vec<Finding> {
+        let mut found = Vec::new();
+        if let (Some(board), Some(on_pins)) = (&self.board, self.on_pins()) {
+            found.push(Finding::good(format!("{}: the UART on the pins of the header is {on_pins}", board.model)));
+        }
+        for wanted in wanted {
+            let mut of_it = Vec::new();
+            let node = read::node(self.root, &wanted.path);
+            of_it.extend(pins::check(self, wanted, &node));
+            of_it.extend(console::check(self, &node));
+            of_it.extend(node::check(self.root, wanted, &node));
+            of_it.extend(rights::check(self.root, &node, caller));
+            if of_it.iter().all(|finding| finding.severity == Severity::Good) {
+                of_it.push(Finding::good(format!("{}: there, and nobody is in the way", shown(wanted, &node))));
+            }
+            found.extend(of_it);
+        }
+        for (name, port) in ports {
+            found.extend(reach::check(self.root, name, port, config));
+        }
+        let mut once: Vec<Finding> = Vec::new();
+        for finding in found {
+            if !once.contains(&finding) {
+                once.push(finding);
+            }
+        }
+        once.sort_by_key(|finding| finding.severity);
+        once
+    }
+
+    /// The devices to look at if nobody names one: what is on the pins.
+    pub(crate) fn usual(&self) -> Vec<Wanted> {
+        self.on_pins().map(Wanted::path).into_iter().collect()
+    }
+}
+
+/// What cannot be read of the configuration is a finding, too.
+pub(crate) fn no_configuration(file: &Path, why: &str) -> Finding {
+    Finding::bad(format!("the configuration has faults: {why}"))
+        .at(file, None)
+        .so(format!("sermux check {}", file.display()))
+}
+
+/// There is nothing to look at.
+pub(crate) fn no_device() -> Finding {
+    Finding::warning("there is no port with a serial device in the configuration, and no device was named")
+        .so("sermux devices        # lists what there is")
+        .so("sermux doctor DEVICE  # looks at one of them")
+}
+
+/// A device with the port that it is for and with what its name leads to.
+fn shown(wanted: &Wanted, node: &Path) -> String {
+    let port = wanted.port.as_ref().map(|port| format!("port {port}: ")).unwrap_or_default();
+    if wanted.path == node {
+        format!("{port}{}", node.display())
+    } else {
+        format!("{port}{} ({})", wanted.path.display(), node.display())
+    }
+}

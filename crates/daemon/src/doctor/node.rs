@@ -1,0 +1,64 @@
+//! Whether a device is there, and who has it.
+
+use std::fs;
+use std::path::Path;
+
+use super::{read, shown, Finding, Wanted};
+use crate::device::holder::Holders;
+use crate::device::lock_file::Seen;
+use crate::device::Root;
+
+/// Names that are offered instead of a missing one.
+const OFFERED: usize = 8;
+
+/// Programs that are supposed to have it: this one, and login prompts, which are told elsewhere.
+const EXPECTED: [&str; 4] = ["sermux", "agetty", "getty", "login"];
+
+pub(super) fn check(root: &Root, wanted: &Wanted, node: &Path) -> Vec<Finding> {
+    if !read::is_there(root, node) {
+        return vec![missing(root, wanted, node)];
+    }
+    let holders = Holders::of(root, &[node.to_owned()]);
+    let mut found = Vec::new();
+    for process in holders.processes(node) {
+        let program = process.program.as_deref().unwrap_or_default();
+        if EXPECTED.contains(&program) {
+            continue;
+        }
+        found.push(Finding::bad(format!("{}: held by {process}, which takes what arrives", shown(wanted, node))).so(
+            format!("end it: sudo kill {}; or stop the service that it belongs to: systemctl status {0}", process.pid),
+        ));
+    }
+    let is_named = |lock: &Seen| {
+        lock.process.as_ref().is_some_and(|process| {
+            holders.processes(node).any(|holder| holder == process)
+                || process.program.as_deref().is_some_and(|program| EXPECTED.contains(&program))
+        })
+    };
+    for lock in Seen::on(root, node).into_iter().filter(|lock| lock.alive && !is_named(lock)) {
+        found
+            .push(Finding::bad(format!("{}: {lock}", shown(wanted, node))).at(&lock.path, None).so("end that program"));
+    }
+    found
+}
+
+fn missing(root: &Root, wanted: &Wanted, node: &Path) -> Finding {
+    let finding = Finding::bad(format!("{}: there is no such device", shown(wanted, node)));
+    let folder = "/dev/serial/by-id";
+    let mut names: Vec<String> = fs::read_dir(root.path(folder))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(format!("{folder}/{}", read::shown(entry.ok()?.file_name().to_str()?))))
+        .take(OFFERED)
+        .collect();
+    names.sort();
+    let finding = if names.is_empty() {
+        finding.so("plug it in; sermux devices lists what there is")
+    } else {
+        names.into_iter().fold(finding, |finding, name| finding.so(format!("perhaps: device: {name}")))
+    };
+    if read::is_there(root, "/.dockerenv") || read::is_there(root, "/run/.containerenv") {
+        return finding.so(format!("pass it on to this container: --device {}", node.display()));
+    }
+    finding
+}

@@ -1,0 +1,280 @@
+//! Machines as they come and as they should be: the right cause, and the right line to change.
+
+use std::path::Path;
+
+use sermux_port_config::config::load::load_str;
+use sermux_port_config::line::Parity;
+
+use super::{Finding, Machine, Severity, Wanted};
+use crate::device::tree::Tree;
+
+const PI_1: &str = "Raspberry Pi Model B Rev 2";
+const PI_3: &str = "Raspberry Pi 3 Model B Plus Rev 1.3";
+const PI_4: &str = "Raspberry Pi 4 Model B Rev 1.4";
+const PI_5: &str = "Raspberry Pi 5 Model B Rev 1.0";
+const ZERO_W: &str = "Raspberry Pi Zero W Rev 1.1";
+const ZERO_2: &str = "Raspberry Pi Zero 2 W Rev 1.0";
+
+const CONFIG: &str = "/boot/firmware/config.txt";
+const CMDLINE: &str = "/boot/firmware/cmdline.txt";
+const GROUP: &str = "/etc/group";
+
+/// A Raspberry Pi that is set up as one would have it.
+fn pi(model: &str, config: &str, nodes: &[&str], serial0: &str) -> Tree {
+    let pi = Tree::new();
+    pi.file("/proc/device-tree/model", &format!("{model}\0"));
+    pi.file(CONFIG, config);
+    pi.file(CMDLINE, "console=tty1 root=PARTUUID=1-02 rootwait");
+    pi.file("/proc/cmdline", "console=tty1 root=PARTUUID=1-02 rootwait");
+    pi.file("/etc/passwd", "root:x:0:0::/root:/bin/bash\nsermux:x:990:990::/run/sermux:/sbin/nologin\nanna:x:1000:1000::/home/anna:/bin/sh");
+    pi.file(GROUP, "root:x:0:\ndialout:x:20:sermux,anna");
+    for node in nodes {
+        pi.file(node, "");
+    }
+    pi.link("/dev/serial0", serial0);
+    pi
+}
+
+fn good(model: &str) -> Tree {
+    let (config, serial0) = match model {
+        PI_5 => ("[all]\ndtparam=uart0=on", "/dev/ttyAMA10"),
+        PI_1 => ("[all]\nenable_uart=1", "/dev/ttyAMA0"),
+        _ => ("[all]\nenable_uart=1\ndtoverlay=disable-bt", "/dev/ttyAMA0"),
+    };
+    pi(model, config, &["/dev/ttyAMA0", "/dev/ttyAMA10"], serial0)
+}
+
+fn look(tree: &Tree, device: &str) -> Vec<Finding> {
+    let root = tree.root();
+    let found = Machine::of(&root).examine(&[Wanted::path(device)], &[], Path::new("/none"), Some("anna"));
+    found.into_iter().filter(|finding| finding.severity != Severity::Good).collect()
+}
+
+#[track_caller]
+fn only(tree: &Tree, device: &str, severity: Severity, what: &str, place: (&str, Option<usize>), to_do: &str) {
+    let found = look(tree, device);
+    let [finding] = &found[..] else { panic!("not one finding: {found:#?}") };
+    assert_eq!(finding.severity, severity, "{finding:#?}");
+    assert!(finding.what.contains(what), "{finding:#?}");
+    assert_eq!((finding.file.as_deref(), finding.line), (Some(place.0), place.1), "{finding:#?}");
+    assert!(finding.to_do.iter().any(|step| step.contains(to_do)), "{finding:#?}");
+}
+
+#[test]
+fn there_is_nothing_to_complain_about_on_a_good_one() {
+    for model in [PI_1, PI_3, PI_4, PI_5, ZERO_W, ZERO_2] {
+        assert_eq!(look(&good(model), "/dev/ttyAMA0"), [], "{model}");
+    }
+}
+
+#[test]
+fn bluetooth_has_the_uart_unless_an_overlay_says_otherwise() {
+    for model in [PI_3, PI_4, ZERO_W, ZERO_2] {
+        let pi = pi(model, "[all]\nenable_uart=1", &["/dev/ttyAMA0", "/dev/ttyS0"], "/dev/ttyS0");
+        only(
+            &pi,
+            "/dev/ttyAMA0",
+            Severity::Bad,
+            "Bluetooth has this UART",
+            (CONFIG, None),
+            "[all]: dtoverlay=disable-bt",
+        );
+        only(&pi, "/dev/serial0", Severity::Warning, "mini UART", (CONFIG, None), "dtoverlay=disable-bt");
+        pi.file("/etc/systemd/system/multi-user.target.wants/hciuart.service", "");
+        only(&pi, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, None), "sudo systemctl disable hciuart");
+    }
+}
+
+#[test]
+fn an_overlay_without_effect_is_shown_in_its_line() {
+    let nodes = ["/dev/ttyAMA0", "/dev/ttyS0"];
+    let remark = pi(PI_4, "enable_uart=1\n\n#dtoverlay=miniuart-bt", &nodes, "/dev/ttyS0");
+    only(&remark, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(3)), "take the # off line 3");
+    let other = pi(PI_4, "enable_uart=1\n[pi3]\ndtoverlay=disable-bt\n[all]", &nodes, "/dev/ttyS0");
+    only(&other, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(3)), "line 3 is for other boards");
+    let own = pi(PI_4, "enable_uart=1\n[pi4]\ndtoverlay=disable-bt", &nodes, "/dev/ttyAMA0");
+    assert_eq!(look(&own, "/dev/ttyAMA0"), []);
+}
+
+#[test]
+fn the_mini_uart_is_off_without_enable_uart_and_knows_no_parity() {
+    let pi = pi(ZERO_2, "dtparam=audio=on\nenable_uart=0", &["/dev/ttyAMA0", "/dev/ttyS0"], "/dev/ttyS0");
+    let found = look(&pi, "/dev/ttyS0");
+    assert_eq!((found[0].severity, found[0].line), (Severity::Bad, Some(2)), "{found:#?}");
+    assert!(found[0].to_do[0].ends_with("write in line 2: enable_uart=1"), "{found:#?}");
+    pi.file(CONFIG, "enable_uart=1");
+    let root = pi.root();
+    let wanted = Wanted { parity: Parity::Even, ..Wanted::path("/dev/ttyS0") };
+    let found = Machine::of(&root).examine(&[wanted], &[], Path::new("/none"), None);
+    assert!(found[0].severity == Severity::Bad && found[0].what.contains("no parity"), "{found:#?}");
+}
+
+#[test]
+fn bluetooth_that_is_off_needs_no_service_and_the_pins_have_another_name() {
+    let pi = good(PI_3);
+    let service = "/etc/systemd/system/multi-user.target.wants/hciuart.service";
+    pi.file(service, "");
+    only(&pi, "/dev/ttyAMA0", Severity::Warning, "hciuart", (service, None), "disable --now hciuart");
+    let pi = good(PI_3);
+    pi.file("/dev/ttyS0", "");
+    let found = look(&pi, "/dev/ttyS0");
+    assert!(found[0].to_do[0].ends_with("device: /dev/ttyAMA0"), "{found:#?}");
+}
+
+#[test]
+fn a_console_is_found_in_the_command_line_with_the_line_as_it_should_be() {
+    for model in [PI_1, PI_3, PI_4, ZERO_W, ZERO_2] {
+        let pi = good(model);
+        pi.file(CMDLINE, "console=serial0,115200 console=tty1 root=PARTUUID=1-02");
+        let line = "line 1 is then: console=tty1 root=PARTUUID=1-02";
+        only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (CMDLINE, Some(1)), line);
+    }
+    // There it is the debug connector, which is in nobody's way.
+    let five = good(PI_5);
+    five.file(CMDLINE, "console=serial0,115200 console=tty1");
+    assert_eq!(look(&five, "/dev/ttyAMA0"), []);
+    five.file(CMDLINE, "console=ttyAMA0,115200 console=tty1");
+    only(
+        &five,
+        "/dev/ttyAMA0",
+        Severity::Bad,
+        "kernel writes",
+        (CMDLINE, Some(1)),
+        "take out `console=ttyAMA0,115200`",
+    );
+}
+
+#[test]
+fn a_console_that_was_taken_out_needs_a_restart_and_the_old_place_is_known() {
+    let old = good(PI_1);
+    old.file("/sys/class/tty/console/active", "ttyAMA0 tty1");
+    only(&old, "/dev/ttyAMA0", Severity::Bad, "kernel writes", ("/proc/cmdline", Some(1)), "sudo reboot");
+    let before_bookworm = Tree::new();
+    before_bookworm.file("/proc/device-tree/model", PI_1);
+    before_bookworm.file("/dev/ttyAMA0", "");
+    before_bookworm.file("/boot/config.txt", "");
+    before_bookworm.file("/boot/cmdline.txt", "console=ttyAMA0,115200 root=x");
+    only(&before_bookworm, "/dev/ttyAMA0", Severity::Bad, "kernel", ("/boot/cmdline.txt", Some(1)), "then: root=x");
+}
+
+#[test]
+fn a_login_prompt_is_found_by_its_link_and_by_its_unit() {
+    let link = "/etc/systemd/system/getty.target.wants/serial-getty@ttyAMA0.service";
+    for model in [PI_1, PI_4, PI_5] {
+        let pi = good(model);
+        pi.file(link, "");
+        let to_do = "sudo systemctl disable --now serial-getty@ttyAMA0";
+        only(&pi, "/dev/ttyAMA0", Severity::Bad, "login prompt", (link, None), to_do);
+        pi.absolute_link("/etc/systemd/system/serial-getty@ttyAMA0.service", "/dev/null");
+        assert_eq!(look(&pi, "/dev/ttyAMA0"), [], "it is masked");
+    }
+}
+
+#[test]
+fn a_five_has_its_pins_off_and_a_debug_connector() {
+    let off = pi(PI_5, "[all]\n#dtparam=uart0=on", &["/dev/ttyAMA10"], "/dev/ttyAMA10");
+    let found = look(&off, "/dev/ttyAMA0");
+    assert_eq!((found[0].file.as_deref(), found[0].line), (Some(CONFIG), Some(2)), "{found:#?}");
+    assert!(found[0].to_do[0].contains("dtparam=uart0=on"), "{found:#?}");
+    assert!(found.iter().any(|finding| finding.what.contains("there is no such device")), "{found:#?}");
+    let found = look(&good(PI_5), "/dev/serial0");
+    assert!(found[0].what.contains("debug connector"), "{found:#?}");
+    assert_eq!(found[0].to_do, ["use: device: /dev/ttyAMA0"]);
+    let dma = good(PI_5);
+    dma.file("/proc/device-tree/aliases/uart0", "/axi/pcie@1000120000/rp1/serial@30000\0");
+    dma.file("/proc/device-tree/axi/pcie@1000120000/rp1/serial@30000/dmas", "");
+    let found = look(&dma, "/dev/ttyAMA0");
+    assert!(found.len() == 1 && found[0].what.contains("DMA") && found[0].severity == Severity::Warning, "{found:#?}");
+}
+
+#[test]
+fn the_group_is_told_for_the_service_and_for_the_caller() {
+    let pi = good(PI_4);
+    pi.file(GROUP, "root:x:0:\ndialout:x:20:anna");
+    only(&pi, "/dev/ttyAMA0", Severity::Bad, "user sermux", (GROUP, Some(2)), "usermod -aG dialout sermux");
+    pi.file(GROUP, "root:x:0:\ndialout:x:20:sermux");
+    only(&pi, "/dev/ttyAMA0", Severity::Warning, "user anna", (GROUP, Some(2)), "usermod -aG dialout anna");
+    pi.file("/etc/passwd", "anna:x:1000:1000::/:/bin/sh");
+    only(&pi, "/dev/ttyAMA0", Severity::Bad, "user anna", (GROUP, Some(2)), "usermod -aG dialout anna");
+}
+
+#[test]
+fn who_holds_it_is_named_and_what_is_missing_is_said_with_what_there_is() {
+    let pi = good(PI_4);
+    pi.process(500, "minicom", &["/dev/ttyAMA0"]);
+    let found = look(&pi, "/dev/ttyAMA0");
+    assert!(found.len() == 1 && found[0].what.contains("pid 500 (minicom)"), "{found:#?}");
+    let pi = good(PI_4);
+    pi.file("/dev/ttyUSB0", "");
+    pi.by_id("usb-FTDI_P1-if00-port0", "ttyUSB0");
+    let found = look(&pi, "/dev/ttyUSB1");
+    assert!(found[0].to_do[0].ends_with("/dev/serial/by-id/usb-FTDI_P1-if00-port0"), "{found:#?}");
+    assert_eq!(look(&pi, "/dev/serial/by-id/usb-FTDI_P1-if00-port0"), []);
+}
+
+#[test]
+fn a_listener_that_others_cannot_reach_is_told() {
+    let pi = good(PI_4);
+    let told = |listen: &str| {
+        let text = format!("ports:\n  p1:\n    device: /dev/ttyAMA0\n    profile: dsmr-p1\n    listen:\n      - {{ protocol: raw, address: {listen} }}\n");
+        pi.file("/etc/sermux/sermux.yaml", &text);
+        let config = load_str("sermux.yaml", &text).unwrap().config;
+        let root = pi.root();
+        let port = &config.ports["p1"];
+        let wanted = Wanted::of_port(&root, "p1", port).unwrap().unwrap();
+        let found = Machine::of(&root).examine(&[wanted], &[("p1", port)], Path::new("/etc/sermux/sermux.yaml"), None);
+        found.into_iter().filter(|finding| finding.severity != Severity::Good).collect::<Vec<_>>()
+    };
+    let found = told("9000");
+    assert_eq!((found.len(), found[0].line), (1, Some(6)), "{found:#?}");
+    assert_eq!(found[0].to_do, ["for readers on other machines write: address: \"*:9000\""]);
+    assert_eq!(told("\"*:9000\""), []);
+    pi.file("/etc/ufw/ufw.conf", "# on\nENABLED=yes");
+    let found = told("\"*:9000\"");
+    assert_eq!((found[0].line, &found[0].to_do[..]), (Some(2), &["sudo ufw allow 9000/tcp".to_owned()][..]));
+    pi.file("/etc/ufw/user.rules", "-A ufw-user-input -p tcp --dport 9000 -j ACCEPT");
+    assert_eq!(told("\"*:9000\""), []);
+}
+
+#[test]
+fn files_that_are_missing_binary_or_huge_do_no_harm() {
+    let empty = Tree::new();
+    empty.file("/proc/device-tree/model", PI_4);
+    assert!(!look(&empty, "/dev/ttyAMA0").is_empty());
+    let pi = good(PI_4);
+    let root = pi.root();
+    let noise: Vec<u8> = (0..2_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    for file in [CONFIG, CMDLINE, GROUP, "/etc/passwd", "/proc/cmdline", "/proc/device-tree/model", "/etc/ufw/ufw.conf"]
+    {
+        let path = root.path(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &noise).unwrap();
+        for finding in look(&pi, "/dev/ttyAMA0") {
+            assert!(finding.what.len() < 8192 && !finding.what.contains('\u{1b}'), "{finding:?}");
+        }
+    }
+}
+
+#[test]
+fn an_ordinary_machine_is_looked_at_too() {
+    let pc = crate::device::tree::debian_pc();
+    assert_eq!(look(&pc, "/dev/ttyUSB0"), []);
+    pc.file("/sys/class/tty/console/active", "tty0 ttyS0");
+    pc.file("/etc/default/grub", "GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX=\"console=ttyS0,115200\"");
+    only(&pc, "/dev/ttyS0", Severity::Bad, "kernel", ("/etc/default/grub", Some(2)), "update-grub");
+}
+
+#[test]
+fn an_adapter_is_found_by_its_numbers_or_said_to_be_missing() {
+    let pc = crate::device::tree::debian_pc();
+    let root = pc.root();
+    let of = |numbers: &str| {
+        let text =
+            format!("ports:\n  p1:\n    usb: \"{numbers}\"\n    listen: [ {{ protocol: raw, address: 9000 }} ]\n");
+        let config = load_str("sermux.yaml", &text).unwrap().config;
+        Wanted::of_port(&root, "p1", &config.ports["p1"])
+    };
+    assert_eq!(of("0403:6001").unwrap().unwrap().path, Path::new("/dev/ttyUSB0"));
+    let missing = of("0403:6015").unwrap_err();
+    assert!(missing.severity == Severity::Bad && missing.what.contains("0403:6015"), "{missing:?}");
+}

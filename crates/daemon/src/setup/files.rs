@@ -1,0 +1,132 @@
+//! The files of the configuration that are written, each at once and with what was there kept beside it.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// A longer file is surely another one.
+const LARGEST: u64 = 64 * 1024;
+
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// There is none.
+    New,
+    /// It says this already.
+    Same,
+    /// It says something else.
+    Different,
+}
+
+/// A file to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    pub(crate) change: Change,
+}
+
+impl Planned {
+    /// Looks at what is there.
+    ///
+    /// # Errors
+    ///
+    /// There is something that cannot be read.
+    pub(crate) fn new(path: PathBuf, text: String) -> io::Result<Self> {
+        let change = match File::open(&path) {
+            Ok(file) => {
+                let mut old = Vec::new();
+                file.take(LARGEST).read_to_end(&mut old)?;
+                if old == text.as_bytes() {
+                    Change::Same
+                } else {
+                    Change::Different
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Change::New,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path, text, change })
+    }
+
+    /// Where the old file is kept.
+    pub(crate) fn backup(&self) -> PathBuf {
+        beside(&self.path, ".bak")
+    }
+
+    /// Writes it: readers see the old file or the new one, never a part.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written; then everything is as it was.
+    pub(crate) fn write(&self) -> io::Result<()> {
+        if self.change == Change::Same {
+            return Ok(());
+        }
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        if self.change == Change::Different {
+            fs::copy(&self.path, self.backup())?;
+        }
+        let temporary = beside(&self.path, ".new");
+        let written = (|| {
+            let mut file = File::create(&temporary)?;
+            file.write_all(self.text.as_bytes())?;
+            // The service's user reads it, whatever the umask of root is.
+            let mode = fs::metadata(&self.path).map_or(0o644, |old| old.permissions().mode() & 0o7777);
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            file.sync_all()?;
+            fs::rename(&temporary, &self.path)
+        })();
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    ///
+    /// It cannot; the old file is still in the backup.
+    pub(crate) fn undo(&self) -> io::Result<()> {
+        match self.change {
+            Change::Same => Ok(()),
+            Change::New => fs::remove_file(&self.path),
+            Change::Different => fs::rename(self.backup(), &self.path),
+        }
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_is_kept_and_can_be_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ports.d/p1.yaml");
+        let plan = |text: &str| Planned::new(path.clone(), text.to_owned()).unwrap();
+        let first = plan("one");
+        assert_eq!(first.change, Change::New);
+        first.write().unwrap();
+        assert_eq!(plan("one").change, Change::Same);
+        let second = plan("two");
+        assert_eq!(second.change, Change::Different);
+        second.write().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::read_to_string(second.backup()).unwrap(), "one");
+        second.undo().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        first.undo().unwrap();
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0, "nothing is left behind");
+    }
+}
