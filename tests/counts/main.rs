@@ -45,7 +45,7 @@ impl World {
     fn new(port: &Port, sessions: impl IntoIterator<Item = Session>) -> Self {
         let now = Instant::now();
         let mut hub = Hub::new(port);
-        hub.line_opened(true, &Snapshot::default());
+        hub.line_opened(true, &Snapshot::default(), now);
         let clients = sessions.into_iter().map(|session| hub.connect(admission(port), session, b"", now).unwrap());
         let clients = clients.collect();
         Self { hub, clients, now }

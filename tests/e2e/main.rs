@@ -14,6 +14,7 @@ mod control_socket;
 mod demo;
 mod devices;
 mod doctor;
+mod expect;
 mod lag;
 mod lifecycle;
 mod listeners;

@@ -269,7 +269,7 @@ impl World {
     pub(crate) fn line_opens(&mut self) {
         let waits = self.random.one_in(2);
         self.line_open = true;
-        self.hub.line_opened(waits, &Snapshot::default());
+        self.hub.line_opened(waits, &Snapshot::default(), self.now);
     }
 
     pub(crate) fn line_goes(&mut self) {

@@ -66,7 +66,7 @@ impl World {
         let yaml = "ports: { p: { device: sim:echo, listen: [ { protocol: telnet, rfc2217: true, address: 0 } ] } }";
         let config = load_str("simulation", yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
         let mut hub = Hub::new(&config.ports["p"]);
-        hub.line_opened(false, &Snapshot::default());
+        hub.line_opened(false, &Snapshot::default(), Instant::now());
         Self {
             random: Random::new(seed),
             hub,

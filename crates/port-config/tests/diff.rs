@@ -31,6 +31,7 @@ fn a_change_is_as_small_as_it_can_be() {
         ("frame: dsmr, crc: drop", Live, &[Setting::Frame, Setting::Crc]),
         ("gather: 5ms", Live, &[Setting::Gather]),
         ("backlog: 64 KiB", Live, &[Setting::Backlog]),
+        ("expect: { frame: 60s }", Live, &[Setting::Expect]),
         ("max-clients: 3", Live, &[]),
         ("keepalive: off", Live, &[]),
         ("on-lag: skip", Live, &[]),
@@ -154,6 +155,7 @@ fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
             Setting::Crc => port.crc = after.crc,
             Setting::Gather => port.gather = after.gather,
             Setting::Backlog => port.backlog = after.backlog,
+            Setting::Expect => port.expect = after.expect,
         }
     }
 }

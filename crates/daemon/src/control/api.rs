@@ -105,7 +105,7 @@ impl Api {
     /// The port as it is now, after a look at its wires.
     pub(super) async fn look(&self, link: &Link) -> Option<PortReport> {
         let report = ask(link, Command::Report).await?;
-        if report.state != PortState::Open {
+        if !matches!(report.state, PortState::Open | PortState::Quiet) {
             return Some(report);
         }
         let _turn = self.looks.acquire().await;

@@ -43,6 +43,8 @@ pub(crate) enum State {
     /// The device is being opened, and nothing is wrong so far.
     Opening,
     Open,
+    /// The device is open, and what the port is for has been missing for too long (`expect`).
+    Quiet,
     Closing,
     /// The device is not there; it is opened when it appears.
     Waiting,
@@ -64,6 +66,7 @@ impl State {
         match self {
             State::Opening => "opening",
             State::Open => "open",
+            State::Quiet => "quiet",
             State::Closing => "closing",
             State::Waiting => "waiting",
             State::Faulted => "faulted",
@@ -75,7 +78,7 @@ impl State {
     }
 
     fn is_well(self) -> bool {
-        !matches!(self, State::Waiting | State::Faulted | State::Paused)
+        !matches!(self, State::Waiting | State::Faulted | State::Paused | State::Quiet)
     }
 }
 
@@ -84,6 +87,7 @@ impl From<PortState> for State {
         match state {
             PortState::Opening => State::Opening,
             PortState::Open => State::Open,
+            PortState::Quiet => State::Quiet,
             PortState::Closing => State::Closing,
             PortState::Waiting => State::Waiting,
             PortState::Faulted => State::Faulted,
@@ -287,7 +291,7 @@ impl Port {
     /// Of a running port. Looks at the device's node: on the blocking pool.
     pub(super) fn of_blocking(name: &str, report: &PortReport, now: (Instant, SystemTime)) -> Port {
         let state = State::from(report.state);
-        let open = state == State::Open;
+        let open = matches!(state, State::Open | State::Quiet);
         let (since, since_seconds) = at(report.since, now);
         let listeners: Vec<Listener> =
             report.listeners.iter().zip(&report.port.listen).map(|(is, config)| listener(is, config)).collect();
@@ -542,6 +546,7 @@ mod tests {
         let states = [
             State::Opening,
             State::Open,
+            State::Quiet,
             State::Closing,
             State::Waiting,
             State::Faulted,

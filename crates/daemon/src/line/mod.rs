@@ -151,6 +151,7 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         crc: Crc::Pass,
         gather: std::time::Duration::ZERO,
         backlog: 256 * 1024,
+        expect: config::Expect::default(),
         listen: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! What the hub tells: what it wants done, what is worth a line in the log, and what it counted.
 
+use std::time::Duration;
+
 use super::client::{ClientCounters, ClientId};
 use super::control::Outcome;
 
@@ -20,6 +22,10 @@ pub enum Event {
     BreakCost(u64),
     /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
     Answered(u64, Outcome),
+    /// Nothing came for so long (`expect`); said once until [`Event::Heard`].
+    Quiet(Duration),
+    /// Something came again, after so long.
+    Heard(Duration),
     /// A telegram's CRC is wrong; said at the first one of a row.
     CrcBad,
     /// Telegrams have the right CRC again, after so many with a wrong one.

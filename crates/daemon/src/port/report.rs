@@ -51,6 +51,8 @@ pub enum PortState {
     Opening,
     /// The device is open.
     Open,
+    /// The device is open, and what the port is for has been missing for too long (`expect`).
+    Quiet,
     /// The device is being closed.
     Closing,
     /// The device is not there; it is opened when it appears.

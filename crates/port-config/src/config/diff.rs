@@ -60,6 +60,8 @@ pub enum Setting {
     Crc,
     Gather,
     Backlog,
+    /// `expect`
+    Expect,
 }
 
 impl Setting {
@@ -77,7 +79,8 @@ impl Setting {
             | Setting::Frame
             | Setting::Crc
             | Setting::Gather
-            | Setting::Backlog => PortChange::Live,
+            | Setting::Backlog
+            | Setting::Expect => PortChange::Live,
         }
     }
 }
@@ -152,6 +155,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         crc,
         gather,
         backlog,
+        expect,
         listen: _,
     } = old;
     let Line { settings, clocal, low_latency, rs485 } = line;
@@ -172,6 +176,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         (Setting::Crc, *crc != new.crc),
         (Setting::Gather, *gather != new.gather),
         (Setting::Backlog, *backlog != new.backlog),
+        (Setting::Expect, *expect != new.expect),
     ];
     is_different.into_iter().filter_map(|(setting, is_different)| is_different.then_some(setting)).collect()
 }

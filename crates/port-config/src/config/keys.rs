@@ -68,8 +68,6 @@ enum Neutral {
     Never,
     /// `false`, `no`, `off`
     Off,
-    /// An empty list, mapping or text.
-    Empty,
 }
 
 use Section as In;
@@ -93,7 +91,7 @@ const KEYS: &[KnownKey] = &[
     key("usb-serial", In::Port, Built),
     key("enable", In::Port, Built),
     key("profile", In::Port, Built),
-    mapping("expect", In::Port, NotBuilt(Neutral::Empty), In::Expect),
+    mapping("expect", In::Port, Built, In::Expect),
     mapping("line", In::Port, Built, In::Line),
     mapping("modem", In::Port, Built, In::Modem),
     key("reset", In::Port, Built),
@@ -108,7 +106,7 @@ const KEYS: &[KnownKey] = &[
     key("backlog", In::Port, Built),
     mapping("listen", In::Port, Built, In::Listener),
     mapping("capture", In::Port, NotBuilt(Neutral::Never), In::Capture),
-    key("frame", In::Expect, NotBuilt(Neutral::Never)),
+    key("frame", In::Expect, Built),
     key("baud", In::Line, Built),
     key("data-bits", In::Line, Built),
     key("parity", In::Line, Built),
@@ -276,7 +274,7 @@ fn not_built(key: &KnownKey, neutral: Neutral, entry: &Entry, path: &str) -> Pro
     let problem = Problem::new(entry.key.place, path, format!("`{}` is not built yet in this version", key.name));
     match neutral {
         Neutral::Off => problem.help(format!("only `{}: off` is possible for now", key.name)),
-        Neutral::Never | Neutral::Empty => problem.help("remove the key"),
+        Neutral::Never => problem.help("remove the key"),
     }
 }
 
@@ -285,12 +283,6 @@ impl Neutral {
         match self {
             Neutral::Never => false,
             Neutral::Off => node.is_word(&["off", "false", "no"]),
-            Neutral::Empty => match &node.value {
-                Value::Null => true,
-                Value::Scalar(scalar) => scalar.text.is_empty(),
-                Value::Seq(nodes) => nodes.is_empty(),
-                Value::Map(entries) => entries.is_empty(),
-            },
         }
     }
 }

@@ -43,6 +43,7 @@ pub(super) struct PortLayer {
     pub(super) reset: BTreeMap<String, Vec<Step>>,
     pub(super) open: Option<Set<Open>>,
     pub(super) linger: Option<Set<Duration>>,
+    pub(super) expect_frame: Option<Set<Duration>>,
     pub(super) exclusive: Option<Set<bool>>,
     pub(super) lock_file: Option<Set<Option<PathBuf>>>,
     pub(super) write: Option<Set<Write>>,
@@ -166,6 +167,7 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
             let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
             layer.linger = read(value, path, problems, |node| duration(node, range));
         }
+        "expect" => layer.expect_frame = expect(value, path, problems),
         "exclusive" => layer.exclusive = read(value, path, problems, boolean),
         "lock-file" => layer.lock_file = read(value, path, problems, lock_file),
         "write" => {
@@ -379,6 +381,16 @@ fn modem(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ModemLayer {
         _ => on_connect(&mut layer, value, path, problems),
     });
     layer
+}
+
+fn expect(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Set<Duration>> {
+    let mut frame = None;
+    let entries = entries(node, path, "{ frame: 60s }", problems);
+    each_key(entries, Role::Inside(Section::Expect), path, problems, |_, value, path, problems| {
+        let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
+        frame = read(value, path, problems, |node| duration(node, range));
+    });
+    frame
 }
 
 fn on_connect(layer: &mut ModemLayer, node: &Node, path: &str, problems: &mut Vec<Problem>) {

@@ -137,8 +137,20 @@ pub struct Port {
     /// Bytes of history kept for clients that are behind.
     #[serde(serialize_with = "crate::units::serialize_size")]
     pub backlog: usize,
+    /// What is missed when it does not come.
+    pub expect: Expect,
     /// Where it is offered.
     pub listen: Vec<Listener>,
+}
+
+/// `expect:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Expect {
+    /// The port is quiet when for so long no frame came (a telegram with a right CRC, or without one), without frames no
+    /// byte. Zero is never.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub frame: Duration,
 }
 
 /// `line:`

@@ -12,8 +12,8 @@ use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
-    profile, Access, AccessList, Banner, Crc, Device, Enter, Frame, Keepalive, Line, Listener, Modem, OnConnect, OnLag,
-    Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
+    profile, Access, AccessList, Banner, Crc, Device, Enter, Expect, Frame, Keepalive, Line, Listener, Modem,
+    OnConnect, OnLag, Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -152,6 +152,7 @@ pub(super) fn port(
             Duration::ZERO
         },
         backlog: history,
+        expect: Expect { frame: layers.value(|layer| layer.expect_frame.as_ref(), Duration::ZERO) },
         listen,
     })
 }

@@ -8,9 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
-    Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, Line,
-    Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim,
-    Telnet, Usb, WhenFull, Write,
+    Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Expect, Frame, Keepalive,
+    Line, Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485,
+    Sim, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -210,6 +210,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             crc: if rest.2 && frame == Frame::Dsmr { Crc::Drop } else { Crc::Pass },
             gather: if frame == Frame::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
             backlog: rest.4,
+            expect: Expect { frame: Duration::from_millis(rest.3) },
             listen,
         })
     })

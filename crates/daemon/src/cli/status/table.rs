@@ -57,6 +57,7 @@ fn summary(ports: &[Port]) -> String {
     let mut text = count(ports.len(), "port");
     let states = [
         State::Open,
+        State::Quiet,
         State::Idle,
         State::Opening,
         State::Closing,
@@ -129,7 +130,7 @@ fn state(port: &Port, look: Look) -> String {
         State::Open | State::Idle => Some(Colour::Green),
         State::Faulted => Some(Colour::Red),
         State::Disabled | State::Unknown => None,
-        State::Opening | State::Closing | State::Waiting | State::Paused => Some(Colour::Yellow),
+        State::Opening | State::Closing | State::Waiting | State::Paused | State::Quiet => Some(Colour::Yellow),
     };
     let name = port.state.name();
     let name = colour.map_or_else(|| name.to_owned(), |colour| painted(name, colour, look));

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use sermux_port_config::units::format_duration;
 use tracing::{info, warn};
 
 use super::{ClientId, CloseReason, Driver, Event};
@@ -26,11 +27,19 @@ impl Driver {
                     self.tell(id, &format!("writes while {holder} holds the pen; its bytes are thrown away"));
                 }
                 Event::Answered(number, outcome) => self.answer_wish(number, outcome),
+                Event::Quiet(limit) => warn!(port = %self.name, device = %self.port.device, "{}", self.missing(limit)),
+                Event::Heard(silence) => warn!(port = %self.name, device = %self.port.device,
+                    "something comes again, after {}", format_duration(whole_seconds(silence))),
                 Event::CrcBad => warn!(port = %self.name, "telegram with a wrong CRC"),
                 Event::CrcGoodAgain(bad) => warn!(port = %self.name, bad, "CRCs are right again"),
             }
         }
         progress
+    }
+
+    fn missing(&self, limit: Duration) -> String {
+        let what = if self.hub.is_framed() { "no good telegram" } else { "nothing" };
+        format!("quiet: {what} came for {} (expect); is the device on, and connected?", format_duration(limit))
     }
 
     pub(super) fn tell(&self, id: ClientId, what: &str) {
@@ -56,6 +65,15 @@ impl Driver {
             refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
             "client disconnected: {cause}");
         socket.conn.close();
+    }
+}
+
+/// What a person wants to know of a long time.
+fn whole_seconds(time: Duration) -> Duration {
+    if time < Duration::from_secs(1) {
+        time
+    } else {
+        Duration::from_secs(time.as_secs())
     }
 }
 

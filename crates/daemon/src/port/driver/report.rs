@@ -88,6 +88,7 @@ impl Driver {
         match (&self.slot, self.lifecycle.trouble()) {
             _ if self.paused => PortState::Paused,
             (Slot::Open(_), _) if self.operations.is_stuck() => PortState::Faulted,
+            (Slot::Open(_), _) if self.hub.is_quiet() => PortState::Quiet,
             (Slot::Open(_), _) => PortState::Open,
             (Slot::Opening { stuck_at: None, .. }, _) => PortState::Faulted,
             (_, Some(Trouble::Absent)) => PortState::Waiting,

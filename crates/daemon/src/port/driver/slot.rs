@@ -113,7 +113,7 @@ impl Driver {
             self.hub.notify(&format!("\r\n[port {}: the device is back]\r\n", self.name));
         }
         self.account.opened(report.differences, report.not_carried);
-        self.hub.line_opened(line.can_wait(), &report.snapshot);
+        self.hub.line_opened(line.can_wait(), &report.snapshot, now);
         // Reading would take the ring's memory, and many a port is silent.
         self.line_readable = line.poll_readable(&mut Context::from_waker(&self.line_waker)).is_ready();
         self.line_blocked = false;

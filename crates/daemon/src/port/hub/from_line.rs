@@ -135,6 +135,7 @@ impl Hub {
                 }
             }
         }
+        self.heard(now);
     }
 
     /// The line was read empty: from now on silence counts.

@@ -16,6 +16,7 @@
 
 mod from_line;
 mod pen;
+mod quiet;
 mod reconfigure;
 mod requests;
 mod standing;
@@ -32,6 +33,7 @@ use sermux_protocol::session::Session;
 use slab::Slab;
 
 use self::pen::Pen;
+use self::quiet::Quiet;
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
 use super::control::{Asker, ControlQueue};
@@ -106,6 +108,7 @@ pub struct Hub {
     /// What telnet clients sent, without what was not data.
     decoded: Vec<u8>,
     line: LineState,
+    quiet: Quiet,
     draining: bool,
     wake_at: Option<Instant>,
     events: VecDeque<Event>,
@@ -139,6 +142,7 @@ impl Hub {
             escaped: Vec::new(),
             decoded: Vec::new(),
             line: LineState::Expected,
+            quiet: Quiet::new(port.expect.frame),
             draining: false,
             wake_at: None,
             events: VecDeque::new(),
@@ -325,6 +329,7 @@ impl Hub {
         self.close_idle(now);
         self.free_pen(now);
         self.tell_noticed(now);
+        self.look_for_quiet(now);
     }
 
     /// Closes the clients that were silent for too long. The deadline of the others is not moved when they send or

@@ -19,6 +19,7 @@ impl Hub {
         self.ring.set_capacity(port.backlog);
         self.control.configure(port.line.settings);
         self.set_framing(port, now);
+        self.set_expected(port.expect.frame, now);
         let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
         for id in ids {
             match admit(self.clients[id].admission.listener) {

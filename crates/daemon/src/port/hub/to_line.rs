@@ -115,7 +115,8 @@ impl Hub {
     }
 
     /// The line is open. `waits`: its far end waits without loss while nobody reads.
-    pub fn line_opened(&mut self, waits: bool, snapshot: &Snapshot) {
+    pub fn line_opened(&mut self, waits: bool, snapshot: &Snapshot, now: Instant) {
+        self.expect_something(now);
         self.line = LineState::Open { waits };
         self.control.line_opened(snapshot);
         self.tx.set_line(&snapshot.settings);
@@ -125,6 +126,7 @@ impl Hub {
     /// The line is not there, or is gone: what was on its way is lost in both directions, and counted.
     pub fn line_gone(&mut self, now: Instant) {
         self.line = LineState::Gone;
+        self.expect_nothing();
         self.counters.tx_lost += self.tx.purge() as u64;
         self.control.line_gone();
         self.tell_modem_state(false);

@@ -137,7 +137,7 @@ pub(super) const KEYS: &[Key] = &[
         .or("256 KiB"),
     key(In::Port, "listen", ListOrNothing(&Ref("listener")), "Where the port is offered; any number of addresses."),
     key(In::Port, "capture", Section(In::Capture), "Everything that passes, into a file."),
-    key(In::Expect, "frame", Time, "How long no frame may come."),
+    key(In::Expect, "frame", Time, "How long no frame may come, without frames no byte; 0s is never.").or("0s"),
     key(In::Line, "baud", Integer(50, 12_000_000), "Symbols a second, 50 to 12000000.").or("9600"),
     key(In::Line, "data-bits", Values(&["5", "6", "7", "8"]), "Data bits of a character.").or("8"),
     key(In::Line, "parity", Words(&["none", "even", "odd", "mark", "space"]), "The check bit of a character.")

@@ -1,0 +1,70 @@
+//! `expect`: a port that has gone quiet says so, and says when something comes again.
+
+use crate::rig::p1::{telegram, telegram_with_wrong_crc};
+use crate::rig::{eventually, Daemon, PortYaml, Pty};
+
+/// Waits until the log said it for the n-th time.
+#[track_caller]
+fn said(daemon: &Daemon, n: usize, what: &str) -> String {
+    daemon.log().wait_for_nth(n, what, |line| line.contains("WARN") && line.contains(what))
+}
+
+#[test]
+fn a_silent_port_is_quiet_in_the_log_and_in_the_status_until_a_byte_comes() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("expect: { frame: 100ms }").listen(""));
+    daemon.opened("p", 1);
+    let line = said(&daemon, 1, "quiet: nothing came for 100ms");
+    assert!(line.contains("port=p"), "{line}");
+    let shown = daemon.run(&["status", "p"]);
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    assert!(shown.stdout.contains("quiet for"), "{shown:?}");
+    let json = daemon.run(&["status", "p", "--json"]);
+    assert_eq!(json.code, Some(1));
+    assert!(json.stdout.contains("\"quiet\""), "{json:?}");
+    pty.send(b"x");
+    said(&daemon, 1, "something comes again");
+    // And the clock runs again.
+    said(&daemon, 2, "quiet: nothing came for 100ms");
+}
+
+#[test]
+fn telegrams_with_a_wrong_crc_do_not_count() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).key("profile: dsmr-p1").key("expect: { frame: 300ms }").listen("");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    pty.send(&telegram_with_wrong_crc(1));
+    said(&daemon, 1, "telegram with a wrong CRC");
+    said(&daemon, 1, "quiet: no good telegram came for 300ms");
+    pty.send(&telegram_with_wrong_crc(2));
+    pty.was_read();
+    assert_eq!(daemon.run(&["status", "p"]).code, Some(1));
+    pty.send(&telegram(3));
+    said(&daemon, 1, "something comes again");
+}
+
+#[test]
+fn a_port_that_expects_a_day_or_nothing_is_well() {
+    let (day, never) = (Pty::new(), Pty::new());
+    let port = |name: &str, pty: &Pty, time: &str| {
+        PortYaml::new(name, pty.path()).key(&format!("expect: {{ frame: {time} }}")).listen("").entry()
+    };
+    let daemon = Daemon::start(format!("ports:\n{}{}", port("day", &day, "24h"), port("never", &never, "0s")));
+    daemon.opened("day", 1);
+    daemon.opened("never", 1);
+    assert_eq!(daemon.run(&["status"]).code, Some(0));
+    assert_eq!(daemon.log().count(|line| line.contains("quiet")), 0);
+}
+
+#[test]
+fn a_reload_changes_what_is_expected() {
+    let pty = Pty::new();
+    let port = |time: &str| PortYaml::new("p", pty.path()).key(&format!("expect: {{ frame: {time} }}")).listen("");
+    let mut daemon = Daemon::start(port("24h"));
+    daemon.opened("p", 1);
+    daemon.reload(port("50ms"));
+    said(&daemon, 1, "quiet: nothing came for 50ms");
+    daemon.reload(port("24h"));
+    eventually("the port is well again", || daemon.run(&["status"]).code == Some(0));
+}
