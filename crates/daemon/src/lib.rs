@@ -11,5 +11,6 @@ pub mod line;
 mod log;
 pub mod net;
 pub mod port;
+mod probe;
 pub mod supervisor;
 mod systemd;
