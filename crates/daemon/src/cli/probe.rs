@@ -73,7 +73,10 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
 
 /// With nothing but a device.
 fn port(device: &Device) -> Option<Port> {
-    let config = load_str("probe", "ports: { probe: { device: \"sim:echo\", listen: [] } }").ok()?.config;
+    let config =
+        load_str("probe", "ports: { probe: { device: \"sim:echo\", listen: [ { protocol: raw, address: 9000 } ] } }")
+            .ok()?
+            .config;
     let mut port = config.ports.into_values().next()?;
     port.device = device.clone();
     port.line.settings = probe::TRIES[0].0.parse().ok()?;
