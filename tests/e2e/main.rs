@@ -20,6 +20,7 @@ mod lifecycle;
 mod listeners;
 mod logs;
 mod on_demand;
+mod probe;
 mod reload;
 mod reload_storm;
 mod rig;

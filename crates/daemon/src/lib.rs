@@ -12,6 +12,7 @@ pub mod line;
 mod log;
 pub mod net;
 pub mod port;
+mod probe;
 mod setup;
 pub mod supervisor;
 mod systemd;

@@ -157,6 +157,8 @@
 #![forbid(unsafe_code)]
 
 pub mod frame;
+pub mod line_sim;
 pub mod rfc2217;
 pub mod session;
 pub mod telnet;
+pub mod verdict;

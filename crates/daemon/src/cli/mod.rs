@@ -9,6 +9,7 @@ mod devices;
 mod diff;
 mod doctor;
 mod line;
+mod probe;
 mod profiles;
 mod reload;
 mod remote;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sermux_port_config::config::load::{load, Loaded};
-use sermux_port_config::config::LogFormat;
+use sermux_port_config::config::{Device, LogFormat};
 use sermux_port_config::Faults;
 
 use crate::control::request::Break;
@@ -213,6 +214,17 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Say what a device sends, or why it looks like garbage and what to do. Ends with 0 if it is good data
+    Probe {
+        /// A path, usb:…, or sim:…
+        device: Device,
+        /// How long to look at most, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 66, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        time: u32,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// List the profiles that a port can name
     Profiles {
         #[command(subcommand)]
@@ -259,6 +271,7 @@ pub fn run() -> ExitCode {
         Command::Support { data, port, output } => {
             support::run(&arguments, port.as_deref(), data.as_deref(), output.as_deref())
         }
+        Command::Probe { device, time, json } => probe::run(&arguments, device, *time, *json),
         Command::Diff { file } => diff::run(&arguments, file),
         Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         Command::Reload => reload::run(&arguments),

@@ -7,6 +7,7 @@
 
 mod control;
 mod open_error;
+mod saved;
 pub mod sim;
 pub(crate) mod sys;
 mod termios;
@@ -24,6 +25,7 @@ use crate::device::{usb, Root};
 
 pub use control::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub use open_error::OpenError;
+pub(crate) use saved::Saved;
 pub use termios::differences;
 
 /// One open line.

@@ -3,6 +3,7 @@
 mod meter;
 #[cfg(test)]
 mod scripted;
+mod wire;
 mod wires;
 
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sermux_port_config::config::{Port, Sim};
+use sermux_port_config::config::{Port, Sim, SimMeter};
 use sermux_port_config::signal::{ModemControl, Output, Purge};
 use tokio::time::{Instant, Sleep};
 
@@ -38,8 +39,17 @@ pub(super) fn open(sim: Sim, port: &Port) -> Opened {
             let wires = Wires::new(port.line.settings, outputs);
             (Box::new(MeterLine::switched_on(wires.clone())), wires)
         }
+        Sim::Meter(meter) => {
+            let wires = Wires::new(port.line.settings, outputs);
+            let mut line = MeterLine::switched_on(wires.clone());
+            line.wire = Some(meter);
+            (Box::new(line), wires)
+        }
     };
-    let not_carried = vec![NotCarried::DataBits, NotCarried::Parity, NotCarried::ModemControl];
+    let mut not_carried = vec![NotCarried::DataBits, NotCarried::Parity, NotCarried::ModemControl];
+    if let Sim::Meter(_) = sim {
+        not_carried = vec![NotCarried::ModemControl];
+    }
     let report = Report { snapshot: wires.snapshot(), differences: Vec::new(), not_carried, rdev: None };
     Opened { line, report }
 }
@@ -162,6 +172,8 @@ struct MeterLine {
     /// When the next telegram is due, and the time of day it will carry.
     next: Pin<Box<Sleep>>,
     next_unix_seconds: u64,
+    /// What is between it and the reader; `None`: its bytes come whatever the settings are.
+    wire: Option<SimMeter>,
     wires: Wires,
 }
 
@@ -177,6 +189,7 @@ impl MeterLine {
             lost: 0,
             next: Box::pin(tokio::time::sleep_until(Instant::now() + to_whole_second)),
             next_unix_seconds: now.as_secs() + 1,
+            wire: None,
             wires,
         }
     }
@@ -184,18 +197,25 @@ impl MeterLine {
     /// Sends every telegram that is due, and sets the clock for the one that is not.
     fn run(&mut self, cx: &mut Context<'_>) {
         while self.next.as_mut().poll(cx).is_ready() {
-            let late = Instant::now().saturating_duration_since(self.next.deadline()).as_secs();
+            let period = self.wire.map_or(1, |wire| wire::period(&wire));
+            let late = Instant::now().saturating_duration_since(self.next.deadline()).as_secs() / period;
             // After a long time without a reader only the newest matter; the meter need not write the others.
             let skipped = late.saturating_sub(CATCH_UP);
             self.lose(skipped);
-            self.next_unix_seconds += skipped;
+            self.next_unix_seconds += skipped * period;
 
             let telegram = self.meter.telegram(self.next_unix_seconds);
-            self.telegrams.push_back(telegram);
+            let telegram = match &self.wire {
+                Some(wire) => wire::carried(&telegram, wire, self.next_unix_seconds, &self.wires),
+                None => telegram,
+            };
+            if !telegram.is_empty() {
+                self.telegrams.push_back(telegram);
+            }
             self.make_room();
 
-            self.next_unix_seconds += 1;
-            let deadline = self.next.deadline() + Duration::from_secs(skipped + 1);
+            self.next_unix_seconds += period;
+            let deadline = self.next.deadline() + Duration::from_secs((skipped + 1) * period);
             self.next.as_mut().reset(deadline);
         }
     }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::sim_meter;
 use crate::error::shown;
 
 /// `device:`
@@ -74,6 +75,8 @@ pub enum Sim {
     DsmrP1,
     /// `sim:echo`: gives back what is written to it.
     Echo,
+    /// `sim:dsmr-p1?…`: a meter at the end of a wire, read as a UART with the line's settings would read it.
+    Meter(sim_meter::SimMeter),
 }
 
 impl Sim {
@@ -83,10 +86,11 @@ impl Sim {
 
 impl fmt::Display for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Sim::DsmrP1 => "sim:dsmr-p1",
-            Sim::Echo => "sim:echo",
-        })
+        match self {
+            Sim::DsmrP1 => f.write_str("sim:dsmr-p1"),
+            Sim::Echo => f.write_str("sim:echo"),
+            Sim::Meter(meter) => write!(f, "sim:dsmr-p1?{meter}"),
+        }
     }
 }
 
@@ -120,6 +124,7 @@ impl FromStr for Device {
             return match name {
                 "dsmr-p1" => Ok(Device::Sim(Sim::DsmrP1)),
                 "echo" => Ok(Device::Sim(Sim::Echo)),
+                _ if name.starts_with("dsmr-p1?") => Ok(Device::Sim(Sim::Meter(name["dsmr-p1?".len()..].parse()?))),
                 _ => Err(DeviceError::UnknownSim(name.to_owned())),
             };
         }
@@ -149,6 +154,8 @@ const LATER: [&str; 5] = ["tcp://", "rfc2217://", "rfc2217s://", "tls://", "repl
 pub enum DeviceError {
     /// There is no simulated device of that name.
     UnknownSim(String),
+    /// A simulated meter has no such parameter, or not with this value; and what is right.
+    SimParameter(String, &'static str),
     /// A later version opens it.
     NotBuilt(&'static str),
     /// A path must say where it begins.
@@ -163,6 +170,9 @@ impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceError::UnknownSim(name) => write!(f, "there is no simulated device `{}`", shown(name)),
+            DeviceError::SimParameter(text, _) => {
+                write!(f, "a simulated meter does not take `{}`", shown(text))
+            }
             DeviceError::NotBuilt(scheme) => write!(f, "`{scheme}` devices are not built yet in this version"),
             DeviceError::NotAbsolute(text) => write!(f, "`{}` is not a full path", shown(text)),
             DeviceError::NotUsbIds(text) => write!(f, "`{}` is not vendor and product of a USB adapter", shown(text)),

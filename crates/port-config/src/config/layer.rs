@@ -422,6 +422,7 @@ fn device(node: &Node) -> Result<Device, Wrong> {
                 Some(near) => format!("did you mean `sim:{near}`?"),
                 None => format!("write {}", one_of(["sim:dsmr-p1", "sim:echo"].into_iter())),
             },
+            DeviceError::SimParameter(_, help) => (*help).to_owned(),
             DeviceError::NotBuilt(_) => "a device is a path such as /dev/ttyUSB0, sim:dsmr-p1 or sim:echo".to_owned(),
             DeviceError::NotAbsolute(text) if text.starts_with("COM") => {
                 "on Linux a serial device is /dev/ttyS0, /dev/ttyUSB0 or the like".to_owned()

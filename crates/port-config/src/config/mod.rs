@@ -20,6 +20,7 @@ pub mod reset;
 mod resolve;
 mod rs485;
 pub mod schema;
+mod sim_meter;
 mod source;
 mod syntax;
 mod telnet;
@@ -42,6 +43,7 @@ pub use device::{Device, DeviceError, Sim, Usb};
 pub use network::{AccessList, Network, NetworkError};
 pub use replay::Replay;
 pub use rs485::Rs485;
+pub use sim_meter::{SimMeter, SimVersion};
 
 /// Everything that the files say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -47,6 +47,15 @@ impl Wires {
         self.lock().snapshot
     }
 
+    /// The receiver counts errors.
+    pub(super) fn count(&self, framing: u64, parity: u64, breaks: u64) {
+        let mut inner = self.lock();
+        let counters = inner.snapshot.counters.get_or_insert_default();
+        counters.framing += framing;
+        counters.parity += parity;
+        counters.breaks += breaks;
+    }
+
     /// See [`Line::watch`](crate::line::Line::watch).
     pub(super) fn watch(&self, watch: Watch) {
         let mut inner = self.lock();

@@ -1,0 +1,56 @@
+//! A verdict in plain words: what it is, and what to do.
+
+use sermux_protocol::verdict::Cause;
+
+/// Its name for programs.
+pub(crate) fn name(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::P1(_) => "p1",
+        Cause::Inverted => "inverted",
+        Cause::SevenBitParity => "seven-bit-parity",
+        Cause::SpeedTooHigh => "speed-too-high",
+        Cause::SpeedTooLow => "speed-too-low",
+        Cause::Console => "console",
+        Cause::Nmea => "nmea",
+        Cause::Text => "text",
+        Cause::Silence => "silence",
+        Cause::Unknown => "unknown",
+    }
+}
+
+/// Whether it is good data.
+pub(crate) fn is_good(cause: &Cause) -> bool {
+    matches!(cause, Cause::P1(_) | Cause::Console | Cause::Nmea | Cause::Text)
+}
+
+/// What it is.
+pub(crate) fn what(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::P1(_) => "P1 telegrams of a smart meter",
+        Cause::Inverted => "the signal is inverted: a P1 output without its inverter",
+        Cause::SevenBitParity => "seven bits with even parity (DSMR 2 or 3), read as eight bits",
+        Cause::SpeedTooHigh => "the line is slower than it is read",
+        Cause::SpeedTooLow => "the line is faster than it is read",
+        Cause::Console => "the console of a computer",
+        Cause::Nmea => "NMEA 0183 sentences, as receivers of GPS send them",
+        Cause::Text => "text",
+        Cause::Silence => "nothing comes",
+        Cause::Unknown => "something comes that is not recognised",
+    }
+}
+
+/// What to do.
+pub(crate) fn advice(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::P1(_) => "use `profile: dsmr-p1`, or dsmr-p1-v2 for DSMR 2 and 3",
+        Cause::Inverted => "put an inverter (a transistor and two resistors) or a P1 cable with one in between; a UART of a Pi cannot invert",
+        Cause::SevenBitParity => "use `profile: dsmr-p1-v2` (9600 7E1)",
+        Cause::SpeedTooHigh => "try a lower baud rate",
+        Cause::SpeedTooLow => "try a higher baud rate",
+        Cause::Console => "if it is this machine's own console: sudo raspi-config, interface options, serial port: login shell no, hardware yes",
+        Cause::Nmea => "use `profile: gps-nmea`, or nmea-0183",
+        Cause::Text => "use these settings as `line:`",
+        Cause::Silence => "a P1 port needs +5 V on data request (pin 2); is it the right pin and the right UART, and does no console or Bluetooth own it?",
+        Cause::Unknown => "the device may want to be asked first, or have other settings: see its manual",
+    }
+}
