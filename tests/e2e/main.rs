@@ -15,6 +15,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod expect;
+mod flood;
 mod lag;
 mod lifecycle;
 mod listeners;
