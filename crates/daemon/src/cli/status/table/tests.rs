@@ -152,5 +152,5 @@ fn above_all_ports_stands_how_many_are_how() {
 
 #[test]
 fn a_state_that_only_a_newer_daemon_knows_is_told() {
-    assert!(plain(r#"{ "state": "quiet" }"#).starts_with("  router  unknown for"));
+    assert!(plain(r#"{ "state": "asleep" }"#).starts_with("  router  unknown for"));
 }
