@@ -267,3 +267,16 @@ fn a_thousand_times_unplugged_leaves_nothing_behind() {
 fn open_files(daemon: &Daemon) -> usize {
     fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
 }
+
+#[test]
+fn a_line_without_an_end_is_handed_out_when_the_device_goes() {
+    let socket = Socket::new();
+    let pty = socket.plug();
+    let daemon = Daemon::start(PortYaml::new("p", socket.path()).key("frame: line").listen(""));
+    daemon.opened("p", 1);
+    let client = daemon.connect("p");
+    pty.send(b"Segmentation fa");
+    pty.was_read();
+    socket.unplug(pty);
+    assert_eq!(client.receive(15), b"Segmentation fa");
+}

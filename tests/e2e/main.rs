@@ -16,6 +16,7 @@ mod devices;
 mod doctor;
 mod expect;
 mod flood;
+mod frames;
 mod lag;
 mod lifecycle;
 mod listeners;

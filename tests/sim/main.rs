@@ -9,6 +9,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, clippy::cast_possible_truncation, reason = "a test")]
 
 mod bytes;
+mod frames;
 mod model;
 mod random;
 mod requests;
@@ -45,4 +46,9 @@ fn readers_of_telegrams_get_whole_ones_and_the_newest_when_they_are_behind() {
 #[test]
 fn settings_and_bytes_keep_their_order_and_everybody_is_answered() {
     each_seed(requests::run);
+}
+
+#[test]
+fn readers_of_frames_get_whole_ones_in_order() {
+    each_seed(frames::run);
 }

@@ -33,8 +33,6 @@ fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
         let text = format!(
             "ports:\n  p:\n    device: sim:echo\n    {key}: {value}\n    listen: [{{ protocol: raw, address: 0 }}]\n"
         );
-        let faults = load_str("x.yaml", &text).unwrap_err();
-        let fault = faults.iter().next().unwrap();
-        assert!(faults.len() == 1 && fault.message.ends_with("not built yet in this version"), "{key}: {faults}");
+        load_str("x.yaml", &text).unwrap_or_else(|faults| panic!("{key}: {faults}"));
     }
 }

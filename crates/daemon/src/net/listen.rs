@@ -60,7 +60,7 @@ impl Offer {
             access: listener.access,
             hosts: listener.hosts.clone(),
             keepalive: listener.keepalive,
-            framed: port.frame != Frame::None,
+            framed: port.frame == Frame::Dsmr,
         }
     }
 

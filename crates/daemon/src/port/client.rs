@@ -66,6 +66,8 @@ pub(super) struct Client {
     pub(super) session: Session,
     pub(super) feed: Feed,
     pub(super) input: Input,
+    /// Where a frame began at which it was last seen: with its cursor there, it has no frame in part.
+    pub(super) whole_at: u64,
     /// Decided to be closed; it takes part in nothing any more.
     pub(super) closing: bool,
     /// A gap was reported and its end was not.
@@ -160,6 +162,7 @@ impl Client {
             session,
             greeting: Vec::new(),
             own_end: 0,
+            whole_at: if let Feed::Bytes { cursor } = &feed { *cursor } else { 0 },
             feed,
             input: Input::Open,
             closing: false,

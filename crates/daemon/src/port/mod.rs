@@ -2,6 +2,7 @@
 
 mod client;
 mod control;
+mod cutter;
 mod driver;
 #[cfg(test)]
 mod driver_tests;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cut;
 use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
 use super::network::networks;
 use super::parse::join;
@@ -174,7 +175,7 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
             let words = [("any", Write::Any), ("first", Write::First), ("last", Write::Last), ("none", Write::None)];
             layer.write = read(value, path, problems, |node| word(node, &words, &[]));
         }
-        "frame" => layer.frame = read(value, path, problems, frame),
+        "frame" => layer.frame = read(value, path, problems, cut::frame),
         "crc" => {
             let words = [("pass", Crc::Pass), ("drop", Crc::Drop)];
             layer.crc = read(value, path, problems, |node| word(node, &words, &[]));
@@ -403,16 +404,6 @@ fn on_connect(layer: &mut ModemLayer, node: &Node, path: &str, problems: &mut Ve
 
 fn output(node: &Node) -> Result<Output, Wrong> {
     word(node, &[("on", Output::On), ("off", Output::Off), ("keep", Output::Keep)], &[])
-}
-
-fn frame(node: &Node) -> Result<Frame, Wrong> {
-    if let Value::Map(_) = node.value {
-        return Err(Wrong::new(
-            "a frame with a `delimiter` or a `gap` is not built yet in this version",
-            "write none or dsmr",
-        ));
-    }
-    word(node, &[("none", Frame::None), ("dsmr", Frame::Dsmr)], &["line"])
 }
 
 fn device(node: &Node) -> Result<Device, Wrong> {

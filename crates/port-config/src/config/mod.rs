@@ -6,6 +6,7 @@ mod address;
 pub mod banner;
 mod conflict;
 mod control;
+mod cut;
 mod device;
 pub mod diff;
 mod file;
@@ -39,6 +40,7 @@ use crate::signal::{Output, Step};
 pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
 pub use control::{Control, ControlSocket};
+pub use cut::{Delimiter, Gap};
 pub use device::{Device, DeviceError, Sim, Usb};
 pub use network::{AccessList, Network, NetworkError};
 pub use replay::Replay;
@@ -234,12 +236,17 @@ pub enum Write {
 }
 
 /// `frame:`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Frame {
     /// Bytes.
     #[default]
     None,
+    /// Lines, ended by LF.
+    Line,
+    /// Ended by these bytes.
+    Delimiter(Delimiter),
+    /// Ended by silence.
+    Gap(Gap),
     /// DSMR P1 telegrams.
     Dsmr,
 }

@@ -246,9 +246,13 @@ fn check_frame(
             );
         }
     }
-    if let (Frame::Dsmr, Some(set)) = (frame, &own.gather) {
+    if let (true, Some(set)) = (frame != Frame::None, &own.gather) {
         if !set.value.is_zero() {
-            let message = "with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole";
+            let message = if frame == Frame::Dsmr {
+                "with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole"
+            } else {
+                "with frames there is nothing to gather: each is sent when it is whole"
+            };
             problems.push(
                 Problem::new(set.place, &set.path, message)
                     .because("frame: dsmr", said.frame)
@@ -256,7 +260,7 @@ fn check_frame(
             );
         }
     }
-    if let (Frame::None, Some(set)) = (frame, &own.crc) {
+    if let (true, Some(set)) = (frame != Frame::Dsmr, &own.crc) {
         if set.value == Crc::Drop {
             let message = "`crc` speaks of telegrams, and this port has none (`frame: none`)";
             problems.push(
@@ -395,8 +399,8 @@ impl<'a> Clients<'a> {
 
     fn on_lag(&self, problems: &mut Vec<Problem>) -> OnLag {
         match (self.first(|layer| layer.on_lag.as_ref()), self.frame) {
-            (None, Frame::Dsmr) => OnLag::Skip,
             (None, Frame::None) => OnLag::Disconnect,
+            (None, _) => OnLag::Skip,
             (Some(set), Frame::Dsmr) if set.value != OnLag::Skip => {
                 let message = format!("a reader of the port `{}` skips whole telegrams (`frame: dsmr`)", self.port);
                 problems.push(
@@ -414,16 +418,17 @@ impl<'a> Clients<'a> {
     fn replay(&self, problems: &mut Vec<Problem>) -> Replay {
         let Some(set) = self.first(|layer| layer.replay.as_ref()) else { return Replay::None };
         let wrong = match (set.value, self.frame) {
-            (Replay::None, _) | (Replay::Frames(_), Frame::Dsmr) => None,
+            (Replay::None, _) => None,
             (Replay::Bytes(bytes), Frame::None) if bytes <= self.backlog / 2 => None,
             (Replay::Bytes(_), Frame::None) => {
                 let half = format_size(self.backlog / 2);
                 Some((format!("at most half the backlog can be history, here {half}"), "make `backlog` larger"))
             }
-            (Replay::Bytes(_), Frame::Dsmr) => {
+            (Replay::Frames(_), frame) if frame != Frame::None => None,
+            (Replay::Bytes(_), _) => {
                 Some(("a port with frames has frames as its history".to_owned(), "write `replay: 1 frame`"))
             }
-            (Replay::Frames(_), Frame::None) => {
+            (Replay::Frames(_), _) => {
                 Some(("there are no frames on this port".to_owned(), "write a size, such as `replay: 16 KiB`"))
             }
         };

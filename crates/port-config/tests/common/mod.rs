@@ -8,9 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
-    Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Device, Enter, Expect, Frame, Keepalive,
-    Line, Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485,
-    Sim, Telnet, Usb, WhenFull, Write,
+    Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Delimiter, Device, Enter, Expect, Frame,
+    Gap, Keepalive, Line, Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol,
+    Replay, Rs485, Sim, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -137,6 +137,12 @@ pub fn any_control() -> impl Strategy<Value = Option<Control>> {
     prop::option::of(control)
 }
 
+fn frames() -> Vec<Frame> {
+    let delimiter = Delimiter::new(b"\r\n").expect("two bytes");
+    let gap = Gap::Time(Duration::from_millis(20));
+    vec![Frame::None, Frame::Dsmr, Frame::Line, Frame::Delimiter(delimiter), Frame::Gap(gap), Frame::Gap(Gap::Modbus)]
+}
+
 /// Of a port that is written to so, with frames of that kind.
 fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     let access = match write {
@@ -145,13 +151,13 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     };
     let on_lag = match frame {
         Frame::Dsmr => vec![OnLag::Skip],
-        Frame::None => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
+        _ => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
     };
     let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
     let when_full = select(vec![WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
     let replay = match frame {
-        Frame::Dsmr => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
         Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
+        _ => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
     };
     let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
     let write_hold = match write {
@@ -189,8 +195,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
 
 /// Its device and the TCP ports of its listeners are 0 or the same for all: [`any_config`] tells them apart.
 fn any_port() -> impl Strategy<Value = Port> {
-    let kind =
-        (select(vec![Write::Any, Write::First, Write::Last, Write::None]), select(vec![Frame::None, Frame::Dsmr]));
+    let kind = (select(vec![Write::Any, Write::First, Write::Last, Write::None]), select(frames()));
     kind.prop_flat_map(|(write, frame)| {
         let listen = vec(any_listener(write, frame), 1..4);
         let device = (any_line(), any_modem(), any_macros(), prop::option::of(0..=86_400_000u64));

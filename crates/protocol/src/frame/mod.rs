@@ -4,6 +4,7 @@
 //! caller's buffer.
 
 pub mod crc16;
+pub mod delimited;
 pub mod p1;
 
 /// One whole frame, by its place in the received stream: the bytes `start..end`.

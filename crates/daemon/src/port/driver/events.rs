@@ -38,7 +38,7 @@ impl Driver {
     }
 
     fn missing(&self, limit: Duration) -> String {
-        let what = if self.hub.is_framed() { "no good telegram" } else { "nothing" };
+        let what = if self.hub.has_telegrams() { "no good telegram" } else { "nothing" };
         format!("quiet: {what} came for {} (expect); is the device on, and connected?", format_duration(limit))
     }
 

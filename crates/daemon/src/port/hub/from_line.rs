@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use sermux_port_config::config::OnLag;
 
-use super::{Client, ClientId, CloseReason, Event, Feed, Frames, Hub, LineState, RX_ROOM};
+use super::{Client, ClientId, CloseReason, Cutter, Event, Feed, Frames, Hub, LineState, RX_ROOM};
 
 impl Hub {
     /// Room for what the line has, or `None` if it must wait.
     ///
     /// Whoever stands in the way of the newest bytes by the whole backlog meets its `on-lag` here.
     pub fn rx_space(&mut self) -> Option<&mut [u8]> {
-        let ready =
-            !self.draining && if self.is_framed() { self.make_room_for_frames() } else { self.make_room_for_bytes() };
+        let ready = !self.draining
+            && if self.has_telegrams() { self.make_room_for_frames() } else { self.make_room_for_bytes() };
         if !ready {
             return None;
         }
@@ -37,7 +37,7 @@ impl Hub {
         } else {
             return self.settle_lag(needed);
         };
-        self.ring.release_to(slowest.min(self.released).min(head.saturating_sub(self.history.bytes)));
+        self.release_to(slowest, needed);
         true
     }
 
@@ -55,8 +55,17 @@ impl Hub {
             }
         }
         let slowest = self.cursors().0.unwrap_or(self.released);
-        self.ring.release_to(slowest.min(self.released).min(self.ring.head().saturating_sub(self.history.bytes)));
+        self.release_to(slowest, needed);
         true
+    }
+
+    /// Gives up what nobody needs: neither the slowest client, nor one to come. Of that only what is not in the way.
+    fn release_to(&mut self, slowest: u64, needed: u64) {
+        let history = self.ring.head().saturating_sub(self.history.bytes);
+        let tail = slowest.min(self.released).min(history);
+        let Some(cutter) = self.cutter.as_mut() else { return self.ring.release_to(tail) };
+        self.ring.release_to(tail.min(cutter.history_from().max(needed)));
+        cutter.forget_before(self.ring.tail());
     }
 
     fn skip_to_newest(&mut self, id: ClientId) {
@@ -64,8 +73,19 @@ impl Hub {
         let Feed::Bytes { cursor } = &mut client.feed else {
             return;
         };
-        client.counters.gap += self.released - *cursor;
+        let mut lost_from = *cursor;
         *cursor = self.released;
+        if let Some(cutter) = &self.cutter {
+            if client.whole_at != lost_from {
+                // A frame that it has in part is finished first.
+                let end = cutter.end_from(lost_from);
+                client.say(&self.ring.slices(lost_from, end).concat());
+                client.counters.sent += end - lost_from;
+                lost_from = end;
+            }
+            client.whole_at = self.released;
+        }
+        client.counters.gap += self.released - lost_from;
         if !client.in_gap {
             client.in_gap = true;
             self.events.push_back(Event::GapBegan(id));
@@ -123,6 +143,7 @@ impl Hub {
                 }
                 self.released = to;
             }
+            None if self.cutter.is_some() => self.cut(from, to, now),
             None if self.gather.is_zero() => self.released = to,
             None => {
                 // No gathering beyond a quarter of the backlog: what waits must not become what is in the way.
@@ -140,8 +161,37 @@ impl Hub {
 
     /// The line was read empty: from now on silence counts.
     pub fn rx_drained(&mut self) {
-        if let Some(at) = self.frames.as_ref().and_then(Frames::deadline) {
+        let frames = self.frames.as_ref().and_then(Frames::deadline);
+        if let Some(at) = frames.or(self.cutter.as_ref().and_then(Cutter::deadline)) {
             self.wake(at);
+        }
+    }
+
+    /// Releases what came up to the end of the last frame in it.
+    fn cut(&mut self, from: u64, to: u64, now: Instant) {
+        let Some(cutter) = self.cutter.as_mut() else { return };
+        let mut at = from;
+        for chunk in self.ring.slices(from, to) {
+            cutter.push(chunk, at, now);
+            at += chunk.len() as u64;
+        }
+        self.released = cutter.released();
+    }
+
+    /// Releases a frame that ends by silence, if that has lasted long enough.
+    pub(super) fn cut_after_silence(&mut self, now: Instant) {
+        match self.cutter.as_ref().and_then(Cutter::deadline) {
+            Some(due) if due <= now => self.cut_now(),
+            Some(due) => self.wake(due),
+            None => {}
+        }
+    }
+
+    /// Releases what there is: no more of this frame comes.
+    pub(super) fn cut_now(&mut self) {
+        if let Some(cutter) = self.cutter.as_mut() {
+            cutter.cut(self.ring.head());
+            self.released = cutter.released();
         }
     }
 

@@ -38,6 +38,7 @@ pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
 use super::control::{Asker, ControlQueue};
 pub use super::control::{ControlCounters, Outcome, Start, Wish};
+use super::cutter::Cutter;
 pub use super::event::{CloseReason, Event, Full, PortCounters};
 use super::frames::Frames;
 pub use super::freshness::SocketQueue;
@@ -92,6 +93,8 @@ pub struct Hub {
     gather_due: Option<Instant>,
     /// The frames among the bytes, on a port that has frames.
     frames: Option<Frames>,
+    /// Where the bytes may be cut, on a port with lines, messages or bursts.
+    cutter: Option<Cutter>,
     clients: Slab<Client>,
     leaving: usize,
     tx: TxQueue,
@@ -128,9 +131,10 @@ impl Hub {
             released: 0,
             gather_due: None,
             frames: match port.frame {
-                Framing::None => None,
                 Framing::Dsmr => Some(Frames::new(port.crc)),
+                Framing::None | Framing::Line | Framing::Delimiter(_) | Framing::Gap(_) => None,
             },
+            cutter: Cutter::of(port, &port.line.settings, History::of(port).frames, 0),
             clients: Slab::new(),
             leaving: 0,
             tx: TxQueue::new(&port.line.settings),
@@ -153,6 +157,12 @@ impl Hub {
     /// Whether clients get whole frames.
     #[must_use]
     pub fn is_framed(&self) -> bool {
+        self.frames.is_some() || self.cutter.is_some()
+    }
+
+    /// Whether they are telegrams.
+    #[must_use]
+    pub fn has_telegrams(&self) -> bool {
         self.frames.is_some()
     }
 
@@ -210,7 +220,14 @@ impl Hub {
                 let since = self.ring.head().saturating_sub(bytes as u64).max(self.ring.tail());
                 (Feed::Bytes { cursor: since }, self.ring.head() - since)
             }
-            (None, _) => (Feed::Bytes { cursor: self.ring.head() }, 0),
+            (None, replay) => match (&self.cutter, replay) {
+                (Some(cutter), Replay::Frames(wanted)) => {
+                    let (cursor, frames) = cutter.latest(wanted, self.ring.tail());
+                    (Feed::Bytes { cursor }, frames)
+                }
+                (Some(cutter), _) => (Feed::Bytes { cursor: cutter.released() }, 0),
+                (None, _) => (Feed::Bytes { cursor: self.ring.head() }, 0),
+            },
             (Some(frames), replay) => {
                 let wanted = if let Replay::Frames(wanted) = replay { wanted } else { 0 };
                 let next = frames.seen().saturating_sub(wanted).max(frames.first_held());
@@ -314,6 +331,7 @@ impl Hub {
             Some(due) => self.wake(due),
             None => {}
         }
+        self.cut_after_silence(now);
         if let Some(frames) = self.frames.as_mut() {
             frames.handle_timeout(now);
             self.wake_at = self.wake_at.into_iter().chain(frames.deadline()).min();
@@ -360,6 +378,7 @@ impl Hub {
     /// The port ends: nothing more is taken in from either side, and what is held goes out.
     pub fn drain(&mut self) {
         self.draining = true;
+        self.cut_now();
         if self.gather_due.is_some() {
             self.release_gathered();
         }

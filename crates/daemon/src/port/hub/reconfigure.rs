@@ -5,7 +5,7 @@ use std::time::Instant;
 use sermux_port_config::config::{Frame as Framing, Port};
 
 use super::super::client::FrameFeed;
-use super::{Admission, ClientId, CloseReason, Feed, Frames, History, Hub};
+use super::{Admission, ClientId, CloseReason, Cutter, Feed, Frames, History, Hub};
 
 impl Hub {
     /// The port has another configuration. `admit` gives what a listener, by its key, grants now; `None`: it is gone, and
@@ -19,6 +19,7 @@ impl Hub {
         self.ring.set_capacity(port.backlog);
         self.control.configure(port.line.settings);
         self.set_framing(port, now);
+        self.set_cutter(port);
         self.set_expected(port.expect.frame, now);
         let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
         for id in ids {
@@ -34,7 +35,7 @@ impl Hub {
     fn set_framing(&mut self, port: &Port, now: Instant) {
         match (&mut self.frames, port.frame) {
             (Some(frames), Framing::Dsmr) => frames.set_crc(port.crc),
-            (None, Framing::None) => {}
+            (None, Framing::None | Framing::Line | Framing::Delimiter(_) | Framing::Gap(_)) => {}
             (None, Framing::Dsmr) => {
                 let frames = Frames::new(port.crc);
                 self.release_gathered();
@@ -47,7 +48,7 @@ impl Hub {
                 }
                 self.frames = Some(frames);
             }
-            (Some(_), Framing::None) => {
+            (Some(_), Framing::None | Framing::Line | Framing::Delimiter(_) | Framing::Gap(_)) => {
                 self.frames = None;
                 self.released = self.ring.head();
                 for (_, client) in &mut self.clients {
@@ -57,6 +58,21 @@ impl Hub {
                         client.say(&rest);
                     }
                     client.feed = Feed::Bytes { cursor: self.released };
+                }
+            }
+        }
+    }
+
+    fn set_cutter(&mut self, port: &Port) {
+        match self.cutter.as_mut() {
+            Some(cutter) if cutter.is_for(port) => cutter.set_history(self.history.frames),
+            before => {
+                if before.is_some() {
+                    self.cut_now();
+                }
+                self.cutter = Cutter::of(port, &self.control.view().settings, self.history.frames, self.ring.head());
+                if self.cutter.is_some() {
+                    self.release_gathered();
                 }
             }
         }

@@ -126,6 +126,9 @@ impl Hub {
         if let (Some((snapshot, waits)), LineState::Open { .. }) = (done, self.line) {
             self.line = LineState::Open { waits };
             self.tx.set_line(&snapshot.settings);
+            if let Some(cutter) = self.cutter.as_mut() {
+                cutter.set_line(&snapshot.settings);
+            }
         }
         if let Some(todo) = self.control.operation_done(done.map(|(snapshot, _)| snapshot), now) {
             self.carry_out(todo, now);

@@ -108,6 +108,9 @@ impl Hub {
         let caught_up = match &mut client.feed {
             Feed::Bytes { cursor } => {
                 *cursor = (*cursor + n as u64).min(self.released);
+                if *cursor == self.released {
+                    client.whole_at = *cursor;
+                }
                 *cursor == self.released
             }
             Feed::Frames(feed) => {

@@ -120,6 +120,9 @@ impl Hub {
         self.line = LineState::Open { waits };
         self.control.line_opened(snapshot);
         self.tx.set_line(&snapshot.settings);
+        if let Some(cutter) = self.cutter.as_mut() {
+            cutter.set_line(&snapshot.settings);
+        }
         self.tell_modem_state(false);
     }
 
@@ -133,8 +136,14 @@ impl Hub {
         if let Some(frames) = self.frames.as_mut() {
             frames.reset();
         }
+        let released = self.released;
+        self.cut_now();
         if self.gather_due.is_some() {
             self.release_gathered();
+        }
+        if self.released > released {
+            // The clients get it.
+            self.wake(now);
         }
         self.see_off(now);
     }

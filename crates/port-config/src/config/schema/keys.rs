@@ -127,7 +127,7 @@ pub(super) const KEYS: &[Key] = &[
             Only("delimiter", &Text(1, 64)),
             Only("gap", &Any(&[Time, Words(&["modbus"])])),
         ]),
-        "The unit that is never cut; line, delimiter and gap are not built yet.",
+        "The unit that is never cut: a line, up to a delimiter, up to a silence, a P1 telegram.",
     )
     .or("none"),
     key(In::Port, "crc", Words(&["pass", "drop"]), "Telegrams with a wrong CRC (frame: dsmr); counted either way.")

@@ -1,0 +1,173 @@
+//! Where a port with `frame: line`, a delimiter or a gap may be cut: what was received is released up to the end of a
+//! frame, so that clients begin with a whole one, and skip whole ones.
+//!
+//! Telegrams have rules of their own ([`super::frames`]).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use sermux_port_config::config::{Frame as Framing, Gap, Port};
+use sermux_port_config::line::LineSettings;
+use sermux_protocol::frame::delimited::DelimitedFramer;
+
+/// How many ends of frames are known of a whole backlog; between two of them may be more.
+const KNOWN_ENDS: u64 = 1024;
+
+/// Finds the ends of frames among the bytes of a port.
+#[derive(Debug)]
+pub(super) struct Cutter {
+    framing: Framing,
+    rule: Rule,
+    /// A longer frame is cut.
+    longest: u64,
+    /// So far bytes may be handed out.
+    released: u64,
+    /// Ends of frames at some distance from each other, as far back as the backlog reaches.
+    ends: VecDeque<u64>,
+    spacing: u64,
+    /// Ends of the latest frames, one behind the other, for clients that are to get some.
+    latest: VecDeque<u64>,
+    history: usize,
+}
+
+#[derive(Debug)]
+enum Rule {
+    Delimited(DelimitedFramer),
+    Silent {
+        gap: Gap,
+        time: Duration,
+        /// When a byte came last.
+        heard: Option<Instant>,
+    },
+}
+
+impl Cutter {
+    /// `None`: this port has no such frames. `head` is where the first one begins.
+    pub(super) fn of(port: &Port, settings: &LineSettings, history: u64, head: u64) -> Option<Self> {
+        let rule = match port.frame {
+            Framing::None | Framing::Dsmr => return None,
+            Framing::Gap(gap) => Rule::Silent { gap, time: gap.time(settings), heard: None },
+            frame => Rule::Delimited(DelimitedFramer::new(frame.delimiter()?.as_bytes())),
+        };
+        let backlog = port.backlog as u64;
+        Some(Self {
+            framing: port.frame,
+            rule,
+            longest: backlog / 4,
+            released: head,
+            ends: VecDeque::new(),
+            spacing: backlog / KNOWN_ENDS,
+            latest: VecDeque::new(),
+            history: usize::try_from(history).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// Whether it finds the frames that this port has.
+    pub(super) fn is_for(&self, port: &Port) -> bool {
+        self.framing == port.frame && self.longest == port.backlog as u64 / 4
+    }
+
+    /// How many of the latest frames are kept for clients to come.
+    pub(super) fn set_history(&mut self, history: u64) {
+        self.history = usize::try_from(history).unwrap_or(usize::MAX);
+    }
+
+    /// The line is set otherwise.
+    pub(super) fn set_line(&mut self, settings: &LineSettings) {
+        if let Rule::Silent { gap, time, .. } = &mut self.rule {
+            *time = gap.time(settings);
+        }
+    }
+
+    /// So far bytes may be handed out.
+    pub(super) fn released(&self) -> u64 {
+        self.released
+    }
+
+    /// Bytes came from the line, `at` the offset of the first.
+    pub(super) fn push(&mut self, chunk: &[u8], at: u64, now: Instant) {
+        let head = at + chunk.len() as u64;
+        match &mut self.rule {
+            Rule::Delimited(framer) => {
+                let mut ends = std::mem::take(&mut self.latest);
+                let (spacing, history) = (self.spacing, self.history);
+                let (released, known) = (&mut self.released, &mut self.ends);
+                framer.push(chunk, at, |end| note(end, released, known, spacing, &mut ends, history));
+                self.latest = ends;
+            }
+            Rule::Silent { heard, .. } => *heard = Some(now),
+        }
+        // Bytes that wait must never become what is in the way.
+        if head - self.released > self.longest {
+            self.cut(head);
+        }
+    }
+
+    /// What there is is a frame: it is too long, the line was silent, or is gone.
+    pub(super) fn cut(&mut self, head: u64) {
+        match &mut self.rule {
+            Rule::Delimited(framer) => framer.reset(),
+            Rule::Silent { heard, .. } => *heard = None,
+        }
+        if head > self.released {
+            note(head, &mut self.released, &mut self.ends, self.spacing, &mut self.latest, self.history);
+        }
+    }
+
+    /// When silence ends a frame, if nothing comes.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.rule {
+            Rule::Silent { time, heard: Some(heard), .. } => Some(*heard + *time),
+            Rule::Silent { .. } | Rule::Delimited(_) => None,
+        }
+    }
+
+    /// The first known end of a frame at or behind this offset: never beyond what is released.
+    pub(super) fn end_from(&self, offset: u64) -> u64 {
+        let index = self.ends.partition_point(|end| *end < offset);
+        self.ends.get(index).copied().unwrap_or(self.released).max(offset)
+    }
+
+    /// Where the latest `frames` begin, as far as they are known and held from `tail` on; and how many those are.
+    pub(super) fn latest(&self, frames: u64, tail: u64) -> (u64, u64) {
+        // The end of a frame is the beginning of the next one.
+        let begins = self.latest.iter().rev().skip(1).take(usize::try_from(frames).unwrap_or(usize::MAX));
+        begins.take_while(|begin| **begin >= tail).fold((self.released, 0), |(_, count), begin| (*begin, count + 1))
+    }
+
+    /// From where on bytes are kept for clients to come.
+    pub(super) fn history_from(&self) -> u64 {
+        self.latest.front().copied().unwrap_or(self.released).min(self.released)
+    }
+
+    /// What lies before this offset is not held any more.
+    pub(super) fn forget_before(&mut self, tail: u64) {
+        while self.ends.front().is_some_and(|end| *end < tail) {
+            self.ends.pop_front();
+        }
+    }
+}
+
+/// A frame ends here.
+fn note(
+    end: u64,
+    released: &mut u64,
+    known: &mut VecDeque<u64>,
+    spacing: u64,
+    latest: &mut VecDeque<u64>,
+    history: usize,
+) {
+    let begin = std::mem::replace(released, end);
+    if known.back().is_none_or(|last| end - last >= spacing) {
+        known.push_back(end);
+    }
+    if history > 0 {
+        if latest.is_empty() {
+            latest.push_back(begin);
+        }
+        latest.push_back(end);
+        while latest.len() > history.saturating_add(1) {
+            latest.pop_front();
+        }
+    }
+}
