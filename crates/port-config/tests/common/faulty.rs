@@ -78,7 +78,7 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
         "12: ports.p.frame: `\\n` has a backslash in it, which no device sends as the end of a line",
         "double quotes",
     ),
-    ("frame: { gap: 0s }", "12: ports.p.frame: ", "10s"),
+    ("frame: { gap: 0s }", "12: ports.p.frame: 0s is out of range", "10s"),
     ("frame: { gap: 20ms, delimiter: x }", "12: ports.p.frame: a frame ends by one thing", "gap: 20ms"),
     ("frame: { gpa: 20ms }", "12: ports.p.frame: a frame has no `gpa`", "gap: 20ms"),
     ("frame: dmsr", "12: ports.p.frame: `dmsr` is not possible here", "did you mean `dsmr`?"),
