@@ -224,6 +224,12 @@ fn a_value_that_is_wrong_is_shown_with_one_that_is_right() {
 }
 
 #[test]
+fn a_delimiter_whose_quotes_leave_its_backslashes_is_refused() {
+    let message = "5:12: ports.p.frame: `\\r\\n` has a backslash in it, which no device sends as the end of a line";
+    one(&port("frame: { delimiter: '\\r\\n' }"), message, "use double quotes");
+}
+
+#[test]
 fn a_device_that_cannot_be_one_is_refused() {
     for (text, message, help) in WRONG_DEVICES {
         one(&device(text), &format!("4:13: ports.p.device: {message}"), help);

@@ -73,11 +73,6 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("exclusive: 1", "16: ports.p.exclusive: `1` is neither true nor false", "true or false"),
     ("write: all", "12: ports.p.write: `all` is not possible here", "any, first, last or none"),
     ("frame: { delimiter: \"\" }", "12: ports.p.frame: a delimiter has 1 to 16 bytes, not 0", "\\r\\n"),
-    (
-        "frame: { delimiter: '\\n' }",
-        "12: ports.p.frame: `\\n` has a backslash in it, which no device sends as the end of a line",
-        "double quotes",
-    ),
     ("frame: { gap: 0s }", "12: ports.p.frame: 0s is out of range", "10s"),
     ("frame: { gap: 20ms, delimiter: x }", "12: ports.p.frame: a frame ends by one thing", "gap: 20ms"),
     ("frame: { gpa: 20ms }", "12: ports.p.frame: a frame has no `gpa`", "gap: 20ms"),
