@@ -154,11 +154,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
             4,
             "ports.p.capture",
         ),
-        (
-            "ports:\n  p:\n    device: sim:echo\n    frame: line\n    listen:\n      - protocol: raw\n        address: 4001\n",
-            4,
-            "ports.p.frame",
-        ),
     ] {
         let fault = only_fault_of(text);
         assert_eq!((fault.line, fault.path.as_str()), (line, path));

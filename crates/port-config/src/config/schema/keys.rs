@@ -112,13 +112,7 @@ pub(super) const KEYS: &[Key] = &[
     .or("true"),
     key(In::Port, "lock-file", Any(&[Boolean, PATH]), "A UUCP lock file as well: true (/var/lock), or a folder.")
         .or("false"),
-    key(
-        In::Port,
-        "write",
-        Words(&["any", "first", "last", "none"]),
-        "Whose bytes go to the line; first and last are not built yet.",
-    )
-    .or("any"),
+    key(In::Port, "write", Words(&["any", "first", "last", "none"]), "Whose bytes go to the line.").or("any"),
     key(
         In::Port,
         "frame",
