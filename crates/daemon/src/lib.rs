@@ -16,3 +16,4 @@ mod probe;
 mod setup;
 pub mod supervisor;
 mod systemd;
+mod time;

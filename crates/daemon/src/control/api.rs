@@ -25,9 +25,9 @@ use super::request::{Changed, Reloaded};
 use super::server::Peer;
 use super::status::{Port, Program, Status};
 use super::target::{ask, wish};
-use super::time::rfc3339;
 use crate::port::hub::Wish;
 use crate::port::{Command, Link, PortReport, PortState};
+use crate::time::rfc3339;
 
 /// How long a line may take to tell how it is now; then it is told as it was known.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);

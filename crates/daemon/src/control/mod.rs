@@ -24,7 +24,6 @@ mod server;
 mod socket;
 pub(crate) mod status;
 mod target;
-mod time;
 
 pub(crate) use api::router;
 pub(crate) use server::Server;

@@ -9,9 +9,9 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 use sermux_port_config::config::{self, Access, Device as ConfigDevice};
 
-use super::time::at;
 use crate::device::{usb, Root};
 use crate::port::{ClientReport, ListenerReport, PortReport, PortState};
+use crate::time::at;
 
 /// Everything.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -12,7 +12,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
 
 /// How the clock on the wall showed a moment of the runtime's clock. It is reckoned back from now, so that it is right
 /// also after the clock was set: a Raspberry Pi has none of its own.
-pub(super) fn at(moment: Instant, now: (Instant, SystemTime)) -> (String, u64) {
+pub(crate) fn at(moment: Instant, now: (Instant, SystemTime)) -> (String, u64) {
     let ago = now.0.saturating_duration_since(moment);
     let then = now.1.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
     (rfc3339(then + Duration::from_millis(500)), ago.as_secs())
