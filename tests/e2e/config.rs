@@ -150,9 +150,9 @@ fn what_is_not_built_yet_is_refused_by_name() {
     for (text, line, path) in [
         ("http: { address: \"127.0.0.1:8217\" }\nports: {}\n", 1, "http"),
         (
-            "ports:\n  p:\n    device: sim:echo\n    capture: { file: /tmp/x }\n    listen:\n      - protocol: raw\n        address: 4001\n",
-            4,
-            "ports.p.capture",
+            "ports:\n  p:\n    device: sim:echo\n    listen:\n      - protocol: raw\n        address: 4001\n        tls: { key: /x }\n",
+            7,
+            "ports.p.listen[0].tls",
         ),
     ] {
         let fault = only_fault_of(text);

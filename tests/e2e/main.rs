@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a test that meets the unexpected ends")]
 
 mod bytes;
+mod capture;
 mod clients;
 mod config;
 mod control;

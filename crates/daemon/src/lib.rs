@@ -4,6 +4,7 @@
 //! a [`line`](mod@line) is read into the ring of its port's [`hub`](port::hub), and from there written to every client's
 //! [connection](net::conn). The [`supervisor`] owns the configuration and starts and ends ports.
 
+mod capture;
 pub mod cli;
 mod control;
 pub mod device;

@@ -1,13 +1,26 @@
-//! Moments as others read them: RFC 3339, in UTC, to the second.
+//! Moments as others read them: RFC 3339, in UTC.
 
 use std::time::{Duration, Instant, SystemTime};
 
 /// `2026-01-31T07:05:09Z`. Before 1970 it is 1970.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    format!("{}Z", seconds(since_1970(time).as_secs()))
+}
+
+/// `2026-01-31T07:05:09.000123Z`
+pub(crate) fn rfc3339_micros(time: SystemTime) -> String {
+    let since = since_1970(time);
+    format!("{}.{:06}Z", seconds(since.as_secs()), since.subsec_micros())
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+fn seconds(seconds: u64) -> String {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
 /// How the clock on the wall showed a moment of the runtime's clock. It is reckoned back from now, so that it is right
@@ -55,6 +68,12 @@ mod tests {
         ] {
             assert_eq!(at_seconds(seconds), text);
         }
+    }
+
+    #[test]
+    fn microseconds_have_six_digits() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_763_846_103_000_042_999);
+        assert_eq!(rfc3339_micros(time), "2025-11-22T21:15:03.000042Z");
     }
 
     #[test]

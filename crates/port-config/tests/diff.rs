@@ -32,6 +32,7 @@ fn a_change_is_as_small_as_it_can_be() {
         ("gather: 5ms", Live, &[Setting::Gather]),
         ("backlog: 64 KiB", Live, &[Setting::Backlog]),
         ("expect: { frame: 60s }", Live, &[Setting::Expect]),
+        ("capture: { file: /x }", Live, &[Setting::Capture]),
         ("max-clients: 3", Live, &[]),
         ("keepalive: off", Live, &[]),
         ("on-lag: skip", Live, &[]),
@@ -156,6 +157,7 @@ fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
             Setting::Gather => port.gather = after.gather,
             Setting::Backlog => port.backlog = after.backlog,
             Setting::Expect => port.expect = after.expect,
+            Setting::Capture => port.capture.clone_from(&after.capture),
         }
     }
 }

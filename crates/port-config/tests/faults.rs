@@ -189,8 +189,9 @@ fn an_unknown_key_is_named_with_what_was_probably_meant() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
-    let capture = "5:5: ports.p.capture: `capture` is not built yet in this version";
-    one(&port("capture: { file: /x }"), capture, "remove the key");
+    let tls = "6:9: ports.p.listen[0].tls: `tls` is not built yet in this version";
+    let listener = "ports:\n  p:\n    device: sim:echo\n    listen:\n      - { protocol: raw, address: 0,\n        tls: { key: /x } }\n";
+    one(listener, tls, "remove the key");
     one("http: {}\nports: {}\n", "1:1: http: `http` is not built yet in this version", "only `http: off`");
     one(
         "log: { format: jornal }
@@ -209,9 +210,9 @@ ports: {}",
 
 #[test]
 fn a_typo_inside_of_what_is_not_built_yet_is_named_as_well() {
-    let shown = faults(&port("capture: { fiel: /x }")).to_string();
-    assert!(shown.contains("x.yaml:5:16: ports.p.capture.fiel: unknown key"), "{shown}");
-    assert!(shown.contains("did you mean `file`?"), "{shown}");
+    let shown = faults("http: { adress: 1 }\nports: {}\n").to_string();
+    assert!(shown.contains("x.yaml:1:9: http.adress: unknown key"), "{shown}");
+    assert!(shown.contains("did you mean `address`?"), "{shown}");
 }
 
 #[test]
@@ -518,4 +519,21 @@ fn a_hold_without_a_pen_is_refused_once() {
     ] {
         assert!(load_str("x.yaml", &allowed).is_ok(), "{allowed}");
     }
+}
+
+#[test]
+fn a_capture_needs_a_file_of_its_own() {
+    one(&port("capture: { format: hex }"), "5:14: ports.p.capture: the capture has no `file`", "`capture: off`");
+    let listen = |port: u16| format!("listen: [{{ protocol: raw, address: {port} }}]");
+    let ports = format!(
+        "defaults: {{ capture: {{ file: /x }} }}\nports:\n  a: {{ device: sim:echo, {} }}\n  b: {{ device: sim:echo, {} }}\n",
+        listen(4001),
+        listen(4002)
+    );
+    one(&ports, "4:3: ports.b: the capture of the port `a` has this file: /x", "of its own");
+    one(
+        &ports.replace("sim:echo, listen", "sim:echo, capture: { file: /y }, listen"),
+        "4:43: ports.b.capture.file: the capture of the port `a` has this file: /y",
+        "of its own",
+    );
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
-    profile, reset, Access, Address, Config, Control, ControlSocket, Crc, Device, Enter, Frame, Keepalive, LogFormat,
-    LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Usb, Write,
+    profile, reset, Access, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction, Enter,
+    Frame, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Usb,
+    Write,
 };
 use sermux_port_config::line::FlowControl;
 use sermux_port_config::signal::{Output, Step};
@@ -290,4 +291,16 @@ fn an_alias_repeats_what_it_names() {
     let text = "ports:\n  a: { device: /nonexistent/a, listen: &l [{ protocol: raw, address: 0 }] }\n  b: { device: /nonexistent/b, listen: *l }\n";
     let config = config(text);
     assert_eq!(config.ports["a"].listen, config.ports["b"].listen);
+}
+
+#[test]
+fn a_capture_takes_each_key_from_the_layer_that_has_it() {
+    let text = "defaults: { capture: { format: json, keep: 9, max-age: 3d } }\nports:\n  a:\n    device: sim:echo\n    capture: { file: /run/a.log, keep: 1 }\n    listen: [{ protocol: raw, address: 4001 }]\n  b:\n    device: sim:echo\n    listen: [{ protocol: raw, address: 4002 }]\n";
+    let config = config(text);
+    let capture = config.ports["a"].capture.clone().expect("a capture");
+    assert_eq!(capture.file.to_str(), Some("/run/a.log"));
+    assert_eq!((capture.keep, capture.max_size, capture.timestamp), (1, 10 * 1024 * 1024, true));
+    assert_eq!((capture.format, capture.direction), (CaptureFormat::Json, Direction::Both));
+    assert_eq!(capture.max_age, Duration::from_secs(3 * 24 * 60 * 60));
+    assert_eq!(config.ports["b"].capture, None, "what defaults say is for ports that name a file");
 }

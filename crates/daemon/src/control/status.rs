@@ -106,7 +106,7 @@ pub(crate) struct Port {
     /// Since when it is in this state.
     pub(crate) since: Option<String>,
     pub(crate) since_seconds: u64,
-    /// The device serves, or will as soon as somebody comes, and every listener listens.
+    /// The device serves, or will as soon as somebody comes, every listener listens, and the capture is written.
     pub(crate) well: bool,
     pub(crate) device: Device,
     pub(crate) line: Line,
@@ -116,6 +116,11 @@ pub(crate) struct Port {
     #[serde(rename = "break")]
     pub(crate) break_on: bool,
     pub(crate) counters: Counters,
+    /// When the last byte came from the line.
+    #[serde(default)]
+    pub(crate) last_rx: Option<String>,
+    #[serde(default)]
+    pub(crate) last_rx_seconds: Option<u64>,
     /// Only with `frame: dsmr`.
     pub(crate) frames: Option<Frames>,
     /// Since the device was opened; only where its driver counts.
@@ -123,6 +128,9 @@ pub(crate) struct Port {
     pub(crate) listeners: Vec<Listener>,
     /// In the order in which they came.
     pub(crate) clients: Vec<Client>,
+    /// Only with `capture`.
+    #[serde(default)]
+    pub(crate) capture: Option<Capture>,
     /// The latest thing that was wrong with the device.
     pub(crate) fault: Option<Fault>,
 }
@@ -268,6 +276,19 @@ pub(crate) struct Client {
     pub(crate) signature: Option<String>,
 }
 
+/// The capture of a port.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Capture {
+    pub(crate) file: String,
+    /// Of the line, and in it.
+    pub(crate) captured_bytes: u64,
+    /// Of the line, and missing in it.
+    pub(crate) lost_bytes: u64,
+    /// What is wrong with it now.
+    pub(crate) fault: Option<String>,
+}
+
 /// Something that was wrong with the device.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -298,12 +319,15 @@ impl Port {
         let mut clients: Vec<&ClientReport> = report.clients.iter().collect();
         clients.sort_by_key(|client| client.number);
         let counters = report.counters;
+        let last_rx = report.last_rx.map(|moment| at(moment, now));
         Port {
             name: name.to_owned(),
             state,
             since: Some(since),
             since_seconds,
-            well: state.is_well() && listeners.iter().all(|listener| listener.fault.is_none()),
+            well: state.is_well()
+                && listeners.iter().all(|listener| listener.fault.is_none())
+                && report.capture.as_ref().is_none_or(|capture| capture.fault.is_none()),
             device: device_blocking(&report.port.device),
             line: Line {
                 configured: report.port.line.settings.to_string(),
@@ -327,6 +351,8 @@ impl Port {
                 control_late: report.control.late,
                 control_failed: report.control.failed,
             },
+            last_rx: last_rx.as_ref().map(|(at, _)| at.clone()),
+            last_rx_seconds: last_rx.map(|(_, ago)| ago),
             frames: report.p1.map(|p1| Frames {
                 telegrams: p1.telegrams,
                 crc_failures: p1.crc_bad,
@@ -343,6 +369,12 @@ impl Port {
             }),
             listeners,
             clients: clients.into_iter().map(|client| Client::of(client, report, now)).collect(),
+            capture: report.capture.as_ref().map(|capture| Capture {
+                file: capture.file.display().to_string(),
+                captured_bytes: capture.captured,
+                lost_bytes: capture.lost,
+                fault: capture.fault.clone(),
+            }),
             fault: report.fault.as_ref().map(|fault| {
                 let (at, at_seconds) = at(fault.at, now);
                 Fault { what: fault.what.clone(), at, at_seconds, over: fault.over }
@@ -368,10 +400,13 @@ impl Port {
             modem: None,
             break_on: false,
             counters: Counters::default(),
+            last_rx: None,
+            last_rx_seconds: None,
             frames: None,
             errors: None,
             listeners: Vec::new(),
             clients: Vec::new(),
+            capture: None,
             fault: None,
         }
     }
@@ -508,10 +543,13 @@ mod tests {
             modem: Some(Modem::default()),
             break_on: false,
             counters: Counters::default(),
+            last_rx: None,
+            last_rx_seconds: None,
             frames: Some(Frames::default()),
             errors: Some(Errors::default()),
             listeners: vec![listener],
             clients: vec![client],
+            capture: Some(Capture::default()),
             fault: Some(Fault { what: text(), at: text(), at_seconds: 0, over: false }),
         };
         let program = Program { version: text(), pid: 1, started: text(), uptime_seconds: 0, config: None };

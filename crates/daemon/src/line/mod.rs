@@ -154,6 +154,7 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         gather: std::time::Duration::ZERO,
         backlog: 256 * 1024,
         expect: config::Expect::default(),
+        capture: None,
         listen: Vec::new(),
     }
 }

@@ -54,6 +54,8 @@ pub enum Command {
         /// Who they were.
         reply: oneshot::Sender<Vec<Kicked>>,
     },
+    /// Open the file of the capture again, if there is one.
+    ReopenCapture,
     /// Let go of the device until [`Command::Resume`]; told once it is closed. Clients stay.
     Pause(oneshot::Sender<()>),
     /// Open the device again; told once it is open, or could not be opened.

@@ -21,5 +21,5 @@ mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
 pub use link::{Accepted, Command, Kicked, Link, Reconfigure, Reply, Whom};
-pub use report::{ClientReport, ListenerReport, PortFault, PortReport, PortState, Standing};
+pub use report::{CaptureReport, ClientReport, ListenerReport, PortFault, PortReport, PortState, Standing};
 pub use status::Status;

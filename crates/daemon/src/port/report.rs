@@ -11,6 +11,7 @@ use sermux_protocol::rfc2217::View;
 use super::client::{Admission, ClientCounters};
 use super::control::ControlCounters;
 use super::event::PortCounters;
+pub use crate::capture::CaptureReport;
 use crate::line::{LineCounters, NotCarried};
 
 /// A port as it is now.
@@ -36,6 +37,10 @@ pub struct PortReport {
     pub line_counters: Option<LineCounters>,
     /// What the framer has counted, where telegrams are framed.
     pub p1: Option<P1Counters>,
+    /// When the last byte came from the line.
+    pub last_rx: Option<Instant>,
+    /// The capture, if there is one.
+    pub capture: Option<CaptureReport>,
     /// The latest thing that went wrong with the device.
     pub fault: Option<PortFault>,
     /// Its listeners, in the order of the configuration.

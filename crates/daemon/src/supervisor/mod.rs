@@ -26,7 +26,7 @@ use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
 use crate::line::{self, OpenError, Opened};
-use crate::port::{Driver, Opener, Status};
+use crate::port::{Command, Driver, Opener, Status};
 use crate::systemd;
 
 /// How long ports may take to hand out what they hold when the program ends.
@@ -234,6 +234,7 @@ impl Supervisor {
         }
         let other_control = loaded.config.control != self.config.control;
         let (diff, _) = self.apply(loaded.config).await;
+        self.reopen_captures().await;
         if other_control {
             self.end_control().await;
             self.start_control().await;
@@ -242,6 +243,16 @@ impl Supervisor {
             changed = diff.changed.len(), "configuration read again");
         let untouched = self.ports.len().saturating_sub(diff.added.len() + diff.changed.len());
         Reloaded { file, diff, untouched, warnings }
+    }
+
+    /// Whoever renames the file of a capture asks for a reload.
+    async fn reopen_captures(&self) {
+        for (name, running) in &self.ports {
+            if self.config.ports.get(name).is_some_and(|port| port.capture.is_some()) {
+                // A port that has ended has no file.
+                running.link().send(Command::ReopenCapture).await;
+            }
+        }
     }
 
     /// Goes from the configuration in force to this one. What is the same in both notices nothing.

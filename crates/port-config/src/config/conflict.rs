@@ -20,6 +20,7 @@ pub(super) fn check(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
     devices(ports, problems);
     adapters(ports, problems);
     addresses(ports, problems);
+    captures(ports, problems);
 }
 
 fn names(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
@@ -182,6 +183,27 @@ fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
                 );
             }
             taken.push(Bound { address: &address.value, reach, place: address.place, path: &address.path });
+        }
+    }
+}
+
+/// Files that two captures would write into.
+fn captures(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+    let mut owners: HashMap<&Path, &str> = HashMap::new();
+    for (named, port) in ports {
+        let Some(Port { enable: true, capture: Some(capture), .. }) = port else { continue };
+        match owners.get(capture.file.as_path()) {
+            None => {
+                owners.insert(&capture.file, &named.name);
+            }
+            Some(other) => {
+                let written = named.layer.capture.file.as_ref();
+                let (place, path) = written.map_or((named.place, &named.path), |file| (file.place, &file.path));
+                let message = format!("the capture of the port `{other}` has this file: {}", capture.file.display());
+                problems.push(
+                    Problem::new(place, path, message).help("write a `file` of its own under `capture` of each port"),
+                );
+            }
         }
     }
 }

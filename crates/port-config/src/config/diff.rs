@@ -62,6 +62,8 @@ pub enum Setting {
     Backlog,
     /// `expect`
     Expect,
+    /// `capture`
+    Capture,
 }
 
 impl Setting {
@@ -80,7 +82,8 @@ impl Setting {
             | Setting::Crc
             | Setting::Gather
             | Setting::Backlog
-            | Setting::Expect => PortChange::Live,
+            | Setting::Expect
+            | Setting::Capture => PortChange::Live,
         }
     }
 }
@@ -156,6 +159,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         gather,
         backlog,
         expect,
+        capture,
         listen: _,
     } = old;
     let Line { settings, clocal, low_latency, rs485 } = line;
@@ -177,6 +181,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         (Setting::Gather, *gather != new.gather),
         (Setting::Backlog, *backlog != new.backlog),
         (Setting::Expect, *expect != new.expect),
+        (Setting::Capture, *capture != new.capture),
     ];
     is_different.into_iter().filter_map(|(setting, is_different)| is_different.then_some(setting)).collect()
 }

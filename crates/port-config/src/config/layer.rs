@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::capture::{capture, CaptureLayer};
 use super::cut;
 use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
 use super::network::networks;
@@ -45,6 +46,7 @@ pub(super) struct PortLayer {
     pub(super) open: Option<Set<Open>>,
     pub(super) linger: Option<Set<Duration>>,
     pub(super) expect_frame: Option<Set<Duration>>,
+    pub(super) capture: CaptureLayer,
     pub(super) exclusive: Option<Set<bool>>,
     pub(super) lock_file: Option<Set<Option<PathBuf>>>,
     pub(super) write: Option<Set<Write>>,
@@ -169,6 +171,7 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
             layer.linger = read(value, path, problems, |node| duration(node, range));
         }
         "expect" => layer.expect_frame = expect(value, path, problems),
+        "capture" => layer.capture = capture(value, path, problems),
         "exclusive" => layer.exclusive = read(value, path, problems, boolean),
         "lock-file" => layer.lock_file = read(value, path, problems, lock_file),
         "write" => {

@@ -4,6 +4,7 @@
 
 mod address;
 pub mod banner;
+mod capture;
 mod conflict;
 mod control;
 mod cut;
@@ -39,6 +40,7 @@ use crate::signal::{Output, Step};
 
 pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
+pub use capture::{Capture, CaptureFormat, Direction};
 pub use control::{Control, ControlSocket};
 pub use cut::{Delimiter, Gap};
 pub use device::{Device, DeviceError, Sim, Usb};
@@ -143,6 +145,9 @@ pub struct Port {
     pub backlog: usize,
     /// What is missed when it does not come.
     pub expect: Expect,
+    /// The file that everything goes into; `None` is `off`.
+    #[serde(serialize_with = "capture::capture_or_off")]
+    pub capture: Option<Capture>,
     /// Where it is offered.
     pub listen: Vec<Listener>,
 }

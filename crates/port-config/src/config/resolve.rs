@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::capture;
 use super::keys::Role;
 use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
 use super::parse::parse;
@@ -153,6 +154,7 @@ pub(super) fn port(
         },
         backlog: history,
         expect: Expect { frame: layers.value(|layer| layer.expect_frame.as_ref(), Duration::ZERO) },
+        capture: capture::resolve(&layers, problems),
         listen,
     })
 }
@@ -185,12 +187,17 @@ impl<'a> Layers<'a> {
         self.0.iter().find_map(|layer| get(layer))
     }
 
+    /// What stands on the port itself.
+    pub(super) fn own(&self) -> Option<&'a PortLayer> {
+        self.0.first().copied()
+    }
+
     /// Macro by macro.
     fn reset(&self) -> BTreeMap<String, Vec<Step>> {
         self.0.iter().rev().flat_map(|layer| layer.reset.clone()).collect()
     }
 
-    fn value<T: Clone>(&self, get: fn(&PortLayer) -> Option<&Set<T>>, built_in: T) -> T {
+    pub(super) fn value<T: Clone>(&self, get: fn(&PortLayer) -> Option<&Set<T>>, built_in: T) -> T {
         self.first(get).map_or(built_in, |set| set.value.clone())
     }
 }

@@ -32,6 +32,12 @@ impl Wrong {
         Wrong { message: message.into(), help: help.into() }
     }
 
+    /// With more to be told.
+    pub(super) fn or(mut self, more: &str) -> Wrong {
+        self.help = format!("{}; {more}", self.help);
+        self
+    }
+
     /// As what is wrong there.
     pub(super) fn at(self, place: Place, path: &str) -> Problem {
         Problem::new(place, path, self.message).help(self.help)

@@ -41,6 +41,26 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
         "26: ports.p.modem.on-connect: a mapping is needed here, not a single value",
         "{ dtr: on, rts: keep }",
     ),
+    (
+        "capture: { file: /x, format: txt }",
+        "34: ports.p.capture.format: `txt` is not possible here",
+        "did you mean `text`?",
+    ),
+    (
+        "capture: { direction: in, file: /x }",
+        "27: ports.p.capture.direction: `in` is not possible here",
+        "rx, tx or both",
+    ),
+    ("capture: { file: x.log }", "22: ports.p.capture.file: `x.log` is not the full path of a file", "/var/log/sermux"),
+    (
+        "capture: { file: /x/ }",
+        "22: ports.p.capture.file: `/x/` is a folder, and a capture goes into a file",
+        "/var/log/sermux",
+    ),
+    ("capture: { file: /x, max-age: 5 }", "35: ports.p.capture.max-age: `5` has no unit", "`7d`"),
+    ("capture: { file: /x, max-size: 10 GB }", "36: ports.p.capture.max-size: `10 GB` is not a size", "10240 MiB"),
+    ("capture: { file: /x, keep: 1001 }", "32: ports.p.capture.keep: 1001 is out of range", "0 to 1000"),
+    ("capture: /x", "14: ports.p.capture: a mapping is needed here, not a single value", "{ file: "),
     ("open: on_demand", "11: ports.p.open: `on_demand` is not possible here", "did you mean `on-demand`?"),
     ("linger: 5", "13: ports.p.linger: `5` has no unit", "`250ms`"),
     (

@@ -8,9 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
-    Access, AccessList, Address, Banner, Config, Control, ControlSocket, Crc, Delimiter, Device, Enter, Expect, Frame,
-    Gap, Keepalive, Line, Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol,
-    Replay, Rs485, Sim, Telnet, Usb, WhenFull, Write,
+    Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, Control, ControlSocket, Crc, Delimiter,
+    Device, Direction, Enter, Expect, Frame, Gap, Keepalive, Line, Listener, Log, LogFormat, LogLevel, Modem, Network,
+    OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -216,9 +216,24 @@ fn any_port() -> impl Strategy<Value = Port> {
             gather: if frame == Frame::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
             backlog: rest.4,
             expect: Expect { frame: Duration::from_millis(rest.3) },
+            capture: rest.0.then(|| any_capture(rest.3, rest.4)),
             listen,
         })
     })
+}
+
+/// Its file is the same for all: [`any_config`] tells them apart.
+fn any_capture(some: u64, size: usize) -> Capture {
+    let few = u8::try_from(some % 3).unwrap_or_default();
+    Capture {
+        file: "/run".into(),
+        direction: [Direction::Rx, Direction::Tx, Direction::Both][usize::from(few)],
+        format: [CaptureFormat::Hex, CaptureFormat::Json, CaptureFormat::Text][usize::from(few)],
+        timestamp: few == 0,
+        max_size: if few == 1 { 0 } else { size },
+        max_age: if few == 2 { Duration::from_secs(some * 86_400 % 315_360_000) } else { Duration::from_millis(some) },
+        keep: u32::from(few) * 500,
+    }
 }
 
 /// A configuration that could be in force: no two ports are in each other's way.
@@ -239,6 +254,9 @@ pub fn any_config() -> impl Strategy<Value = Config> {
 }
 
 fn distinct(mut port: Port, kind: u8, name: &str) -> Port {
+    if let Some(capture) = &mut port.capture {
+        capture.file = format!("/run/captures/{name}: #").into();
+    }
     port.device = match kind {
         0 => Device::Sim(Sim::DsmrP1),
         1 => Device::Sim(Sim::Echo),

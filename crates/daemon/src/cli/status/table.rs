@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::line::wires;
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
-use crate::control::status::{Client, Counters, Errors, Frames, Listener, Port, State, Status};
+use crate::control::status::{Capture, Client, Counters, Errors, Frames, Listener, Port, State, Status};
 
 /// Columns of a terminal as it comes.
 const WIDTH: usize = 80;
@@ -97,7 +97,7 @@ pub(super) fn one(port: &Port, look: Look) -> String {
         row("break", "is being sent");
     }
     if port.state != State::Disabled {
-        row("traffic", &format!("rx {}, tx {}", bytes(port.counters.rx_bytes), bytes(port.counters.tx_bytes)));
+        row("traffic", &traffic(port));
     }
     if let Some(frames) = &port.frames {
         row("telegrams", &telegrams(frames));
@@ -112,6 +112,9 @@ pub(super) fn one(port: &Port, look: Look) -> String {
     }
     for listener in &port.listeners {
         push_listener(&mut block, listener, &port.clients, look);
+    }
+    if let Some(capture) = &port.capture {
+        push_capture(&mut block, capture, look);
     }
     if let Some(fault) = &port.fault {
         // The device stands above.
@@ -165,6 +168,12 @@ fn line(port: &Port) -> String {
     text
 }
 
+/// `rx 12.4 MiB, tx 0 B; last byte 3 s ago`
+fn traffic(port: &Port) -> String {
+    let ago = port.last_rx_seconds.map(|ago| format!("; last byte {} ago", duration(ago))).unwrap_or_default();
+    format!("rx {}, tx {}{ago}", bytes(port.counters.rx_bytes), bytes(port.counters.tx_bytes))
+}
+
 fn telegrams(frames: &Frames) -> String {
     let mut text = frames.telegrams.to_string();
     for (n, what) in
@@ -210,6 +219,17 @@ fn errors(errors: &Errors) -> String {
     ];
     let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
     counts.collect::<Vec<_>>().join(", ")
+}
+
+fn push_capture(block: &mut String, capture: &Capture, look: Look) {
+    let mut text = format!("{}, {}", printable(&capture.file), bytes(capture.captured_bytes));
+    if capture.lost_bytes > 0 {
+        let _ = write!(text, ", {} missing", bytes(capture.lost_bytes));
+    }
+    push_row(block, "capture", &text, None, look);
+    if let Some(fault) = &capture.fault {
+        push_row(block, "", &printable(fault), Some(Colour::Red), look);
+    }
 }
 
 fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], look: Look) {

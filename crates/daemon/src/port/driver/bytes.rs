@@ -28,6 +28,9 @@ impl Driver {
                 }
                 Poll::Ready(Ok(n)) => {
                     trace!(port = %self.name, rx = %space[..n].escape_ascii());
+                    if let Some(capture) = &mut self.capture {
+                        capture.rx(&space[..n]);
+                    }
                     self.hub.received(n, now);
                     total += n;
                 }
@@ -140,6 +143,9 @@ impl Driver {
             match line.poll_write(&mut cx, self.hub.tx_front()) {
                 Poll::Ready(Ok(n)) => {
                     trace!(port = %self.name, tx = %self.hub.tx_front()[..n].escape_ascii());
+                    if let Some(capture) = &mut self.capture {
+                        capture.tx(&self.hub.tx_front()[..n]);
+                    }
                     self.hub.tx_written(n, now);
                     progress = true;
                 }

@@ -8,6 +8,7 @@ use sermux_port_config::signal::Output;
 use tracing::{info, warn};
 
 use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
+use crate::capture::EventKind;
 use crate::net::refuse::refuse;
 use crate::port::greeting;
 use crate::port::hub::{Admission, Outcome, Wish};
@@ -32,6 +33,7 @@ impl Driver {
                 Some(Command::Kick { whom, reply }) => {
                     let _ = reply.send(self.kick(whom, now));
                 }
+                Some(Command::ReopenCapture) => self.reopen_capture(),
                 Some(Command::Pause(reply)) => self.pause(reply, now),
                 Some(Command::Resume(reply)) => self.resume(reply, now),
                 Some(Command::End { deadline }) => self.end(deadline),
@@ -63,6 +65,7 @@ impl Driver {
                     self.set_outputs(level(on_connect.dtr), level(on_connect.rts), now);
                 }
                 info!(port = %self.name, client = %peer, "client connected");
+                self.record(EventKind::ClientConnected, format_args!("client {peer} connected"));
                 if self.sockets.len() <= id {
                     self.sockets.resize_with(id + 1, || None);
                 }
@@ -108,6 +111,9 @@ impl Driver {
             port.listen.get(at).map(|listener| admission(key, listener))
         };
         self.hub.reconfigure(port, admit, now);
+        if before.capture != self.port.capture {
+            self.change_capture();
+        }
         if before.device != self.port.device {
             self.lifecycle = Lifecycle::default();
         }

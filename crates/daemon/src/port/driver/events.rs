@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use sermux_port_config::units::format_duration;
 use tracing::{info, warn};
 
+use crate::capture::EventKind;
+
 use super::{ClientId, CloseReason, Driver, Event};
 
 impl Driver {
@@ -64,6 +66,7 @@ impl Driver {
         info!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
             refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
             "client disconnected: {cause}");
+        self.record(EventKind::ClientDisconnected, format_args!("client {} disconnected: {cause}", socket.peer));
         socket.conn.close();
     }
 }

@@ -4,6 +4,7 @@
 //! that a chunk costs one wait, one read and one send per client.
 
 mod bytes;
+mod capture;
 mod commands;
 mod events;
 mod operations;
@@ -31,6 +32,7 @@ use super::lifecycle::{Lifecycle, Say};
 use super::link::{Accepted, Command, Link, Reconfigure, Reply};
 use super::ready::ReadySet;
 use super::status::Status;
+use crate::capture::Recorder;
 use crate::device::hotplug::{Hotplug, Watched};
 use crate::line::{Line, OpenError, Opened};
 use crate::net::conn::Conn;
@@ -96,6 +98,7 @@ pub struct Driver {
     /// Those who wait until the device is open, or let go of.
     settling: Vec<oneshot::Sender<()>>,
     account: Account,
+    capture: Option<Recorder>,
 }
 
 struct Socket {
@@ -145,8 +148,10 @@ impl Driver {
         let (link, commands) = Link::new();
         let ready = ReadySet::default();
         let (line_waker, change_waker) = (ready.waker(LINE), ready.waker(CHANGE));
+        let name: Arc<str> = name.into();
         let driver = Self {
-            name: name.into(),
+            capture: port.capture.as_ref().map(|capture| Recorder::start(&name, capture, [0, 0])),
+            name,
             hub: Hub::new(&port),
             listeners: (0..port.listen.len()).collect(),
             port,
@@ -202,7 +207,7 @@ impl Driver {
     }
 
     /// Whether everything has gone out, or the time is up. Closes what is done with.
-    fn poll_end(&mut self, now: Instant) -> bool {
+    fn poll_end(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(ends_at) = self.ends_at else { return false };
         let late = now >= ends_at;
         for id in 0..self.sockets.len() {
@@ -219,7 +224,8 @@ impl Driver {
         if open && (line_done || late) {
             self.close_line(now);
         }
-        late || (line_done && !open && self.sockets.iter().all(Option::is_none))
+        let done = line_done && !open && self.sockets.iter().all(Option::is_none);
+        (done && self.poll_capture_end(cx)) || late
     }
 
     fn say_goodbye(&self) {
@@ -278,7 +284,7 @@ impl Future for Driver {
             }
         }
 
-        if this.poll_end(now) {
+        if this.poll_end(cx, now) {
             this.say_goodbye();
             return Poll::Ready(());
         }

@@ -143,6 +143,7 @@ impl Driver {
         match &result {
             Ok(snapshot) => {
                 self.hub.operation_done(Some((snapshot, line.can_wait())), now);
+                self.record_operation(&start.operation, snapshot, by.as_ref().map(|by| by as &dyn std::fmt::Display));
                 match &start.operation {
                     Operation::Configure(asked) => {
                         info!(port = %self.name, line = %snapshot.settings, client = by, "line set");

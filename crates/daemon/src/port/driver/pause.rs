@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::{Driver, Lifecycle, Slot};
+use crate::capture::EventKind;
 use crate::port::link::{Kicked, Whom};
 
 impl Driver {
@@ -17,6 +18,7 @@ impl Driver {
         }
         info!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
             "paused: the device is left alone until it is resumed");
+        self.record(EventKind::Paused, format_args!("paused: {} is left alone", self.port.device));
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: paused]\r\n", self.name));
         self.operations.abandon();

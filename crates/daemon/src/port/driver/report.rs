@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Driver, Slot};
+use crate::capture::Recorder;
 use crate::line::NotCarried;
 use crate::port::lifecycle::Trouble;
 use crate::port::report::{ClientReport, ListenerReport, PortFault, PortReport, PortState};
@@ -130,6 +131,8 @@ impl Driver {
             control: self.hub.control_counters(),
             line_counters: self.hub.line_counters().filter(|_| open),
             p1: self.hub.p1_counters(),
+            last_rx: self.hub.last_rx(),
+            capture: self.capture.as_ref().map(Recorder::report),
             fault: self.account.fault.clone(),
             listeners: listeners.collect(),
             clients,

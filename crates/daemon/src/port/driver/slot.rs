@@ -8,6 +8,7 @@ use sermux_port_config::config::Open;
 use tracing::{info, warn};
 
 use super::{Driver, Say, Slot, OPENING_IS_STUCK};
+use crate::capture::EventKind;
 use crate::line::{self, OpenError, Opened};
 
 const OPENING_HANGS: &str =
@@ -64,6 +65,7 @@ impl Driver {
             (Slot::Open(_), None) => self.rest_at = Some(now + self.port.linger),
             (Slot::Open(_), Some(at)) if at <= now => {
                 info!(port = %self.name, device = %self.port.device, "closed: nobody uses it (open: on-demand)");
+                self.record(EventKind::Closed, format_args!("{} closed: nobody uses it", self.port.device));
                 self.rest_at = None;
                 self.operations.abandon();
                 self.hub.line_at_rest(now);
@@ -79,6 +81,7 @@ impl Driver {
         self.watched = None;
         match &self.slot {
             Slot::Open(_) => {
+                self.record(EventKind::Closed, format_args!("closed, to open what is configured now"));
                 self.operations.abandon();
                 self.hub.line_gone(now);
                 self.close_line(now);
@@ -106,6 +109,7 @@ impl Driver {
         let failures = self.lifecycle.opened(now);
         info!(port = %self.name, device = %self.port.device, line = %self.port.line.settings, tries = failures + 1,
             "opened");
+        self.record(EventKind::Opened, format_args!("{} opened at {}", self.port.device, report.snapshot.settings));
         for difference in &report.differences {
             warn!(port = %self.name, device = %self.port.device, "{difference}");
         }
@@ -137,6 +141,7 @@ impl Driver {
         let Slot::Open(_) = &self.slot else { return };
         warn!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
             "device gone: {cause}; its clients stay, and it is opened again when it is back");
+        self.record(EventKind::Gone, format_args!("{} gone: {cause}", self.port.device));
         self.account.fault(&format!("{}: device gone: {cause}; plug it in again", self.port.device), now);
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: the device is gone]\r\n", self.name));

@@ -134,6 +134,7 @@ impl Hub {
         self.ring.commit(n);
         let to = self.ring.head();
         self.counters.rx += n as u64;
+        self.last_rx = Some(now);
         match self.frames.as_mut() {
             Some(frames) => {
                 let mut at = from;

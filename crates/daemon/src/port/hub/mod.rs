@@ -112,6 +112,8 @@ pub struct Hub {
     decoded: Vec<u8>,
     line: LineState,
     quiet: Quiet,
+    /// When the last bytes came from the line.
+    last_rx: Option<Instant>,
     draining: bool,
     wake_at: Option<Instant>,
     events: VecDeque<Event>,
@@ -147,6 +149,7 @@ impl Hub {
             decoded: Vec::new(),
             line: LineState::Expected,
             quiet: Quiet::new(port.expect.frame),
+            last_rx: None,
             draining: false,
             wake_at: None,
             events: VecDeque::new(),
@@ -180,6 +183,12 @@ impl Hub {
             counters.add(&client.counters);
         }
         counters
+    }
+
+    /// When the last bytes came from the line.
+    #[must_use]
+    pub fn last_rx(&self) -> Option<Instant> {
+        self.last_rx
     }
 
     /// What the framer of a port with `frame: dsmr` has counted.

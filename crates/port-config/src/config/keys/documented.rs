@@ -108,7 +108,7 @@ fn what_the_shipped_file_shows_as_defaults_are_the_defaults() {
     let mut least = config(
         "control: { socket: /run/sermux/control.sock, group: sermux }\nports: { router: { \
          device: /dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1B2C3D4-if00-port0, signature: sermux, \
-         listen: [{ protocol: telnet, address: \"*:4001\" }] } }",
+         capture: { file: /var/log/sermux/router.log }, listen: [{ protocol: telnet, address: \"*:4001\" }] } }",
     );
     // to say nothing about it leaves it as the driver has it
     least.ports.get_mut(PORT).expect("a port").line.rs485 = example.ports[PORT].line.rs485;

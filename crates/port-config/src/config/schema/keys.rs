@@ -130,7 +130,7 @@ pub(super) const KEYS: &[Key] = &[
     key(In::Port, "backlog", Size, "Kept for clients that are behind: 4 KiB to 64 MiB, with frames from 32 KiB.")
         .or("256 KiB"),
     key(In::Port, "listen", ListOrNothing(&Ref("listener")), "Where the port is offered; any number of addresses."),
-    key(In::Port, "capture", Section(In::Capture), "Everything that passes, into a file."),
+    key(In::Port, "capture", Any(&[OFF, Section(In::Capture)]), "Everything that passes, into a file; or off."),
     key(In::Expect, "frame", Time, "How long no frame may come, without frames no byte; 0s is never.").or("0s"),
     key(In::Line, "baud", Integer(50, 12_000_000), "Symbols a second, 50 to 12000000.").or("9600"),
     key(In::Line, "data-bits", Values(&["5", "6", "7", "8"]), "Data bits of a character.").or("8"),
@@ -239,13 +239,31 @@ pub(super) const KEYS: &[Key] = &[
     key(In::Tls, "certificate", PATH, "The server's certificate, a file."),
     key(In::Tls, "key", PATH, "Its key, a file."),
     key(In::Tls, "client-ca", PATH, "Clients must have a certificate of this authority; a file."),
-    key(In::Capture, "file", PATH, "Where it goes."),
+    key(
+        In::Capture,
+        "file",
+        Pattern("^/.*[^/]$"),
+        "Its full path; older files have .1, .2 and so on behind their name. A port of its own for each.",
+    ),
     key(In::Capture, "direction", Words(&["rx", "tx", "both"]), "From the line, to the line, or both.").or("both"),
-    key(In::Capture, "format", Words(&["text", "hex", "json"]), "How it is written.").or("text"),
-    key(In::Capture, "timestamp", Boolean, "The time of each line.").or("true"),
-    key(In::Capture, "max-size", Size, "A new file when it has this size.").or("10 MiB"),
-    key(In::Capture, "max-age", Any(&[Time, Pattern("^[0-9]+ ?d$")]), "A new file when it is so old.").or("7d"),
-    key(In::Capture, "keep", Integer(0, 1_000_000), "How many old files are kept.").or("5"),
+    key(
+        In::Capture,
+        "format",
+        Words(&["text", "hex", "json"]),
+        "text: a line for each line. hex: 16 bytes a line. json: an object for each read and write.",
+    )
+    .or("text"),
+    key(In::Capture, "timestamp", Boolean, "The time of each line, in UTC, to the microsecond.").or("true"),
+    key(In::Capture, "max-size", Size, "A new file is begun before it is larger: 4 KiB to 1024 MiB; 0 is never.")
+        .or("10 MiB"),
+    key(
+        In::Capture,
+        "max-age",
+        Any(&[Time, Pattern("^[0-9]{1,4} ?d$")]),
+        "A new file is begun when it is so old, up to 3650d; 0 is never.",
+    )
+    .or("7d"),
+    key(In::Capture, "keep", Integer(0, 1000), "How many older files are kept, 0 to 1000.").or("5"),
 ];
 
 const OUTPUT: Shape = Words(&["on", "off", "keep"]);

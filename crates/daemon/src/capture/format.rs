@@ -1,0 +1,353 @@
+//! How a capture looks: lines of text, of numbers, or of JSON.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
+use sermux_port_config::config::CaptureFormat;
+
+use super::queue::{Event, Way};
+use crate::time::rfc3339_micros;
+
+/// A longer line of text is written in pieces.
+const LONGEST: usize = 1024;
+
+/// The beginning of a line of text waits so long for the rest of it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Bytes on a line of numbers.
+const ON_A_LINE: usize = 16;
+
+/// Bytes in one object.
+const IN_AN_OBJECT: usize = 4096;
+
+/// Takes lines, each with its LF.
+pub(super) trait Lines {
+    fn line(&mut self, line: &str);
+}
+
+/// Makes lines of what passed.
+#[derive(Debug)]
+pub(super) struct Formatter {
+    port: String,
+    format: CaptureFormat,
+    timestamp: bool,
+    /// Lines of text that have begun, of [`Way::Rx`] and [`Way::Tx`].
+    begun: [Begun; 2],
+    line: String,
+}
+
+/// A line of text that has begun.
+#[derive(Debug, Default)]
+struct Begun {
+    /// When its first byte passed, and when it is written although there is more to come.
+    at: Option<(SystemTime, Instant)>,
+    bytes: Vec<u8>,
+    /// The last one ended with CR: an LF now belongs to it.
+    after_cr: bool,
+}
+
+impl Formatter {
+    pub(super) fn new(port: &str, format: CaptureFormat, timestamp: bool) -> Self {
+        Self { port: port.to_owned(), format, timestamp, begun: Default::default(), line: String::new() }
+    }
+
+    /// From here on it is to look otherwise.
+    pub(super) fn set(&mut self, format: CaptureFormat, timestamp: bool, lines: &mut impl Lines) {
+        self.finish(lines);
+        (self.format, self.timestamp) = (format, timestamp);
+    }
+
+    /// When lines that have begun are to be written.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.begun.iter().filter_map(|begun| begun.at.map(|(_, due)| due)).min()
+    }
+
+    /// Bytes that passed.
+    pub(super) fn bytes(
+        &mut self,
+        way: Way,
+        offset: u64,
+        bytes: &[u8],
+        at: SystemTime,
+        now: Instant,
+        lines: &mut impl Lines,
+    ) {
+        match self.format {
+            CaptureFormat::Text => self.text(way, bytes, at, now, lines),
+            CaptureFormat::Hex => {
+                for (index, chunk) in bytes.chunks(ON_A_LINE).enumerate() {
+                    self.hex(way, offset + (index * ON_A_LINE) as u64, chunk, at, lines);
+                }
+            }
+            CaptureFormat::Json => {
+                for (index, chunk) in bytes.chunks(IN_AN_OBJECT).enumerate() {
+                    let mut hex = String::with_capacity(chunk.len() * 2);
+                    for byte in chunk {
+                        let _ = write!(hex, "{byte:02x}");
+                    }
+                    let offset = offset + (index * IN_AN_OBJECT) as u64;
+                    let time = self.timestamp.then(|| rfc3339_micros(at));
+                    self.json(&Passed { time, port: &self.port, direction: way.name(), offset, hex }, lines);
+                }
+            }
+        }
+    }
+
+    /// Something that happened beside the bytes.
+    pub(super) fn event(&mut self, event: &Event, at: SystemTime, lines: &mut impl Lines) {
+        self.finish(lines);
+        if self.format == CaptureFormat::Json {
+            let time = self.timestamp.then(|| rfc3339_micros(at));
+            let happened = Happened { time, port: &self.port, event: event.kind.name(), text: &event.text };
+            return self.json(&happened, lines);
+        }
+        self.begin_line("--", at);
+        escape(event.text.as_bytes(), &mut self.line);
+        self.end_line(lines);
+    }
+
+    /// Writes the lines that have begun and have waited for long enough.
+    pub(super) fn handle_timeout(&mut self, now: Instant, lines: &mut impl Lines) {
+        for way in [Way::Rx, Way::Tx] {
+            if self.begun[way as usize].at.is_some_and(|(_, due)| due <= now) {
+                self.cut(way, lines);
+            }
+        }
+    }
+
+    /// Writes the lines that have begun.
+    pub(super) fn finish(&mut self, lines: &mut impl Lines) {
+        let mut ways = [Way::Rx, Way::Tx];
+        // In the order in which they began.
+        ways.sort_by_key(|way| self.begun[*way as usize].at.map(|(at, _)| at));
+        for way in ways {
+            self.cut(way, lines);
+        }
+    }
+
+    fn text(&mut self, way: Way, bytes: &[u8], at: SystemTime, now: Instant, lines: &mut impl Lines) {
+        for byte in bytes {
+            let begun = &mut self.begun[way as usize];
+            let after_cr = std::mem::take(&mut begun.after_cr);
+            if *byte == b'\n' && after_cr {
+                continue;
+            }
+            let began = *begun.at.get_or_insert((at, now + PATIENCE));
+            if *byte == b'\n' || (*byte == b'\r' && way == Way::Tx) {
+                begun.after_cr = *byte == b'\r';
+                begun.at = None;
+                let bytes = std::mem::take(&mut begun.bytes);
+                let shown = if way == Way::Rx { bytes.strip_suffix(b"\r").unwrap_or(&bytes) } else { &bytes };
+                self.begin_line(way.name(), began.0);
+                escape(shown, &mut self.line);
+                self.end_line(lines);
+                self.begun[way as usize].bytes = emptied(bytes);
+                continue;
+            }
+            begun.bytes.push(*byte);
+            if begun.bytes.len() >= LONGEST {
+                self.cut(way, lines);
+            }
+        }
+    }
+
+    /// Writes what there is of a line, which goes on.
+    fn cut(&mut self, way: Way, lines: &mut impl Lines) {
+        let begun = &mut self.begun[way as usize];
+        let Some((at, _)) = begun.at.take() else { return };
+        let bytes = std::mem::take(&mut begun.bytes);
+        self.begin_line(way.name(), at);
+        escape(&bytes, &mut self.line);
+        self.line.push('\\');
+        self.end_line(lines);
+        self.begun[way as usize].bytes = emptied(bytes);
+    }
+
+    fn hex(&mut self, way: Way, offset: u64, chunk: &[u8], at: SystemTime, lines: &mut impl Lines) {
+        self.begin_line(way.name(), at);
+        let _ = write!(self.line, " {offset:08x}  ");
+        for index in 0..ON_A_LINE {
+            let gap = if index == ON_A_LINE / 2 { " " } else { "" };
+            let _ = match chunk.get(index) {
+                Some(byte) => write!(self.line, "{gap}{byte:02x} "),
+                None => write!(self.line, "{gap}   "),
+            };
+        }
+        self.line.push_str(" |");
+        self.line.extend(chunk.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' }));
+        self.line.push('|');
+        self.end_line(lines);
+    }
+
+    fn json(&self, object: &impl Serialize, lines: &mut impl Lines) {
+        // Texts and numbers always have a shape in JSON.
+        if let Ok(mut line) = serde_json::to_string(object) {
+            line.push('\n');
+            lines.line(&line);
+        }
+    }
+
+    fn begin_line(&mut self, word: &str, at: SystemTime) {
+        self.line.clear();
+        if self.timestamp {
+            let _ = write!(self.line, "{} ", rfc3339_micros(at));
+        }
+        self.line.push_str(word);
+    }
+
+    fn end_line(&mut self, lines: &mut impl Lines) {
+        self.line.push('\n');
+        lines.line(&self.line);
+    }
+}
+
+fn emptied(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.clear();
+    bytes
+}
+
+/// A blank, and UTF-8 as it is; control characters, backslashes and what is not UTF-8 so that they can be told.
+fn escape(bytes: &[u8], line: &mut String) {
+    if !bytes.is_empty() {
+        line.push(' ');
+    }
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => line.push_str("\\\\"),
+                '\t' => line.push_str("\\t"),
+                '\r' => line.push_str("\\r"),
+                '\n' => line.push_str("\\n"),
+                c if c.is_control() => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape_byte(byte, line)),
+                c => line.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| escape_byte(*byte, line));
+    }
+}
+
+fn escape_byte(byte: u8, line: &mut String) {
+    let _ = write!(line, "\\x{byte:02x}");
+}
+
+#[derive(Serialize)]
+struct Passed<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    port: &'a str,
+    direction: &'a str,
+    offset: u64,
+    hex: String,
+}
+
+#[derive(Serialize)]
+struct Happened<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    port: &'a str,
+    event: &'a str,
+    text: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::queue::EventKind;
+    use super::*;
+
+    #[derive(Default)]
+    struct Written(Vec<String>);
+
+    impl Lines for Written {
+        fn line(&mut self, line: &str) {
+            self.0.push(line.strip_suffix('\n').unwrap().to_owned());
+        }
+    }
+
+    /// What these pieces come to, without times.
+    fn lines(format: CaptureFormat, pieces: &[(Way, &[u8])]) -> Vec<String> {
+        let mut formatter = Formatter::new("p", format, false);
+        let mut written = Written::default();
+        let mut offsets = [0; 2];
+        for (way, bytes) in pieces {
+            let offset = &mut offsets[*way as usize];
+            formatter.bytes(*way, *offset, bytes, SystemTime::UNIX_EPOCH, Instant::now(), &mut written);
+            *offset += bytes.len() as u64;
+        }
+        formatter.finish(&mut written);
+        written.0
+    }
+
+    #[test]
+    fn text_goes_line_by_line_however_it_is_cut() {
+        use Way::{Rx, Tx};
+        let whole = lines(CaptureFormat::Text, &[(Rx, b"one\r\n\ntwo\xff\x1b[0m\\ \xc3\xa9\n")]);
+        assert_eq!(whole, ["rx one", "rx", "rx two\\xff\\x1b[0m\\\\ \u{e9}"]);
+        let bytes = b"one\r\n\ntwo\xff\x1b[0m\\ \xc3\xa9\n";
+        let cut: Vec<(Way, &[u8])> = bytes.chunks(1).map(|byte| (Rx, byte)).collect();
+        assert_eq!(lines(CaptureFormat::Text, &cut), whole);
+        // What is sent ends with CR as well.
+        assert_eq!(lines(CaptureFormat::Text, &[(Tx, b"a\rb\r\nc\nd")]), ["tx a", "tx b", "tx c", "tx d\\"]);
+        assert_eq!(lines(CaptureFormat::Text, &[(Rx, b"login: "), (Tx, b"root\r")]), ["tx root", "rx login: \\"]);
+    }
+
+    #[test]
+    fn a_long_line_of_text_is_written_in_pieces() {
+        let long = [b'x'; LONGEST + 1];
+        let written = lines(CaptureFormat::Text, &[(Way::Rx, &long), (Way::Rx, b"\n")]);
+        assert_eq!(written, [format!("rx {}\\", "x".repeat(LONGEST)), "rx x".to_owned()]);
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_waits_a_second() {
+        let mut formatter = Formatter::new("p", CaptureFormat::Text, true);
+        let (mut written, now) = (Written::default(), Instant::now());
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(5);
+        formatter.bytes(Way::Rx, 0, b"login: ", at, now, &mut written);
+        let due = formatter.deadline().unwrap();
+        formatter.handle_timeout(due - Duration::from_millis(1), &mut written);
+        assert!(written.0.is_empty());
+        formatter.handle_timeout(due, &mut written);
+        assert_eq!(written.0, ["1970-01-01T00:00:00.000005Z rx login: \\"]);
+        assert_eq!(formatter.deadline(), None);
+    }
+
+    #[test]
+    fn numbers_are_sixteen_to_a_line_with_their_offset() {
+        let written = lines(CaptureFormat::Hex, &[(Way::Rx, b"/KFM5KAIFA-METER\r\n"), (Way::Rx, b"x")]);
+        assert_eq!(
+            written,
+            [
+                "rx 00000000  2f 4b 46 4d 35 4b 41 49  46 41 2d 4d 45 54 45 52  |/KFM5KAIFA-METER|",
+                "rx 00000010  0d 0a                                             |..|",
+                "rx 00000012  78                                                |x|",
+            ]
+        );
+    }
+
+    #[test]
+    fn objects_have_everything_and_events_their_name() {
+        let mut formatter = Formatter::new("p", CaptureFormat::Json, true);
+        let mut written = Written::default();
+        let at = SystemTime::UNIX_EPOCH;
+        formatter.bytes(Way::Tx, 7, b"\x00\xff", at, Instant::now(), &mut written);
+        formatter.event(&Event { kind: EventKind::Opened, text: "opened".to_owned() }, at, &mut written);
+        assert_eq!(
+            written.0,
+            [
+                r#"{"time":"1970-01-01T00:00:00.000000Z","port":"p","direction":"tx","offset":7,"hex":"00ff"}"#,
+                r#"{"time":"1970-01-01T00:00:00.000000Z","port":"p","event":"opened","text":"opened"}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn an_event_comes_after_the_lines_that_had_begun() {
+        let mut formatter = Formatter::new("p", CaptureFormat::Text, false);
+        let mut written = Written::default();
+        formatter.bytes(Way::Rx, 0, b"half", SystemTime::UNIX_EPOCH, Instant::now(), &mut written);
+        let event = Event { kind: EventKind::Gone, text: "gone: \n".to_owned() };
+        formatter.event(&event, SystemTime::UNIX_EPOCH, &mut written);
+        assert_eq!(written.0, ["rx half\\", "-- gone: \\n"]);
+    }
+}

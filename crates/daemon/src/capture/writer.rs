@@ -1,0 +1,293 @@
+//! The thread that writes a capture.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use sermux_port_config::config::Capture;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::file::CaptureFile;
+use super::format::{Formatter, Lines};
+use super::queue::{Batch, Event, EventKind, Queue, Record, Task, What};
+
+/// Of the thread.
+const STACK: usize = 128 * 1024;
+
+/// Lines are handed to the file when there are so many bytes of them.
+const AT_ONCE: usize = 64 * 1024;
+
+/// A file that could not be opened is tried again after this.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Starts the thread. It lets go of `end` when it has written everything.
+pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<Queue>, end: oneshot::Sender<()>) {
+    let (for_thread, file) = (Arc::clone(&queue), capture.file.clone());
+    let mut writer = Writer {
+        port: Arc::clone(port),
+        path: file.clone(),
+        formatter: Formatter::new(port, capture.format, capture.timestamp),
+        out: Out { file: CaptureFile::new(capture), lines: Vec::new(), bytes: 0, fault: None, lost: 0 },
+        said: None,
+        lost: 0,
+        failed_at: None,
+    };
+    let name = "capture".to_owned();
+    let started = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+        writer.run(&for_thread);
+        drop(end);
+    });
+    if let Err(error) = started {
+        let fault = format!("there can be no thread for it: {error}");
+        warn!(port = %port, file = %file.display(), "capture: {fault}; nothing is captured");
+        queue.give_up(fault);
+    }
+}
+
+struct Writer {
+    port: Arc<str>,
+    path: PathBuf,
+    formatter: Formatter,
+    out: Out,
+    /// The fault that was said last and is not over.
+    said: Option<String>,
+    /// Bytes that are missing in the file, and that it does not say yet.
+    lost: u64,
+    /// When the file could not be written last.
+    failed_at: Option<Instant>,
+}
+
+impl Writer {
+    fn run(&mut self, queue: &Queue) {
+        let mut spare = Batch::default();
+        loop {
+            let wait = self.formatter.deadline().map(|due| due.saturating_duration_since(Instant::now()));
+            let Task { batch, closed } = queue.take(spare, wait);
+            self.write(&batch, closed, queue);
+            if closed {
+                return;
+            }
+            spare = batch;
+            spare.clear();
+        }
+    }
+
+    fn write(&mut self, batch: &Batch, closed: bool, queue: &Queue) {
+        let passed = batch.bytes.len() as u64;
+        let is_bytes = |record: &Record| matches!(record.what, What::Bytes { .. });
+        if self.failed_at.is_some_and(|at| at.elapsed() < RETRY) && batch.records.iter().all(is_bytes) && !closed {
+            self.lost += passed;
+            return queue.account(0, passed, self.said.as_deref());
+        }
+        let lost_before = self.lost;
+        if lost_before > 0 {
+            let text = format!("{lost_before} bytes are missing here: the file could not be written");
+            self.formatter.event(&Event { kind: EventKind::Lost, text }, SystemTime::now(), &mut self.out);
+        }
+        let (mut at, now) = (0, Instant::now());
+        for Record { at: time, what } in &batch.records {
+            match what {
+                What::Event(event) => self.formatter.event(event, *time, &mut self.out),
+                What::Bytes { way, offset, len } => {
+                    let bytes = &batch.bytes[at..at + len];
+                    at += len;
+                    self.formatter.bytes(*way, *offset, bytes, *time, now, &mut self.out);
+                    self.out.bytes += *len as u64;
+                }
+                What::Change(capture) => {
+                    self.formatter.set(capture.format, capture.timestamp, &mut self.out);
+                    self.out.flush();
+                    self.out.file.set(capture);
+                    self.path.clone_from(&capture.file);
+                    self.out.fault = self.out.file.open().err();
+                }
+                What::Reopen => {
+                    self.out.flush();
+                    self.out.file.close();
+                    self.out.fault = self.out.file.open().err();
+                }
+            }
+        }
+        self.formatter.handle_timeout(now, &mut self.out);
+        if closed {
+            self.formatter.finish(&mut self.out);
+        }
+        self.out.flush();
+        let lost = std::mem::take(&mut self.out.lost);
+        let fault = self.out.fault.take();
+        self.lost = if fault.is_some() { lost_before + lost } else { lost };
+        self.say(fault.map_or(Ok(()), Err));
+        queue.account(passed - lost.min(passed), lost, self.said.as_deref());
+    }
+
+    /// Says once that something is wrong, and once that it is over.
+    fn say(&mut self, result: io::Result<()>) {
+        match result {
+            Ok(()) => {
+                self.failed_at = None;
+                if self.said.take().is_some() {
+                    info!(port = %self.port, file = %self.path.display(), "capture: the file is written again");
+                }
+            }
+            Err(error) => {
+                self.failed_at = Some(Instant::now());
+                let fault = format!("{} {error}", self.path.display());
+                if self.said.as_ref() != Some(&fault) {
+                    warn!(port = %self.port, file = %self.path.display(),
+                        "capture: {fault}; what passes is missing in it until it can: {}", remedy(error.kind()));
+                    self.said = Some(fault);
+                }
+            }
+        }
+    }
+}
+
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
+        io::ErrorKind::NotFound => "make the folder",
+        io::ErrorKind::PermissionDenied => "let the program's user write into the folder",
+        io::ErrorKind::ReadOnlyFilesystem => "choose a folder on a disk that is not read-only",
+        _ => "mend that, or name another `file` under `capture`",
+    }
+}
+
+/// Lines on their way into the file.
+struct Out {
+    file: CaptureFile,
+    lines: Vec<u8>,
+    /// Bytes of the line that passed since the last time.
+    bytes: u64,
+    /// What was wrong.
+    fault: Option<io::Error>,
+    /// Bytes of the line that are missing because of that.
+    lost: u64,
+}
+
+impl Lines for Out {
+    fn line(&mut self, line: &str) {
+        let now = SystemTime::now();
+        if let Err(error) = self.file.open() {
+            self.fault.get_or_insert(error);
+        }
+        if self.file.is_due(self.lines.len(), line.len(), now) {
+            self.flush();
+            if self.file.is_due(0, line.len(), now) {
+                if let Err(error) = self.file.rotate() {
+                    self.fault.get_or_insert(error);
+                }
+            }
+        }
+        self.lines.extend_from_slice(line.as_bytes());
+        if self.lines.len() >= AT_ONCE {
+            self.flush();
+        }
+    }
+}
+
+impl Out {
+    /// Hands the lines to the file.
+    fn flush(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        if self.lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.file.write(&self.lines) {
+            self.lost += bytes;
+            self.fault = Some(error);
+        }
+        self.lines.clear();
+        self.lines.shrink_to(AT_ONCE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::queue::Way;
+    use super::*;
+    use sermux_port_config::config::{CaptureFormat, Direction};
+
+    fn writer(path: PathBuf, max_size: usize) -> Writer {
+        let capture = Capture {
+            file: path.clone(),
+            direction: Direction::Both,
+            format: CaptureFormat::Text,
+            timestamp: false,
+            max_size,
+            max_age: Duration::ZERO,
+            keep: 2,
+        };
+        Writer {
+            port: "p".into(),
+            path,
+            formatter: Formatter::new("p", capture.format, capture.timestamp),
+            out: Out { file: CaptureFile::new(&capture), lines: Vec::new(), bytes: 0, fault: None, lost: 0 },
+            said: None,
+            lost: 0,
+            failed_at: None,
+        }
+    }
+
+    fn hand_over(queue: &Queue, text: &str) {
+        queue.push(Way::Rx, 0, text.as_bytes(), SystemTime::UNIX_EPOCH);
+    }
+
+    fn write(writer: &mut Writer, queue: &Queue) {
+        let task = queue.take(Batch::default(), Some(Duration::ZERO));
+        writer.write(&task.batch, task.closed, queue);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_loses_bytes_and_says_so_when_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("later/x.log");
+        let (mut writer, queue) = (writer(path.clone(), 0), Queue::default());
+        hand_over(&queue, "one\n");
+        write(&mut writer, &queue);
+        let outcome = queue.outcome();
+        assert_eq!((outcome.captured, outcome.lost), (0, 4));
+        assert!(outcome.fault.unwrap().contains("cannot be opened"));
+        fs::create_dir(folder.path().join("later")).unwrap();
+        writer.failed_at = None;
+        hand_over(&queue, "two\n");
+        write(&mut writer, &queue);
+        let outcome = queue.outcome();
+        assert_eq!((outcome.captured, outcome.lost, outcome.fault), (4, 4, None));
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text, "-- 4 bytes are missing here: the file could not be written\nrx two\n");
+    }
+
+    #[test]
+    fn no_file_is_larger_than_it_may_be_and_no_line_is_lost_between_two() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let (mut writer, queue) = (writer(path.clone(), 4096), Queue::default());
+        let text: String = (0..1000).map(|n| format!("{n}\n")).collect();
+        hand_over(&queue, &text);
+        write(&mut writer, &queue);
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        let files = [read("x.log.1"), read("x.log")];
+        assert!(files.iter().all(|file| file.len() <= 4096), "{:?}", files.each_ref().map(String::len));
+        let expected: String = (0..1000).map(|n| format!("rx {n}\n")).collect();
+        assert_eq!(files.concat(), expected);
+    }
+
+    #[test]
+    fn a_full_disk_is_a_fault_once() {
+        let (mut writer, queue) = (writer("/dev/full".into(), 0), Queue::default());
+        hand_over(&queue, "one\n");
+        write(&mut writer, &queue);
+        let fault = queue.outcome().fault.unwrap();
+        assert!(fault.contains("/dev/full cannot be written: No space left"), "{fault}");
+        let failed_at = writer.failed_at;
+        hand_over(&queue, "two\n");
+        write(&mut writer, &queue);
+        assert_eq!(writer.failed_at, failed_at, "not tried again at once");
+        assert_eq!(queue.outcome().lost, 8);
+    }
+}
