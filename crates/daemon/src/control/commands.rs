@@ -82,10 +82,10 @@ async fn kick(target: Target, body: &[u8]) -> Result<Kicked, Refusal> {
 fn whom(text: &str) -> Option<Whom> {
     let text = text.trim_start_matches('#');
     let number = text.parse().map(Whom::Number);
-    let address = || text.parse().map(Whom::Address);
+    let peer = || text.parse().map(Whom::Peer);
     // A client that came over a dual-stack socket is known by its IPv4 address.
     let host = || text.parse().map(|ip: IpAddr| Whom::Host(ip.to_canonical()));
-    number.or_else(|_| address()).or_else(|_| host()).ok()
+    number.or_else(|_| peer()).or_else(|_| host()).ok()
 }
 
 async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {

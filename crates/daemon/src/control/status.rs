@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sermux_port_config::config::{self, Access, Device as ConfigDevice};
 
 use crate::device::{usb, Root};
+use crate::net::peer::Endpoint;
 use crate::port::{ClientReport, ListenerReport, PortReport, PortState};
 use crate::time::at;
 
@@ -451,7 +452,7 @@ impl From<&sermux_protocol::rfc2217::View> for Modem {
 
 fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
     let (address, fault) = match &is.bound {
-        Some(Ok(address)) => (Some(canonical(*address)), None),
+        Some(Ok(address)) => (Some(canonical(address)), None),
         Some(Err(fault)) => (None, Some(fault.clone())),
         None => (None, None),
     };
@@ -469,8 +470,11 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
 }
 
 /// An IPv4 address is shown as one.
-fn canonical(address: SocketAddr) -> String {
-    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+fn canonical(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Tcp(address) => SocketAddr::new(address.ip().to_canonical(), address.port()).to_string(),
+        Endpoint::Unix(_) => endpoint.to_string(),
+    }
 }
 
 fn access(access: Access) -> &'static str {

@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
@@ -11,6 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::peer::Endpoint;
 use crate::line::sys;
 use crate::port::hub::SocketQueue;
 
@@ -60,10 +60,10 @@ impl Conn {
         }
     }
 
-    /// The address that the client connected to.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
+    /// Where the client came in.
+    pub fn endpoint(&self) -> Option<Endpoint> {
         match self {
-            Self::Tcp(stream) | Self::Telnet(stream) => stream.local_addr().ok(),
+            Self::Tcp(stream) | Self::Telnet(stream) => stream.local_addr().ok().map(Endpoint::Tcp),
             #[cfg(test)]
             Self::Memory(_) => None,
         }

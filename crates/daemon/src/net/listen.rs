@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::conn::Conn;
+use super::peer::{Endpoint, Peer};
 use super::turned_away::TurnedAway;
 use crate::port::{Accepted, Command, Link, Status};
 
@@ -207,7 +208,7 @@ pub async fn serve(
         None => bind_later(key, &offer, &link).await,
     };
     if let Ok(address) = listener.local_addr() {
-        link.send(Command::Listening { listener: key, bound: Ok(address) }).await;
+        link.send(Command::Listening { listener: key, bound: Ok(Endpoint::Tcp(address)) }).await;
     }
     let mut failing = false;
     let mut turned_away = TurnedAway::default();
@@ -247,7 +248,7 @@ pub async fn serve(
                     continue;
                 }
                 let conn = if offer.borrow().telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
-                let accepted = Accepted { conn, peer, listener: key };
+                let accepted = Accepted { conn, peer: Peer::Tcp(peer), listener: key };
                 if !link.send(Command::Connect(Box::new(accepted))).await {
                     return;
                 }

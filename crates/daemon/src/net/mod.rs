@@ -2,5 +2,6 @@
 
 pub mod conn;
 pub mod listen;
+pub mod peer;
 pub mod refuse;
 mod turned_away;

@@ -5,7 +5,7 @@ mod pause;
 mod telnet;
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::device::hotplug::Hotplug;
 use crate::line::sim::{scripted, SimHandle};
 use crate::line::{open_blocking, OpenError, Opened, Report};
 use crate::net::conn::Conn;
+use crate::net::peer::Peer;
 
 /// Longer than anything here takes, on the clock of the test.
 const SOON: Duration = Duration::from_secs(30);
@@ -81,7 +82,7 @@ impl Rig {
     /// A client whose socket, kernel and all, holds `room` bytes.
     async fn connect(&self, room: usize) -> DuplexStream {
         let (near, far) = duplex(room);
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let peer = Peer::Tcp((Ipv4Addr::LOCALHOST, 1).into());
         assert!(
             self.link.send(Command::Connect(Box::new(Accepted { conn: Conn::Memory(near), peer, listener: 0 }))).await
         );

@@ -1,6 +1,5 @@
 //! What a new client begins with: the state of its protocol, and the banner.
 
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use sermux_port_config::config::banner::{BannerFacts, BannerTime};
@@ -10,6 +9,7 @@ use sermux_protocol::session::Session;
 use sermux_protocol::telnet::{Offer, Telnet};
 
 use crate::line::sys;
+use crate::net::peer::{Endpoint, Peer};
 
 /// The session of a client that comes through this listener.
 pub(super) fn session(listener: &Listener) -> Session {
@@ -29,13 +29,13 @@ pub(crate) fn notifies(listener: &Listener) -> bool {
     matches!(&listener.protocol, Protocol::Telnet(telnet) if telnet.notify)
 }
 
-/// The banner for a client; empty where there is none. `near` is the address that the client connected to.
+/// The banner for a client; empty where there is none. `near` is where the client came in.
 pub(super) fn banner(
     listener: &Listener,
     port: &str,
     device: &Device,
     line: LineSettings,
-    (near, peer): (Option<SocketAddr>, SocketAddr),
+    (near, peer): (Option<Endpoint>, Peer),
 ) -> Vec<u8> {
     if listener.banner.is_empty() {
         return Vec::new();
@@ -44,8 +44,8 @@ pub(super) fn banner(
         port,
         device: &device.to_string(),
         line,
-        tcp_port: near.map_or(0, |near| near.port()),
-        remote: &peer.ip().to_string(),
+        listener: &near.map_or_else(|| "0".to_owned(), |near| near.number_or_path()),
+        remote: &peer.host(),
         time: time(),
     })
 }

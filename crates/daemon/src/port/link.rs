@@ -1,7 +1,7 @@
 //! What the rest of the program asks of a running port.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use super::driver::Opener;
 use super::hub::{Outcome, Wish};
 use super::report::PortReport;
 use crate::net::conn::Conn;
+use crate::net::peer::{Endpoint, Peer};
 
 /// Commands that wait for the port; a sender waits when they are more.
 const COMMANDS: usize = 64;
@@ -36,7 +37,7 @@ pub enum Command {
         /// Its key.
         listener: usize,
         /// Where it listens.
-        bound: Result<SocketAddr, String>,
+        bound: Result<Endpoint, String>,
     },
     /// How is it?
     Report(oneshot::Sender<PortReport>),
@@ -86,8 +87,8 @@ pub enum Whom {
     All,
     /// The one with this number.
     Number(u64),
-    /// The one at this address.
-    Address(SocketAddr),
+    /// Those at this address.
+    Peer(Peer),
     /// Those on this host.
     Host(IpAddr),
 }
@@ -98,7 +99,7 @@ pub struct Kicked {
     /// The number that it had.
     pub number: u64,
     /// Who it was.
-    pub peer: SocketAddr,
+    pub peer: Peer,
 }
 
 /// A connection on its way from a listener to its port.
@@ -107,7 +108,7 @@ pub struct Accepted {
     /// The connection.
     pub conn: Conn,
     /// Who it is.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// The key of the listener that it came through.
     pub listener: usize,
 }

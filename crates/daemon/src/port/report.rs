@@ -1,6 +1,5 @@
 //! What a port tells about itself when somebody asks.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +12,7 @@ use super::control::ControlCounters;
 use super::event::PortCounters;
 pub use crate::capture::CaptureReport;
 use crate::line::{LineCounters, NotCarried};
+use crate::net::peer::{Endpoint, Peer};
 
 /// A port as it is now.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ pub struct ListenerReport {
     /// Its key.
     pub key: usize,
     /// Where it listens, or why it does not; `None`: that is not known yet.
-    pub bound: Option<Result<SocketAddr, String>>,
+    pub bound: Option<Result<Endpoint, String>>,
     /// How many clients came through it and are there.
     pub clients: usize,
     /// How many connections it closed because of `allow` and `deny`.
@@ -100,9 +100,9 @@ pub struct ClientReport {
     /// The number of the client on this port, counted from 1; never given out again.
     pub number: u64,
     /// Who it is.
-    pub peer: SocketAddr,
-    /// The address that it connected to.
-    pub local: Option<SocketAddr>,
+    pub peer: Peer,
+    /// Where it came in.
+    pub local: Option<Endpoint>,
     /// When it connected.
     pub since: Instant,
     /// How it stands with the port.

@@ -34,7 +34,7 @@ fn good(text: &str, loaded: &Loaded) {
                 port: name,
                 device: &port.device.to_string(),
                 line: port.line.settings,
-                tcp_port: listener.address.port(),
+                listener: &listener.address.to_string(),
                 remote: "::1",
                 time: TIME,
             };

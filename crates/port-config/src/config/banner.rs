@@ -8,8 +8,8 @@
 //! | `\d` | the device |
 //! | `\s` | the line settings as `9600 8N1` |
 //! | `\B` | the line settings as ser2net writes them, `9600N81` |
-//! | `\p` | the listener's TCP port |
-//! | `\I` | the client's address |
+//! | `\p` | the listener's TCP port, or the path of its unix socket |
+//! | `\I` | the client's address, or the process and user of a client on a unix socket |
 //! | `\Y` `\m` `\M` `\D` | year, month as a number from 1, month as `Jan`, day of the month |
 //! | `\y` `\A` | days since the first of January, day of the week as `Mon` |
 //! | `\H` `\h` `\i` `\S` `\T` | hour of 24, hour of 12, minute, second, `hour:minute:second` of 24 |
@@ -43,9 +43,9 @@ pub struct BannerFacts<'a> {
     pub device: &'a str,
     /// As they are when the client comes.
     pub line: LineSettings,
-    /// The number that the listener is bound to, not the 0 of its configuration.
-    pub tcp_port: u16,
-    /// The client's address, without its port.
+    /// The number that the listener is bound to, not the 0 of its configuration; the path of a unix socket.
+    pub listener: &'a str,
+    /// The client's address without its port, or what else it is known by.
     pub remote: &'a str,
     /// When the client came.
     pub time: BannerTime,
@@ -138,7 +138,7 @@ impl BannerFacts<'_> {
                 let LineSettings { baud, data_bits, parity, stop_bits, .. } = self.line;
                 format!("{baud}{}{data_bits}{stop_bits}", parity.letter())
             }
-            'p' => self.tcp_port.to_string(),
+            'p' => self.listener.to_owned(),
             'I' => self.remote.to_owned(),
             'Y' => year.to_string(),
             'm' => month.to_string(),
@@ -287,7 +287,7 @@ mod tests {
             port: "router",
             device: "/dev/ttyUSB0",
             line: "9600 7E1 rts-cts".parse().unwrap(),
-            tcp_port: 4002,
+            listener: "4002",
             remote: "fd00::7",
             time: BannerTime {
                 year: 2026,

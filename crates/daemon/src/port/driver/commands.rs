@@ -53,7 +53,7 @@ impl Driver {
         let Some(listener) = listener.filter(|_| self.ends_at.is_none()) else { return };
         let admission = admission(key, listener);
         let session = greeting::session(listener);
-        let ends = (conn.local_addr(), peer);
+        let ends = (conn.endpoint(), peer);
         let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
         if self.hub.is_full(&admission) {
             self.find_closed(now);

@@ -1,7 +1,6 @@
 //! What the hub decided, and what the log hears of it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::units::format_duration;
@@ -10,6 +9,7 @@ use tracing::{info, warn};
 use crate::capture::EventKind;
 
 use super::{ClientId, CloseReason, Driver, Event};
+use crate::net::peer::Peer;
 
 impl Driver {
     pub(super) fn take_events(&mut self, now: Instant) -> bool {
@@ -54,7 +54,7 @@ impl Driver {
     }
 
     /// Who a client is.
-    pub(super) fn who(&self, id: Option<ClientId>) -> Option<SocketAddr> {
+    pub(super) fn who(&self, id: Option<ClientId>) -> Option<Peer> {
         self.sockets.get(id?)?.as_ref().map(|socket| socket.peer)
     }
 

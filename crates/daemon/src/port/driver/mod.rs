@@ -14,7 +14,6 @@ mod slot;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -36,6 +35,7 @@ use crate::capture::Recorder;
 use crate::device::hotplug::{Hotplug, Watched};
 use crate::line::{Line, OpenError, Opened};
 use crate::net::conn::Conn;
+use crate::net::peer::Peer;
 
 /// The token of the line in the ready set; clients have their key.
 const LINE: usize = usize::MAX;
@@ -103,7 +103,7 @@ pub struct Driver {
 
 struct Socket {
     conn: Conn,
-    peer: SocketAddr,
+    peer: Peer,
     /// Counted from 1 on this port; never given out again.
     number: u64,
     since: Instant,

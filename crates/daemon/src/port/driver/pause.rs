@@ -61,8 +61,8 @@ impl Driver {
             let it_is = match whom {
                 Whom::All => true,
                 Whom::Number(number) => socket.number == number,
-                Whom::Address(address) => socket.peer == address,
-                Whom::Host(ip) => socket.peer.ip() == ip,
+                Whom::Peer(peer) => socket.peer == peer,
+                Whom::Host(ip) => socket.peer.ip() == Some(ip),
             };
             it_is.then_some((id, Kicked { number: socket.number, peer: socket.peer }))
         });

@@ -1,13 +1,13 @@
 //! What the port tells about itself.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Driver, Slot};
 use crate::capture::Recorder;
 use crate::line::NotCarried;
+use crate::net::peer::Endpoint;
 use crate::port::lifecycle::Trouble;
 use crate::port::report::{ClientReport, ListenerReport, PortFault, PortReport, PortState};
 
@@ -20,7 +20,7 @@ pub(super) struct Account {
     differences: Vec<String>,
     not_carried: Vec<NotCarried>,
     /// How the listeners came out, by their key.
-    bound: BTreeMap<usize, Result<SocketAddr, String>>,
+    bound: BTreeMap<usize, Result<Endpoint, String>>,
     /// Clients so far.
     clients: u64,
 }
@@ -78,7 +78,7 @@ impl Account {
     }
 
     /// A listener is bound, or is not and why.
-    pub(super) fn listening(&mut self, listener: usize, bound: Result<SocketAddr, String>) {
+    pub(super) fn listening(&mut self, listener: usize, bound: Result<Endpoint, String>) {
         self.bound.insert(listener, bound);
     }
 }
@@ -108,7 +108,7 @@ impl Driver {
             Some(ClientReport {
                 number: socket.number,
                 peer: socket.peer,
-                local: socket.conn.local_addr(),
+                local: socket.conn.endpoint(),
                 since: socket.since,
                 standing: self.hub.standing(id)?,
             })

@@ -1,7 +1,5 @@
 //! The operator's hand on the port: pause and resume, kick; and what the port tells about itself.
 
-use std::net::SocketAddr;
-
 use tokio::sync::oneshot;
 
 use super::*;
@@ -108,7 +106,7 @@ async fn a_kick_closes_those_it_is_for_and_nobody_else() {
     let mut four = rig.connect(64).await;
     let numbers: Vec<_> = rig.report().await.clients.iter().map(|client| client.number).collect();
     assert_eq!(numbers, [1, 4, 3]);
-    assert_eq!(rig.kicked(Whom::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 2)))).await, [0u64; 0]);
+    assert_eq!(rig.kicked(Whom::Peer(Peer::Tcp((Ipv4Addr::LOCALHOST, 2).into()))).await, [0u64; 0]);
     wire.rx(b"hello");
     for client in [&mut one, &mut three, &mut four] {
         assert_eq!(read(client, 5).await, b"hello");

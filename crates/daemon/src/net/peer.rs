@@ -1,0 +1,115 @@
+//! The two ends of a connection: who is at the other one, and where it came in.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Who is at the other end. Its text is the same in the log, in the status, and where a client is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An address of TCP. A client that came over a dual-stack socket is known by its IPv4 address.
+    Tcp(SocketAddr),
+    /// A program on this machine, as it was when it connected (SO_PEERCRED of unix(7)).
+    Unix {
+        /// Its process; `None` where that has no number here.
+        pid: Option<u32>,
+        /// Its user.
+        uid: u32,
+    },
+}
+
+/// Where a listener is bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An address of TCP.
+    Tcp(SocketAddr),
+    /// The file of a unix socket.
+    Unix(PathBuf),
+}
+
+impl Peer {
+    /// Its host, where it has an address.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip()),
+            Self::Unix { .. } => None,
+        }
+    }
+
+    /// Its host or its program, in words.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.ip().to_string(),
+            Self::Unix { .. } => self.to_string(),
+        }
+    }
+}
+
+/// Without a space, so that it is one word of a line of the log.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix { pid: Some(pid), uid } => write!(f, "unix:pid={pid}/uid={uid}"),
+            Self::Unix { pid: None, uid } => write!(f, "unix:uid={uid}"),
+        }
+    }
+}
+
+/// Text that names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAPeer;
+
+impl FromStr for Peer {
+    type Err = NotAPeer;
+
+    fn from_str(text: &str) -> Result<Self, NotAPeer> {
+        let number = |text: &str| text.parse().map_err(|_| NotAPeer);
+        let Some(program) = text.strip_prefix("unix:") else {
+            return text.parse().map(Self::Tcp).map_err(|_| NotAPeer);
+        };
+        let (pid, uid) = match program.split_once('/') {
+            Some((pid, uid)) => (Some(number(pid.strip_prefix("pid=").ok_or(NotAPeer)?)?), uid),
+            None => (None, program),
+        };
+        Ok(Self::Unix { pid, uid: number(uid.strip_prefix("uid=").ok_or(NotAPeer)?)? })
+    }
+}
+
+impl Endpoint {
+    /// What tells it from the others of this machine: the port's number, or the path.
+    #[must_use]
+    pub fn number_or_path(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.port().to_string(),
+            Self::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_found_by_the_text_that_it_is_shown_as() {
+        for text in ["10.0.0.7:51234", "[::1]:1", "unix:pid=1234/uid=1000", "unix:uid=0"] {
+            assert_eq!(text.parse::<Peer>().unwrap().to_string(), text);
+        }
+        for text in ["", "10.0.0.7", "unix:", "unix:/run/x", "unix:pid=1", "unix:pid=1/uid=", "unix:uid=0/pid=1"] {
+            assert_eq!(text.parse::<Peer>(), Err(NotAPeer), "{text}");
+        }
+    }
+}
