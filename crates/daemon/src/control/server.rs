@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::place::Place;
-use super::socket::{make_blocking, ControlFile, NoSocket};
+use crate::net::socket_file::{make_blocking, ControlFile, NoSocket};
 
 /// Connections at a time; any more wait.
 const CONNECTIONS: usize = 16;

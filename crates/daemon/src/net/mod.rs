@@ -4,4 +4,5 @@ pub mod conn;
 pub mod listen;
 pub mod peer;
 pub mod refuse;
+pub(crate) mod socket_file;
 mod turned_away;

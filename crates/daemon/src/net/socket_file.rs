@@ -21,14 +21,14 @@ use sermux_port_config::config::Control;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tracing::warn;
 
-use super::place::Place;
+use crate::control::place::Place;
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 32;
 
 /// A socket that listens, and whose file goes when this is dropped.
 #[derive(Debug)]
-pub(super) struct ControlFile {
+pub(crate) struct ControlFile {
     path: PathBuf,
     /// Device and inode: somebody may have put another one in its place.
     identity: (u64, u64),
@@ -36,7 +36,7 @@ pub(super) struct ControlFile {
 
 /// Why there is no socket.
 #[derive(Debug)]
-pub(super) enum NoSocket {
+pub(crate) enum NoSocket {
     /// Another instance is about to make one in this folder.
     Turn,
     /// Another instance listens there.
@@ -59,7 +59,7 @@ impl fmt::Display for NoSocket {
 }
 
 /// Makes the socket. Looks at files: on the blocking pool.
-pub(super) fn make_blocking(place: &Place, control: &Control) -> Result<(UnixListener, ControlFile), NoSocket> {
+pub(crate) fn make_blocking(place: &Place, control: &Control) -> Result<(UnixListener, ControlFile), NoSocket> {
     if let Some(folder) = &place.folder {
         make_folder(folder).map_err(|error| NoSocket::Io("its folder cannot be made", error))?;
     }
@@ -156,7 +156,7 @@ fn give_to(path: &Path, group: &str) -> Result<(), String> {
 
 impl ControlFile {
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
