@@ -110,7 +110,7 @@ fn a_live_program_keeps_it_and_the_other_takes_it_when_it_ends() {
     let mut command = sermux();
     command.arg("--control").arg(first.control_socket());
     let second = Daemon::start_as(echo(), command);
-    second.log().wait_for("the warning", |line| line.contains("another instance of sermux listens there"));
+    second.log().wait_for("the warning", |line| line.contains("another program listens there"));
     let client = second.connect("echo");
     client.send(b"hello");
     assert_eq!(client.receive(5), b"hello");

@@ -13,10 +13,10 @@ const NAME: &str = "control.sock";
 
 /// Where the daemon makes its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) socket: PathBuf,
+pub(super) struct Place {
+    pub(super) socket: PathBuf,
     /// A folder of its own that may have to be made first.
-    pub(crate) folder: Option<PathBuf>,
+    pub(super) folder: Option<PathBuf>,
 }
 
 impl Place {

@@ -4,6 +4,9 @@
 //! connections is one that passes.
 
 use std::fmt;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +23,10 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::place::Place;
-use crate::net::socket_file::{make_blocking, ControlFile, NoSocket};
+use crate::net::socket_file::{self, NoSocket, SocketFile, Wanted};
+
+/// Connections that wait to be accepted (listen(2)).
+const QUEUE: i32 = 32;
 
 /// Connections at a time; any more wait.
 const CONNECTIONS: usize = 16;
@@ -34,10 +40,6 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
 
 /// After accept(2) failed for want of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-
-/// How often the turn is tried that another instance has.
-const TURN_TRIES: usize = 20;
-const TURN_RETRY: Duration = Duration::from_millis(50);
 
 /// A socket that another instance holds is tried again after so long, then twice as long …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -79,7 +81,6 @@ impl Server {
             );
             return None;
         };
-        let (place, control) = (Arc::new(place), Arc::new(control));
         match make(&place, &control).await {
             Ok((socket, file)) => Some(Server(tokio::spawn(serve(socket, file, router)))),
             Err(error @ NoSocket::Held) => {
@@ -107,27 +108,32 @@ impl Drop for Server {
     }
 }
 
-async fn make(place: &Arc<Place>, control: &Arc<Control>) -> Result<(UnixListener, ControlFile), NoSocket> {
-    let mut tries = 1;
-    loop {
-        let (place, control) = (Arc::clone(place), Arc::clone(control));
-        let made = tokio::task::spawn_blocking(move || make_blocking(&place, &control)).await;
-        match made.unwrap_or_else(|failed| Err(NoSocket::Io("it cannot be made", failed.into()))) {
-            Err(NoSocket::Turn) if tries < TURN_TRIES => {
-                tries += 1;
-                tokio::time::sleep(TURN_RETRY).await;
-            }
-            Ok((socket, file)) => {
-                let socket =
-                    UnixListener::from_std(socket).map_err(|error| NoSocket::Io("it cannot be used", error))?;
-                return Ok((socket, file));
-            }
-            Err(error) => return Err(error),
+/// Makes the socket, and its folder where that is its own. A group that it cannot be given to leaves it to its owner alone.
+async fn make(place: &Place, control: &Control) -> Result<(UnixListener, SocketFile), NoSocket> {
+    if let Some(folder) = place.folder.clone() {
+        let made = tokio::task::spawn_blocking(move || make_folder_blocking(&folder)).await;
+        made.unwrap_or_else(|failed| Err(failed.into()))
+            .map_err(|error| NoSocket::Io("its folder cannot be made", error))?;
+    }
+    let path = place.socket.clone();
+    let wanted = Wanted { path, mode: control.mode, owner: None, group: control.group.clone(), queue: QUEUE };
+    match (socket_file::make(&wanted).await, &control.group) {
+        (Err(NoSocket::Rights(why)), Some(group)) => {
+            warn!(socket = %place.socket.display(), "only its owner and root may use it: {why} (control.group: {group})");
+            socket_file::make(&Wanted { mode: control.mode & 0o700, group: None, ..wanted }).await
         }
+        (made, _) => made,
     }
 }
 
-async fn serve_later(place: Arc<Place>, control: Arc<Control>, router: Router) {
+fn make_folder_blocking(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+async fn serve_later(place: Place, control: Control, router: Router) {
     let mut wait = FIRST_RETRY;
     loop {
         tokio::time::sleep(wait).await;
@@ -143,7 +149,7 @@ async fn serve_later(place: Arc<Place>, control: Arc<Control>, router: Router) {
     }
 }
 
-async fn serve(socket: UnixListener, file: ControlFile, router: Router) {
+async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
     info!(socket = %file.path().display(), "control socket");
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     loop {

@@ -1,34 +1,48 @@
-//! The socket as a file: made so that only those can connect who may, never taken from a live instance, removed at the
+//! The socket as a file: made so that only those can connect who may, never taken from a live program, removed at the
 //! end.
 //!
-//! Whoever may write to the file may connect (unix(7)): the owner, the members of its group, root. The kernel looks at
+//! Whoever may write to the file may connect (unix(7)): its owner, the members of its group, root. The kernel looks at
 //! that with all groups of the one who connects, so nothing is looked at a second time here.
 //!
-//! Two instances that start at the same time take turns: each holds a lock on the folder while it looks whether somebody
-//! listens, removes what is left of somebody who does not, and binds.
+//! Two that want a socket in the same folder at the same time take turns: each holds a lock on the folder while it looks
+//! whether somebody listens, removes what is left of somebody who does not, and binds.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{chown, DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::{chown, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::Group;
-use sermux_port_config::config::Control;
+use nix::unistd::{Gid, Group, Uid, User};
 use socket2::{Domain, SockAddr, Socket, Type};
-use tracing::warn;
+use tokio::net::UnixListener;
 
-use crate::control::place::Place;
+/// How often the turn is tried that another one has.
+const TURN_TRIES: usize = 20;
+const TURN_RETRY: Duration = Duration::from_millis(50);
 
-/// Connections that wait to be accepted (listen(2)).
-const QUEUE: i32 = 32;
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Its access rights.
+    pub(crate) mode: u32,
+    /// The user that it is given to; `None`: it keeps the program's own.
+    pub(crate) owner: Option<String>,
+    /// The group that it is given to; `None`: it keeps the program's own.
+    pub(crate) group: Option<String>,
+    /// Connections that wait to be accepted (listen(2)).
+    pub(crate) queue: i32,
+}
 
-/// A socket that listens, and whose file goes when this is dropped.
+/// The file of a socket that listens; it goes when this is dropped.
 #[derive(Debug)]
-pub(crate) struct ControlFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode: somebody may have put another one in its place.
     identity: (u64, u64),
@@ -37,12 +51,14 @@ pub(crate) struct ControlFile {
 /// Why there is no socket.
 #[derive(Debug)]
 pub(crate) enum NoSocket {
-    /// Another instance is about to make one in this folder.
+    /// Another one is about to be made in this folder.
     Turn,
-    /// Another instance listens there.
+    /// Somebody listens there.
     Held,
     /// It is not a socket.
     Other,
+    /// It cannot have the owner or the group that it should have: why, and what to do.
+    Rights(String),
     /// The system's word for it, and what could not be done.
     Io(&'static str, io::Error),
 }
@@ -51,31 +67,44 @@ impl fmt::Display for NoSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoSocket::Turn => f.write_str("another program holds a lock on its folder"),
-            NoSocket::Held => f.write_str("another instance of sermux listens there"),
+            NoSocket::Held => f.write_str("another program listens there (another instance of sermux?)"),
             NoSocket::Other => f.write_str("a file that is not a socket is there; remove it or name another place"),
+            NoSocket::Rights(why) => f.write_str(why),
             NoSocket::Io(what, error) => write!(f, "{what}: {error}"),
         }
     }
 }
 
-/// Makes the socket. Looks at files: on the blocking pool.
-pub(crate) fn make_blocking(place: &Place, control: &Control) -> Result<(UnixListener, ControlFile), NoSocket> {
-    if let Some(folder) = &place.folder {
-        make_folder(folder).map_err(|error| NoSocket::Io("its folder cannot be made", error))?;
+/// Makes the socket, when its turn has come.
+pub(crate) async fn make(wanted: &Wanted) -> Result<(UnixListener, SocketFile), NoSocket> {
+    let mut tries = 1;
+    loop {
+        let wanted = wanted.clone();
+        let made = tokio::task::spawn_blocking(move || make_blocking(&wanted)).await;
+        match made.unwrap_or_else(|failed| Err(NoSocket::Io("it cannot be made", failed.into()))) {
+            Err(NoSocket::Turn) if tries < TURN_TRIES => {
+                tries += 1;
+                tokio::time::sleep(TURN_RETRY).await;
+            }
+            Ok((socket, file)) => {
+                let socket =
+                    UnixListener::from_std(socket).map_err(|error| NoSocket::Io("it cannot be used", error))?;
+                return Ok((socket, file));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let _turn = lock_folder(&place.socket)?;
-    remove_stale(&place.socket)?;
-    let socket = bind(&place.socket, control).map_err(|error| NoSocket::Io("it cannot be made", error))?;
-    let metadata = fs::symlink_metadata(&place.socket).map_err(|error| NoSocket::Io("it is gone again", error))?;
-    let file = ControlFile { path: place.socket.clone(), identity: (metadata.dev(), metadata.ino()) };
-    Ok((socket, file))
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
+/// Looks at files and asks for users and groups: on the blocking pool.
+fn make_blocking(wanted: &Wanted) -> Result<(StdListener, SocketFile), NoSocket> {
+    let path = &wanted.path;
+    let _turn = lock_folder(path)?;
+    remove_stale(path)?;
+    let socket = bind(wanted)?;
+    let metadata = fs::symlink_metadata(path).map_err(|error| NoSocket::Io("it is gone again", error))?;
+    let file = SocketFile { path: path.clone(), identity: (metadata.dev(), metadata.ino()) };
+    Ok((socket, file))
 }
 
 /// Nobody else makes or removes a socket in this folder until it is dropped.
@@ -116,12 +145,13 @@ fn try_connect(path: &Path) -> io::Result<()> {
 }
 
 /// Nobody can connect before it listens, and then everything about it is as it should be.
-fn bind(path: &Path, control: &Control) -> io::Result<UnixListener> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    let ready =
-        give_rights(path, control).and_then(|()| socket.listen(QUEUE)).and_then(|()| socket.set_nonblocking(true));
-    if let Err(error) = ready {
+fn bind(wanted: &Wanted) -> Result<StdListener, NoSocket> {
+    let cannot = |error| NoSocket::Io("it cannot be made", error);
+    let path = &wanted.path;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(cannot)?;
+    socket.bind(&SockAddr::unix(path).map_err(cannot)?).map_err(cannot)?;
+    let listen = || socket.listen(wanted.queue).and_then(|()| socket.set_nonblocking(true)).map_err(cannot);
+    if let Err(error) = give_rights(wanted).and_then(|()| listen()) {
         // It was made a moment ago; that it could not be finished is what counts.
         let _ = fs::remove_file(path);
         return Err(error);
@@ -129,22 +159,23 @@ fn bind(path: &Path, control: &Control) -> io::Result<UnixListener> {
     Ok(socket.into())
 }
 
-/// A group that it cannot be given to leaves it to its owner alone.
-fn give_rights(path: &Path, control: &Control) -> io::Result<()> {
-    let mode = match control.group.as_deref().map(|name| (name, give_to(path, name))) {
-        None | Some((_, Ok(()))) => control.mode,
-        Some((group, Err(why))) => {
-            warn!(socket = %path.display(), "only its owner and root may use it: {why} (control.group: {group})");
-            control.mode & 0o700
-        }
-    };
-    fs::set_permissions(path, Permissions::from_mode(mode))
+fn give_rights(wanted: &Wanted) -> Result<(), NoSocket> {
+    let path = &wanted.path;
+    fs::set_permissions(path, Permissions::from_mode(wanted.mode))
+        .map_err(|error| NoSocket::Io("its rights cannot be set", error))?;
+    if let Some(group) = &wanted.group {
+        give_to_group(path, group).map_err(NoSocket::Rights)?;
+    }
+    if let Some(owner) = &wanted.owner {
+        give_to_owner(path, owner).map_err(NoSocket::Rights)?;
+    }
+    Ok(())
 }
 
-fn give_to(path: &Path, group: &str) -> Result<(), String> {
+fn give_to_group(path: &Path, group: &str) -> Result<(), String> {
     let found = Group::from_name(group).map_err(|error| format!("group {group} cannot be looked up: {error}"))?;
     let gid = found.ok_or_else(|| format!("there is no group {group}; make it with `groupadd {group}`"))?.gid;
-    chown(path, None, Some(gid.as_raw())).map_err(|error| match error.kind() {
+    chown(path, None, Some(Gid::as_raw(gid))).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => {
             format!(
                 "this user is not in group {group}; as a service it is with SupplementaryGroups={group} in the unit"
@@ -154,14 +185,25 @@ fn give_to(path: &Path, group: &str) -> Result<(), String> {
     })
 }
 
-impl ControlFile {
+fn give_to_owner(path: &Path, owner: &str) -> Result<(), String> {
+    let found = User::from_name(owner).map_err(|error| format!("user {owner} cannot be looked up: {error}"))?;
+    let uid = found.ok_or_else(|| format!("there is no user {owner}"))?.uid;
+    chown(path, Some(Uid::as_raw(uid)), None).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("only root can give it to user {owner}; name a `group` for those who may connect")
+        }
+        _ => format!("it cannot be given to user {owner}: {error}"),
+    })
+}
+
+impl SocketFile {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for ControlFile {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // Without the lock somebody is just looking at it, and finds out by itself that nobody listens.
         let Ok(_turn) = lock_folder(&self.path) else { return };
@@ -179,59 +221,63 @@ mod tests {
 
     use super::*;
 
-    fn place(folder: &Path) -> Place {
-        Place { socket: folder.join("control.sock"), folder: None }
+    fn wanted(folder: &Path) -> Wanted {
+        Wanted { path: folder.join("a.sock"), mode: 0o660, owner: None, group: None, queue: 1 }
     }
 
     #[test]
-    fn what_is_left_of_a_dead_instance_is_replaced_and_a_live_one_is_left_alone() {
+    fn what_is_left_of_a_dead_program_is_replaced_and_a_live_one_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let place = place(folder.path());
+        let wanted = wanted(folder.path());
         // std leaves the file of a listener behind.
-        drop(UnixListener::bind(&place.socket).unwrap());
-        assert!(place.socket.exists());
-        let (first, file) = make_blocking(&place, &Control::default()).unwrap();
-        assert!(matches!(make_blocking(&place, &Control::default()), Err(NoSocket::Held)));
-        assert!(UnixStream::connect(&place.socket).is_ok());
+        drop(StdListener::bind(&wanted.path).unwrap());
+        assert!(wanted.path.exists());
+        let (first, file) = make_blocking(&wanted).unwrap();
+        assert!(matches!(make_blocking(&wanted), Err(NoSocket::Held)));
+        assert!(UnixStream::connect(&wanted.path).is_ok());
         drop((first, file));
-        assert!(!place.socket.exists(), "removed at the end");
+        assert!(!wanted.path.exists(), "removed at the end");
     }
 
     #[test]
     fn the_file_of_somebody_else_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let place = place(folder.path());
-        fs::write(&place.socket, "mine").unwrap();
-        assert!(matches!(make_blocking(&place, &Control::default()), Err(NoSocket::Other)));
-        fs::remove_file(&place.socket).unwrap();
+        let wanted = wanted(folder.path());
+        fs::write(&wanted.path, "mine").unwrap();
+        assert!(matches!(make_blocking(&wanted), Err(NoSocket::Other)));
+        fs::remove_file(&wanted.path).unwrap();
 
-        let (_listener, file) = make_blocking(&place, &Control::default()).unwrap();
-        fs::remove_file(&place.socket).unwrap();
-        let _theirs = UnixListener::bind(&place.socket).unwrap();
+        let (_listener, file) = make_blocking(&wanted).unwrap();
+        fs::remove_file(&wanted.path).unwrap();
+        let _theirs = StdListener::bind(&wanted.path).unwrap();
         drop(file);
-        assert!(place.socket.exists(), "another one's socket was removed");
+        assert!(wanted.path.exists(), "another one's socket was removed");
     }
 
     #[test]
-    fn rights_are_as_configured_and_a_group_that_does_not_exist_gets_none() {
-        let mode = |control: &Control| {
-            let folder = tempfile::tempdir().unwrap();
-            let place = place(folder.path());
-            let _made = make_blocking(&place, control).unwrap();
-            fs::metadata(&place.socket).unwrap().mode() & 0o777
-        };
-        assert_eq!(mode(&Control::default()), 0o660);
-        assert_eq!(mode(&Control { mode: 0o600, ..Control::default() }), 0o600);
-        assert_eq!(mode(&Control { group: Some("no-such-group".to_owned()), ..Control::default() }), 0o600);
-    }
-
-    #[test]
-    fn instances_that_start_together_take_turns() {
+    fn rights_are_as_wanted_and_without_them_there_is_no_socket() {
         let folder = tempfile::tempdir().unwrap();
-        let place = place(folder.path());
-        let lock = lock_folder(&place.socket).unwrap();
-        assert!(matches!(make_blocking(&place, &Control::default()), Err(NoSocket::Turn)));
+        let wanted = wanted(folder.path());
+        for mode in [0o660, 0o600, 0o666] {
+            let _made = make_blocking(&Wanted { mode, ..wanted.clone() }).unwrap();
+            assert_eq!(fs::metadata(&wanted.path).unwrap().mode() & 0o777, mode);
+        }
+        let nobody = || Some("no-such-name".to_owned());
+        for wanted in [Wanted { group: nobody(), ..wanted.clone() }, Wanted { owner: nobody(), ..wanted.clone() }] {
+            assert!(matches!(make_blocking(&wanted), Err(NoSocket::Rights(why)) if why.contains("no-such-name")));
+            assert!(!wanted.path.exists(), "left behind with other rights");
+        }
+        let me = User::from_uid(Uid::current()).unwrap().map(|user| user.name);
+        assert!(make_blocking(&Wanted { owner: me, ..wanted }).is_ok());
+    }
+
+    #[test]
+    fn those_that_start_together_take_turns() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = wanted(folder.path());
+        let lock = lock_folder(&wanted.path).unwrap();
+        assert!(matches!(make_blocking(&wanted), Err(NoSocket::Turn)));
         drop(lock);
-        assert!(make_blocking(&place, &Control::default()).is_ok());
+        assert!(make_blocking(&wanted).is_ok());
     }
 }
