@@ -127,21 +127,26 @@ fn remove_stale(path: &Path) -> Result<(), NoSocket> {
     if !metadata.file_type().is_socket() {
         return Err(NoSocket::Other);
     }
-    match try_connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+    match is_held(path) {
+        Ok(false) => {
             fs::remove_file(path).map_err(|error| NoSocket::Io("what is left of another one cannot be removed", error))
         }
-        Ok(()) => Err(NoSocket::Held),
-        // Its queue is full, so somebody listens.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(NoSocket::Held),
-        Err(error) => Err(NoSocket::Io("another one is there, and it does not answer", error)),
+        Ok(true) => Err(NoSocket::Held),
+        Err(error) => Err(NoSocket::Io("another one is there, and it cannot be asked", error)),
     }
 }
 
-fn try_connect(path: &Path) -> io::Result<()> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+/// Whether some process has this socket. A socket for datagrams asks: one for streams refuses it by its type, and whoever
+/// listens there sees nobody come and go. Only a file that belongs to no socket any more refuses the connection.
+fn is_held(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.connect(&SockAddr::unix(path)?)
+    match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Nobody can connect before it listens, and then everything about it is as it should be.
@@ -237,6 +242,24 @@ mod tests {
         assert!(UnixStream::connect(&wanted.path).is_ok());
         drop((first, file));
         assert!(!wanted.path.exists(), "removed at the end");
+    }
+
+    #[test]
+    fn a_live_one_of_any_kind_does_not_notice_that_it_was_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = wanted(folder.path());
+        let (listener, _file) = make_blocking(&wanted).unwrap();
+        assert!(matches!(make_blocking(&wanted), Err(NoSocket::Held)));
+        let nobody = listener.accept().map(drop).unwrap_err();
+        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+
+        let path = folder.path().join("b.sock");
+        let _datagrams = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        assert!(matches!(make_blocking(&Wanted { path, ..wanted.clone() }), Err(NoSocket::Held)));
+        let path = folder.path().join("c.sock");
+        let does_not_listen_yet = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        does_not_listen_yet.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        assert!(matches!(make_blocking(&Wanted { path, ..wanted }), Err(NoSocket::Held)));
     }
 
     #[test]
