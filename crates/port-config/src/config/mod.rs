@@ -23,6 +23,7 @@ mod resolve;
 mod rs485;
 pub mod schema;
 mod sim_meter;
+mod socket_file;
 mod source;
 mod syntax;
 mod telnet;
