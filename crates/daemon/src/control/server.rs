@@ -41,6 +41,9 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
 /// After accept(2) failed for want of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// How often the turn is tried that another one has who makes a socket in the same folder.
+const TURN_TRIES: usize = 20;
+
 /// A socket that another instance holds is tried again after so long, then twice as long …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// … up to this.
@@ -117,10 +120,11 @@ async fn make(place: &Place, control: &Control) -> Result<(UnixListener, SocketF
     }
     let path = place.socket.clone();
     let wanted = Wanted { path, mode: control.mode, owner: None, group: control.group.clone(), queue: QUEUE };
-    match (socket_file::make(&wanted).await, &control.group) {
+    match (socket_file::make(&wanted, TURN_TRIES).await, &control.group) {
         (Err(NoSocket::Rights(why)), Some(group)) => {
             warn!(socket = %place.socket.display(), "only its owner and root may use it: {why} (control.group: {group})");
-            socket_file::make(&Wanted { mode: control.mode & 0o700, group: None, ..wanted }).await
+            let wanted = Wanted { mode: control.mode & 0o700, group: None, ..wanted };
+            socket_file::make(&wanted, TURN_TRIES).await
         }
         (made, _) => made,
     }

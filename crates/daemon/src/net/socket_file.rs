@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::fs::{chown, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -21,8 +22,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-/// How often the turn is tried that another one has.
-const TURN_TRIES: usize = 20;
+/// After so long the turn is tried again that another one has.
 const TURN_RETRY: Duration = Duration::from_millis(50);
 
 /// What is wanted.
@@ -75,14 +75,17 @@ impl fmt::Display for NoSocket {
     }
 }
 
-/// Makes the socket, when its turn has come.
-pub(crate) async fn make(wanted: &Wanted) -> Result<(UnixListener, SocketFile), NoSocket> {
+/// Within this program they wait for each other instead: it takes a moment.
+static TURN_HERE: Mutex<()> = Mutex::new(());
+
+/// Makes the socket, when its turn has come; that is tried so often.
+pub(crate) async fn make(wanted: &Wanted, turn_tries: usize) -> Result<(UnixListener, SocketFile), NoSocket> {
     let mut tries = 1;
     loop {
         let wanted = wanted.clone();
         let made = tokio::task::spawn_blocking(move || make_blocking(&wanted)).await;
         match made.unwrap_or_else(|failed| Err(NoSocket::Io("it cannot be made", failed.into()))) {
-            Err(NoSocket::Turn) if tries < TURN_TRIES => {
+            Err(NoSocket::Turn) if tries < turn_tries => {
                 tries += 1;
                 tokio::time::sleep(TURN_RETRY).await;
             }
@@ -99,9 +102,13 @@ pub(crate) async fn make(wanted: &Wanted) -> Result<(UnixListener, SocketFile), 
 /// Looks at files and asks for users and groups: on the blocking pool.
 fn make_blocking(wanted: &Wanted) -> Result<(StdListener, SocketFile), NoSocket> {
     let path = &wanted.path;
+    // Asked for first: whoever knows the answer may be slow.
+    let (owner, group) = (wanted.owner.as_deref().map(user), wanted.group.as_deref().map(group));
+    let ids = (owner.transpose()?, group.transpose()?);
+    let _turn_here = TURN_HERE.lock().unwrap_or_else(PoisonError::into_inner);
     let _turn = lock_folder(path)?;
     remove_stale(path)?;
-    let socket = bind(wanted)?;
+    let socket = bind(wanted, ids)?;
     let metadata = fs::symlink_metadata(path).map_err(|error| NoSocket::Io("it is gone again", error))?;
     let file = SocketFile { path: path.clone(), identity: (metadata.dev(), metadata.ino()) };
     Ok((socket, file))
@@ -150,13 +157,13 @@ fn is_held(path: &Path) -> io::Result<bool> {
 }
 
 /// Nobody can connect before it listens, and then everything about it is as it should be.
-fn bind(wanted: &Wanted) -> Result<StdListener, NoSocket> {
+fn bind(wanted: &Wanted, ids: (Option<Uid>, Option<Gid>)) -> Result<StdListener, NoSocket> {
     let cannot = |error| NoSocket::Io("it cannot be made", error);
     let path = &wanted.path;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(cannot)?;
     socket.bind(&SockAddr::unix(path).map_err(cannot)?).map_err(cannot)?;
     let listen = || socket.listen(wanted.queue).and_then(|()| socket.set_nonblocking(true)).map_err(cannot);
-    if let Err(error) = give_rights(wanted).and_then(|()| listen()) {
+    if let Err(error) = give_rights(wanted, ids).and_then(|()| listen()) {
         // It was made a moment ago; that it could not be finished is what counts.
         let _ = fs::remove_file(path);
         return Err(error);
@@ -164,41 +171,46 @@ fn bind(wanted: &Wanted) -> Result<StdListener, NoSocket> {
     Ok(socket.into())
 }
 
-fn give_rights(wanted: &Wanted) -> Result<(), NoSocket> {
+fn give_rights(wanted: &Wanted, (uid, gid): (Option<Uid>, Option<Gid>)) -> Result<(), NoSocket> {
     let path = &wanted.path;
+    let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     fs::set_permissions(path, Permissions::from_mode(wanted.mode))
         .map_err(|error| NoSocket::Io("its rights cannot be set", error))?;
-    if let Some(group) = &wanted.group {
-        give_to_group(path, group).map_err(NoSocket::Rights)?;
+    if let (Some(gid), Some(group)) = (gid, &wanted.group) {
+        chown(path, None, Some(gid.as_raw())).map_err(|error| {
+            NoSocket::Rights(if denied(&error) {
+                format!("this user is not in group {group}; as a service it is with SupplementaryGroups={group} in the unit")
+            } else {
+                format!("it cannot be given to group {group}: {error}")
+            })
+        })?;
     }
-    if let Some(owner) = &wanted.owner {
-        give_to_owner(path, owner).map_err(NoSocket::Rights)?;
+    if let (Some(uid), Some(owner)) = (uid, &wanted.owner) {
+        chown(path, Some(uid.as_raw()), None).map_err(|error| {
+            NoSocket::Rights(if denied(&error) {
+                format!("only root can give it to user {owner}; name a `group` for those who may connect")
+            } else {
+                format!("it cannot be given to user {owner}: {error}")
+            })
+        })?;
     }
     Ok(())
 }
 
-fn give_to_group(path: &Path, group: &str) -> Result<(), String> {
-    let found = Group::from_name(group).map_err(|error| format!("group {group} cannot be looked up: {error}"))?;
-    let gid = found.ok_or_else(|| format!("there is no group {group}; make it with `groupadd {group}`"))?.gid;
-    chown(path, None, Some(Gid::as_raw(gid))).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            format!(
-                "this user is not in group {group}; as a service it is with SupplementaryGroups={group} in the unit"
-            )
-        }
-        _ => format!("it cannot be given to group {group}: {error}"),
-    })
+fn group(name: &str) -> Result<Gid, NoSocket> {
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid),
+        Ok(None) => Err(NoSocket::Rights(format!("there is no group {name}; make it with `groupadd {name}`"))),
+        Err(error) => Err(NoSocket::Rights(format!("group {name} cannot be looked up: {error}"))),
+    }
 }
 
-fn give_to_owner(path: &Path, owner: &str) -> Result<(), String> {
-    let found = User::from_name(owner).map_err(|error| format!("user {owner} cannot be looked up: {error}"))?;
-    let uid = found.ok_or_else(|| format!("there is no user {owner}"))?.uid;
-    chown(path, Some(Uid::as_raw(uid)), None).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            format!("only root can give it to user {owner}; name a `group` for those who may connect")
-        }
-        _ => format!("it cannot be given to user {owner}: {error}"),
-    })
+fn user(name: &str) -> Result<Uid, NoSocket> {
+    match User::from_name(name) {
+        Ok(Some(user)) => Ok(user.uid),
+        Ok(None) => Err(NoSocket::Rights(format!("there is no user {name}"))),
+        Err(error) => Err(NoSocket::Rights(format!("user {name} cannot be looked up: {error}"))),
+    }
 }
 
 impl SocketFile {
@@ -210,6 +222,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        let _turn_here = TURN_HERE.lock().unwrap_or_else(PoisonError::into_inner);
         // Without the lock somebody is just looking at it, and finds out by itself that nobody listens.
         let Ok(_turn) = lock_folder(&self.path) else { return };
         let Ok(metadata) = fs::symlink_metadata(&self.path) else { return };
