@@ -33,3 +33,4 @@ mod setup;
 mod shutdown;
 mod support;
 mod telegrams;
+mod unix_socket;

@@ -65,6 +65,15 @@ fn a_change_is_as_small_as_it_can_be() {
     assert_eq!(class(&raw(4002, 4001)), Some(Live), "the order in the file moves no listener");
     assert_eq!(class(&before.clone()), None);
 
+    let unix = |more: &str| port(&format!("listen: [{{ protocol: raw, address: unix:/run/x{more} }}]"));
+    let class = |more: &str| PortDiff::between(&unix(""), &unix(more)).map(|diff| diff.class);
+    assert_eq!(class(", mode: '0660'"), None);
+    assert_eq!(class(", access: read-only"), Some(Live));
+    for more in [", mode: '0600'", ", owner: root", ", group: dialout", "y"] {
+        assert_eq!(class(more), Some(Relisten), "{more}");
+    }
+
+    let class = |new: &Port| PortDiff::between(&before, new).map(|diff| diff.class);
     let mut elsewhere = raw(4001, 4003);
     elsewhere.device = "sim:echo".parse().unwrap();
     assert_eq!(class(&elsewhere), Some(Reopen), "the largest class includes the others");

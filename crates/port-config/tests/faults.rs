@@ -5,7 +5,8 @@
 mod faulty;
 
 use faulty::{
-    address, device, listener, port, UNKNOWN_KEYS, WRONG_ADDRESSES, WRONG_DEVICES, WRONG_TELNET, WRONG_VALUES,
+    address, device, listener, port, unix, UNKNOWN_KEYS, WRONG_ADDRESSES, WRONG_DEVICES, WRONG_TELNET, WRONG_UNIX,
+    WRONG_VALUES,
 };
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::Faults;
@@ -200,7 +201,6 @@ ports: {}",
         "journal",
     );
     let addresses = "5:35: ports.p.listen[0].address: ";
-    one(&address("unix:/run/x"), &format!("{addresses}`unix:` addresses are not built yet in this version"), "TCP");
     one(&address("\"udp:*:1\""), &format!("{addresses}`udp:` addresses are not built yet in this version"), "TCP");
     let devices = "4:13: ports.p.device: ";
     one(&device("tcp://h:1"), &format!("{devices}`tcp://` devices are not built yet in this version"), "/dev/ttyUSB0");
@@ -309,6 +309,45 @@ fn an_address_that_cannot_be_one_is_refused() {
     for (text, message, help) in WRONG_ADDRESSES {
         one(&address(text), &format!("5:35: ports.p.listen[0].address: {message}"), help);
     }
+}
+
+#[test]
+fn what_speaks_of_the_network_cannot_stand_on_a_unix_socket_nor_rights_of_a_file_on_the_network() {
+    for (keys, first_line, help) in WRONG_UNIX {
+        one(&unix(keys), &format!("5:{first_line}"), help);
+    }
+    let nobody = "who connects to a unix socket has no network address";
+    one(&unix("allow: [10.0.0.7]"), &format!("5:55: ports.p.listen[0].allow: {nobody}"), "`mode`, `owner`, `group`");
+    one(&unix("deny: ['::1']"), &format!("5:54: ports.p.listen[0].deny: {nobody}"), "`mode`, `owner`, `group`");
+    one(
+        &unix("keepalive: { count: 3 }"),
+        "5:59: ports.p.listen[0].keepalive: a unix socket has no `keepalive`: the system tells at once when the other end is gone",
+        "remove",
+    );
+    let file = "speaks of the file of a unix socket, and this address has none";
+    for (key, value) in [("mode", "'0660'"), ("owner", "root"), ("group", "dialout")] {
+        let column = 38 + key.len() + 2;
+        let message = format!("5:{column}: ports.p.listen[0].{key}: `{key}` {file}");
+        one(&listener("raw", &format!("{key}: {value}")), &message, "unix:/run/sermux/NAME.sock");
+    }
+    one(&port("mode: '0660'"), "5:5: ports.p.mode: unknown key", "did you mean `modem`?");
+    let key = "1:54: ports.p.listen[0].unix: unknown key";
+    one(
+        "ports: { p: { device: sim:echo, listen: [{ unix: /x }] } }",
+        &key.replace("54", "44"),
+        "unix:/run/sermux/NAME",
+    );
+}
+
+#[test]
+fn two_listeners_cannot_have_the_same_path() {
+    let two = |a: &str, b: &str| {
+        format!("ports:\n  a: {{ device: /nonexistent/a, listen: [{{ protocol: raw, address: {a} }}] }}\n  b: {{ device: /nonexistent/b, listen: [{{ protocol: telnet, address: {b} }}] }}\n")
+    };
+    let taken = "3:70: ports.b.listen[0].address: `unix:/run/x` is taken by ports.a.listen[0].address";
+    one(&two("unix:/run/x", "unix:/run/x"), taken, "a path of its own");
+    assert_eq!(faults(&two("unix:/run/x", "unix:/run//x")).len(), 1);
+    assert!(load_str("x.yaml", &two("unix:/run/x", "unix:/run/y")).is_ok());
 }
 
 #[test]

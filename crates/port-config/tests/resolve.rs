@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
-    profile, reset, Access, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction, Enter,
-    Frame, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim, Telnet, Usb,
-    Write,
+    profile, reset, Access, AccessList, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction,
+    Enter, Frame, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim,
+    SocketRights, Telnet, Usb, Write,
 };
 use sermux_port_config::line::FlowControl;
 use sermux_port_config::signal::{Output, Step};
@@ -223,6 +223,21 @@ fn defaults_about_telegrams_pass_ports_without_them_by() {
     assert_eq!((plain.crc, plain.gather), (Crc::Pass, Duration::from_millis(5)));
     let framed = port_below(top, &format!("frame: dsmr, {listen}"));
     assert_eq!((framed.crc, framed.gather), (Crc::Drop, Duration::ZERO));
+}
+
+#[test]
+fn a_listener_on_a_unix_socket_has_a_file_and_no_network() {
+    let listen = |keys: &str| format!("listen: [{{ protocol: raw, address: unix:/run/x{keys} }}]");
+    let top = "defaults: { keepalive: on, deny: [10.0.0.7] }";
+    let listener = |keys: &str| port_below(top, &format!("allow: [10.0.0.0/8], {}", listen(keys))).listen[0].clone();
+    let plain = listener("");
+    assert_eq!(plain.address, Address::Unix { path: "/run/x".into() });
+    assert_eq!(plain.file, Some(SocketRights { mode: 0o660, owner: None, group: None }));
+    assert_eq!((plain.hosts, plain.keepalive), (AccessList::default(), None), "they speak of others");
+    let name = |name: &str| Some(name.to_owned());
+    let given = listener(", mode: '0666', owner: root, group: dialout, allow: [], keepalive: off").file;
+    assert_eq!(given, Some(SocketRights { mode: 0o666, owner: name("root"), group: name("dialout") }));
+    assert_eq!(port("").listen[0].file, None);
 }
 
 #[test]

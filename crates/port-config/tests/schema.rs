@@ -76,8 +76,9 @@ fn what_the_loader_refuses_for_its_type_is_marked() {
     let devices = faulty::WRONG_DEVICES.iter().map(|(device, fault, _)| (faulty::device(device), *fault));
     let addresses = faulty::WRONG_ADDRESSES.iter().map(|(address, fault, _)| (faulty::address(address), *fault));
     let telnet = faulty::WRONG_TELNET.iter().map(|(keys, fault, _)| (faulty::listener("telnet", keys), *fault));
+    let unix = faulty::WRONG_UNIX.iter().map(|(keys, fault, _)| (faulty::unix(keys), *fault));
     let unknown = faulty::UNKNOWN_KEYS.iter().map(|(key, _)| (faulty::port(key), "unknown key"));
-    let all: Vec<_> = values.chain(devices).chain(addresses).chain(telnet).chain(unknown).collect();
+    let all: Vec<_> = values.chain(devices).chain(addresses).chain(telnet).chain(unix).chain(unknown).collect();
     let (mut marked, mut passed) = (0, Vec::new());
     for (text, fault) in &all {
         assert!(load_str("x.yaml", text).is_err(), "{text}");
@@ -116,6 +117,9 @@ fn words_are_taken_in_the_ways_that_the_documentation_shows() {
         "reset: { mine: [ 'dtr=off rts=on', 'wait=100ms' ], esp32-run: builtin }",
     ] {
         assert_eq!(marks(&faulty::port(keys)), [""; 0], "{keys}");
+    }
+    for address in ["unix:/x", "unix:/run/sermux/a b.sock, mode: '0600', owner: sermux, group: dialout", "'udp:*:1'"] {
+        assert_eq!(marks(&faulty::address(address)), [""; 0], "{address}");
     }
     for text in
         ["control: off\nports: {}", "control:\nports:\n", "http: false\nports: {}", "include: [a, b]", "ports: {}"]

@@ -8,6 +8,7 @@ pub(crate) mod p1;
 mod process;
 mod procfs;
 mod pty;
+mod unix_client;
 mod yaml;
 
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ pub(crate) use lines::{field, Lines};
 pub(crate) use process::{run, sermux, Finished, Process};
 pub(crate) use procfs::{cpu_ticks, end_was_read, resident_kib, unread_by_peer, wake_ups};
 pub(crate) use pty::Pty;
+pub(crate) use unix_client::UnixClient;
 pub(crate) use yaml::PortYaml;
 
 /// How long anything that must happen may take. Only a test that fails waits so long.

@@ -110,7 +110,8 @@ enum Command {
     Kick {
         /// The port
         port: String,
-        /// Its number in the status, its address (10.0.0.7:51234), or that of its host; without it all clients of the port
+        /// Its number in the status, its address there (10.0.0.7:51234, unix:pid=1234/uid=1000), or that of its host; without
+        /// it all clients of the port
         client: Option<String>,
     },
     /// Change the settings of a port's line until its device is opened again, and say what it has then

@@ -64,8 +64,9 @@ async fn kick(target: Target, body: &[u8]) -> Result<Kicked, Refusal> {
         None => Whom::All,
         Some(text) => whom(text).ok_or_else(|| {
             let text = text.escape_debug();
-            Refusal::new(StatusCode::BAD_REQUEST, format!("`{text}` is not a client"))
-                .help("give its id, its address (10.0.0.7:51234), or the IP address of its host")
+            Refusal::new(StatusCode::BAD_REQUEST, format!("`{text}` is not a client")).help(
+                "give its id, its address (10.0.0.7:51234, unix:pid=1234/uid=1000), or the IP address of its host",
+            )
         })?,
     };
     target.log(&format!("to kick {}", client.as_deref().unwrap_or("all clients").escape_debug()));

@@ -7,9 +7,9 @@
 //! [`Link`](crate::port::Link), and waits for the answer. It owns nothing of a port, so a client that is slow or stuck
 //! holds up nobody but itself.
 //!
-//! Who may connect is said by the rights on the file ([`socket_file`](crate::net::socket_file)): its owner, which is the daemon's user, its group, and
-//! root. Who may connect may do everything. Who asked for a change is in the log, by the credentials of the socket's other
-//! end (SO_PEERCRED).
+//! Who may connect is said by the rights on the file ([`socket_file`](crate::net::socket_file)): its owner, which is the
+//! daemon's user, its group, and root. Who may connect may do everything. Who asked for a change is in the log, by the
+//! credentials of the socket's other end (SO_PEERCRED).
 
 mod amend;
 mod api;

@@ -10,15 +10,15 @@ use crate::device::Root;
 
 pub(super) fn check(root: &Root, name: &str, port: &Port, config: &Path) -> Vec<Finding> {
     let mut found = Vec::new();
-    let outward: Vec<u16> =
-        port.listen.iter().filter(|listener| !is_loopback(&listener.address)).map(|l| l.address.port()).collect();
-    if let (true, Some(listener), Frame::Dsmr) = (outward.is_empty(), port.listen.first(), &port.frame) {
-        let number = listener.address.port();
+    // The others are programs on this machine as well.
+    let tcp = || port.listen.iter().filter_map(|listener| Some((&listener.address, listener.address.port()?)));
+    let outward: Vec<u16> = tcp().filter(|(address, _)| !is_loopback(address)).map(|(_, number)| number).collect();
+    if let (true, Some((address, number)), Frame::Dsmr) = (outward.is_empty(), tcp().next(), &port.frame) {
         let line = read::text(root, config).and_then(|text| {
             text.lines().position(|line| line.contains("address") && line.contains(&number.to_string()))
         });
         found.push(
-            Finding::warning(format!("port {name}: only programs on this machine reach it ({})", listener.address))
+            Finding::warning(format!("port {name}: only programs on this machine reach it ({address})"))
                 .at(config, line.map(|at| at + 1))
                 .so(format!("for readers on other machines write: address: \"*:{number}\"")),
         );
@@ -32,6 +32,7 @@ pub(super) fn check(root: &Root, name: &str, port: &Port, config: &Path) -> Vec<
 fn is_loopback(address: &Address) -> bool {
     match address {
         Address::Any { .. } => false,
+        Address::Unix { .. } => true,
         Address::Host { host, .. } => {
             host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
         }

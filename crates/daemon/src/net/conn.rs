@@ -2,13 +2,16 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::peer::Endpoint;
 use crate::line::sys;
@@ -21,16 +24,30 @@ pub enum Conn {
     Tcp(TcpStream),
     /// TCP of a telnet client. Its Synch is urgent data, before which a read ends although there is more (tcp(7)).
     Telnet(TcpStream),
+    /// A unix socket.
+    Unix {
+        /// The connection.
+        stream: UnixStream,
+        /// Tells when the client has closed, once that is waited for.
+        closed: Option<AsyncFd<Arc<OwnedFd>>>,
+    },
     /// A pipe in memory, for tests on a virtual clock.
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
 }
 
 impl Conn {
+    /// A unix socket.
+    #[must_use]
+    pub fn unix(stream: UnixStream) -> Self {
+        Self::Unix { stream, closed: None }
+    }
+
     /// One read of what the client sent; nothing filled: it sends no more.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix { stream, .. } => Pin::new(stream).poll_read(cx, buf),
             // tokio takes a short read for the last; this does not, at the price of one more that finds nothing.
             Self::Telnet(stream) => loop {
                 ready!(stream.poll_read_ready(cx))?;
@@ -55,6 +72,10 @@ impl Conn {
                 [[], first, []] => Pin::new(stream).poll_write(cx, first),
                 pieces => Pin::new(stream).poll_write_vectored(cx, &pieces.map(IoSlice::new)),
             },
+            Self::Unix { stream, .. } => match pieces {
+                [[], first, []] => Pin::new(stream).poll_write(cx, first),
+                pieces => Pin::new(stream).poll_write_vectored(cx, &pieces.map(IoSlice::new)),
+            },
             #[cfg(test)]
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, &pieces.concat()),
         }
@@ -64,6 +85,7 @@ impl Conn {
     pub fn endpoint(&self) -> Option<Endpoint> {
         match self {
             Self::Tcp(stream) | Self::Telnet(stream) => stream.local_addr().ok().map(Endpoint::Tcp),
+            Self::Unix { stream, .. } => Some(Endpoint::Unix(stream.local_addr().ok()?.as_pathname()?.to_owned())),
             #[cfg(test)]
             Self::Memory(_) => None,
         }
@@ -72,14 +94,42 @@ impl Conn {
     /// Whether the client has closed, or shut down its direction, and everything it sent has been read. Asks the kernel,
     /// which knows before the runtime does.
     pub fn sends_no_more(&self) -> bool {
-        let mut next = [MaybeUninit::uninit()];
-        match self {
-            Self::Tcp(stream) | Self::Telnet(stream) => match SockRef::from(stream).peek(&mut next) {
-                Ok(waiting) => waiting == 0,
-                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-            },
+        let socket = match self {
+            Self::Tcp(stream) | Self::Telnet(stream) => SockRef::from(stream),
+            Self::Unix { stream, .. } => SockRef::from(stream),
             #[cfg(test)]
-            Self::Memory(_) => false,
+            Self::Memory(_) => return false,
+        };
+        match socket.peek(&mut [MaybeUninit::uninit()]) {
+            Ok(waiting) => waiting == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// The client sends no more: from now on [`Conn::poll_closed`] tells when it is gone altogether.
+    pub fn await_close(&mut self) {
+        if let Self::Unix { stream, closed: closed @ None } = self {
+            // A hang-up comes unasked, and readiness to read, which is there for good now, is not asked for. Without it
+            // the next write finds out.
+            let fd = stream.as_fd().try_clone_to_owned();
+            *closed = fd.and_then(|fd| sys::watch(Arc::new(fd), Interest::PRIORITY)).ok();
+        }
+    }
+
+    /// Ready once a client that sends no more has closed, where the two can be told apart: on a unix socket, which has no
+    /// keep-alive that would find it.
+    pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Unix { stream, closed: Some(closed) } => {
+                // An error is for the next write to find.
+                let told = ready!(closed.poll_read_ready(cx));
+                if told.is_ok() && is_hung_up(stream) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            }
+            _ => Poll::Pending,
         }
     }
 
@@ -91,6 +141,10 @@ impl Conn {
                 let unsent = if unacknowledged == 0 { 0 } else { sys::socket_unsent(stream.as_fd()).unwrap_or(0) };
                 SocketQueue { unsent, unacknowledged }
             }
+            // What the client has not read, and what the kernel needs to hold it. There is no way on which bytes could be.
+            Self::Unix { stream, .. } => {
+                SocketQueue { unsent: 0, unacknowledged: sys::socket_unacknowledged(stream.as_fd()).unwrap_or(0) }
+            }
             #[cfg(test)]
             Self::Memory(_) => SocketQueue::default(),
         }
@@ -99,20 +153,28 @@ impl Conn {
     /// Closes the connection so that what was written still reaches the client: a socket that is closed with unread
     /// input is reset, and a reset throws away what is on its way (RFC 2525, 2.17).
     pub fn close(self) {
-        let stream = match self {
-            Self::Tcp(stream) | Self::Telnet(stream) => stream,
-            #[cfg(test)]
-            Self::Memory(_) => return,
-        };
         let mut scratch = [0; 4096];
         // Bounded: a client that sends faster than this reads is reset.
         for _ in 0..64 {
-            match stream.try_read(&mut scratch) {
+            let read = match &self {
+                Self::Tcp(stream) | Self::Telnet(stream) => stream.try_read(&mut scratch),
+                Self::Unix { stream, .. } => stream.try_read(&mut scratch),
+                #[cfg(test)]
+                Self::Memory(_) => return,
+            };
+            match read {
                 Ok(n) if n > 0 => {}
                 _ => break,
             }
         }
     }
+}
+
+/// Whether both directions are shut down, which is what the close of the other end does.
+fn is_hung_up(stream: &UnixStream) -> bool {
+    let mut look = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    let looked = poll(&mut look, PollTimeout::ZERO);
+    looked.is_ok() && look[0].revents().is_some_and(|flags| flags.contains(PollFlags::POLLHUP))
 }
 
 #[cfg(test)]

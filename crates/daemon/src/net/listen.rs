@@ -1,27 +1,29 @@
 //! A listener: a bound address that hands its connections to a port.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sermux_port_config::config::{Access, AccessList, Address, Frame, Keepalive, Listener, Port, Protocol};
+use sermux_port_config::config::{
+    Access, AccessList, Address, Frame, Keepalive, Listener, Port, Protocol, SocketRights,
+};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::conn::Conn;
-use super::peer::{Endpoint, Peer};
+use super::listening::{Clients, Listening, FRAME_SEND_BUFFER};
+use super::peer::Endpoint;
+use super::socket_file::{self, NoSocket, Wanted};
 use super::turned_away::TurnedAway;
 use crate::port::{Accepted, Command, Link, Status};
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 1024;
-
-/// What a socket holds for a reader of frames: little, so that a slow one does not get minutes of old frames.
-const FRAME_SEND_BUFFER: usize = 8 * 1024;
 
 /// An address that cannot be bound is tried again after so long, then twice as long …
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -30,6 +32,9 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 
 /// A name that is not resolved by then counts as a failure.
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often the turn is tried that another one has who makes a socket in the same folder.
+const TURN_TRIES: usize = 3;
 
 /// After accept(2) failed for want of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -42,11 +47,50 @@ pub struct Offer {
     /// The address as it was configured.
     pub address: Address,
     protocol: &'static str,
-    telnet: bool,
     access: Access,
     hosts: AccessList,
+    file: SocketRights,
     keepalive: Option<Keepalive>,
-    framed: bool,
+    clients: Clients,
+}
+
+/// Why an address could not be bound.
+#[derive(Debug)]
+pub enum NotBound {
+    /// The system's word about an address of TCP.
+    Tcp(io::Error),
+    /// What is in the way of a unix socket, and what to do.
+    Unix(String),
+}
+
+impl From<io::Error> for NotBound {
+    fn from(error: io::Error) -> Self {
+        Self::Tcp(error)
+    }
+}
+
+impl From<NoSocket> for NotBound {
+    fn from(error: NoSocket) -> Self {
+        Self::Unix(error.to_string())
+    }
+}
+
+/// What happened and what to do.
+impl fmt::Display for NotBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(why) => f.write_str(why),
+            Self::Tcp(error) => match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    f.write_str("the address is in use by another program (`ss -ltnp` shows which)")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    f.write_str("permission denied: ports below 1024 are for root; choose a higher one")
+                }
+                _ => error.fmt(f),
+            },
+        }
+    }
 }
 
 impl Offer {
@@ -57,11 +101,14 @@ impl Offer {
             port: name.to_owned(),
             address: listener.address.clone(),
             protocol: listener.protocol.name(),
-            telnet: matches!(listener.protocol, Protocol::Telnet(_)),
             access: listener.access,
             hosts: listener.hosts.clone(),
+            file: listener.file.clone().unwrap_or_default(),
             keepalive: listener.keepalive,
-            framed: port.frame == Frame::Dsmr,
+            clients: Clients {
+                telnet: matches!(listener.protocol, Protocol::Telnet(_)),
+                framed: port.frame == Frame::Dsmr,
+            },
         }
     }
 
@@ -69,34 +116,35 @@ impl Offer {
     ///
     /// # Errors
     ///
-    /// The system's, after it was logged.
+    /// Why not, after it was logged.
     ///
     /// `quietly`: it is tried again at once when it fails, and not said.
-    pub async fn bind(&self, handed_over: &[Socket], quietly: bool) -> io::Result<TcpListener> {
+    pub async fn bind(&self, handed_over: &[Socket], quietly: bool) -> Result<Listening, NotBound> {
         let listener = match self.find(handed_over) {
-            Some(socket) => self.adopt(socket),
+            Some(socket) => self.adopt(socket).map_err(NotBound::from),
             None => self.try_bind().await,
         };
         match listener {
             Ok(listener) => {
-                self.say_listening(listener.local_addr()?);
+                self.say_listening(&listener.endpoint()?);
                 Ok(listener)
             }
             Err(error) if quietly => Err(error),
             Err(error) => {
-                warn!(port = %self.port, address = %self.address, "cannot listen: {}; trying again", explain(&error));
+                warn!(port = %self.port, address = %self.address, "cannot listen: {error}; trying again");
                 Err(error)
             }
         }
     }
 
-    fn say_listening(&self, bound: SocketAddr) {
+    fn say_listening(&self, bound: &Endpoint) {
         info!(port = %self.port, protocol = %self.protocol, address = %bound, access = %access(self.access), "listening");
         self.say_who_may_connect(bound);
     }
 
     /// Without `allow` a network that is trusted must be all that reaches the address.
-    fn say_who_may_connect(&self, bound: SocketAddr) {
+    fn say_who_may_connect(&self, bound: &Endpoint) {
+        let Endpoint::Tcp(bound) = bound else { return };
         if self.hosts.allow.is_empty() && !bound.ip().to_canonical().is_loopback() {
             info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
         }
@@ -105,53 +153,55 @@ impl Offer {
     /// The socket of socket activation that is bound to this address.
     fn find<'a>(&self, handed_over: &'a [Socket]) -> Option<&'a Socket> {
         handed_over.iter().find(|socket| {
-            let bound = socket.local_addr().ok().and_then(|address| address.as_socket());
-            bound.is_some_and(|bound| match &self.address {
-                Address::Any { port } => bound.ip().is_unspecified() && bound.port() == *port,
-                Address::Host { host, port } => host.parse() == Ok(bound.ip()) && bound.port() == *port,
-            })
+            let Ok(bound) = socket.local_addr() else { return false };
+            match (&self.address, bound.as_socket()) {
+                (Address::Any { port }, Some(bound)) => bound.ip().is_unspecified() && bound.port() == *port,
+                (Address::Host { host, port }, Some(bound)) => host.parse() == Ok(bound.ip()) && bound.port() == *port,
+                (Address::Unix { path }, None) => bound.as_pathname() == Some(path),
+                _ => false,
+            }
         })
     }
 
-    /// systemd keeps its end open, so the socket outlives this listener; it is not bound a second time.
-    fn adopt(&self, socket: &Socket) -> io::Result<TcpListener> {
+    /// systemd keeps its end open, so the socket outlives this listener; it is not bound a second time. The file of a
+    /// unix socket is its own as well.
+    fn adopt(&self, socket: &Socket) -> io::Result<Listening> {
         let socket = socket.try_clone()?;
         socket.set_nonblocking(true)?;
+        if let Address::Unix { .. } = self.address {
+            return Ok(Listening::unix(UnixListener::from_std(socket.into())?, None));
+        }
         self.set_options(SockRef::from(&socket))?;
-        TcpListener::from_std(socket.into())
+        TcpListener::from_std(socket.into()).map(Listening::Tcp)
     }
 
-    async fn try_bind(&self) -> io::Result<TcpListener> {
+    async fn try_bind(&self) -> Result<Listening, NotBound> {
+        // The best first.
+        let addresses = match &self.address {
+            Address::Unix { path } => return self.bind_file(path).await,
+            // Dual-stack; where IPv6 is off, IPv4 alone.
+            Address::Any { port } => {
+                vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()]
+            }
+            Address::Host { host, port } => look_up(host, *port).await?,
+        };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in self.addresses().await? {
+        for address in addresses {
             match self.bind_to(address) {
-                Ok(listener) => return Ok(listener),
+                Ok(listener) => return Ok(Listening::Tcp(listener)),
                 // Half of what was asked for, on another address, would look like the whole.
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error.into()),
                 Err(error) => last = error,
             }
         }
-        Err(last)
+        Err(last.into())
     }
 
-    /// The addresses to try, the best first.
-    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        match &self.address {
-            // Dual-stack; where IPv6 is off, IPv4 alone.
-            Address::Any { port } => {
-                Ok(vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()])
-            }
-            Address::Host { host, port } => {
-                if let Ok(ip) = host.parse::<IpAddr>() {
-                    return Ok(vec![(ip, *port).into()]);
-                }
-                let looked_up = tokio::time::timeout(LOOK_UP_LIMIT, tokio::net::lookup_host((host.as_str(), *port)));
-                let mut found: Vec<_> = looked_up.await.map_err(io::Error::from)??.collect();
-                // What people mean by a name such as localhost.
-                found.sort_by_key(|address| !address.is_ipv4());
-                Ok(found)
-            }
-        }
+    async fn bind_file(&self, path: &Path) -> Result<Listening, NotBound> {
+        let SocketRights { mode, owner, group } = self.file.clone();
+        let wanted = Wanted { path: path.to_owned(), mode, owner, group, queue: QUEUE };
+        let (socket, file) = socket_file::make(&wanted, TURN_TRIES).await?;
+        Ok(Listening::unix(socket, Some(file)))
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<TcpListener> {
@@ -187,7 +237,7 @@ impl Offer {
         }
         let user_timeout = self.keepalive.map(|keepalive| keepalive.user_timeout);
         socket.set_tcp_user_timeout(Some(user_timeout.unwrap_or_default()))?;
-        if self.framed {
+        if self.clients.framed {
             socket.set_send_buffer_size(FRAME_SEND_BUFFER)?;
         }
         Ok(())
@@ -199,7 +249,7 @@ impl Offer {
 pub async fn serve(
     key: usize,
     mut offer: watch::Receiver<Offer>,
-    bound: Option<TcpListener>,
+    bound: Option<Listening>,
     link: Link,
     status: Arc<Status>,
 ) {
@@ -207,25 +257,29 @@ pub async fn serve(
         Some(listener) => listener,
         None => bind_later(key, &offer, &link).await,
     };
-    if let Ok(address) = listener.local_addr() {
-        link.send(Command::Listening { listener: key, bound: Ok(Endpoint::Tcp(address)) }).await;
+    if let Ok(bound) = listener.endpoint() {
+        link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
     }
     let mut failing = false;
     let mut turned_away = TurnedAway::default();
     let mut hosts = offer.borrow().hosts.clone();
     loop {
         let sum_up_at = turned_away.deadline();
+        let clients = offer.borrow().clients;
         let accepted = tokio::select! {
             // Who connects after a reload is judged by the new configuration.
             biased;
             Ok(()) = offer.changed() => {
                 let offer = offer.borrow_and_update().clone();
                 let before = std::mem::replace(&mut hosts, offer.hosts.clone());
-                if let (false, Ok(bound)) = (before.allow.is_empty(), listener.local_addr()) {
-                    offer.say_who_may_connect(bound);
+                if let (false, Ok(bound)) = (before.allow.is_empty(), listener.endpoint()) {
+                    offer.say_who_may_connect(&bound);
                 }
-                if let Err(error) = offer.set_options(SockRef::from(&listener)) {
-                    warn!(port = %offer.port, address = %offer.address, "options of the socket stay as they were: {error}");
+                if let Listening::Tcp(socket) = &listener {
+                    if let Err(error) = offer.set_options(SockRef::from(socket)) {
+                        warn!(port = %offer.port, address = %offer.address,
+                            "options of the socket stay as they were: {error}");
+                    }
                 }
                 continue;
             }
@@ -234,21 +288,18 @@ pub async fn serve(
                 turned_away.sum_up(&offer.port, &offer.address.to_string());
                 continue;
             }
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(clients) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((conn, peer)) => {
                 failing = false;
-                // A client that came over a dual-stack socket is known by its IPv4 address.
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                if !hosts.admits(peer.ip()) {
-                    drop(stream);
+                if let Some(ip) = peer.ip().filter(|ip| !hosts.admits(*ip)) {
+                    drop(conn);
                     let offer = offer.borrow();
-                    status.turned_away(key, turned_away.add(&offer.port, &offer.address.to_string(), peer.ip()));
+                    status.turned_away(key, turned_away.add(&offer.port, &offer.address.to_string(), ip));
                     continue;
                 }
-                let conn = if offer.borrow().telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
-                let accepted = Accepted { conn, peer: Peer::Tcp(peer), listener: key };
+                let accepted = Accepted { conn, peer, listener: key };
                 if !link.send(Command::Connect(Box::new(accepted))).await {
                     return;
                 }
@@ -265,7 +316,7 @@ pub async fn serve(
     }
 }
 
-async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> TcpListener {
+async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> Listening {
     let mut wait = FIRST_RETRY;
     let mut told = None;
     loop {
@@ -274,14 +325,14 @@ async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> 
         let offer = offer.borrow().clone();
         match offer.try_bind().await {
             Ok(listener) => {
-                if let Ok(bound) = listener.local_addr() {
-                    offer.say_listening(bound);
+                if let Ok(bound) = listener.endpoint() {
+                    offer.say_listening(&bound);
                 }
                 return listener;
             }
             // The log heard of it the first time.
             Err(error) => {
-                let why = explain(&error);
+                let why = error.to_string();
                 if told.as_ref() != Some(&why) {
                     link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
                     told = Some(why);
@@ -299,13 +350,13 @@ fn access(access: Access) -> &'static str {
     }
 }
 
-/// What happened and what to do.
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "the address is in use by another program (`ss -ltnp` shows which)".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied: ports below 1024 are for root; choose a higher one".to_owned()
-        }
-        _ => error.to_string(),
+async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![(ip, port).into()]);
     }
+    let looked_up = tokio::time::timeout(LOOK_UP_LIMIT, tokio::net::lookup_host((host, port)));
+    let mut found: Vec<_> = looked_up.await.map_err(io::Error::from)??.collect();
+    // What people mean by a name such as localhost.
+    found.sort_by_key(|address| !address.is_ipv4());
+    Ok(found)
 }

@@ -2,6 +2,7 @@
 
 pub mod conn;
 pub mod listen;
+pub mod listening;
 pub mod peer;
 pub mod refuse;
 pub(crate) mod socket_file;

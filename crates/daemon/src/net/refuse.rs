@@ -5,8 +5,8 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::conn::Conn;
 
@@ -22,7 +22,12 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 pub fn refuse(conn: Conn, words: &str) {
     match conn {
         Conn::Tcp(stream) | Conn::Telnet(stream) => {
-            if let Ok(stream) = say(stream, words) {
+            if say(SockRef::from(&stream), words).is_ok() {
+                wait_for_close(stream);
+            }
+        }
+        Conn::Unix { stream, .. } => {
+            if say(SockRef::from(&stream), words).is_ok() {
                 wait_for_close(stream);
             }
         }
@@ -32,15 +37,13 @@ pub fn refuse(conn: Conn, words: &str) {
 }
 
 /// A new socket has room for a line of text, and its readiness is not known to the runtime yet: write straight to it.
-fn say(stream: TcpStream, words: &str) -> io::Result<TcpStream> {
-    let mut stream = stream.into_std()?;
-    stream.write_all(words.as_bytes())?;
-    stream.shutdown(Shutdown::Write)?;
-    TcpStream::from_std(stream)
+fn say(socket: SockRef<'_>, words: &str) -> io::Result<()> {
+    (&*socket).write_all(words.as_bytes())?;
+    socket.shutdown(Shutdown::Write)
 }
 
 /// Reads until the client has closed too: closing first would reset a client that is just sending, words and all.
-fn wait_for_close(mut stream: TcpStream) {
+fn wait_for_close(mut stream: impl AsyncRead + Unpin + Send + 'static) {
     if WAITING.fetch_add(1, Ordering::Relaxed) >= AT_A_TIME {
         WAITING.fetch_sub(1, Ordering::Relaxed);
         return;

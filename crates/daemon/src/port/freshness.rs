@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 pub struct SocketQueue {
     /// Bytes not sent yet (SIOCOUTQNSD): the peer's window is full, or the network's.
     pub unsent: usize,
-    /// Bytes not acknowledged yet, the unsent among them (SIOCOUTQ).
+    /// Bytes not acknowledged yet, the unsent among them (SIOCOUTQ). On a unix socket: what its reader has not read, a
+    /// little more than that.
     pub unacknowledged: usize,
 }
 

@@ -7,16 +7,16 @@ use std::time::Instant;
 use sermux_port_config::config::diff::{PortChange, PortDiff};
 use sermux_port_config::config::Port;
 use socket2::Socket;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::net::listen::{self, Offer};
+use crate::net::listening::Listening;
 use crate::port::{Command, Link, Opener, Reconfigure, Status};
 
 /// Listeners that do not run yet, by their index in the configuration.
 #[derive(Debug)]
-pub(super) struct Listeners(Vec<(usize, Offer, Option<TcpListener>)>);
+pub(super) struct Listeners(Vec<(usize, Offer, Option<Listening>)>);
 
 impl Listeners {
     /// These of a port's listeners.
@@ -95,7 +95,7 @@ impl Running {
         self.next_key - 1
     }
 
-    fn listen(&mut self, key: usize, offer: Offer, bound: Option<TcpListener>) {
+    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>) {
         let (offer, offered) = watch::channel(offer);
         let task = tokio::spawn(listen::serve(key, offered, bound, self.link.clone(), Arc::clone(&self.status)));
         self.listeners.insert(key, RunningListener { offer, task });

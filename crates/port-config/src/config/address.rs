@@ -1,7 +1,8 @@
-//! Where a listener is: `"*:9000"`, `"host:port"`, `"[v6]:port"`, or a bare port on the loopback.
+//! Where a listener is: `"*:9000"`, `"host:port"`, `"[v6]:port"`, a bare port on the loopback, or `unix:/path`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -24,19 +25,29 @@ pub enum Address {
         /// 0: the kernel chooses.
         port: u16,
     },
+    /// `unix:/path`: a socket of this machine.
+    Unix {
+        /// Its full path, at most [`Address::LONGEST_PATH`] bytes. Two are equal when their parts are.
+        path: PathBuf,
+    },
 }
 
 impl Address {
-    /// The port; 0: the kernel chooses.
-    pub fn port(&self) -> u16 {
+    /// Bytes of the path of a unix socket: `sun_path` without its closing NUL (unix(7)).
+    pub const LONGEST_PATH: usize = 107;
+
+    /// The TCP port, where it has one; 0: the kernel chooses.
+    pub fn port(&self) -> Option<u16> {
         match self {
-            Address::Any { port } | Address::Host { port, .. } => *port,
+            Address::Any { port } | Address::Host { port, .. } => Some(*port),
+            Address::Unix { .. } => None,
         }
     }
 
-    /// Whether both cannot be bound at the same time, as far as the text tells: names are not looked up.
+    /// Whether both cannot be bound at the same time, as far as the text tells: names are not looked up, links not
+    /// followed.
     pub fn overlaps(&self, other: &Address) -> bool {
-        self.port() == other.port() && self.port() != 0 && self.reach().meets(&other.reach())
+        self.port() == other.port() && self.port() != Some(0) && self.reach().meets(&other.reach())
     }
 
     /// What of the machine it is.
@@ -49,7 +60,12 @@ impl Address {
                 Ok(ip) => Reach::One(ip.to_canonical()),
                 Err(_) => Reach::Name(host.trim_end_matches('.').to_ascii_lowercase()),
             },
+            Address::Unix { path } => Reach::File(path.clone()),
         }
+    }
+
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self, Address::Unix { .. })
     }
 }
 
@@ -59,12 +75,15 @@ pub(super) enum Reach {
     All,
     One(IpAddr),
     Name(String),
+    File(PathBuf),
 }
 
 impl Reach {
     /// Whether they have an address in common, as far as the text tells.
     pub(super) fn meets(&self, other: &Reach) -> bool {
         match (self, other) {
+            (Reach::File(a), Reach::File(b)) => a == b,
+            (Reach::File(_), _) | (_, Reach::File(_)) => false,
             (Reach::All, _) | (_, Reach::All) => true,
             (Reach::One(a), Reach::One(b)) => {
                 a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
@@ -84,6 +103,7 @@ impl fmt::Display for Address {
             Address::Any { port } => write!(f, "*:{port}"),
             Address::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Address::Host { host, port } => write!(f, "{host}:{port}"),
+            Address::Unix { path } => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -98,12 +118,11 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if let Some(scheme) = ["unix:", "udp:", "sctp:", "vsock:"].into_iter().find(|scheme| text.starts_with(scheme)) {
-            return Err(if scheme == "unix:" || scheme == "udp:" {
-                AddressError::NotBuilt(scheme)
-            } else {
-                AddressError::wrong(text)
-            });
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Address::Unix { path: socket_path(path)?.to_owned() });
+        }
+        if let Some(scheme) = ["udp:", "sctp:", "vsock:"].into_iter().find(|scheme| text.starts_with(scheme)) {
+            return Err(if scheme == "udp:" { AddressError::NotBuilt(scheme) } else { AddressError::wrong(text) });
         }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Address::Host { host: Ipv4Addr::LOCALHOST.to_string(), port: port(text)? });
@@ -139,6 +158,23 @@ impl FromStr for Address {
         }
         Ok(Address::Host { host: host.to_owned(), port: port(tail)? })
     }
+}
+
+fn socket_path(text: &str) -> Result<&Path, AddressError> {
+    let wrong = |what: String| Err(AddressError::Wrong { what, help: AddressError::SOCKET.to_owned() });
+    if !text.starts_with('/') {
+        return wrong(format!("`{}` is not a full path", shown(text)));
+    }
+    if text.ends_with('/') {
+        return wrong(format!("`{}` is a folder, not a socket", shown(text)));
+    }
+    if text.contains('\0') {
+        return wrong("a path has no NUL in it".to_owned());
+    }
+    if text.len() > Address::LONGEST_PATH {
+        return wrong(format!("the path of a socket has at most {} bytes, not {}", Address::LONGEST_PATH, text.len()));
+    }
+    Ok(Path::new(text))
 }
 
 fn port(text: &str) -> Result<u16, AddressError> {
@@ -186,6 +222,8 @@ pub enum AddressError {
 }
 
 impl AddressError {
+    const SOCKET: &'static str = "write a full path, such as unix:/run/sermux/NAME.sock";
+
     fn wrong(text: &str) -> AddressError {
         AddressError::Wrong {
             what: format!("`{}` is not an address", shown(text)),
@@ -234,6 +272,8 @@ mod tests {
             ("[fe80::1%eth0]:9", "[fe80::1%eth0]:9"),
             ("meter.home.arpa:80", "meter.home.arpa:80"),
             ("localhost:80", "localhost:80"),
+            ("unix:/run/sermux/a b.sock", "unix:/run/sermux/a b.sock"),
+            ("unix:/x", "unix:/x"),
         ] {
             assert_eq!(address(text).to_string(), written);
             assert_eq!(address(written), address(text));
@@ -267,6 +307,14 @@ mod tests {
             "*:*",
             "[fe80::1%]:1",
             "sctp:1",
+            "unix:",
+            "unix:/",
+            "unix:/run/",
+            "unix:run/x",
+            "unix:./x",
+            "unix:@x",
+            "unix:/run/\0",
+            "UNIX:/run/x",
         ] {
             assert!(matches!(text.parse::<Address>(), Err(AddressError::Wrong { .. })), "{text:?}");
         }
@@ -274,8 +322,17 @@ mod tests {
 
     #[test]
     fn addresses_of_later_versions_are_known() {
-        assert_eq!("unix:/run/x".parse::<Address>(), Err(AddressError::NotBuilt("unix:")));
         assert_eq!("udp:*:4001".parse::<Address>(), Err(AddressError::NotBuilt("udp:")));
+    }
+
+    #[test]
+    fn the_path_of_a_socket_is_as_long_as_the_system_takes_it() {
+        let path = |len: usize| format!("unix:/{}", "x".repeat(len - 1));
+        assert!(path(Address::LONGEST_PATH).parse::<Address>().is_ok());
+        let error = path(Address::LONGEST_PATH + 1).parse::<Address>().unwrap_err();
+        assert!(error.to_string().starts_with("the path of a socket has at most 107 bytes, not 108"), "{error}");
+        // bytes, not letters
+        assert!(format!("unix:/{}", "é".repeat(54)).parse::<Address>().is_err());
     }
 
     #[test]
@@ -297,6 +354,10 @@ mod tests {
             ("localhost:1", "127.0.0.1:1", true),
             ("Meter:1", "meter.:1", true),
             ("meter:1", "127.0.0.1:1", false),
+            ("unix:/run/x", "unix:/run//x", true),
+            ("unix:/run/x", "unix:/run/./x", true),
+            ("unix:/run/x", "unix:/run/y", false),
+            ("unix:/run/x", "*:1", false),
         ] {
             let (a, b) = if a.len() == 1 { (address("1"), address(b)) } else { (address(a), address(b)) };
             assert_eq!(a.overlaps(&b), overlap, "{a} {b}");

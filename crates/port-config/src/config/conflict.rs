@@ -160,27 +160,34 @@ struct Bound<'a> {
 }
 
 fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
-    let mut by_port: HashMap<u16, Vec<Bound<'_>>> = HashMap::new();
+    // by what two that overlap have in common: the TCP port, or the path
+    let mut by_number: HashMap<(Option<u16>, Option<&Path>), Vec<Bound<'_>>> = HashMap::new();
     for (named, port) in ports {
         if !port.as_ref().is_some_and(|port| port.enable) {
             continue;
         }
         // port 0 is another one each time
         let addresses = named.layer.listen.iter().flatten().filter_map(|listener| listener.address.as_ref());
-        for address in addresses.filter(|address| address.value.port() != 0) {
+        for address in addresses.filter(|address| address.value.port() != Some(0)) {
             let reach = address.value.reach();
-            let taken = by_port.entry(address.value.port()).or_default();
+            let file = match &address.value {
+                Address::Unix { path } => Some(path.as_path()),
+                Address::Any { .. } | Address::Host { .. } => None,
+            };
+            let taken = by_number.entry((address.value.port(), file)).or_default();
             if let Some(other) = taken.iter().find(|other| other.reach.meets(&reach)) {
                 let message = if *other.address == address.value {
                     format!("`{}` is taken by {}", other.address, other.path)
                 } else {
                     format!("`{}` overlaps with `{}` of {}", address.value, other.address, other.path)
                 };
-                problems.push(
-                    Problem::new(address.place, &address.path, message)
-                        .note("it is at", other.place)
-                        .help("give each listener a port number of its own"),
-                );
+                problems.push(Problem::new(address.place, &address.path, message).note("it is at", other.place).help(
+                    if address.value.is_unix() {
+                        "give each listener a path of its own"
+                    } else {
+                        "give each listener a port number of its own"
+                    },
+                ));
             }
             taken.push(Bound { address: &address.value, reach, place: address.place, path: &address.path });
         }

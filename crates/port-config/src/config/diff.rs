@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Address, Config, Line, Listener, Modem, Port};
+use super::{Address, Config, Line, Listener, Modem, Port, SocketRights};
 
 /// What to do to get from one configuration to another: stop what is removed, then change, then start what is added.
 /// Each list is in the order of the names.
@@ -90,8 +90,8 @@ impl Setting {
 
 /// Which listener of the old port is which of the new one, by their indices; each index of either is in one list.
 ///
-/// A listener is the same as long as its address and its protocol are (with or without RFC 2217), wherever it stands in
-/// the file; two that are alike in that are told apart by their order.
+/// A listener is the same as long as its address and its protocol are (with or without RFC 2217), and the rights of its
+/// file on a unix socket, wherever it stands in the file; two that are alike in that are told apart by their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListenerDiff {
     /// The same in all: old and new index.
@@ -215,9 +215,10 @@ impl ListenerDiff {
     }
 }
 
-/// Address, protocol, whether with RFC 2217: what a client that has connected relies on.
-type Identity<'a> = (&'a Address, &'static str, bool);
+/// Address, protocol, whether with RFC 2217: what a client that has connected relies on; and the rights of a socket's file,
+/// which are given to it before anybody can connect.
+type Identity<'a> = (&'a Address, Option<&'a SocketRights>, &'static str, bool);
 
 fn identity(listener: &Listener) -> Identity<'_> {
-    (&listener.address, listener.protocol.name(), listener.protocol.has_rfc2217())
+    (&listener.address, listener.file.as_ref(), listener.protocol.name(), listener.protocol.has_rfc2217())
 }

@@ -14,6 +14,7 @@ use super::parse::join;
 use super::replay::{replay, Replay};
 use super::reset;
 use super::rs485::{rs485, Rs485Layer};
+use super::socket_file;
 use super::source::{Place, Problem};
 use super::telnet::{banner, signature, ProtocolWord};
 use super::tree::{Entry, Node, Scalar, Style, Value};
@@ -90,6 +91,9 @@ pub(super) struct ListenerLayer {
     pub(super) address: Option<Set<Address>>,
     pub(super) rfc2217: Option<Set<bool>>,
     pub(super) notify: Option<Set<bool>>,
+    pub(super) mode: Option<Set<u32>>,
+    pub(super) owner: Option<Set<String>>,
+    pub(super) group: Option<Set<String>>,
     pub(super) client: ClientLayer,
 }
 
@@ -105,7 +109,7 @@ pub(super) struct ClientLayer {
     pub(super) idle_timeout: Option<Set<Duration>>,
     pub(super) write_hold: Option<Set<Duration>>,
     pub(super) replay: Option<Set<Replay>>,
-    pub(super) keepalive: Option<KeepaliveLayer>,
+    pub(super) keepalive: Option<Set<KeepaliveLayer>>,
     pub(super) banner: Option<Set<Banner>>,
     pub(super) signature: Option<Set<String>>,
     pub(super) break_on_sync: Option<Set<bool>>,
@@ -229,17 +233,20 @@ fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLay
         "rfc2217" => layer.rfc2217 = read(value, path, problems, boolean),
         "notify" => layer.notify = read(value, path, problems, boolean),
         "address" => layer.address = read(value, path, problems, address),
+        "mode" => layer.mode = read(value, path, problems, socket_file::mode),
+        "owner" => layer.owner = read(value, path, problems, socket_file::owner),
+        "group" => layer.group = read(value, path, problems, socket_file::group),
         _ => client_key(&mut layer.client, key, value, path, problems),
     });
     // words that stand for both, or for the address, have been talked about
     let written = meant_by(Role::Listener, entries);
     let tried = |words: &[&str]| written.iter().any(|key| words.contains(&key.as_str()));
     for (key, example, others) in [
-        ("protocol", "protocol: raw", ["protocol", "raw", "telnet", "tcp", "accepter", "type"].as_slice()),
+        ("protocol", "protocol: raw", ["protocol", "raw", "telnet", "tcp", "unix", "accepter", "type"].as_slice()),
         (
             "address",
             "address: \"*:4001\"",
-            &["address", "raw", "telnet", "tcp", "accepter", "port", "host", "bind", "listen"],
+            &["address", "raw", "telnet", "tcp", "unix", "accepter", "port", "host", "bind", "listen"],
         ),
     ] {
         if !tried(others) {
@@ -294,7 +301,10 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
             let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
             layer.write_hold = read(value, path, problems, |node| duration(node, range));
         }
-        "keepalive" => layer.keepalive = Some(keepalive(value, path, problems)),
+        "keepalive" => {
+            let (place, path) = (value.place, path.to_owned());
+            layer.keepalive = Some(Set { value: keepalive(value, &path, problems), place, path });
+        }
         "banner" => layer.banner = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),
         "break-on-sync" => layer.break_on_sync = read(value, path, problems, boolean),
@@ -483,7 +493,7 @@ fn is_plain(node: &Node) -> bool {
 }
 
 fn address(node: &Node) -> Result<Address, Wrong> {
-    text(node, "4001 or \"*:4001\"")?.parse().map_err(|error| match error {
+    visible(node, "4001 or \"*:4001\"")?.parse().map_err(|error| match error {
         AddressError::Wrong { what, help } => Wrong::new(what, help),
         AddressError::NotBuilt(_) => Wrong::new(error.to_string(), "write a TCP address such as \"*:4001\""),
     })

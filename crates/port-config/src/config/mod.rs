@@ -49,6 +49,7 @@ pub use network::{AccessList, Network, NetworkError};
 pub use replay::Replay;
 pub use rs485::Rs485;
 pub use sim_meter::{SimMeter, SimVersion};
+pub use socket_file::SocketRights;
 
 /// Everything that the files say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -279,9 +280,12 @@ pub struct Listener {
     pub address: Address,
     /// What its clients may do.
     pub access: Access,
-    /// Who may connect.
+    /// Which hosts may connect; empty on a unix socket.
     #[serde(flatten)]
     pub hosts: AccessList,
+    /// On a unix socket: who on this machine may connect. `None` at any other address.
+    #[serde(flatten)]
+    pub file: Option<SocketRights>,
     /// How many clients it takes.
     pub max_clients: usize,
     /// What happens to one client more.
@@ -296,7 +300,7 @@ pub struct Listener {
     pub write_hold: Duration,
     /// What of the past a new client gets first.
     pub replay: Replay,
-    /// How a peer that vanished without a word is found out; `None` is `off`.
+    /// How a peer that vanished without a word is found out; `None` is `off`, and so on a unix socket.
     #[serde(serialize_with = "keepalive_or_off")]
     pub keepalive: Option<Keepalive>,
     /// What its clients are greeted with.

@@ -9,6 +9,7 @@ use super::keys::Role;
 use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
 use super::parse::parse;
 use super::rs485;
+use super::socket_file;
 use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
@@ -334,23 +335,34 @@ impl<'a> Clients<'a> {
         let protocol = self.protocol(problems);
         let (access, on_lag) = (self.access(protocol.as_ref(), problems), self.on_lag(problems));
         let banner = self.banner(problems);
+        let file = socket_file::rights(self.listener, problems);
+        // What is said of the network for all listeners passes by those that are not on it.
+        let (hosts, keepalive) = match &file {
+            Some(_) => (AccessList::default(), None),
+            None => (self.hosts(), self.keepalive(on_lag)),
+        };
         Some(Listener {
             protocol: protocol?,
             address: self.listener.address.as_ref()?.value.clone(),
             access,
-            hosts: AccessList {
-                allow: self.value(|layer| layer.allow.as_ref(), Vec::new()),
-                deny: self.value(|layer| layer.deny.as_ref(), Vec::new()),
-            },
+            hosts,
+            file,
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
             when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
             on_lag,
             idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), Duration::ZERO),
             write_hold: self.write_hold(problems),
             replay: self.replay(problems),
-            keepalive: self.keepalive(on_lag),
+            keepalive,
             banner,
         })
+    }
+
+    fn hosts(&self) -> AccessList {
+        AccessList {
+            allow: self.value(|layer| layer.allow.as_ref(), Vec::new()),
+            deny: self.value(|layer| layer.deny.as_ref(), Vec::new()),
+        }
     }
 
     fn protocol(&self, problems: &mut Vec<Problem>) -> Option<Protocol> {
@@ -455,7 +467,7 @@ impl<'a> Clients<'a> {
         let ports = self.layers.0.iter().rev().map(|layer| &layer.client);
         let mut keepalive = Some(built_in);
         for layer in ports.chain([&self.listener.client]).filter_map(|client| client.keepalive.as_ref()) {
-            keepalive = layer.over(keepalive, built_in);
+            keepalive = layer.value.over(keepalive, built_in);
         }
         keepalive
     }

@@ -2,11 +2,70 @@
 
 use std::path::PathBuf;
 
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
+use super::layer::{KeepaliveLayer, ListenerLayer};
+use super::source::Problem;
 use super::tree::{Node, Scalar, Style, Value};
-use super::values::{text, visible, Wrong};
+use super::values::{text, visible, written, Wrong};
+use super::Address;
 use crate::error::shown;
+
+/// Who may connect to a listener on a unix socket: whoever may write to its file (unix(7)).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SocketRights {
+    /// Its access rights, up to 0o777.
+    #[serde(serialize_with = "octal")]
+    pub mode: u32,
+    /// The user that it is given to; `None`: it keeps the program's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The group that it is given to; `None`: it keeps the program's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+impl Default for SocketRights {
+    fn default() -> Self {
+        SocketRights { mode: 0o660, owner: None, group: None }
+    }
+}
+
+/// The rights of a listener's file; `None` where it has none. What speaks of the other kind of listener is a fault.
+pub(super) fn rights(listener: &ListenerLayer, problems: &mut Vec<Problem>) -> Option<SocketRights> {
+    if !listener.address.as_ref()?.value.is_unix() {
+        let keys =
+            [written(listener.mode.as_ref()), written(listener.owner.as_ref()), written(listener.group.as_ref())];
+        for (place, path) in keys.into_iter().flatten() {
+            let key = path.rsplit('.').next().unwrap_or_default();
+            let message = format!("`{key}` speaks of the file of a unix socket, and this address has none");
+            problems.push(Problem::new(place, path, message).help(
+                "write `address: unix:/run/sermux/NAME.sock`, or remove the key; `allow` says which hosts may connect",
+            ));
+        }
+        return None;
+    }
+    let client = &listener.client;
+    let networks = [client.allow.as_ref(), client.deny.as_ref()].into_iter().flatten();
+    for set in networks.filter(|set| !set.value.is_empty()) {
+        let message = "who connects to a unix socket has no network address";
+        problems.push(
+            Problem::new(set.place, &set.path, message)
+                .help("remove it; the rights of the socket's file say who may connect: `mode`, `owner`, `group`"),
+        );
+    }
+    if let Some(set) = client.keepalive.as_ref().filter(|set| !matches!(set.value, KeepaliveLayer::Off)) {
+        let message = "a unix socket has no `keepalive`: the system tells at once when the other end is gone";
+        problems.push(Problem::new(set.place, &set.path, message).help("remove the key"));
+    }
+    let built_in = SocketRights::default();
+    Some(SocketRights {
+        mode: listener.mode.as_ref().map_or(built_in.mode, |set| set.value),
+        owner: listener.owner.as_ref().map(|set| set.value.clone()),
+        group: listener.group.as_ref().map(|set| set.value.clone()),
+    })
+}
 
 /// For serde's `serialize_with`.
 pub(super) fn octal<S: Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
@@ -14,27 +73,32 @@ pub(super) fn octal<S: Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S
 }
 
 pub(super) fn socket(node: &Node) -> Result<PathBuf, Wrong> {
-    /// Of `sun_path` without its closing NUL (unix(7)).
-    const LONGEST: usize = 107;
     let text = visible(node, "a path such as /run/sermux/control.sock")?;
     if !text.starts_with('/') {
         let message = format!("`{}` is not a full path", shown(text));
         return Err(Wrong::new(message, "write a path such as /run/sermux/control.sock"));
     }
-    if text.len() > LONGEST {
+    if text.len() > Address::LONGEST_PATH {
         return Err(Wrong::new("the path of a socket has at most 107 bytes", "choose a shorter one, under /run"));
     }
     Ok(PathBuf::from(text))
 }
 
 pub(super) fn group(node: &Node) -> Result<String, Wrong> {
-    let text = text(node, "the name of a group")?;
+    name(node, "group", "write a group that `getent group` lists")
+}
+
+pub(super) fn owner(node: &Node) -> Result<String, Wrong> {
+    name(node, "user", "write a user that `getent passwd` lists")
+}
+
+fn name(node: &Node, of: &str, help: &str) -> Result<String, Wrong> {
+    let text = text(node, &format!("the name of a {of}"))?;
     let is_name = (1..=32).contains(&text.len())
         && !text.starts_with('-')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'$'));
     if !is_name {
-        let message = format!("`{}` cannot be the name of a group", shown(text));
-        return Err(Wrong::new(message, "write a group that `getent group` lists"));
+        return Err(Wrong::new(format!("`{}` cannot be the name of a {of}", shown(text)), help));
     }
     Ok(text.to_owned())
 }

@@ -3,9 +3,9 @@
 //! On a port these keys are defaults, which its raw listeners pass by; on a raw listener itself they are faults.
 
 use super::layer::ListenerLayer;
-use super::source::{Place, Problem};
+use super::source::Problem;
 use super::tree::Node;
-use super::values::{text, visible, Set, Wrong};
+use super::values::{text, visible, written, Set, Wrong};
 use super::{Access, Banner, BannerError, Telnet};
 
 /// The word of the file.
@@ -49,10 +49,6 @@ pub(super) fn refuse_on_raw(listener: &ListenerLayer, problems: &mut Vec<Problem
         let message = format!("a raw listener has no `{key}`: it hands over the bytes and nothing else");
         problems.push(Problem::new(place, path, message).help("write `protocol: telnet`, or remove the key"));
     }
-}
-
-fn written<T>(set: Option<&Set<T>>) -> Option<(Place, &str)> {
-    set.map(|set| (set.place, set.path.as_str()))
 }
 
 /// `access: control` where there are no words to control with.

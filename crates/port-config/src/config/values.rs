@@ -20,6 +20,11 @@ pub(super) struct Set<T> {
     pub(super) path: String,
 }
 
+/// Where it was written, if it was.
+pub(super) fn written<T>(set: Option<&Set<T>>) -> Option<(Place, &str)> {
+    set.map(|set| (set.place, set.path.as_str()))
+}
+
 /// What is wrong with a value; its place is known where it is read.
 #[derive(Debug)]
 pub(super) struct Wrong {

@@ -142,6 +142,14 @@ pub const WRONG_ADDRESSES: &[(&str, &str, &str)] = &[
     ("':9000'", "`:9000` has no host", "\"*:9000\""),
     ("'::1:9000'", "`::1:9000` is ambiguous", "in brackets"),
     ("127.0.0.256:1", "`127.0.0.256:1` is not an address", "\"*:4001\""),
+    ("unix:run/x", "`run/x` is not a full path", "unix:/run/sermux/NAME.sock"),
+    ("unix:@x", "`@x` is not a full path", "unix:/run/sermux/NAME.sock"),
+    ("unix:/run/", "`/run/` is a folder, not a socket", "unix:/run/sermux/NAME.sock"),
+    (
+        "unix:/123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+        "the path of a socket has at most 107 bytes, not 109",
+        "unix:/run/sermux/NAME.sock",
+    ),
     ("'tcp,4001'", "`tcp,4001` has no TCP port", "host:port"),
 ];
 
@@ -163,6 +171,24 @@ pub const WRONG_TELNET: &[(&str, &str, &str)] = &[
         "write the backslash twice",
     ),
 ];
+
+/// Keys of a listener on a unix socket, the fault without `5:`, and what is in its help.
+pub const WRONG_UNIX: &[(&str, &str, &str)] = &[
+    (
+        "mode: 660",
+        "54: ports.p.listen[0].mode: `660` without quotes is octal in YAML 1.1 and decimal in YAML 1.2",
+        "\"0660\"",
+    ),
+    ("mode: '0888'", "54: ports.p.listen[0].mode: `0888` are not access rights", "\"0660\""),
+    ("mode: '0060'", "54: ports.p.listen[0].mode: with `0060` not even the owner could use the socket", "\"0660\""),
+    ("owner: a b", "55: ports.p.listen[0].owner: `a b` cannot be the name of a user", "getent passwd"),
+    ("group: [a]", "55: ports.p.listen[0].group: a single value is needed here, not a list", "name of a group"),
+];
+
+/// A listener on a unix socket with these keys, which begin at 5:48.
+pub fn unix(keys: &str) -> String {
+    address(&format!("unix:/run/x, {keys}"))
+}
 
 /// Keys that a port does not have, and what is in the fault's help.
 pub const UNKNOWN_KEYS: &[(&str, &str)] = &[

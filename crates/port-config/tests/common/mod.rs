@@ -10,7 +10,7 @@ use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, Control, ControlSocket, Crc, Delimiter,
     Device, Direction, Enter, Expect, Frame, Gap, Keepalive, Line, Listener, Log, LogFormat, LogLevel, Modem, Network,
-    OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, Telnet, Usb, WhenFull, Write,
+    OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -143,6 +143,11 @@ fn frames() -> Vec<Frame> {
     vec![Frame::None, Frame::Dsmr, Frame::Line, Frame::Delimiter(delimiter), Frame::Gap(gap), Frame::Gap(Gap::Modbus)]
 }
 
+fn any_rights() -> impl Strategy<Value = SocketRights> {
+    let name = || prop::option::of("[a-z_][a-z0-9_-]{0,31}");
+    (0..=0o177u32, name(), name()).prop_map(|(mode, owner, group)| SocketRights { mode: mode | 0o600, owner, group })
+}
+
 /// Of a port that is written to so, with frames of that kind.
 fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     let access = match write {
@@ -167,33 +172,39 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
     let write_hold = write_hold.prop_map(Duration::from_millis);
     let policies = (select(on_lag), when_full, select(replay), idle_timeout, write_hold);
     let limits = (select(access), 1..=100_000usize, any_keepalive(), hosts);
-    (limits, policies, prop::option::of(any_host()), any_protocol(), any_banner()).prop_map(
+    let place = (prop::option::of(any_host()), prop::option::of(any_rights()));
+    (limits, policies, place, any_protocol(), any_banner()).prop_map(
         move |(
             (access, max_clients, keepalive, hosts),
             (on_lag, when_full, replay, idle_timeout, write_hold),
-            host,
+            (host, file),
             protocol,
             banner,
         )| {
             Listener {
                 banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
                 protocol,
-                address: host.map_or(Address::Any { port: 0 }, |host| Address::Host { host, port: 0 }),
+                address: match (&file, host) {
+                    (Some(_), _) => Address::Unix { path: "/run/x".into() },
+                    (None, Some(host)) => Address::Host { host, port: 0 },
+                    (None, None) => Address::Any { port: 0 },
+                },
                 access,
-                hosts,
+                hosts: if file.is_some() { AccessList::default() } else { hosts },
+                keepalive: keepalive.filter(|_| file.is_none()),
+                file,
                 max_clients,
                 when_full,
                 on_lag,
                 idle_timeout,
                 write_hold,
                 replay,
-                keepalive,
             }
         },
     )
 }
 
-/// Its device and the TCP ports of its listeners are 0 or the same for all: [`any_config`] tells them apart.
+/// Its device, the TCP ports of its listeners (0) and their paths are the same for all: [`any_config`] tells them apart.
 fn any_port() -> impl Strategy<Value = Port> {
     let kind = (select(vec![Write::Any, Write::First, Write::Last, Write::None]), select(frames()));
     kind.prop_flat_map(|(write, frame)| {
@@ -263,6 +274,11 @@ fn distinct(mut port: Port, kind: u8, name: &str) -> Port {
         2 => Device::Usb(Usb { vendor: 0x0403, product: 0x6001, serial: Some(format!("00 {name}: #, 'x'")) }),
         _ => Device::Path(format!("/nonexistent/tty {name}: #").into()),
     };
+    for (index, listener) in port.listen.iter_mut().enumerate() {
+        if let Address::Unix { path } = &mut listener.address {
+            *path = format!("/run/{name} {index}: #").into();
+        }
+    }
     port
 }
 

@@ -67,10 +67,14 @@ impl Driver {
         let Some(Some(socket)) = self.sockets.get_mut(id) else {
             return false;
         };
+        let mut cx = Context::from_waker(&socket.waker);
+        if socket.conn.poll_closed(&mut cx).is_ready() && self.hub.only_receives(id) {
+            self.drop_client(id, &"it has closed", now);
+            return true;
+        }
         if socket.blocked {
             return false;
         }
-        let mut cx = Context::from_waker(&socket.waker);
         let mut progress = false;
         loop {
             let Some(pieces) = self.hub.to_send(id, now, || socket.conn.queue()) else {
@@ -118,6 +122,8 @@ impl Driver {
                 Poll::Pending => socket.listed = false,
                 Poll::Ready(Ok(())) if block.filled().is_empty() => {
                     self.hub.half_closed(id, now);
+                    socket.conn.await_close();
+                    self.writable.push(id);
                     progress = true;
                 }
                 Poll::Ready(Ok(())) => {

@@ -161,9 +161,11 @@ impl Driver {
 
     /// Looks for clients that came and went before the runtime could tell: they must not keep others out.
     pub(super) fn find_closed(&mut self, now: Instant) {
-        for (id, socket) in self.sockets.iter().enumerate() {
-            if socket.as_ref().is_some_and(|socket| socket.fresh && socket.conn.sends_no_more()) {
+        for (id, socket) in self.sockets.iter_mut().enumerate() {
+            if let Some(socket) = socket.as_mut().filter(|socket| socket.fresh && socket.conn.sends_no_more()) {
                 self.hub.half_closed(id, now);
+                socket.conn.await_close();
+                self.writable.push(id);
                 self.readable.retain(|readable| *readable != id);
             }
         }

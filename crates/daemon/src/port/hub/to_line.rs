@@ -94,6 +94,12 @@ impl Hub {
         self.see_off(now);
     }
 
+    /// Whether the client sends no more and has nothing on its way to the line.
+    #[must_use]
+    pub fn only_receives(&self, id: ClientId) -> bool {
+        self.clients.get(id).is_some_and(|client| matches!(client.input, Input::Closed { .. }))
+    }
+
     /// What goes to the line next; empty when there is nothing, or when something is to be done before it.
     #[must_use]
     pub fn tx_front(&self) -> &[u8] {

@@ -29,6 +29,9 @@ impl Key {
 
 const OFF: Shape = Words(&["off"]);
 const PATH: Shape = Pattern("^/");
+const MODE: Shape = Pattern("^0?[67][0-7]{2}$");
+/// Of a user or a group.
+const NAME: Shape = Pattern("^[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,31}$");
 
 pub(super) const KEYS: &[Key] = &[
     key(
@@ -56,10 +59,10 @@ pub(super) const KEYS: &[Key] = &[
     key(
         In::Control,
         "group",
-        Pattern("^[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,31}$"),
+        NAME,
         "The group that may use it too. Default: none.",
     ),
-    key(In::Control, "mode", Pattern("^0?[67][0-7]{2}$"), "Its access rights, a quoted octal number.").or("0660"),
+    key(In::Control, "mode", MODE, "Its access rights, a quoted octal number.").or("0660"),
     key(In::Http, "address", ADDRESS, "Where it listens."),
     key(
         In::Log,
@@ -164,11 +167,14 @@ pub(super) const KEYS: &[Key] = &[
         In::Listener,
         "address",
         ADDRESS,
-        "\"*:4001\": every address of this machine. \"host:4001\", \"[::1]:4001\". 4001: this machine alone.",
+        "\"*:4001\": every address of this machine. \"host:4001\", \"[::1]:4001\". 4001: this machine alone. unix:/path.",
     ),
     key(In::Listener, "rfc2217", Boolean, "telnet: line settings and modem lines by network.").or("false"),
     key(In::Listener, "notify", Boolean, "telnet: clients are told in a line of text when the device goes and comes.")
         .or("false"),
+    key(In::Listener, "mode", MODE, "unix:/path: the access rights of the file, a quoted octal number.").or("0660"),
+    key(In::Listener, "owner", NAME, "unix:/path: the user that the file is given to. Default: the program's own."),
+    key(In::Listener, "group", NAME, "unix:/path: the group that the file is given to. Default: the program's own."),
     key(In::Listener, "tls", Section(In::Tls), "Encryption."),
     key(
         In::Client,
@@ -270,14 +276,16 @@ const OUTPUT: Shape = Words(&["on", "off", "keep"]);
 
 const FLOW_CONTROL: [&str; 6] = ["none", "rts-cts", "xon-xoff", "dtr-dsr", "xon-xoff-in", "xon-xoff-out"];
 
-/// A bare port number, `*:port`, `[v6]:port`, an IPv4 address or a name with a port, and what is not built yet.
+/// A bare port number, `*:port`, `[v6]:port`, an IPv4 address or a name with a port, the path of a unix socket, and
+/// what is not built yet.
 const ADDRESS: Shape = Any(&[
     Integer(0, 65_535),
     Pattern("^([0-9]{1,5}|\\*:[0-9]{1,5})$"),
     Pattern("^\\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_-]+)?\\]:[0-9]{1,5}$"),
     Pattern("^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9]):[0-9]{1,5}$"),
     Pattern("^([A-Za-z0-9_-]+\\.)*[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*\\.?:[0-9]{1,5}$"),
-    Pattern("^(unix:/|udp:).+$"),
+    Pattern("^unix:/[^\\x00-\\x1f\\x7f]{0,105}[^/\\x00-\\x1f\\x7f]$"),
+    Pattern("^udp:.+$"),
 ]);
 
 /// An IPv4 or IPv6 address, perhaps with the length of a prefix.

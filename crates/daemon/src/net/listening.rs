@@ -1,0 +1,90 @@
+//! A bound socket, whatever kind of address it has, and what comes in through it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use super::conn::Conn;
+use super::peer::{Endpoint, Peer};
+use super::socket_file::SocketFile;
+
+/// What a socket holds for a reader of frames: little, so that a slow one does not get minutes of old frames.
+pub(super) const FRAME_SEND_BUFFER: usize = 8 * 1024;
+
+/// A socket that listens. Dropping it closes it, and removes the file that was made for it.
+#[derive(Debug)]
+pub enum Listening {
+    /// An address of TCP.
+    Tcp(TcpListener),
+    /// A unix socket.
+    Unix(UnixListening),
+}
+
+/// A unix socket that listens.
+#[derive(Debug)]
+pub struct UnixListening {
+    socket: UnixListener,
+    /// `None`: somebody else made it, and removes it.
+    _file: Option<SocketFile>,
+}
+
+/// What its clients are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Clients {
+    /// They speak telnet.
+    pub(super) telnet: bool,
+    /// They read telegrams.
+    pub(super) framed: bool,
+}
+
+impl Listening {
+    pub(super) fn unix(socket: UnixListener, file: Option<SocketFile>) -> Self {
+        Self::Unix(UnixListening { socket, _file: file })
+    }
+
+    /// Where it is.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn endpoint(&self) -> io::Result<Endpoint> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(Endpoint::Tcp),
+            Self::Unix(UnixListening { socket, .. }) => {
+                let path = socket.local_addr()?.as_pathname().map(ToOwned::to_owned);
+                path.map(Endpoint::Unix).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+            }
+        }
+    }
+
+    /// The next connection. May be dropped while it waits.
+    pub(super) async fn accept(&self, clients: Clients) -> io::Result<(Conn, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                // A client that came over a dual-stack socket is known by its IPv4 address.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                let conn = if clients.telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
+                Ok((conn, Peer::Tcp(peer)))
+            }
+            Self::Unix(UnixListening { socket, .. }) => {
+                let (stream, _) = socket.accept().await?;
+                if clients.framed {
+                    // Options of the listening socket do not come down to it, as they do with TCP.
+                    SockRef::from(&stream).set_send_buffer_size(FRAME_SEND_BUFFER)?;
+                }
+                let peer = peer(&stream)?;
+                Ok((Conn::unix(stream), peer))
+            }
+        }
+    }
+}
+
+fn peer(stream: &UnixStream) -> io::Result<Peer> {
+    let credentials = stream.peer_cred()?;
+    // A process that has no number here (another PID namespace) is 0.
+    let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+    Ok(Peer::Unix { pid, uid: credentials.uid() })
+}
