@@ -134,7 +134,7 @@ fn a_kick_closes_a_client_or_all_of_them() {
     assert_eq!(said, format!("echo: 1 client disconnected: #2 {}\n", local(&two)));
     two.receive_to_end();
     daemon.log().wait_for("the reason", |line| line.contains("client disconnected: kicked"));
-    daemon.log().wait_for("who asked", |line| line.contains("asked to kick") && line.contains("uid "));
+    daemon.log().wait_for("who asked", |line| line.contains("asked to kick") && line.contains("by=unix:pid="));
 
     let nobody = daemon.run(&["kick", "echo", "2"]);
     assert_eq!(nobody.code, Some(1));

@@ -19,9 +19,9 @@ use super::amend::amend;
 use super::api::Api;
 use super::http::{json, parse, port_ended, read, unknown, wrong_path, Refusal};
 use super::request::{Break, Kick, Kicked, KickedClient, LineNow, Purge, Queue, Reset, Set, SetModem};
-use super::server::Peer;
 use super::target::{ask, Target};
 use crate::line::differences;
+use crate::net::peer::Peer;
 use crate::port::hub::Wish;
 use crate::port::{Command, Whom};
 

@@ -12,8 +12,8 @@ use axum::Extension;
 use super::api::Api;
 use super::http::{json, port_ended, wrong_path, Refusal};
 use super::request::Held;
-use super::server::Peer;
 use super::target::{ask, Target};
+use crate::net::peer::Peer;
 use crate::port::Command;
 
 pub(super) async fn history(

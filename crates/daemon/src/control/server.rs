@@ -3,7 +3,6 @@
 //! One request to a connection, then it is closed. Whoever is connected and does nothing is closed too, so the bound on
 //! connections is one that passes.
 
-use std::fmt;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -23,6 +22,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::place::Place;
+use crate::net::peer::Peer;
 use crate::net::socket_file::{self, NoSocket, SocketFile, Wanted};
 
 /// Connections that wait to be accepted (listen(2)).
@@ -52,23 +52,6 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 /// A running server. Dropping it closes the socket and removes its file; connections that are there are served.
 #[derive(Debug)]
 pub(crate) struct Server(JoinHandle<()>);
-
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    uid: Option<u32>,
-    pid: Option<i32>,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.uid, self.pid) {
-            (Some(uid), Some(pid)) => write!(f, "uid {uid}, pid {pid}"),
-            (Some(uid), None) => write!(f, "uid {uid}"),
-            (None, _) => f.write_str("somebody"),
-        }
-    }
-}
 
 impl Server {
     /// Makes the socket and serves on it. What keeps it from that is a warning in the log; a socket that another instance
@@ -176,9 +159,13 @@ async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
 }
 
 async fn connection(stream: UnixStream, router: Router) {
-    let peer = stream
-        .peer_cred()
-        .map_or(Peer { uid: None, pid: None }, |peer| Peer { uid: Some(peer.uid()), pid: peer.pid() });
+    let peer = match Peer::of(&stream) {
+        Ok(peer) => peer,
+        Err(error) => {
+            debug!("control connection: it is not known who that is: {error}");
+            return;
+        }
+    };
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)

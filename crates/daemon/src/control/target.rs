@@ -13,8 +13,8 @@ use super::api::{blocking, Api};
 use super::ask::Ports;
 use super::http::{no_port, port_ended, Refusal};
 use super::request::LineNow;
-use super::server::Peer;
 use super::status::{Modem, Port};
+use crate::net::peer::Peer;
 use crate::port::hub::{Outcome, Wish};
 use crate::port::{Command, Link, PortState};
 

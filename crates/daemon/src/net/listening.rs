@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 
 use super::conn::Conn;
 use super::peer::{Endpoint, Peer};
@@ -75,16 +75,9 @@ impl Listening {
                     // Options of the listening socket do not come down to it, as they do with TCP.
                     SockRef::from(&stream).set_send_buffer_size(FRAME_SEND_BUFFER)?;
                 }
-                let peer = peer(&stream)?;
+                let peer = Peer::of(&stream)?;
                 Ok((Conn::unix(stream), peer))
             }
         }
     }
-}
-
-fn peer(stream: &UnixStream) -> io::Result<Peer> {
-    let credentials = stream.peer_cred()?;
-    // A process that has no number here (another PID namespace) is 0.
-    let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-    Ok(Peer::Unix { pid, uid: credentials.uid() })
 }

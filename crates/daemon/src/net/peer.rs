@@ -1,9 +1,12 @@
 //! The two ends of a connection: who is at the other one, and where it came in.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use tokio::net::UnixStream;
 
 /// Who is at the other end. Its text is the same in the log, in the status, and where a client is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,14 @@ pub enum Endpoint {
 }
 
 impl Peer {
+    /// Who is at the other end of a unix socket.
+    pub(crate) fn of(stream: &UnixStream) -> io::Result<Self> {
+        let credentials = stream.peer_cred()?;
+        // A process that has no number here (another PID namespace) is 0.
+        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+        Ok(Self::Unix { pid, uid: credentials.uid() })
+    }
+
     /// Its host, where it has an address.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
