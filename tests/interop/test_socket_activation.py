@@ -4,15 +4,35 @@ import os
 import socket
 import subprocess
 
+import pytest
+
 from rig import PATIENCE, Lines
 
 
-def test_a_socket_that_was_handed_over_is_used_and_outlives_a_restart(tmp_path):
+def over_tcp(_folder):
     listening = socket.create_server(("127.0.0.1", 0))
-    address = listening.getsockname()
+    return listening, listening.getsockname()[1]
+
+
+def over_unix(folder):
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(folder / "p.sock"))
+    listening.listen()
+    return listening, f"unix:{listening.getsockname()}"
+
+
+@pytest.mark.parametrize("over", [over_tcp, over_unix])
+def test_a_socket_that_was_handed_over_is_used_and_outlives_a_restart(tmp_path, over):
+    listening, configured = over(tmp_path)
     config = tmp_path / "sermux.yaml"
-    listen = f"[{{ protocol: raw, address: {address[1]} }}, {{ protocol: raw, address: \"127.0.0.1:0\" }}]"
+    listen = f"[{{ protocol: raw, address: {configured} }}, {{ protocol: raw, address: \"127.0.0.1:0\" }}]"
     config.write_text(f"ports: {{ echo: {{ device: sim:echo, listen: {listen} }} }}\n")
+
+    def connect():
+        client = socket.socket(listening.family)
+        client.settimeout(PATIENCE)
+        client.connect(listening.getsockname())
+        return client
 
     def hand_over():
         os.dup2(listening.fileno(), 3)
@@ -29,13 +49,12 @@ def test_a_socket_that_was_handed_over_is_used_and_outlives_a_restart(tmp_path):
         )
 
     # Before anybody serves: the connection waits in the socket.
-    early = socket.create_connection(address, timeout=PATIENCE)
+    early = connect()
     for client in (early, None):
         sermux = serve()
         try:
             log = Lines(sermux.stderr)
-            client = client or socket.create_connection(address, timeout=PATIENCE)
-            client.settimeout(PATIENCE)
+            client = client or connect()
             client.sendall(b"hello")
             assert client.recv(5) == b"hello"
             # The other listener is bound by sermux itself.
