@@ -25,9 +25,10 @@ pub enum Listening {
 /// A unix socket that listens.
 #[derive(Debug)]
 pub struct UnixListening {
-    socket: UnixListener,
-    /// `None`: somebody else made it, and removes it.
+    /// `None`: somebody else made it, and removes it. It goes first: as long as the socket is open, nobody takes the file for
+    /// one that was left behind, and its inode is no other file's.
     _file: Option<SocketFile>,
+    socket: UnixListener,
 }
 
 /// What its clients are.
@@ -41,7 +42,7 @@ pub(super) struct Clients {
 
 impl Listening {
     pub(super) fn unix(socket: UnixListener, file: Option<SocketFile>) -> Self {
-        Self::Unix(UnixListening { socket, _file: file })
+        Self::Unix(UnixListening { _file: file, socket })
     }
 
     /// Where it is.
