@@ -2,9 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
@@ -12,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::rig::p1::telegram;
 use crate::rig::{
-    assert_same, cpu_ticks, field, noise, resident_kib, sermux, wake_ups, Client, Clock, Daemon, PortYaml, Pty,
+    as_nobody, assert_same, cpu_ticks, field, noise, resident_kib, sermux, wake_ups, Client, Clock, Daemon, PortYaml,
+    Pty,
 };
 
 /// A stable name for a device that comes and goes, as /dev/serial/by-id has them.
@@ -202,17 +201,6 @@ fn a_device_that_is_forbidden_is_said_once_with_what_to_do_and_opened_when_it_is
     daemon.opened("p", 1);
     pty.send(b"allowed");
     assert_eq!(client.receive(7), b"allowed");
-}
-
-/// The program where nobody can run it, as nobody.
-fn as_nobody(folder: &TempDir) -> Command {
-    const NOBODY: u32 = 65534;
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join("sermux");
-    fs::copy(env!("CARGO_BIN_EXE_sermux"), &copy).unwrap();
-    let mut command = Command::new(copy);
-    command.env_clear().uid(NOBODY).gid(NOBODY);
-    command
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) use client::{Client, End};
 pub(crate) use clock::Clock;
 pub(crate) use daemon::Daemon;
 pub(crate) use lines::{field, Lines};
-pub(crate) use process::{run, sermux, Finished, Process};
+pub(crate) use process::{as_nobody, run, sermux, Finished, Process};
 pub(crate) use procfs::{cpu_ticks, end_was_read, resident_kib, unread_by_peer, wake_ups};
 pub(crate) use pty::Pty;
 pub(crate) use unix_client::UnixClient;

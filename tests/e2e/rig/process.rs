@@ -1,10 +1,14 @@
 //! One run of a program: started, listened to, ended by its pid and never left behind.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 use super::{look_again, Lines, PATIENCE};
 
@@ -31,6 +35,17 @@ pub(crate) fn sermux() -> Command {
         command.env_remove(name);
     }
     command.env("RUST_BACKTRACE", "1");
+    command
+}
+
+/// The program where nobody can run it, as nobody.
+pub(crate) fn as_nobody(folder: &TempDir) -> Command {
+    const NOBODY: u32 = 65534;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("sermux");
+    fs::copy(env!("CARGO_BIN_EXE_sermux"), &copy).unwrap();
+    let mut command = Command::new(copy);
+    command.env_clear().uid(NOBODY).gid(NOBODY);
     command
 }
 
