@@ -161,7 +161,7 @@ fn closing(roff: &mut Roff) {
     roff.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in [
         ("0", "Done."),
-        ("1", "Failed; of status also: a port is not well."),
+        ("1", "Failed; of status also: a port is not well; of probe: no good data came."),
         ("2", "The arguments are wrong."),
         ("78", "The configuration is wrong; every fault is listed on standard error."),
     ] {
@@ -172,7 +172,7 @@ fn closing(roff: &mut Roff) {
     roff.control("SH", ["SIGNALS"]);
     for (signal, meaning) in [
         ("SIGHUP", "Reads the configuration again. Only the ports that changed are touched; a file with faults changes nothing."),
-        ("SIGTERM, SIGINT", "Hand out what is held and end within 2 seconds. A second one ends at once."),
+        ("SIGTERM, SIGINT", "Hand out what is held and end within 2 seconds. A second one ends at once. A probe puts the device back as it was."),
     ] {
         roff.control("TP", []);
         roff.text([bold(signal)]);

@@ -1,19 +1,317 @@
-//! `sermux probe`: what a device sends is named, and what cannot be opened is said.
+//! `sermux probe`: what a device sends is named, what cannot be opened is said, and the device is left as it was.
 
-use crate::rig::run;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::sys::termios::{
+    cfgetospeed, cfsetspeed, tcgetattr, tcsetattr, BaudRate, InputFlags, LocalFlags, SetArg, Termios,
+};
+use nix::unistd::geteuid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::rig::p1::{telegram, telegram_with_wrong_crc, telegram_without_crc};
+use crate::rig::{as_nobody, eventually, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty};
+
+/// With nobody to be asked.
+fn probing(mut command: Command, device: impl AsRef<Path>, more: &[&str]) -> Process {
+    command.args(["--control", "/nonexistent", "probe"]).arg(device.as_ref()).args(more);
+    Process::start(&mut command)
+}
+
+fn json(finished: &Finished) -> Value {
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+}
+
+/// A device that somebody has left at 1200 baud, cooked.
+fn left_cooked() -> (Pty, Termios) {
+    let pty = Pty::new();
+    let mut settings = tcgetattr(pty.device()).unwrap();
+    cfsetspeed(&mut settings, BaudRate::B1200).unwrap();
+    settings.input_flags |= InputFlags::ICRNL | InputFlags::IXON;
+    settings.local_flags |= LocalFlags::ICANON | LocalFlags::ISIG;
+    tcsetattr(pty.device(), SetArg::TCSANOW, &settings).unwrap();
+    let settings = tcgetattr(pty.device()).unwrap();
+    (pty, settings)
+}
+
+fn is_opened(pty: &Pty) {
+    eventually("the device is open", || cfgetospeed(&tcgetattr(pty.device()).unwrap()) == BaudRate::B115200);
+}
+
+#[test]
+fn telegrams_are_told_with_their_meter_and_the_rate_from_one_to_the_next() {
+    let clock = Clock::start();
+    let (pty, before) = left_cooked();
+    let probe = probing(sermux(), pty.path(), &["--json"]);
+    is_opened(&pty);
+    pty.send(&telegram(1));
+    clock.seconds(1);
+    pty.send(&telegram(2));
+    let finished = probe.finish();
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let said = json(&finished);
+    assert_eq!((said["cause"].as_str(), said["certainty"].as_str()), (Some("p1"), Some("certain")), "{said}");
+    assert_eq!((said["settings"].as_str(), said["held-by-port"].as_str()), (Some("115200 8N1"), None), "{said}");
+    let meter = &said["meter"];
+    assert_eq!((meter["version"].as_str(), meter["id"].as_str()), (Some("DSMR 5.0"), Some("E0031003212345678")));
+    assert_eq!(
+        (meter["telegrams"].as_u64(), meter["crc-good"].as_u64(), meter["crc-bad"].as_u64()),
+        (Some(2), Some(2), Some(0))
+    );
+    let rate = said["per-second"].as_f64().unwrap();
+    assert!((0.2..1.2).contains(&rate), "at least a second was between them: {said}");
+    assert_eq!(tcgetattr(pty.device()).unwrap(), before);
+}
+
+#[test]
+fn every_field_is_there_whatever_is_heard() {
+    let fields = [
+        "advice",
+        "breaks",
+        "bytes",
+        "cause",
+        "certainty",
+        "device",
+        "evidence",
+        "framing-errors",
+        "held-by-port",
+        "meter",
+        "per-second",
+        "seconds",
+        "settings",
+        "tried",
+        "what",
+    ];
+    let pty = Pty::new();
+    let silent = json(&probing(sermux(), pty.path(), &["--json", "--time", "1"]).finish());
+    let inverted = json(&probing(sermux(), "sim:dsmr-p1?inverted", &["--json"]).finish());
+    for said in [&silent, &inverted] {
+        let names: Vec<&String> = said.as_object().unwrap().keys().collect();
+        assert_eq!(names, fields);
+        let tried = said["tried"].as_array().unwrap();
+        let names: Vec<&String> = tried[0].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["bytes", "cause", "seconds", "settings"]);
+    }
+    assert_eq!(silent["tried"].as_array().unwrap().len(), 7, "{silent}");
+    // The manual is made from this.
+    let help = run(&["probe", "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for name in fields.into_iter().chain(["version", "id", "telegrams", "crc-good", "crc-bad"]) {
+        assert!(help.contains(name), "{name} is not in the help");
+    }
+}
 
 #[test]
 fn an_inverted_meter_is_named_for_programs() {
-    let probed = run(&["--control", "/nonexistent", "probe", "sim:dsmr-p1?inverted", "--json"]);
-    let json: serde_json::Value = serde_json::from_str(&probed.stdout).unwrap();
+    let probed = probing(sermux(), "sim:dsmr-p1?inverted", &["--json"]).finish();
+    let said = json(&probed);
     assert_eq!(
-        (probed.code, json["cause"].as_str(), json["certainty"].as_str()),
+        (probed.code, said["cause"].as_str(), said["certainty"].as_str()),
         (Some(1), Some("inverted"), Some("certain"))
     );
 }
 
 #[test]
-fn what_is_no_serial_port_is_said() {
-    let probed = run(&["--control", "/nonexistent", "probe", "/dev/null"]);
-    assert!(probed.code == Some(1) && probed.stderr.contains("not a serial port"), "{}", probed.stderr);
+fn silence_is_no_good_data_and_not_sure_after_a_short_time() {
+    let (pty, before) = left_cooked();
+    let finished = probing(sermux(), pty.path(), &["--time", "1"]).finish();
+    assert_eq!(finished.code, Some(1));
+    let told = format!("{}: nothing comes (possible)\n  look for longer", pty.path().display());
+    assert!(finished.stdout.starts_with(&told), "{}", finished.stdout);
+    assert_eq!(tcgetattr(pty.device()).unwrap(), before);
+}
+
+#[test]
+fn of_an_old_meter_that_was_heard_once_too_fast_no_more_is_said_than_that() {
+    let probed = probing(sermux(), "sim:dsmr-p1?version=2.2", &["--json", "--time", "5"]).finish();
+    let said = json(&probed);
+    assert_eq!((probed.code, said["cause"].as_str()), (Some(1), Some("speed-too-high")), "{said}");
+    assert_eq!(said["what"].as_str(), Some("something came that is slower than 115200 baud, and nothing since"));
+    assert!(said["advice"].as_str().unwrap().contains("look for longer"), "{said}");
+    let old = &said["tried"][1];
+    assert_eq!((old["settings"].as_str(), old["bytes"].as_u64()), (Some("9600 7E1"), Some(0)), "{said}");
+}
+
+#[test]
+fn an_old_meter_is_found_with_its_second_telegram() {
+    let probed = probing(sermux(), "sim:dsmr-p1?version=2.2", &["--json", "--time", "13"]).finish();
+    let said = json(&probed);
+    assert_eq!(
+        (probed.code, said["cause"].as_str(), said["settings"].as_str()),
+        (Some(0), Some("p1"), Some("9600 7E1")),
+        "{said}"
+    );
+    assert_eq!(said["meter"]["version"].as_str(), Some("DSMR 2.2 or 3.0"));
+}
+
+#[test]
+fn telegrams_that_all_have_a_wrong_crc_are_no_good_data() {
+    let probed = probing(sermux(), "sim:dsmr-p1?crc-errors=1", &["--json", "--time", "3"]).finish();
+    let said = json(&probed);
+    assert_eq!((probed.code, said["cause"].as_str()), (Some(1), Some("p1")), "{said}");
+    assert_eq!((said["meter"]["crc-good"].as_u64(), &said["meter"]["crc-bad"]), (Some(0), &said["meter"]["telegrams"]));
+    assert!(said["advice"].as_str().unwrap().contains("CRC"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_opened_is_said() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("ttyUSB7");
+    for (device, why) in
+        [(Path::new("/dev/null"), "not a serial port"), (folder.path(), "a directory"), (&missing, "not there")]
+    {
+        let probed = probing(sermux(), device, &[]).finish();
+        assert_eq!((probed.code, probed.stdout.as_str()), (Some(1), ""));
+        assert!(
+            probed.stderr.contains(why) && probed.stderr.contains(&device.display().to_string()),
+            "{}",
+            probed.stderr
+        );
+    }
+    let unnamed = run(&["probe", "ttyUSB0"]);
+    assert!(unnamed.code == Some(2) && unnamed.stderr.contains("not a full path"), "{}", unnamed.stderr);
+}
+
+#[test]
+fn a_user_without_rights_is_told_what_would_help() {
+    let (pty, before) = left_cooked();
+    let folder = TempDir::new().unwrap();
+    // Root may open everything. Where we are somebody else, the pty is ours and closed to ourselves.
+    let (command, mode) = if geteuid().is_root() { (as_nobody(&folder), 0o660) } else { (sermux(), 0o000) };
+    fs::set_permissions(pty.path(), fs::Permissions::from_mode(mode)).unwrap();
+    let probed = probing(command, pty.path(), &[]).finish();
+    assert_eq!(probed.code, Some(1));
+    assert!(probed.stderr.contains("permission denied; "), "{}", probed.stderr);
+    if mode == 0o660 {
+        assert!(probed.stderr.contains("group"), "{}", probed.stderr);
+    }
+    assert_eq!(tcgetattr(pty.device()).unwrap(), before);
+}
+
+#[test]
+fn a_device_that_another_program_has_is_left_alone() {
+    let (pty, before) = left_cooked();
+    let _held = nix::fcntl::Flock::lock(pty.device(), nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
+    let probed = probing(sermux(), pty.path(), &[]).finish();
+    assert!(probed.code == Some(1) && probed.stderr.contains("busy"), "{}", probed.stderr);
+    assert_eq!(tcgetattr(pty.device()).unwrap(), before);
+}
+
+#[test]
+fn a_signal_ends_it_at_once_and_the_settings_are_as_they_were() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let (pty, before) = left_cooked();
+        let mut probe = probing(sermux(), pty.path(), &[]);
+        is_opened(&pty);
+        probe.signal(signal);
+        assert!(probe.wait(Duration::from_secs(4)).is_some(), "{signal} does not end it");
+        let ended = probe.finish();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{signal}");
+        assert!(ended.stderr.contains("interrupted; the device is as it was"), "{}", ended.stderr);
+        assert_eq!(tcgetattr(pty.device()).unwrap(), before, "{signal}");
+    }
+}
+
+#[test]
+fn a_device_that_goes_away_ends_it_with_what_it_had_said() {
+    let pty = Pty::new();
+    let probe = probing(sermux(), pty.path(), &["--json"]);
+    is_opened(&pty);
+    drop(pty);
+    let gone = probe.finish();
+    assert_eq!((gone.code, gone.stderr.as_str()), (Some(1), "the device went away\n"));
+
+    let pty = Pty::new();
+    let probe = probing(sermux(), pty.path(), &["--json"]);
+    is_opened(&pty);
+    pty.send(&telegram(1));
+    pty.was_read();
+    drop(pty);
+    let gone = probe.finish();
+    assert_eq!((gone.code, json(&gone)["cause"].as_str()), (Some(0), Some("p1")));
+}
+
+/// Telegrams come until the command has ended.
+fn while_it_comes(daemon: &Daemon, pty: &Pty, arguments: &[&str], mut next: impl FnMut(u32) -> Vec<u8>) -> Finished {
+    let mut probe = Process::start(&mut daemon.command(arguments));
+    let mut number = 0;
+    while probe.wait(Duration::from_millis(200)).is_none() {
+        number += 1;
+        pty.send(&next(number));
+    }
+    probe.finish()
+}
+
+fn served(pty: &Pty, keys: &[&str]) -> Daemon {
+    let port = keys.iter().fold(PortYaml::new("meter", pty.path()), |port, key| port.key(key));
+    let daemon = Daemon::start(port.listen(""));
+    daemon.opened("meter", 1);
+    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon
+}
+
+#[test]
+fn a_device_that_the_running_program_holds_is_asked_of_it() {
+    let pty = Pty::new();
+    let device = pty.path().to_str().unwrap();
+    let daemon = served(&pty, &["profile: dsmr-p1"]);
+    let reader = daemon.connect("meter");
+    let probed = while_it_comes(&daemon, &pty, &["probe", device, "--json"], telegram);
+    let said = json(&probed);
+    assert_eq!(
+        (probed.code, said["cause"].as_str(), said["held-by-port"].as_str()),
+        (Some(0), Some("p1"), Some("meter"))
+    );
+    assert_eq!(said["meter"]["version"].as_str(), Some("DSMR 5.0"), "{said}");
+    assert_eq!(said["settings"].as_str(), Some("115200 8N1"));
+    // It went on all the time.
+    assert!(reader.receive_once().starts_with(b"/XMX5"));
+
+    let text = while_it_comes(&daemon, &pty, &["probe", device], telegram);
+    assert_eq!(text.code, Some(0));
+    assert!(text.stdout.contains("  held by    the running sermux, as port meter\n"), "{}", text.stdout);
+
+    let bad = while_it_comes(&daemon, &pty, &["probe", device, "--time", "1"], telegram_with_wrong_crc);
+    assert_eq!(bad.code, Some(1), "{}", bad.stdout);
+}
+
+#[test]
+fn of_a_port_that_is_quiet_now_earlier_telegrams_count_for_nothing() {
+    let pty = Pty::new();
+    let device = pty.path().to_str().unwrap();
+    let daemon = served(&pty, &["profile: dsmr-p1", "expect: { frame: 1s }"]);
+    pty.send(&telegram(1));
+    pty.was_read();
+    daemon.log().wait_for("it is quiet", |line| line.contains("WARN") && line.contains("quiet"));
+    let probed = daemon.run(&["probe", device, "--time", "1"]);
+    assert_eq!(probed.code, Some(1), "{}", probed.stdout);
+    assert!(probed.stdout.contains("nothing comes") && probed.stdout.contains("as port meter"), "{}", probed.stdout);
+}
+
+#[test]
+fn of_a_port_without_frames_bytes_are_enough() {
+    let pty = Pty::new();
+    let device = pty.path().to_str().unwrap();
+    let daemon = served(&pty, &[]);
+    let probed = while_it_comes(&daemon, &pty, &["probe", device, "--json", "--time", "1"], |_| vec![0xF3, 0x07, 0x99]);
+    assert_eq!(probed.code, Some(0), "{}", probed.stdout);
+    assert!(json(&probed)["bytes"].as_u64() > Some(0), "{}", probed.stdout);
+    let silent = daemon.run(&["probe", device, "--time", "1"]);
+    assert_eq!(silent.code, Some(1), "{}", silent.stdout);
+}
+
+#[test]
+fn telegrams_without_a_crc_are_told() {
+    let pty = Pty::new();
+    let probe = probing(sermux(), pty.path(), &["--json", "--time", "3"]);
+    is_opened(&pty);
+    pty.send(&telegram_without_crc(1));
+    let finished = probe.finish();
+    let said = json(&finished);
+    assert_eq!((finished.code, said["per-second"].as_f64()), (Some(0), None), "one has no rate: {said}");
+    assert_eq!(said["meter"]["crc-good"].as_u64(), Some(0));
 }

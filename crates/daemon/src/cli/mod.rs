@@ -8,6 +8,7 @@ mod demo;
 mod devices;
 mod diff;
 mod doctor;
+mod held;
 mod line;
 mod probe;
 mod profiles;
@@ -215,14 +216,25 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Say what a device sends, or why it looks like garbage and what to do. Ends with 0 if it is good data
+    /// Say what a device sends, or why it looks like garbage and what to do. Ends with 0 if it is good data, otherwise
+    /// with 1.
+    ///
+    /// Opens the device and tries the likely settings; when it ends, also by Ctrl-C or SIGTERM, settings, DTR and RTS are
+    /// put back. A device that the running program has open is left to it: the program is asked what comes, and telegrams with
+    /// a right CRC count as good, or any bytes on a port that does not look for telegrams. Only what comes in the meantime
+    /// counts.
     Probe {
         /// A path, usb:…, or sim:…
         device: Device,
-        /// How long to look at most, in seconds
+        /// How long to look at most, in seconds; many meters send each 10 s only
         #[arg(long, value_name = "SECONDS", default_value_t = 66, value_parser = clap::value_parser!(u32).range(1..=3600))]
         time: u32,
-        /// As JSON, for programs
+        /// As JSON, for programs: an object with device; held-by-port, the running program's port that was asked; cause (p1,
+        /// inverted, seven-bit-parity, speed-too-high, speed-too-low, console, nmea, text, silence, unknown); certainty
+        /// (possible, likely, certain); evidence, a count of what shows the cause; settings; bytes; framing-errors and breaks, as
+        /// the driver counts them; seconds; per-second, of telegrams, from the first to the last; meter (version, id, telegrams,
+        /// crc-good, crc-bad); tried, a list of objects with settings, bytes, seconds and cause; what and advice, in words.
+        /// What is not known is null
         #[arg(long)]
         json: bool,
     },

@@ -1,148 +1,139 @@
 //! `sermux probe`: what a device sends, or why it looks like garbage.
 
+use std::fmt::Write as _;
 use std::io::{stderr, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Device, Port};
+use sermux_port_config::config::Device;
 use sermux_protocol::verdict::Cause;
 
-use super::remote::{get, understand};
+use super::held::{self, Held};
 use super::Arguments;
-use crate::control::status::{self, State, Status};
-use crate::line::Saved;
-use crate::probe::{self, words, Found};
+use crate::probe::session::Session;
+use crate::probe::{words, Failure, Found, Heard, Progress, Search};
 
-#[expect(clippy::print_stderr, reason = "progress, and why there is no result")]
+/// With the first of two it is known what comes, with the second how often.
+const TELEGRAMS: u64 = 2;
+
+#[expect(clippy::print_stderr, reason = "why there is no result")]
 pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bool) -> ExitCode {
-    if let Some(port) = held_by_daemon(arguments, device) {
-        return of_daemon(&port, json);
-    }
-    let Some(port) = port(device) else {
-        eprintln!("{device}: cannot be made a port");
-        return ExitCode::FAILURE;
+    let search = Search { time: Duration::from_secs(u64::from(seconds)), telegrams: TELEGRAMS };
+    let heard = match held::port_with(arguments, device) {
+        Some(port) => held::hear(arguments, &port, search).map(|(heard, held)| (heard, Some(held))),
+        None => {
+            let mut session = match Session::start() {
+                Ok(session) => session,
+                Err(error) => {
+                    eprintln!("cannot start: {error}");
+                    return ExitCode::FAILURE;
+                }
+            };
+            probe(&mut session, device, search).map(|heard| (heard, None))
+        }
     };
-    let saved = match device {
-        Device::Path(path) => Saved::of_blocking(path),
-        _ => None,
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot start: {error}");
+    let (heard, held) = match heard {
+        Ok(heard) => heard,
+        Err(failure) => {
+            eprintln!("{failure}");
             return ExitCode::FAILURE;
         }
     };
-    let shown = stderr().is_terminal();
-    let mut opened = false;
-    let progress = |found: &Found| {
-        opened = true;
-        if shown {
-            eprint!("\r\x1b[K{}: {} bytes in {} s", found.settings, found.bytes, found.spent.as_secs());
-        }
-    };
-    let ended = runtime.block_on(async {
-        tokio::select! {
-            ended = probe::run(port, Duration::from_secs(u64::from(seconds)), progress) => ended,
-            _ = tokio::signal::ctrl_c() => Err("interrupted; the settings are as they were".to_owned()),
-        }
-    });
-    runtime.shutdown_background();
-    if shown && opened {
-        eprintln!();
-    }
-    if let Some(saved) = saved.filter(|_| opened) {
-        saved.restore_blocking();
-    }
-    match ended {
-        Ok(found) => {
-            let printed = super::print(&if json { document(device, &found) } else { text(device, &found) });
-            if words::is_good(&found.verdict.cause) {
-                printed
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// With nothing but a device.
-fn port(device: &Device) -> Option<Port> {
-    let config =
-        load_str("probe", "ports: { probe: { device: \"sim:echo\", listen: [ { protocol: raw, address: 9000 } ] } }")
-            .ok()?
-            .config;
-    let mut port = config.ports.into_values().next()?;
-    port.device = device.clone();
-    port.line.settings = probe::TRIES[0].0.parse().ok()?;
-    Some(port)
-}
-
-/// The running daemon's port with this device, while it has it.
-fn held_by_daemon(arguments: &Arguments, device: &Device) -> Option<status::Port> {
-    let Device::Path(path) = device else { return None };
-    let node = path.canonicalize().ok()?.display().to_string();
-    let status: Status = understand(&get(arguments, "/v1/status").ok()?).ok()?;
-    status.ports.into_iter().find(|port| port.state == State::Open && port.device.path.as_ref() == Some(&node))
-}
-
-fn of_daemon(port: &status::Port, json: bool) -> ExitCode {
-    let (telegrams, bad) = port.frames.map_or((0, 0), |frames| (frames.telegrams, frames.crc_failures));
-    let (bytes, name) = (port.counters.rx_bytes, &port.name);
-    let help = format!("`sermux pause {name}` lets go of it for a probe, `sermux resume {name}` takes it again");
-    let text = if json {
-        let document = serde_json::json!({
-            "device": port.device.path, "held-by-port": name, "rx-bytes": bytes, "telegrams": telegrams, "crc-bad": bad, "advice": help,
-        });
-        format!("{document:#}\n")
-    } else {
-        format!(
-            "the running sermux has it open as port {name}, {}\n  received: {bytes} bytes, {telegrams} telegrams, {bad} with a wrong CRC\n  {help}\n",
-            port.line.actual.as_deref().unwrap_or(&port.line.configured)
-        )
-    };
-    let printed = super::print(&text);
-    if telegrams > bad {
+    let shown = if json { document(device, &heard, held.as_ref()) } else { text(device, &heard, held.as_ref()) };
+    let printed = super::print(&shown);
+    // What an unframed port is for nobody knows: bytes are what it should have.
+    let is_well = words::is_good(&heard.best.verdict.cause) || held.is_some_and(|held| held.is_served(&heard));
+    if is_well {
         printed
     } else {
         ExitCode::FAILURE
     }
 }
 
-fn text(device: &Device, found: &Found) -> String {
-    let verdict = &found.verdict;
-    let mut text = format!("{device}: {} ({})\n", words::what(&verdict.cause), verdict.certainty.name());
-    if verdict.cause != Cause::Silence {
-        text += &format!("  settings   {}\n", found.settings);
+/// With its progress on a terminal.
+#[expect(clippy::print_stderr, reason = "progress is no result")]
+pub(super) fn probe(session: &mut Session, device: &Device, search: Search) -> Result<Heard, Failure> {
+    let shown = stderr().is_terminal();
+    let mut has_line = false;
+    let heard = session.probe(device, search, |progress| {
+        if !shown {
+            return;
+        }
+        has_line = true;
+        match progress {
+            Progress::Opened => eprint!("\r\x1b[K{device}: open"),
+            Progress::Found(found) => eprint!("\r\x1b[K{device}: {}", so_far(found)),
+        }
+    });
+    if has_line {
+        eprintln!();
     }
-    if let Cause::P1(meter) = &verdict.cause {
-        let rate = f64::from(u32::try_from(meter.telegrams).unwrap_or(u32::MAX)) / found.spent.as_secs_f64().max(0.001);
-        text += &format!("  version    {}\n  telegrams  {}, {rate:.1} per second\n", meter.version, meter.telegrams);
-        text += &format!("  CRC        {} good, {} bad\n", meter.crc_good, meter.crc_bad);
-        text += &format!("  meter      {}\n", meter.id.as_deref().unwrap_or("does not say"));
-    }
-    text + &format!("  {}\n", words::advice(&verdict.cause))
+    heard
 }
 
-fn document(device: &Device, found: &Found) -> String {
-    let verdict = &found.verdict;
-    let meter = match &verdict.cause {
-        Cause::P1(meter) => serde_json::json!({
-            "version": meter.version, "id": meter.id, "telegrams": meter.telegrams,
-            "crc-good": meter.crc_good, "crc-bad": meter.crc_bad,
-        }),
-        _ => serde_json::Value::Null,
+fn so_far(found: &Found) -> String {
+    format!("{}: {} bytes in {} s", found.settings, found.bytes, found.spent.as_secs())
+}
+
+/// What was heard, in some lines.
+pub(super) fn text(device: &Device, heard: &Heard, held: Option<&Held>) -> String {
+    let Found { settings, verdict, .. } = &heard.best;
+    let mut text = format!("{device}: {} ({})\n", words::what(heard), verdict.certainty.name());
+    if let Some(held) = held {
+        let _ = writeln!(text, "  held by    the running sermux, as port {}", held.port);
+    }
+    if verdict.cause != Cause::Silence {
+        let _ = writeln!(text, "  settings   {settings}");
+    }
+    if let Cause::P1(meter) = &verdict.cause {
+        let rate = match meter.per_second() {
+            Some(rate) if rate >= 0.5 => format!(", {rate:.1} per second"),
+            Some(rate) => format!(", one each {:.0} s", 1.0 / rate),
+            None => String::new(),
+        };
+        if !meter.version.is_empty() {
+            let _ = writeln!(text, "  version    {}", meter.version);
+        }
+        let _ = writeln!(text, "  telegrams  {}{rate}", meter.telegrams);
+        let _ = writeln!(text, "  CRC        {} good, {} bad", meter.crc_good, meter.crc_bad);
+        let _ = writeln!(text, "  meter      {}", meter.id.as_deref().unwrap_or("does not say"));
+    }
+    let _ = writeln!(text, "  {}", words::advice(heard));
+    if let Some(held) = held.filter(|_| !words::is_good(&verdict.cause)) {
+        let _ =
+            writeln!(text, "  to try other settings: sermux pause {0}; sermux probe …; sermux resume {0}", held.port);
+    }
+    text
+}
+
+fn document(device: &Device, heard: &Heard, held: Option<&Held>) -> String {
+    let Found { settings, bytes, framing_errors, breaks, spent, verdict } = &heard.best;
+    let (meter, per_second) = match &verdict.cause {
+        Cause::P1(meter) => {
+            let document = serde_json::json!({
+                "version": meter.version, "id": meter.id, "telegrams": meter.telegrams,
+                "crc-good": meter.crc_good, "crc-bad": meter.crc_bad,
+            });
+            (Some(document), meter.per_second())
+        }
+        _ => (None, None),
     };
+    let tried: Vec<_> = heard
+        .tried
+        .iter()
+        .map(|found| {
+            serde_json::json!({
+                "settings": found.settings.to_string(), "bytes": found.bytes, "seconds": found.spent.as_secs_f64(),
+                "cause": words::name(&found.verdict.cause),
+            })
+        })
+        .collect();
     let document = serde_json::json!({
-        "device": device.to_string(), "cause": words::name(&verdict.cause), "certainty": verdict.certainty.name(),
-        "evidence": verdict.evidence, "settings": found.settings.to_string(), "bytes": found.bytes,
-        "framing-errors": found.framing_errors, "breaks": found.breaks, "seconds": found.spent.as_secs_f64(),
-        "meter": meter, "what": words::what(&verdict.cause), "advice": words::advice(&verdict.cause),
+        "device": device.to_string(), "held-by-port": held.map(|held| held.port.as_str()),
+        "cause": words::name(&verdict.cause), "certainty": verdict.certainty.name(), "evidence": verdict.evidence,
+        "settings": settings.to_string(), "bytes": bytes, "framing-errors": framing_errors, "breaks": breaks,
+        "seconds": spent.as_secs_f64(), "per-second": per_second, "meter": meter, "tried": tried,
+        "what": words::what(heard), "advice": words::advice(heard),
     });
     format!("{document:#}\n")
 }

@@ -122,6 +122,12 @@ pub(crate) struct Held {
 impl Held {
     /// The most that can be asked for.
     pub(crate) const MOST: usize = 64 * 1024;
+
+    /// The bytes; of another text as many as it has at its beginning.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let digits = self.hex.as_bytes().chunks_exact(2);
+        digits.map_while(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    }
 }
 
 /// What a reload did.

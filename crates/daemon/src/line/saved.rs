@@ -1,36 +1,86 @@
-//! The settings of a tty as they were, to be put back. Changes nothing until it is told to.
+//! What of a tty stays from one open to the next, as it was found, to be put back: settings, the low-latency flag, DTR and
+//! RTS. Changes nothing until it is told to.
+//!
+//! Linux raises DTR and RTS at each open, before anybody can look; so what is put back is what they were after the open,
+//! and when the device is closed its HUPCL, which is among the settings, drops them or not, as it would have.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
+use sermux_port_config::config::Device;
 
-use super::sys;
+use super::sys::{self, SerialStruct};
+use crate::device::{usb, Root};
 
-/// A tty's settings, and a descriptor to restore them by.
+/// A tty as it was, and a descriptor to restore it by.
 pub(crate) struct Saved {
     fd: OwnedFd,
     termios: libc::termios2,
+    /// `None`: it has no modem lines.
+    lines: Option<libc::c_int>,
+    /// `None`: its driver has no flags.
+    serial: Option<SerialStruct>,
 }
+
+/// What of the modem lines is ours.
+const OUTPUTS: libc::c_int = libc::TIOCM_DTR | libc::TIOCM_RTS;
 
 impl Saved {
     /// Of a device; `None` for what is no tty or cannot be opened, which opening it as a line then explains. May block.
-    pub(crate) fn of_blocking(path: &Path) -> Option<Saved> {
+    pub(crate) fn of_blocking(device: &Device) -> Option<Saved> {
+        match device {
+            Device::Path(path) => Self::at_blocking(path),
+            Device::Usb(adapter) => Self::at_blocking(&usb::find(&Root::default(), adapter).ok()?),
+            Device::Sim(_) => None,
+        }
+    }
+
+    fn at_blocking(path: &Path) -> Option<Saved> {
         if !std::fs::metadata(path).ok()?.file_type().is_char_device() {
             return None;
         }
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let fd = nix::fcntl::open(path, flags, Mode::empty()).ok()?;
         let termios = sys::termios2(&fd).ok()?;
-        Some(Saved { fd, termios })
+        let (lines, serial) = (sys::modem_lines(&fd).ok(), sys::serial(&fd).ok());
+        Some(Saved { fd, termios, lines, serial })
     }
 
-    /// Puts them back. A device that is gone needs nothing.
+    /// Puts it back. A device that is gone needs nothing.
     pub(crate) fn restore_blocking(&self) {
-        if let Err(errno) = sys::set_termios2(&self.fd, &self.termios) {
-            tracing::debug!(%errno, "the settings could not be put back");
+        told("settings", sys::set_termios2(&self.fd, &self.termios));
+        if let Some(saved) = &self.serial {
+            told("low-latency flag", self.restore_flags(saved));
         }
+        // Last, because settings move RTS where it is flow control.
+        if let Some(saved) = self.lines {
+            told("dtr and rts", self.restore_lines(saved));
+        }
+    }
+
+    fn restore_flags(&self, saved: &SerialStruct) -> nix::Result<()> {
+        let now = sys::serial(&self.fd)?;
+        if now.flags == saved.flags {
+            return Ok(());
+        }
+        sys::set_serial(&self.fd, saved)
+    }
+
+    fn restore_lines(&self, saved: libc::c_int) -> nix::Result<()> {
+        let now = sys::modem_lines(&self.fd)?;
+        if now & OUTPUTS == saved & OUTPUTS {
+            return Ok(());
+        }
+        sys::set_modem_lines(&self.fd, (now & !OUTPUTS) | (saved & OUTPUTS))
+    }
+}
+
+fn told(what: &str, result: Result<(), Errno>) {
+    if let Err(errno) = result {
+        tracing::debug!(%errno, "the {what} could not be put back");
     }
 }

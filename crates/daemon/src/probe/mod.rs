@@ -1,17 +1,28 @@
-//! Finds out what a device sends: opens it, tries the likely settings, and judges what comes. Says nothing to anybody: the
-//! command does.
+//! Finds out what a device sends: opens it, tries the likely settings, judges what comes, and leaves the device as it was.
+//! Says nothing to anybody: the commands do.
+//!
+//! [`stop`] is how it is told to end, [`session`] runs it in a program that has no runtime, [`attempt`] is one kind of
+//! settings, [`words`] has what is said of it.
 
+mod attempt;
+pub(crate) mod session;
+mod stop;
 pub(crate) mod words;
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::Port;
-use sermux_port_config::line::LineSettings;
+use sermux_port_config::config::load::load_str;
+use sermux_port_config::config::{Device, Port};
+use sermux_port_config::line::{DataBits, LineSettings};
 use sermux_protocol::verdict::{judge, Cause, Certainty, Reading, Verdict};
 
-use crate::line::{self, Control, Line, Operation, Snapshot};
+use self::attempt::attempt;
+use self::stop::{blocking, briefly};
+use crate::line::{self, Line, OpenError, Saved};
+
+pub(crate) use self::attempt::{next_after, Next};
+pub(crate) use self::stop::Stop;
 
 /// The likely settings, and how many seconds each deserves: DSMR 2 to 4 send every 10 s.
 pub(crate) const TRIES: [(&str, u32); 7] = [
@@ -24,11 +35,17 @@ pub(crate) const TRIES: [(&str, u32); 7] = [
     ("57600 8N1", 3),
 ];
 
-/// What is kept of one try; with more, the next one begins.
-const MOST_BYTES: usize = 64 * 1024;
+/// As long as a meter of DSMR 2 to 4 needs to be heard.
+const SLOW_METER: Duration = Duration::from_secs(11);
 
-/// How often what came is judged.
-const LOOK_EACH: Duration = Duration::from_millis(250);
+/// How much is to be found out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    /// How long at most.
+    pub(crate) time: Duration,
+    /// So many telegrams are enough: one says what it is, two how often they come.
+    pub(crate) telegrams: u64,
+}
 
 /// What was found with one kind of settings.
 #[derive(Clone, Debug)]
@@ -41,93 +58,178 @@ pub(crate) struct Found {
     pub(crate) verdict: Verdict,
 }
 
-/// Opens the device of `port` and tries everything within `time`; `progress` is told now and then.
-pub(crate) async fn run(port: Port, time: Duration, mut progress: impl FnMut(&Found)) -> Result<Found, String> {
-    let opened = tokio::task::spawn_blocking(move || line::open_blocking(&port)).await;
-    let opened = opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-    let mut line = opened.line;
-    let total: u32 = TRIES.iter().map(|(_, seconds)| seconds).sum();
-    let mut best: Option<Found> = None;
-    for (settings, seconds) in TRIES {
-        let Ok(settings) = settings.parse::<LineSettings>() else { continue };
-        let found = attempt(&mut *line, settings, time * seconds / total, &mut progress).await?;
-        let done = is_sure(&found);
-        if best.as_ref().is_none_or(|best| worth(&found) > worth(best)) {
-            best = Some(found);
+/// What was found with all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    /// What tells most.
+    pub(crate) best: Found,
+    /// All, in the order in which they were tried.
+    pub(crate) tried: Vec<Found>,
+}
+
+impl Heard {
+    fn of(tried: Vec<Found>) -> Option<Heard> {
+        let best = tried.iter().rev().max_by_key(|found| worth(found))?;
+        let mut best = best.clone();
+        if best.verdict.cause == Cause::Silence {
+            // With whatever settings: something would have come as garbage.
+            best.spent = tried.iter().map(|found| found.spent).sum();
+            best.verdict = judge(&best.reading(&[], &[]));
         }
-        if done {
+        Some(Heard { best, tried })
+    }
+
+    /// Something slower than it was read, and then nothing: it was silent while slower settings were tried, or there was no
+    /// time for them.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        let slower = self.tried.iter().filter(|found| found.settings.baud < self.best.settings.baud);
+        self.best.verdict.cause == Cause::SpeedTooHigh && slower.map(|found| found.bytes).sum::<usize>() == 0
+    }
+}
+
+impl Found {
+    fn reading<'a>(&self, bytes: &'a [u8], arrivals: &'a [(usize, Duration)]) -> Reading<'a> {
+        Reading {
+            settings: self.settings,
+            bytes,
+            arrivals,
+            framing_errors: self.framing_errors,
+            breaks: self.breaks,
+            spent: self.spent,
+            at: Instant::now(),
+        }
+    }
+}
+
+/// How far a probe is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Progress<'a> {
+    /// The device is open.
+    Opened,
+    /// So much has come with these settings.
+    Found(&'a Found),
+}
+
+/// Why nothing was found out.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was told to end. The device is as it was.
+    Stopped,
+    /// It cannot be opened.
+    Open(OpenError),
+    /// A call into the driver does not come back. What it does to the device when it comes back nobody knows.
+    Hangs,
+    /// Something else.
+    Other(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Stopped => f.write_str("interrupted; the device is as it was"),
+            Failure::Open(error) => error.fmt(f),
+            Failure::Hangs => f.write_str("the driver of the device does not answer; its settings may have changed"),
+            Failure::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A port with nothing but a device.
+pub(crate) fn port_of(device: Device) -> Option<Port> {
+    let config =
+        load_str("probe", "ports: { probe: { device: \"sim:echo\", listen: [ { protocol: raw, address: 9000 } ] } }")
+            .ok()?
+            .config;
+    let mut port = config.ports.into_values().next()?;
+    port.device = device;
+    port.line.settings = TRIES[0].0.parse().ok()?;
+    Some(port)
+}
+
+/// Opens the device of `port`, tries everything within the time, and puts back what it found; `progress` is told now and
+/// then.
+pub(crate) async fn run(
+    port: Port,
+    search: Search,
+    stop: &mut Stop,
+    mut progress: impl FnMut(Progress<'_>),
+) -> Result<Heard, Failure> {
+    let device = port.device.clone();
+    let saved = blocking(stop, move || Saved::of_blocking(&device)).await?.map(Arc::new);
+    let opened = blocking(stop, move || line::open_blocking(&port)).await;
+    let mut line = match opened {
+        Ok(Ok(opened)) => opened.line,
+        Ok(Err(error)) => {
+            // Every other error comes before anything was changed.
+            if let OpenError::Other { .. } = error {
+                restore(saved).await?;
+            }
+            return Err(Failure::Open(error));
+        }
+        Err(failure) => {
+            if !matches!(failure, Failure::Stopped) {
+                restore(saved).await?;
+            }
+            return Err(failure);
+        }
+    };
+    progress(Progress::Opened);
+    let heard = listen(&mut *line, search, stop, &mut progress).await;
+    // While nobody else can have the device.
+    let restored = restore(saved).await;
+    let closed = briefly(line::close(line)).await;
+    restored.and(closed)?;
+    heard
+}
+
+async fn restore(saved: Option<Arc<Saved>>) -> Result<(), Failure> {
+    let Some(saved) = saved else { return Ok(()) };
+    let restored = briefly(tokio::task::spawn_blocking(move || saved.restore_blocking())).await?;
+    restored.map_err(|error| Failure::Other(error.to_string()))
+}
+
+async fn listen(
+    line: &mut dyn Line,
+    search: Search,
+    stop: &mut Stop,
+    progress: &mut impl FnMut(Progress<'_>),
+) -> Result<Heard, Failure> {
+    let end = Instant::now() + search.time;
+    let mut tried: Vec<Found> = Vec::new();
+    for (at, (settings, _)) in TRIES.iter().enumerate() {
+        let Ok(settings) = settings.parse::<LineSettings>() else { continue };
+        let left = end.saturating_duration_since(Instant::now());
+        let time = share(at, left, &tried);
+        if time.is_zero() && !tried.is_empty() {
+            break;
+        }
+        let (found, next) = attempt(line, settings, Search { time, ..search }, end, stop, progress).await?;
+        if next == Next::Gone && tried.iter().all(|found| found.bytes == 0) && found.bytes == 0 {
+            return Err(Failure::Other("the device went away".to_owned()));
+        }
+        tried.push(found);
+        if matches!(next, Next::Done | Next::Gone) {
             break;
         }
     }
-    line::close(line).await;
-    best.ok_or_else(|| "nothing was tried".to_owned())
+    Heard::of(tried).ok_or_else(|| Failure::Other("nothing was tried".to_owned()))
 }
 
-async fn attempt(
-    line: &mut dyn Line,
-    settings: LineSettings,
-    time: Duration,
-    progress: &mut impl FnMut(&Found),
-) -> Result<Found, String> {
-    let control = line.control();
-    let before = ask(&control, Operation::Configure(settings)).await?;
-    let start = Instant::now();
-    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 4096]);
-    loop {
-        let left = time.saturating_sub(start.elapsed());
-        let until = Instant::now() + LOOK_EACH.min(left);
-        let mut gone = false;
-        while bytes.len() < MOST_BYTES {
-            let wait = until.saturating_duration_since(Instant::now());
-            match tokio::time::timeout(wait, poll_fn(|cx| line.poll_read(cx, &mut buffer))).await {
-                Err(_) => break,
-                Ok(Ok(0)) => {
-                    gone = true;
-                    break;
-                }
-                Ok(Ok(n)) => bytes.extend_from_slice(&buffer[..n]),
-                Ok(Err(error)) => return Err(format!("cannot be read: {error}")),
-            }
-        }
-        let now = ask(&control, Operation::Look).await.ok().and_then(|now| now.counters);
-        let was = before.counters.unwrap_or_default();
-        let framing_errors = now.map(|now| now.framing.saturating_sub(was.framing));
-        let breaks = now.map(|now| now.breaks.saturating_sub(was.breaks));
-        let spent = start.elapsed();
-        let reading = Reading { settings, bytes: &bytes, framing_errors, breaks, spent, at: Instant::now() };
-        let verdict = judge(&reading);
-        let found = Found { settings, bytes: bytes.len(), framing_errors, breaks, spent, verdict };
-        progress(&found);
-        if gone && bytes.is_empty() {
-            return Err("the device went away".to_owned());
-        }
-        if gone || is_sure(&found) || spent >= time || bytes.len() >= MOST_BYTES {
-            return Ok(found);
-        }
+/// How much of the time that is left a try gets: its part of what those that are left deserve. Once something is known to
+/// be slower, an old meter gets the time that it needs, as long as there is any.
+fn share(at: usize, left: Duration, tried: &[Found]) -> Duration {
+    let (settings, seconds) = TRIES[at];
+    let all: u32 = TRIES[at..].iter().map(|(_, seconds)| seconds).sum();
+    let part = left * seconds / all.max(1);
+    let is_slower = tried.iter().any(|found| found.verdict.cause == Cause::SpeedTooHigh);
+    if is_slower && settings == "9600 7E1" {
+        return part.max(SLOW_METER.min(left));
     }
+    part
 }
 
-/// On the blocking pool, since it may wait for the driver.
-async fn ask(control: &Arc<dyn Control>, operation: Operation) -> Result<Snapshot, String> {
-    let control = Arc::clone(control);
-    let done = tokio::task::spawn_blocking(move || control.carry_out(&operation)).await;
-    done.map_err(|error| error.to_string())?.map_err(|error| format!("its settings cannot be changed: {error}"))
-}
-
-/// Whether more time would not change it.
-fn is_sure(found: &Found) -> bool {
-    if found.verdict.certainty != Certainty::Certain {
-        return false;
-    }
-    match &found.verdict.cause {
-        // A second telegram comes at once where they come each second.
-        Cause::P1(meter) => meter.telegrams >= 2 || found.spent > Duration::from_secs(5),
-        Cause::Inverted | Cause::SevenBitParity | Cause::Console | Cause::Nmea => true,
-        _ => false,
-    }
-}
-
-fn worth(found: &Found) -> (u8, Certainty) {
+/// What comes in eight bits can mostly be read in seven as well, and not the other way round.
+fn worth(found: &Found) -> (u8, Certainty, bool) {
     let kind = match found.verdict.cause {
         Cause::Silence => 0,
         Cause::Unknown => 1,
@@ -136,5 +238,49 @@ fn worth(found: &Found) -> (u8, Certainty) {
         Cause::P1(_) => 5,
         _ => 4,
     };
-    (kind, found.verdict.certainty)
+    (kind, found.verdict.certainty, found.settings.data_bits == DataBits::Eight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(settings: &str, bytes: usize, cause: Cause) -> Found {
+        Found {
+            settings: settings.parse().unwrap(),
+            bytes,
+            framing_errors: None,
+            breaks: None,
+            spent: Duration::from_secs(4),
+            verdict: Verdict { cause, certainty: Certainty::Likely, evidence: 1 },
+        }
+    }
+
+    #[test]
+    fn all_the_time_is_given_out_and_an_old_meter_gets_what_it_needs() {
+        let seconds = Duration::from_secs;
+        assert_eq!(share(0, seconds(66), &[]), seconds(25));
+        assert_eq!(share(6, seconds(3), &[]), seconds(3));
+        assert_eq!(share(1, seconds(41), &[]), seconds(25));
+        let slower = [found("115200 8N1", 100, Cause::SpeedTooHigh)];
+        assert_eq!(share(1, seconds(65), &slower), seconds(65) * 25 / 41);
+        assert_eq!(share(1, seconds(15), &slower), SLOW_METER);
+        assert_eq!(share(1, seconds(8), &slower), seconds(8));
+    }
+
+    #[test]
+    fn what_tells_most_is_the_result_and_of_equals_the_one_that_was_first() {
+        let slower = || found("115200 8N1", 100, Cause::SpeedTooHigh);
+        let silent = || found("9600 7E1", 0, Cause::Silence);
+        let heard = Heard::of(vec![slower(), silent()]).unwrap();
+        assert!(heard.best.verdict.cause == Cause::SpeedTooHigh && heard.is_unfinished());
+        let heard = Heard::of(vec![slower(), found("9600 7E1", 9, Cause::Unknown)]).unwrap();
+        assert!(heard.best.verdict.cause == Cause::SpeedTooHigh && !heard.is_unfinished());
+        let text = |settings| found(settings, 100, Cause::Text);
+        let heard = Heard::of(vec![text("9600 7E1"), text("9600 8N1"), text("4800 8N1")]).unwrap();
+        assert_eq!(heard.best.settings.to_string(), "9600 8N1");
+        let heard = Heard::of(vec![silent(), silent(), silent()]).unwrap();
+        assert_eq!((heard.best.spent, heard.best.verdict.certainty), (Duration::from_secs(12), Certainty::Certain));
+        assert_eq!(Heard::of(vec![silent()]).unwrap().best.verdict.certainty, Certainty::Possible);
+    }
 }

@@ -1,6 +1,8 @@
 //! A verdict in plain words: what it is, and what to do.
 
-use sermux_protocol::verdict::Cause;
+use sermux_protocol::verdict::{Cause, Certainty};
+
+use super::{Found, Heard};
 
 /// Its name for programs.
 pub(crate) fn name(cause: &Cause) -> &'static str {
@@ -20,15 +22,21 @@ pub(crate) fn name(cause: &Cause) -> &'static str {
 
 /// Whether it is good data.
 pub(crate) fn is_good(cause: &Cause) -> bool {
-    matches!(cause, Cause::P1(_) | Cause::Console | Cause::Nmea | Cause::Text)
+    match cause {
+        Cause::P1(meter) => meter.telegrams > meter.crc_bad,
+        _ => matches!(cause, Cause::Console | Cause::Nmea | Cause::Text),
+    }
 }
 
 /// What it is.
-pub(crate) fn what(cause: &Cause) -> &'static str {
-    match cause {
+pub(crate) fn what(heard: &Heard) -> String {
+    let what = match &heard.best.verdict.cause {
         Cause::P1(_) => "P1 telegrams of a smart meter",
         Cause::Inverted => "the signal is inverted: a P1 output without its inverter",
         Cause::SevenBitParity => "seven bits with even parity (DSMR 2 or 3), read as eight bits",
+        Cause::SpeedTooHigh if heard.is_unfinished() => {
+            return format!("something came that is slower than {} baud, and nothing since", heard.best.settings.baud);
+        }
         Cause::SpeedTooHigh => "the line is slower than it is read",
         Cause::SpeedTooLow => "the line is faster than it is read",
         Cause::Console => "the console of a computer",
@@ -36,21 +44,39 @@ pub(crate) fn what(cause: &Cause) -> &'static str {
         Cause::Text => "text",
         Cause::Silence => "nothing comes",
         Cause::Unknown => "something comes that is not recognised",
-    }
+    };
+    what.to_owned()
 }
 
 /// What to do.
-pub(crate) fn advice(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::P1(_) => "use `profile: dsmr-p1`, or dsmr-p1-v2 for DSMR 2 and 3",
+pub(crate) fn advice(heard: &Heard) -> &'static str {
+    let Found { settings, verdict, .. } = &heard.best;
+    match &verdict.cause {
+        Cause::P1(meter) if meter.crc_bad == meter.telegrams => "the CRC of every telegram is wrong: is the cable long or loose, or another program reading as well?",
+        Cause::P1(_) if settings.baud.get() == DSMR_2_BAUD => "use `profile: dsmr-p1-v2`",
+        Cause::P1(_) => "use `profile: dsmr-p1`",
         Cause::Inverted => "put an inverter (a transistor and two resistors) or a P1 cable with one in between; a UART of a Pi cannot invert",
         Cause::SevenBitParity => "use `profile: dsmr-p1-v2` (9600 7E1)",
+        Cause::SpeedTooHigh if heard.is_unfinished() => "look for longer (--time 66): a meter of DSMR 2 or 3 sends at 9600 7E1, each 10 s",
         Cause::SpeedTooHigh => "try a lower baud rate",
         Cause::SpeedTooLow => "try a higher baud rate",
         Cause::Console => "if it is this machine's own console: sudo raspi-config, interface options, serial port: login shell no, hardware yes",
         Cause::Nmea => "use `profile: gps-nmea`, or nmea-0183",
         Cause::Text => "use these settings as `line:`",
+        Cause::Silence if verdict.certainty < Certainty::Certain => "look for longer (--time 66): many meters send each 10 s",
         Cause::Silence => "a P1 port needs +5 V on data request (pin 2); is it the right pin and the right UART, and does no console or Bluetooth own it?",
         Cause::Unknown => "the device may want to be asked first, or have other settings: see its manual",
     }
 }
+
+/// The profile for a meter that was heard.
+pub(crate) fn meter_profile(heard: &Heard) -> Option<&'static str> {
+    match heard.best.verdict.cause {
+        Cause::P1(_) if heard.best.settings.baud.get() == DSMR_2_BAUD => Some("dsmr-p1-v2"),
+        Cause::P1(_) => Some("dsmr-p1"),
+        Cause::SevenBitParity => Some("dsmr-p1-v2"),
+        _ => None,
+    }
+}
+
+const DSMR_2_BAUD: u32 = 9600;

@@ -19,6 +19,9 @@ pub struct Reading<'a> {
     pub settings: LineSettings,
     /// All that came.
     pub bytes: &'a [u8],
+    /// Where in `bytes` each piece begins, and how long after the start of the reading it came; in order. What is not
+    /// known is left out.
+    pub arrivals: &'a [(usize, Duration)],
     /// Characters without a stop bit; `None`: the driver does not count.
     pub framing_errors: Option<u64>,
     /// Breaks; `None`: the driver does not count.
@@ -93,15 +96,19 @@ pub struct Verdict {
 pub fn judge(reading: &Reading<'_>) -> Verdict {
     let seen = |cause, certainty, evidence| Verdict { cause, certainty, evidence };
     if reading.bytes.is_empty() && reading.framing_errors.unwrap_or(0) + reading.breaks.unwrap_or(0) == 0 {
-        return seen(Cause::Silence, Certainty::Certain, 0);
+        let certainty = if reading.spent >= SLOWEST { Certainty::Certain } else { Certainty::Possible };
+        return seen(Cause::Silence, certainty, 0);
     }
-    telegrams::judge(reading.bytes, reading.at)
+    telegrams::judge(reading)
         .or_else(|| text::nmea(reading.bytes))
         .or_else(|| garbage::judge(reading))
         .or_else(|| text::console(reading.bytes))
         .or_else(|| text::other(reading.bytes))
         .unwrap_or(seen(Cause::Unknown, Certainty::Possible, reading.bytes.len()))
 }
+
+/// What has said nothing for so long sends nothing of itself: a meter of DSMR 2 to 4 sends each 10 s.
+const SLOWEST: Duration = Duration::from_secs(11);
 
 /// How many OBIS codes (`1-0:1.8`) there are in what `decode` makes of the bytes.
 fn obis_codes(bytes: &[u8], decode: impl Fn(u8) -> u8) -> usize {

@@ -1,8 +1,8 @@
 //! Whole P1 telegrams in what was received, and what they say of their meter.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use super::{obis_codes, Cause, Certainty, Verdict};
+use super::{obis_codes, Cause, Certainty, Reading, Verdict};
 use crate::frame::p1::P1Framer;
 use crate::frame::Check;
 
@@ -19,15 +19,29 @@ pub struct Meter {
     pub crc_good: u64,
     /// Those with a wrong one.
     pub crc_bad: u64,
+    /// From the start of the first telegram to that of the last; `None` where that cannot be told.
+    pub spread: Option<Duration>,
+}
+
+impl Meter {
+    /// How many telegrams come in a second, by the time from one to the next.
+    #[must_use]
+    pub fn per_second(&self) -> Option<f64> {
+        let steps = u32::try_from(self.telegrams).ok()?.checked_sub(1)?;
+        let spread = self.spread.filter(|spread| !spread.is_zero())?;
+        (steps > 0).then(|| f64::from(steps) / spread.as_secs_f64())
+    }
 }
 
 /// The telegrams, if there are any.
-pub(super) fn judge(bytes: &[u8], at: Instant) -> Option<Verdict> {
+pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
+    let bytes = reading.bytes;
     let mut framer = P1Framer::new();
     let mut found = Vec::new();
-    framer.push(bytes, 0, at, |frame| found.push(frame));
+    framer.push(bytes, 0, reading.at, |frame| found.push(frame));
     let mut meter = Meter::default();
     let mut codes = 0;
+    let (mut first, mut last) = (None, None);
     for frame in &found {
         let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let telegram = &bytes[place(frame.start)..place(frame.end)];
@@ -37,6 +51,8 @@ pub(super) fn judge(bytes: &[u8], at: Instant) -> Option<Verdict> {
         }
         codes += here;
         meter.telegrams += 1;
+        last = Some(place(frame.start));
+        first = first.or(last);
         match frame.check {
             Check::Good => meter.crc_good += 1,
             Check::Bad => meter.crc_bad += 1,
@@ -47,6 +63,8 @@ pub(super) fn judge(bytes: &[u8], at: Instant) -> Option<Verdict> {
             meter.id = value(telegram, "0-0:96.1.1").and_then(from_hex).or(meter.id);
         }
     }
+    let came = |place: Option<usize>| came(reading.arrivals, place?);
+    meter.spread = came(last).zip(came(first)).map(|(last, first)| last.saturating_sub(first));
     let evidence = usize::try_from(meter.telegrams).unwrap_or(usize::MAX);
     let certainty = match (meter.telegrams, meter.crc_good) {
         (0, _) => return None,
@@ -56,6 +74,12 @@ pub(super) fn judge(bytes: &[u8], at: Instant) -> Option<Verdict> {
         _ => Certainty::Possible,
     };
     Some(Verdict { cause: Cause::P1(meter), certainty, evidence })
+}
+
+/// When the byte at this place came.
+fn came(arrivals: &[(usize, Duration)], place: usize) -> Option<Duration> {
+    let after = arrivals.partition_point(|(begin, _)| *begin <= place);
+    Some(arrivals.get(after.checked_sub(1)?)?.1)
 }
 
 fn version(telegram: &[u8], check: Check) -> String {

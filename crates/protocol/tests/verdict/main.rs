@@ -43,6 +43,7 @@ fn verdict(received: &Received, settings: &str) -> Verdict {
     judge(&Reading {
         settings: settings.parse().expect("settings"),
         bytes: &received.bytes,
+        arrivals: &[],
         framing_errors: Some(received.framing_errors),
         breaks: Some(received.breaks),
         spent: Duration::from_secs(10),
@@ -145,8 +146,59 @@ fn a_console_positions_and_other_text_are_told() {
 }
 
 #[test]
-fn silence_is_silence() {
-    assert_eq!(verdict(&Received::default(), "115200 8N1").cause, Cause::Silence);
+fn the_rate_is_that_from_one_telegram_to_the_next() {
+    let telegram = dsmr_5();
+    let rate = |telegrams: usize, arrivals: &[(usize, Duration)]| {
+        let bytes = telegram.repeat(telegrams);
+        let settings = "115200 8N1".parse().expect("settings");
+        let spent = Duration::from_secs(20);
+        let reading = Reading {
+            settings,
+            bytes: &bytes,
+            arrivals,
+            framing_errors: None,
+            breaks: None,
+            spent,
+            at: Instant::now(),
+        };
+        let Cause::P1(meter) = judge(&reading).cause else { panic!() };
+        meter.per_second()
+    };
+    let at =
+        |telegram_number: usize, more: usize, ms| (telegram_number * telegram.len() + more, Duration::from_millis(ms));
+    assert_eq!(
+        rate(2, &[at(0, 0, 9_000), at(1, 0, 19_000)]),
+        Some(0.1),
+        "one each 10 s, whenever it was begun to read"
+    );
+    assert_eq!(
+        rate(3, &[at(0, 0, 100), at(0, 300, 150), at(1, 0, 1_100), at(2, 0, 2_100), at(2, 300, 2_150)]),
+        Some(1.0)
+    );
+    assert_eq!(rate(1, &[at(0, 0, 100)]), None, "one has no rate");
+    assert_eq!(rate(2, &[at(0, 0, 100)]), None, "they came at once");
+    assert_eq!(rate(2, &[]), None);
+}
+
+#[test]
+fn silence_is_sure_once_a_slow_meter_would_have_sent() {
+    let silence = |seconds| {
+        let spent = Duration::from_secs(seconds);
+        let settings = "115200 8N1".parse().expect("settings");
+        let reading = Reading {
+            settings,
+            bytes: &[],
+            arrivals: &[],
+            framing_errors: None,
+            breaks: None,
+            spent,
+            at: Instant::now(),
+        };
+        let verdict = judge(&reading);
+        assert_eq!(verdict.cause, Cause::Silence);
+        verdict.certainty
+    };
+    assert_eq!((silence(5), silence(11)), (Certainty::Possible, Certainty::Certain));
 }
 
 proptest! {

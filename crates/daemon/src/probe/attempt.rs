@@ -1,0 +1,153 @@
+//! One kind of settings: applied, listened with, judged.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sermux_port_config::line::{DataBits, LineSettings};
+use sermux_protocol::verdict::{judge, Cause, Certainty, Verdict};
+
+use super::stop::{blocking, Stop};
+use super::{Failure, Found, Progress, Search, SLOW_METER};
+use crate::line::{Control, Line, Operation, Snapshot};
+
+/// What is kept of one try; with more, the next one begins.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// How often what came is judged.
+const LOOK_EACH: Duration = Duration::from_millis(250);
+
+/// What is to be done after a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Look for longer.
+    Stay,
+    /// Try the next settings.
+    Other,
+    /// More time would change nothing.
+    Done,
+    /// There is no device any more.
+    Gone,
+}
+
+/// What came so far.
+#[derive(Debug, Default)]
+struct Came {
+    bytes: Vec<u8>,
+    arrivals: Vec<(usize, Duration)>,
+}
+
+/// Looks with these settings for the time of the search; once a telegram has come, until `end`.
+pub(super) async fn attempt(
+    line: &mut dyn Line,
+    settings: LineSettings,
+    search: Search,
+    end: Instant,
+    stop: &mut Stop,
+    progress: &mut impl FnMut(Progress<'_>),
+) -> Result<(Found, Next), Failure> {
+    let control = line.control();
+    let before = match ask(stop, &control, Operation::Configure(settings)).await? {
+        Ok(before) => before,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Ok((found(settings, &Came::default(), None, Duration::ZERO), Next::Gone));
+        }
+        Err(error) => return Err(Failure::Other(format!("its settings cannot be changed: {error}"))),
+    };
+    let start = Instant::now();
+    let mut came = Came::default();
+    let mut first_telegram = None;
+    loop {
+        let until = if first_telegram.is_some() { end } else { start + search.time };
+        let left = until.saturating_duration_since(Instant::now());
+        let gone = read(line, &mut came, start, Instant::now() + LOOK_EACH.min(left), stop).await?;
+        let now = ask(stop, &control, Operation::Look).await?.ok().and_then(|now| now.counters);
+        let was = before.counters.unwrap_or_default();
+        let errors = now.map(|now| (now.framing.saturating_sub(was.framing), now.breaks.saturating_sub(was.breaks)));
+        let found = found(settings, &came, errors, start.elapsed());
+        progress(Progress::Found(&found));
+        if let Cause::P1(_) = found.verdict.cause {
+            first_telegram.get_or_insert(found.spent);
+        }
+        let waited = first_telegram.map_or(Duration::ZERO, |first| found.spent.saturating_sub(first));
+        let next = match next_after(&found, search.telegrams, waited) {
+            _ if gone => Next::Gone,
+            Next::Stay if came.bytes.len() < MOST_BYTES && Instant::now() < until => Next::Stay,
+            Next::Stay if first_telegram.is_some() => Next::Done,
+            Next::Stay => Next::Other,
+            next => next,
+        };
+        if next != Next::Stay {
+            return Ok((found, next));
+        }
+    }
+}
+
+/// Reads until then; whether the device went away.
+async fn read(
+    line: &mut dyn Line,
+    came: &mut Came,
+    start: Instant,
+    until: Instant,
+    stop: &mut Stop,
+) -> Result<bool, Failure> {
+    let mut buffer = vec![0; 4096];
+    while came.bytes.len() < MOST_BYTES {
+        let wait = until.saturating_duration_since(Instant::now());
+        let read = tokio::time::timeout(wait, poll_fn(|cx| line.poll_read(cx, &mut buffer)));
+        let read = tokio::select! {
+            biased;
+            () = stop.told() => return Err(Failure::Stopped),
+            read = read => read,
+        };
+        match read {
+            Err(_) => break,
+            Ok(Ok(0)) => return Ok(true),
+            Ok(Ok(n)) => {
+                came.arrivals.push((came.bytes.len(), start.elapsed()));
+                came.bytes.extend_from_slice(&buffer[..n]);
+            }
+            Ok(Err(error)) => return Err(Failure::Other(format!("cannot be read: {error}"))),
+        }
+    }
+    Ok(false)
+}
+
+fn found(settings: LineSettings, came: &Came, errors: Option<(u64, u64)>, spent: Duration) -> Found {
+    let mut found = Found {
+        settings,
+        bytes: came.bytes.len(),
+        framing_errors: errors.map(|(framing, _)| framing),
+        breaks: errors.map(|(_, breaks)| breaks),
+        spent,
+        verdict: Verdict { cause: Cause::Silence, certainty: Certainty::Possible, evidence: 0 },
+    };
+    found.verdict = judge(&found.reading(&came.bytes, &came.arrivals));
+    found
+}
+
+/// On the blocking pool, since it may wait for the driver.
+async fn ask(
+    stop: &mut Stop,
+    control: &Arc<dyn Control>,
+    operation: Operation,
+) -> Result<io::Result<Snapshot>, Failure> {
+    let control = Arc::clone(control);
+    blocking(stop, move || control.carry_out(&operation)).await
+}
+
+/// What follows from what was found; `waited` is how long ago the first telegram was there.
+pub(crate) fn next_after(found: &Found, telegrams: u64, waited: Duration) -> Next {
+    let Verdict { cause, certainty, .. } = &found.verdict;
+    // Eight bits read as seven look the same.
+    let is_half_read = found.settings.data_bits == DataBits::Seven;
+    match cause {
+        Cause::SpeedTooHigh if *certainty >= Certainty::Likely => Next::Other,
+        _ if *certainty < Certainty::Certain => Next::Stay,
+        Cause::P1(meter) if meter.telegrams >= telegrams || waited >= SLOW_METER => Next::Done,
+        Cause::Console | Cause::Nmea if is_half_read => Next::Other,
+        Cause::Inverted | Cause::SevenBitParity | Cause::Console | Cause::Nmea => Next::Done,
+        _ => Next::Stay,
+    }
+}

@@ -1,0 +1,95 @@
+//! Probes in a program that has no runtime, which Ctrl-C, SIGTERM and a terminal that is closed end as they should: not in
+//! the middle of an operation, and with the device as it was.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use sermux_port_config::config::Device;
+use tokio::io::Interest;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+use super::{port_of, run, Failure, Heard, Progress, Search, Stop};
+use crate::line::sys;
+
+/// Takes the signals that end a program until it is dropped; from then on they do what they do everywhere.
+#[derive(Debug)]
+pub(crate) struct Session {
+    runtime: Option<Runtime>,
+    signals: SignalFd,
+    /// The same, to be waited for.
+    comes: Arc<OwnedFd>,
+    tell: watch::Sender<bool>,
+    stop: Stop,
+}
+
+impl Session {
+    /// In the thread that started the program, before there is another: they all leave the signals to this one.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no more descriptors.
+    pub(crate) fn start() -> io::Result<Session> {
+        ends().thread_block()?;
+        let signals = SignalFd::with_flags(&ends(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
+        let begun = signals.map_err(io::Error::from).and_then(|signals| {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let (tell, stop) = Stop::new();
+            let comes = Arc::new(signals.as_fd().try_clone_to_owned()?);
+            Ok(Session { runtime: Some(runtime), signals, comes, tell, stop })
+        });
+        if begun.is_err() {
+            ends().thread_unblock()?;
+        }
+        begun
+    }
+
+    /// Probes one device.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be probed, or a signal came.
+    pub(crate) fn probe(
+        &mut self,
+        device: &Device,
+        search: Search,
+        progress: impl FnMut(Progress<'_>),
+    ) -> Result<Heard, Failure> {
+        let Some(runtime) = &self.runtime else { return Err(Failure::Stopped) };
+        let Some(port) = port_of(device.clone()) else {
+            return Err(Failure::Other(format!("{device}: cannot be made a port")));
+        };
+        let (comes, tell, stop) = (Arc::clone(&self.comes), &self.tell, &mut self.stop);
+        runtime.block_on(async {
+            let comes = sys::watch(comes, Interest::READABLE).map_err(|error| Failure::Other(error.to_string()))?;
+            let mut probe = std::pin::pin!(run(port, search, stop, progress));
+            tokio::select! {
+                heard = &mut probe => heard,
+                _ = comes.readable() => {
+                    tell.send_replace(true);
+                    probe.await
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Not waiting for a driver that hangs.
+            runtime.shutdown_background();
+        }
+        // Those that were obeyed must not come a second time.
+        while let Ok(Some(_)) = self.signals.read_signal() {}
+        let _ = ends().thread_unblock();
+    }
+}
+
+/// Those that end a program.
+fn ends() -> SigSet {
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect()
+}
