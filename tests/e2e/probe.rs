@@ -7,15 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use nix::sys::termios::{
-    cfgetospeed, cfsetspeed, tcgetattr, tcsetattr, BaudRate, InputFlags, LocalFlags, SetArg, Termios,
-};
+use nix::sys::termios::{cfsetspeed, tcgetattr, tcsetattr, BaudRate, InputFlags, LocalFlags, SetArg, Termios};
 use nix::unistd::geteuid;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::rig::p1::{telegram, telegram_with_wrong_crc, telegram_without_crc};
-use crate::rig::{as_nobody, eventually, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty};
+use crate::rig::{as_nobody, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty};
 
 /// With nobody to be asked.
 fn probing(mut command: Command, device: impl AsRef<Path>, more: &[&str]) -> Process {
@@ -39,16 +37,12 @@ fn left_cooked() -> (Pty, Termios) {
     (pty, settings)
 }
 
-fn is_opened(pty: &Pty) {
-    eventually("the device is open", || cfgetospeed(&tcgetattr(pty.device()).unwrap()) == BaudRate::B115200);
-}
-
 #[test]
 fn telegrams_are_told_with_their_meter_and_the_rate_from_one_to_the_next() {
     let clock = Clock::start();
     let (pty, before) = left_cooked();
     let probe = probing(sermux(), pty.path(), &["--json"]);
-    is_opened(&pty);
+    pty.was_opened();
     pty.send(&telegram(1));
     clock.seconds(1);
     pty.send(&telegram(2));
@@ -206,7 +200,7 @@ fn a_signal_ends_it_at_once_and_the_settings_are_as_they_were() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let (pty, before) = left_cooked();
         let mut probe = probing(sermux(), pty.path(), &[]);
-        is_opened(&pty);
+        pty.was_opened();
         probe.signal(signal);
         assert!(probe.wait(Duration::from_secs(4)).is_some(), "{signal} does not end it");
         let ended = probe.finish();
@@ -220,14 +214,14 @@ fn a_signal_ends_it_at_once_and_the_settings_are_as_they_were() {
 fn a_device_that_goes_away_ends_it_with_what_it_had_said() {
     let pty = Pty::new();
     let probe = probing(sermux(), pty.path(), &["--json"]);
-    is_opened(&pty);
+    pty.was_opened();
     drop(pty);
     let gone = probe.finish();
     assert_eq!((gone.code, gone.stderr.as_str()), (Some(1), "the device went away\n"));
 
     let pty = Pty::new();
     let probe = probing(sermux(), pty.path(), &["--json"]);
-    is_opened(&pty);
+    pty.was_opened();
     pty.send(&telegram(1));
     pty.was_read();
     drop(pty);
@@ -236,14 +230,8 @@ fn a_device_that_goes_away_ends_it_with_what_it_had_said() {
 }
 
 /// Telegrams come until the command has ended.
-fn while_it_comes(daemon: &Daemon, pty: &Pty, arguments: &[&str], mut next: impl FnMut(u32) -> Vec<u8>) -> Finished {
-    let mut probe = Process::start(&mut daemon.command(arguments));
-    let mut number = 0;
-    while probe.wait(Duration::from_millis(200)).is_none() {
-        number += 1;
-        pty.send(&next(number));
-    }
-    probe.finish()
+fn while_it_comes(daemon: &Daemon, pty: &Pty, arguments: &[&str], next: impl FnMut(u32) -> Vec<u8>) -> Finished {
+    pty.send_while(Process::start(&mut daemon.command(arguments)), next)
 }
 
 fn served(pty: &Pty, keys: &[&str]) -> Daemon {
@@ -308,7 +296,7 @@ fn of_a_port_without_frames_bytes_are_enough() {
 fn telegrams_without_a_crc_are_told() {
     let pty = Pty::new();
     let probe = probing(sermux(), pty.path(), &["--json", "--time", "3"]);
-    is_opened(&pty);
+    pty.was_opened();
     pty.send(&telegram_without_crc(1));
     let finished = probe.finish();
     let said = json(&finished);

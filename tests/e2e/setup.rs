@@ -1,11 +1,16 @@
 //! `sermux setup p1`: what it shows, what it writes, and what it takes back.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::rig::{sermux, Daemon, Finished, Process};
+use crate::rig::p1::{telegram, telegram_without_crc};
+use crate::rig::{sermux, Daemon, Finished, PortYaml, Process, Pty};
 
 const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
 const SIM: [&str; 6] = ["setup", "p1", "--device", "sim:dsmr-p1", "--address", "127.0.0.1:0"];
@@ -100,4 +105,153 @@ fn a_configuration_that_would_have_faults_is_put_back() {
         assert!(finished.stderr.contains(why) && finished.stderr.contains("taken back"), "{}", finished.stderr);
         assert!(!p1(folder.path()).exists());
     }
+}
+
+/// The file as it would be, with this device.
+fn shown(device: &str) -> Finished {
+    let folder = with_config(INCLUDE);
+    let mut command = sermux();
+    command.env("XDG_RUNTIME_DIR", folder.path()).arg("--config").arg(folder.path().join("sermux.yaml"));
+    Process::start(command.args(["setup", "p1", "--dry-run", "--device", device])).finish()
+}
+
+#[test]
+fn the_profile_is_the_one_of_the_meter_that_is_heard() {
+    let old = shown("sim:dsmr-p1?version=2.2");
+    assert!(old.stdout.contains("version    DSMR 2.2 or 3.0\n"), "{}", old.stdout);
+    assert!(old.stdout.contains("      profile: dsmr-p1-v2\n"), "{}", old.stdout);
+    let new = shown("sim:dsmr-p1?version=5.0");
+    assert!(new.stdout.contains("version    DSMR 5.0\n"), "{}", new.stdout);
+    assert!(new.stdout.contains("      profile: dsmr-p1\n"), "{}", new.stdout);
+}
+
+#[test]
+fn what_is_wrong_with_the_wire_is_said_before_the_file_is_shown() {
+    let inverted = shown("sim:dsmr-p1?inverted");
+    assert_eq!(inverted.code, Some(0));
+    let (said, file) = (inverted.stdout.find("the signal is inverted"), inverted.stdout.find("would be new"));
+    assert!(said.is_some() && said < file, "{}", inverted.stdout);
+    let missing = shown("/dev/no-such-device");
+    assert_eq!(missing.code, Some(0));
+    assert!(missing.stderr.contains("nothing could be heard: /dev/no-such-device: not there"), "{}", missing.stderr);
+    assert!(missing.stdout.contains("      profile: dsmr-p1\n"), "{}", missing.stdout);
+}
+
+#[test]
+fn a_device_that_the_running_program_has_is_asked_of_it() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p1", pty.path()).key("profile: dsmr-p1-v2").listen(""));
+    daemon.opened("p1", 1);
+    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    let device = pty.path().to_str().unwrap();
+    let mut command = daemon.command(&["setup", "p1", "--dry-run", "--device", device]);
+    let finished = pty.send_while(Process::start(&mut command), telegram_without_crc);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stdout.contains("held by    the running sermux, as port p1\n"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("profile: dsmr-p1-v2\n"), "{}", finished.stdout);
+}
+
+/// A machine with a USB cable for each of these, ttyUSB0 first.
+fn with_cables(ptys: &[&Pty]) -> TempDir {
+    let root = with_config(INCLUDE);
+    for (number, pty) in ptys.iter().enumerate() {
+        let (usb, name) = (format!("sys/devices/usb1/1-{}", number + 1), format!("ttyUSB{number}"));
+        let device = root.path().join(&usb).join(format!("1-{}:1.0/{name}", number + 1));
+        let bus = root.path().join("sys/bus/usb-serial");
+        for folder in [&device, &bus, &root.path().join(format!("sys/class/tty/{name}")), &root.path().join("dev")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(root.path().join(&usb).join("idVendor"), "0403\n").unwrap();
+        fs::write(root.path().join(&usb).join("idProduct"), "6001\n").unwrap();
+        symlink(&bus, device.join("subsystem")).unwrap();
+        symlink(&device, root.path().join(format!("sys/class/tty/{name}/device"))).unwrap();
+        symlink(pty.path(), root.path().join("dev").join(name)).unwrap();
+    }
+    root
+}
+
+fn set_up_with(root: &Path, more: &[&str]) -> Process {
+    let mut command = sermux();
+    command.env("XDG_RUNTIME_DIR", root).arg("--config").arg(root.join("sermux.yaml"));
+    Process::start(command.args(["setup", "p1", "--dry-run", "--root"]).arg(root).args(more))
+}
+
+const POSITION: &[u8] = b"$GPGLL,4916.45,N,12311.12,W,225444,A,*1D\r\n";
+
+#[test]
+fn of_several_cables_the_one_with_telegrams_is_taken() {
+    let (receiver, meter) = (Pty::new(), Pty::new());
+    let root = with_cables(&[&receiver, &meter]);
+    let setup = set_up_with(root.path(), &[]);
+    receiver.was_opened();
+    receiver.send(&POSITION.repeat(2));
+    meter.was_opened();
+    meter.send(&telegram(1));
+    let finished = setup.finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    for said in ["NMEA 0183", "the meter's device: /dev/ttyUSB1, ", "device: \"/dev/ttyUSB1\"\n"] {
+        assert!(finished.stdout.contains(said), "{said}: {}", finished.stdout);
+    }
+}
+
+#[test]
+fn where_none_of_several_cables_has_a_meter_or_nobody_listens_it_asks_which() {
+    let (receiver, other) = (Pty::new(), Pty::new());
+    let root = with_cables(&[&receiver, &other]);
+    let setup = set_up_with(root.path(), &[]);
+    for pty in [&receiver, &other] {
+        pty.was_opened();
+        pty.send(&POSITION.repeat(2));
+    }
+    let finished = setup.finish();
+    assert_eq!(finished.code, Some(1));
+    assert!(
+        finished.stderr.contains("no telegram came on any of them; say which one:\n  --device /dev/ttyUSB0 "),
+        "{}",
+        finished.stderr
+    );
+    let unheard = set_up_with(root.path(), &["--no-probe"]).finish();
+    assert_eq!((unheard.code, unheard.stdout.as_str()), (Some(1), ""));
+    assert!(
+        unheard.stderr.contains("there are several; say which one:\n  --device /dev/ttyUSB0 "),
+        "{}",
+        unheard.stderr
+    );
+}
+
+#[test]
+fn a_single_cable_is_taken_without_listening_where_that_is_not_wanted() {
+    let pty = Pty::new();
+    let root = with_cables(&[&pty]);
+    let finished = set_up_with(root.path(), &["--no-probe"]).finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stdout.contains("device: \"/dev/ttyUSB0\"\n"), "{}", finished.stdout);
+    assert!(!finished.stdout.contains("nothing comes"), "{}", finished.stdout);
+}
+
+#[test]
+fn a_signal_ends_it_while_it_listens_and_nothing_is_written() {
+    let pty = Pty::new();
+    let folder = with_config(INCLUDE);
+    let mut command = sermux();
+    command.env("XDG_RUNTIME_DIR", folder.path()).arg("--config").arg(folder.path().join("sermux.yaml"));
+    let mut setup = Process::start(command.args(["setup", "p1", "--yes", "--device"]).arg(pty.path()));
+    pty.was_opened();
+    setup.signal(Signal::SIGINT);
+    let finished = setup.finish();
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("interrupted"), "{}", finished.stderr);
+    assert!(!folder.path().join("ports.d").exists());
+}
+
+#[test]
+fn once_it_has_listened_a_signal_ends_it_as_any_program() {
+    let daemon = Daemon::start(INCLUDE);
+    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    let silent = ["setup", "p1", "--yes", "--device", "sim:dsmr-p1?inverted", "--address", "127.0.0.1:0"];
+    let mut setup = Process::start(&mut daemon.command(&silent));
+    setup.stderr.wait_for("it waits", |line| line.contains("waiting for a telegram"));
+    setup.signal(Signal::SIGINT);
+    let status = setup.wait(Duration::from_secs(5)).unwrap();
+    assert_eq!(status.signal(), Some(Signal::SIGINT as i32));
 }

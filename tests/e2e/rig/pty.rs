@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::termios::{cfmakeraw, tcgetattr, tcsetattr, SetArg};
+use nix::sys::termios::{cfgetospeed, cfmakeraw, tcgetattr, tcsetattr, BaudRate, SetArg};
 
-use super::{eventually, find, PATIENCE};
+use super::{eventually, find, Finished, Process, PATIENCE};
 
 /// Both ends. The slave is held open, or a master that nobody has opened yet would hang up (and a closed device would
 /// take what it had written with it).
@@ -71,6 +71,23 @@ impl Pty {
             }
         }
         sent
+    }
+
+    /// Waits until somebody has opened it to read it as a meter is read.
+    #[track_caller]
+    pub(crate) fn was_opened(&self) {
+        eventually("the device is open", || cfgetospeed(&tcgetattr(&self.slave).unwrap()) == BaudRate::B115200);
+    }
+
+    /// Puts something on the wire five times a second until a program has ended.
+    #[track_caller]
+    pub(crate) fn send_while(&self, mut process: Process, mut next: impl FnMut(u32) -> Vec<u8>) -> Finished {
+        let mut number = 0;
+        while process.wait(Duration::from_millis(200)).is_none() {
+            number += 1;
+            self.send(&next(number));
+        }
+        process.finish()
     }
 
     /// Waits until the program has read all that was sent to it.

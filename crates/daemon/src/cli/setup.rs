@@ -1,5 +1,7 @@
 //! `sermux setup p1`: from a meter's cable to a port that readers can be pointed at.
 
+mod meter;
+
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::net::{SocketAddr, UdpSocket};
@@ -10,13 +12,12 @@ use std::time::{Duration, Instant};
 use sermux_port_config::config::load::load;
 use sermux_port_config::config::Device;
 
+use self::meter::Meter;
 use super::remote::{self, get, of_port, understand, NotDone};
 use super::{doctor, Arguments, CONFIGURATION};
 use crate::control::request::Reloaded;
 use crate::control::status::Port;
-use crate::device::Root;
-use crate::doctor::{Machine, Severity};
-use crate::setup::choice::{candidates, choose};
+use crate::doctor::Severity;
 use crate::setup::files::{Change, Planned};
 use crate::setup::{yaml, PORT};
 
@@ -38,12 +39,18 @@ pub(super) struct Options {
     /// Where readers connect
     #[arg(long, default_value = "*:9000")]
     address: String,
+    /// Do not listen on the device first: the meter is one of DSMR 4 or 5, on the only cable or else on the pins
+    #[arg(long)]
+    no_probe: bool,
     /// Write without asking, also in place of another file, which is kept with .bak at its end
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
     /// Only show what would be written
     #[arg(long)]
     dry_run: bool,
+    /// Look for devices below this folder
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    root: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments, options: &Options) -> ExitCode {
@@ -51,12 +58,9 @@ pub(super) fn run(arguments: &Arguments, options: &Options) -> ExitCode {
 }
 
 fn set_up(arguments: &Arguments, options: &Options) -> Result<ExitCode, ExitCode> {
-    let device = match &options.device {
-        Some(device) => device.clone(),
-        None => found()?,
-    };
-    let plan = plan(&arguments.config, &yaml(&device, &options.address))?;
-    super::print(&shown(arguments, &device, &plan));
+    let Meter { device, reading } = meter::find(arguments, options)?;
+    let plan = plan(&arguments.config, &yaml(&device, reading, &options.address))?;
+    super::print(&shown(arguments, options, &device, &plan));
     if options.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
@@ -84,26 +88,6 @@ fn set_up(arguments: &Arguments, options: &Options) -> Result<ExitCode, ExitCode
     start(arguments)
 }
 
-/// By what the machine has.
-fn found() -> Result<String, ExitCode> {
-    let root = Root::default();
-    let found = candidates(&root, &Machine::of(&root));
-    if let Some(chosen) = choose(&found) {
-        super::print(&format!("the meter's device: {}, {}\n", chosen.device, chosen.what));
-        return Ok(chosen.device.clone());
-    }
-    if found.is_empty() {
-        say("no serial port was found that a meter could be on: is its cable plugged in? On a Raspberry Pi\n`sermux doctor` says how to put the UART on its pins");
-    } else {
-        let mut text = "there are several; say which one:".to_owned();
-        for candidate in &found {
-            let _ = write!(text, "\n  --device {}   {}", candidate.device, candidate.what);
-        }
-        say(&text);
-    }
-    Err(ExitCode::FAILURE)
-}
-
 /// The port's file, and the configuration that takes it in where there is none yet.
 fn plan(config: &Path, port: &str) -> Result<Vec<Planned>, ExitCode> {
     let folder = config.parent().unwrap_or(Path::new(""));
@@ -117,11 +101,11 @@ fn plan(config: &Path, port: &str) -> Result<Vec<Planned>, ExitCode> {
     planned.collect()
 }
 
-fn shown(arguments: &Arguments, device: &str, plan: &[Planned]) -> String {
+fn shown(arguments: &Arguments, options: &Options, device: &str, plan: &[Planned]) -> String {
     let mut text = String::new();
     let is_path = matches!(device.parse::<Device>(), Ok(Device::Path(_)));
     if is_path {
-        let mut found = doctor::findings(arguments, Some(Path::new(device)), None);
+        let mut found = doctor::findings(arguments, Some(Path::new(device)), options.root.as_deref());
         found.retain(|finding| finding.severity != Severity::Good);
         if !found.is_empty() {
             text.push_str(&doctor::text(&found));
@@ -169,7 +153,7 @@ fn check(arguments: &Arguments, plan: &[Planned], device: &str) -> Result<(), Ex
             return Err(code);
         }
         Ok(loaded) => match loaded.config.ports.get(PORT) {
-            Some(port) if port.device.to_string() == device => return Ok(()),
+            Some(port) if device.parse().as_ref() == Ok(&port.device) => return Ok(()),
             Some(port) => format!("its port {PORT} has the device {}, not {device}", port.device),
             None => "it does not take in ports.d: write into it: include: ports.d/*.yaml".to_owned(),
         },

@@ -69,14 +69,4 @@ pub(crate) fn advice(heard: &Heard) -> &'static str {
     }
 }
 
-/// The profile for a meter that was heard.
-pub(crate) fn meter_profile(heard: &Heard) -> Option<&'static str> {
-    match heard.best.verdict.cause {
-        Cause::P1(_) if heard.best.settings.baud.get() == DSMR_2_BAUD => Some("dsmr-p1-v2"),
-        Cause::P1(_) => Some("dsmr-p1"),
-        Cause::SevenBitParity => Some("dsmr-p1-v2"),
-        _ => None,
-    }
-}
-
 const DSMR_2_BAUD: u32 = 9600;

@@ -1,4 +1,4 @@
-//! Which device the meter is on, by what there is: nobody listens on the devices here.
+//! Which device the meter may be on, by what there is: nobody listens on the devices here.
 
 use std::path::Path;
 

@@ -1,20 +1,57 @@
 //! Setting up a port: which device, which file, and putting it there so that it can be taken back.
 //!
-//! Nothing here asks anybody or talks to a daemon; `cli/setup.rs` does. No device is opened: whoever has listened on the
-//! candidates may say by [`Candidate`] which there are.
+//! Nothing here asks anybody, opens a device or talks to a daemon; `cli/setup.rs` does.
 
 pub(crate) mod choice;
 pub(crate) mod files;
 
+use sermux_port_config::line::LineSettings;
+
 /// The port that is set up.
 pub(crate) const PORT: &str = "p1";
 
+/// How a meter is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// The profile that fits.
+    pub(crate) profile: &'static str,
+    /// Where the profile has other settings.
+    pub(crate) line: Option<LineSettings>,
+    /// A meter was heard like this.
+    pub(crate) is_meter: bool,
+}
+
+impl Default for Reading {
+    /// DSMR 4 and 5: almost every meter.
+    fn default() -> Reading {
+        Reading { profile: "dsmr-p1", line: None, is_meter: false }
+    }
+}
+
+impl Reading {
+    /// DSMR 2 and 3.
+    pub(crate) fn of_old_meter() -> Reading {
+        Reading { profile: "dsmr-p1-v2", ..Reading::default() }
+    }
+
+    /// With these settings.
+    pub(crate) fn with(settings: LineSettings) -> Reading {
+        match settings.to_string().as_str() {
+            "115200 8N1" => Reading::default(),
+            "9600 7E1" => Reading::of_old_meter(),
+            _ => Reading { line: Some(settings), ..Reading::default() },
+        }
+    }
+}
+
 /// Its file, as text: a device and an address are quoted, so that nothing in them is read as YAML.
-pub(crate) fn yaml(device: &str, address: &str) -> String {
+pub(crate) fn yaml(device: &str, reading: Reading, address: &str) -> String {
     let (device, address) = (quoted(device), quoted(address));
+    let Reading { profile, line, .. } = reading;
+    let line = line.map_or_else(String::new, |line| format!("    line: {line}\n"));
     format!(
         "# The P1 port of a smart meter; written by `sermux setup p1`.\nports:\n  {PORT}:\n    device: {device}\n    \
-         profile: dsmr-p1\n    listen:\n      - {{ protocol: raw, address: {address} }}\n"
+         profile: {profile}\n{line}    listen:\n      - {{ protocol: raw, address: {address} }}\n"
     )
 }
 
@@ -32,9 +69,19 @@ mod tests {
     #[test]
     fn the_file_is_a_good_configuration_whatever_the_device_is_called() {
         for device in ["/dev/ttyAMA0", "/dev/serial/by-id/usb-a b\"c#: d", "sim:dsmr-p1"] {
-            let config = load_str("p1.yaml", &yaml(device, "*:9000")).unwrap().config;
+            let config = load_str("p1.yaml", &yaml(device, Reading::default(), "*:9000")).unwrap().config;
             assert_eq!(config.ports[PORT].device.to_string(), device);
             assert_eq!(config.ports[PORT].listen[0].address.to_string(), "*:9000");
+        }
+    }
+
+    #[test]
+    fn a_meter_is_read_as_it_was_heard() {
+        for (heard, profile) in [("115200 8N1", "dsmr-p1"), ("9600 7E1", "dsmr-p1-v2"), ("9600 8N1", "dsmr-p1")] {
+            let reading = Reading::with(heard.parse().unwrap());
+            assert_eq!((reading.profile, reading.line.is_some()), (profile, heard == "9600 8N1"));
+            let config = load_str("p1.yaml", &yaml("/dev/ttyUSB0", reading, "*:9000")).unwrap().config;
+            assert_eq!(config.ports[PORT].line.settings.to_string(), heard);
         }
     }
 }
