@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::rig::p1::{self, numbers, telegram};
-use crate::rig::{assert_same, noise, resident_kib, Client, Clock, Daemon, PortYaml, Pty};
+use crate::rig::{assert_same, eventually, noise, resident_kib, Client, Clock, Daemon, PortYaml, Pty};
 
 fn meter(pty: &Pty) -> PortYaml {
     PortYaml::new("p1", pty.path()).key("line: 115200 8N1").key("frame: dsmr")
@@ -325,4 +325,39 @@ fn a_new_reader_gets_the_last_telegram_at_once() {
     let next = telegram(4);
     pty.send(&next);
     assert_eq!(late.receive(next.len()), next);
+}
+
+/// The port in the status as soon as this holds of it.
+fn status_when(daemon: &Daemon, port: &str, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    let mut status = serde_json::Value::Null;
+    eventually("the status says it", || {
+        let said = daemon.run(&["status", port, "--json"]).stdout;
+        status = serde_json::from_str(&said).unwrap_or_default();
+        is_so(&status)
+    });
+    status
+}
+
+#[test]
+fn a_simulated_meter_with_damaged_telegrams_shows_in_the_counters() {
+    let damaged =
+        PortYaml::new("damaged", "sim:dsmr-p1?crc-errors=1").key("profile: dsmr-p1").key("crc: drop").listen("");
+    let half = PortYaml::new("half", "sim:dsmr-p1?crc-errors=0.5").key("profile: dsmr-p1").key("crc: drop").listen("");
+    let daemon = Daemon::start(format!("ports:\n{}{}", damaged.entry(), half.entry()));
+    let reader = daemon.connect("half");
+    numbers(&reader.receive_once());
+    let status = status_when(&daemon, "damaged", |status| status["frames"]["telegrams"].as_u64() >= Some(1));
+    assert_eq!(status["frames"]["telegrams"], status["frames"]["crc-failures"], "{status}");
+    assert_eq!(status["frames"]["stray-bytes"].as_u64(), Some(0), "they are whole: {status}");
+}
+
+#[test]
+fn a_simulated_old_meter_is_read_by_the_settings_that_the_line_has() {
+    let daemon = Daemon::start(PortYaml::new("old", "sim:dsmr-p1?version=2.2").key("profile: dsmr-p1").listen(""));
+    let status = status_when(&daemon, "old", |status| status["errors"]["breaks"].as_u64() > Some(0));
+    assert_eq!(status["frames"]["telegrams"].as_u64(), Some(0), "{status}");
+    let reader = daemon.connect("old");
+    daemon.done(&["set", "old", "9600", "7E1"]);
+    let telegram = reader.receive_once();
+    assert!(telegram.starts_with(b"/XMX5") && telegram.ends_with(b"!\r\n"), "{}", telegram.escape_ascii());
 }

@@ -415,6 +415,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_meter_with_a_wire_is_read_by_the_settings_in_force_and_counts_errors() {
+        let device: Device = "sim:dsmr-p1?version=2.2".parse().unwrap();
+        let Opened { mut line, report } =
+            super::super::open_blocking(&crate::line::test_port(device, "115200 8N1")).unwrap();
+        assert_eq!(report.not_carried, [NotCarried::ModemControl], "data bits and parity are carried");
+        let mut buf = vec![0; WIRE];
+        read(&mut *line, &mut buf).await;
+        let first = Instant::now();
+        let errors = line.control().carry_out(&Operation::Look).unwrap().counters.unwrap();
+        assert!(errors.breaks > 100, "{errors:?}");
+
+        let settings = "9600 7E1".parse().unwrap();
+        let now = line.control().carry_out(&Operation::Configure(settings)).unwrap();
+        assert_eq!(now.settings, settings);
+        let n = read(&mut *line, &mut buf).await;
+        assert!(buf[..n].starts_with(b"/XMX5") && buf[..n].ends_with(b"!\r\n"), "{}", buf[..n].escape_ascii());
+        assert_eq!(first.elapsed().as_secs(), 10, "an old meter sends each ten seconds");
+        let after = line.control().carry_out(&Operation::Look).unwrap().counters.unwrap();
+        assert_eq!(after, errors, "no more of them");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_meter_can_be_read_in_parts() {
         let mut meter = open(Sim::DsmrP1, &crate::line::test_port(Device::Sim(Sim::DsmrP1), "115200 8N1")).line;
         let mut received = Vec::new();
