@@ -166,8 +166,12 @@ fn what_cannot_be_opened_is_said() {
             probed.stderr
         );
     }
-    let unnamed = run(&["probe", "ttyUSB0"]);
-    assert!(unnamed.code == Some(2) && unnamed.stderr.contains("not a full path"), "{}", unnamed.stderr);
+    for (unnamed, help) in
+        [("ttyUSB0", "did you mean `/dev/ttyUSB0`?"), ("sim:dsmr-p1?invert", "did you mean `inverted`?")]
+    {
+        let probed = run(&["probe", unnamed]);
+        assert!(probed.code == Some(2) && probed.stderr.contains(help), "{}", probed.stderr);
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sermux_port_config::config::load::{load, Loaded};
-use sermux_port_config::config::{Device, LogFormat};
+use sermux_port_config::config::{Device, DeviceError, LogFormat};
 use sermux_port_config::Faults;
 
 use crate::control::request::Break;
@@ -225,6 +225,7 @@ enum Command {
     /// counts.
     Probe {
         /// A path, usb:…, or sim:…
+        #[arg(value_parser = device)]
         device: Device,
         /// How long to look at most, in seconds; many meters send each 10 s only
         #[arg(long, value_name = "SECONDS", default_value_t = 66, value_parser = clap::value_parser!(u32).range(1..=3600))]
@@ -301,6 +302,10 @@ pub fn run() -> ExitCode {
         Command::Profiles { command: None } => profiles::list(),
         Command::Profiles { command: Some(Profiles::Show { name }) } => profiles::show(name),
     }
+}
+
+fn device(text: &str) -> Result<Device, String> {
+    text.parse().map_err(|error: DeviceError| format!("{error}; {}", error.help()))
 }
 
 /// Loads a configuration, with its warnings on standard error, or all its faults there.

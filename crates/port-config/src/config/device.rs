@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::keys::nearest_or_longer;
 use super::sim_meter;
+use super::values::one_of;
 use crate::error::shown;
 
 /// `device:`
@@ -155,7 +157,7 @@ pub enum DeviceError {
     /// There is no simulated device of that name.
     UnknownSim(String),
     /// A simulated meter has no such parameter, or not with this value; and what is right.
-    SimParameter(String, &'static str),
+    SimParameter(String, String),
     /// A later version opens it.
     NotBuilt(&'static str),
     /// A path must say where it begins.
@@ -182,6 +184,32 @@ impl fmt::Display for DeviceError {
 }
 
 impl std::error::Error for DeviceError {}
+
+const NO_SERIAL: &str = "`sermux devices` shows the serial numbers; leave `usb-serial` out for an adapter without one";
+
+impl DeviceError {
+    /// What would be right.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            DeviceError::UnknownSim(name) => match nearest_or_longer(name, Sim::NAMES.into_iter()) {
+                Some(near) => format!("did you mean `sim:{near}`?"),
+                None => format!("write {}", one_of(["sim:dsmr-p1", "sim:echo"].into_iter())),
+            },
+            DeviceError::SimParameter(_, help) => help.clone(),
+            DeviceError::NotBuilt(_) => "a device is a path such as /dev/ttyUSB0, sim:dsmr-p1 or sim:echo".to_owned(),
+            DeviceError::NotAbsolute(text) if text.starts_with("COM") => {
+                "on Linux a serial device is /dev/ttyS0, /dev/ttyUSB0 or the like".to_owned()
+            }
+            DeviceError::NotAbsolute(text) if text.is_empty() => "write `device: /dev/…`".to_owned(),
+            DeviceError::NotAbsolute(text) => {
+                format!("did you mean `/dev/{}`?", shown(text.trim_start_matches("dev/")))
+            }
+            DeviceError::NotUsbIds(_) => "write `device: usb:0403:6001`, as lsusb shows it".to_owned(),
+            DeviceError::NotUsbSerial(_) => NO_SERIAL.to_owned(),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

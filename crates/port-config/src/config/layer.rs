@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::capture::{capture, CaptureLayer};
 use super::cut;
-use super::keys::{find, meant_by, nearest_or_longer, Role, Section};
+use super::keys::{find, meant_by, Role, Section};
 use super::network::networks;
 use super::parse::join;
 use super::replay::{replay, Replay};
@@ -22,8 +22,8 @@ use super::values::{
     boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
 };
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnLag, Open, Sim,
-    Usb, WhenFull, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnLag, Open, Usb,
+    WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -420,26 +420,8 @@ fn output(node: &Node) -> Result<Output, Wrong> {
 }
 
 fn device(node: &Node) -> Result<Device, Wrong> {
-    visible(node, "`device: /dev/…`")?.parse().map_err(|error: DeviceError| {
-        let help = match &error {
-            DeviceError::UnknownSim(name) => match nearest_or_longer(name, Sim::NAMES.into_iter()) {
-                Some(near) => format!("did you mean `sim:{near}`?"),
-                None => format!("write {}", one_of(["sim:dsmr-p1", "sim:echo"].into_iter())),
-            },
-            DeviceError::SimParameter(_, help) => (*help).to_owned(),
-            DeviceError::NotBuilt(_) => "a device is a path such as /dev/ttyUSB0, sim:dsmr-p1 or sim:echo".to_owned(),
-            DeviceError::NotAbsolute(text) if text.starts_with("COM") => {
-                "on Linux a serial device is /dev/ttyS0, /dev/ttyUSB0 or the like".to_owned()
-            }
-            DeviceError::NotAbsolute(text) if text.is_empty() => "write `device: /dev/…`".to_owned(),
-            DeviceError::NotAbsolute(text) => {
-                format!("did you mean `/dev/{}`?", shown(text.trim_start_matches("dev/")))
-            }
-            DeviceError::NotUsbIds(_) => "write `device: usb:0403:6001`, as lsusb shows it".to_owned(),
-            DeviceError::NotUsbSerial(_) => NO_SERIAL.to_owned(),
-        };
-        Wrong::new(error.to_string(), help)
-    })
+    let text = visible(node, "`device: /dev/…`")?;
+    text.parse().map_err(|error: DeviceError| Wrong::new(error.to_string(), error.help()))
 }
 
 /// What `lock-file: true` means: where the File Hierarchy Standard (3.0, 5.9) has them. On many systems it is a link to
@@ -483,10 +465,8 @@ fn usb_serial(node: &Node) -> Result<String, Wrong> {
         let message = format!("`{}` is a number here, not a text", shown(text));
         return Err(Wrong::new(message, format!("write `usb-serial: \"{}\"`", shown(text))));
     }
-    Usb::serial(text).map_err(|error| Wrong::new(error.to_string(), NO_SERIAL))
+    Usb::serial(text).map_err(|error| Wrong::new(error.to_string(), error.help()))
 }
-
-const NO_SERIAL: &str = "`sermux devices` shows the serial numbers; leave `usb-serial` out for an adapter without one";
 
 fn is_plain(node: &Node) -> bool {
     matches!(&node.value, Value::Scalar(Scalar { style: Style::Plain, .. }))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::device::DeviceError;
+use super::keys::nearest_or_longer;
 
 /// A simulated meter with a wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,9 +60,10 @@ impl FromStr for SimMeter {
     fn from_str(text: &str) -> Result<Self, DeviceError> {
         let mut meter = SimMeter::default();
         for parameter in text.split('&') {
-            let wrong = |help| DeviceError::SimParameter(parameter.to_owned(), help);
+            let wrong = |help: &str| DeviceError::SimParameter(parameter.to_owned(), help.to_owned());
             match parameter.split_once('=').unwrap_or((parameter, "")) {
-                ("inverted", "") => meter.inverted = true,
+                ("inverted", _) if parameter.contains('=') => return Err(wrong("write inverted, without a value")),
+                ("inverted", _) => meter.inverted = true,
                 ("version", "2.2") => meter.version = SimVersion::V2_2,
                 ("version", "4.2") => meter.version = SimVersion::V4_2,
                 ("version", "5.0") => meter.version = SimVersion::V5_0,
@@ -72,10 +74,22 @@ impl FromStr for SimMeter {
                 ("crc-errors", share) => {
                     meter.crc_errors = millionths(share).ok_or_else(|| wrong("write crc-errors= with 0 to 1"))?;
                 }
-                _ => return Err(wrong("write inverted, gap=2, version=2.2 or crc-errors=0.01, with & between them")),
+                (name, _) => return Err(wrong(&meant(name))),
             }
         }
         Ok(meter)
+    }
+}
+
+/// Each with a value that it may have.
+const PARAMETERS: [(&str, &str); 4] =
+    [("inverted", "inverted"), ("gap", "gap=2"), ("version", "version=2.2"), ("crc-errors", "crc-errors=0.01")];
+
+fn meant(name: &str) -> String {
+    let near = nearest_or_longer(name, PARAMETERS.iter().map(|(name, _)| *name));
+    match PARAMETERS.iter().find(|(name, _)| Some(*name) == near) {
+        Some((_, example)) => format!("did you mean `{example}`?"),
+        None => "write inverted, gap=2, version=2.2 or crc-errors=0.01, with & between them".to_owned(),
     }
 }
 
@@ -98,8 +112,23 @@ mod tests {
         for text in ["version=2.2", "version=5.0&inverted", "version=4.2&inverted&gap=2&crc-errors=0.01"] {
             assert_eq!(text.parse::<SimMeter>().unwrap().to_string(), text);
         }
-        for text in ["", "invert", "gap=x", "gap=256", "version=3", "crc-errors=2", "crc-errors=-1"] {
+        for text in ["", "invert", "inverted=yes", "gap=x", "gap=256", "version=3", "crc-errors=2", "crc-errors=-1"] {
             assert!(matches!(text.parse::<SimMeter>(), Err(DeviceError::SimParameter(..))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_told_with_what_was_meant() {
+        for (text, help) in [
+            ("invert", "did you mean `inverted`?"),
+            ("Inverted", "did you mean `inverted`?"),
+            ("versoin=2.2", "did you mean `version=2.2`?"),
+            ("inverted&crc_errors=0.1", "did you mean `crc-errors=0.01`?"),
+            ("inverted=1", "write inverted, without a value"),
+            ("version=3.0", "write version=2.2, 4.2 or 5.0"),
+            ("colour=red", "write inverted, gap=2, version=2.2 or crc-errors=0.01, with & between them"),
+        ] {
+            assert_eq!(text.parse::<SimMeter>().unwrap_err().help(), help, "{text}");
         }
     }
 }
