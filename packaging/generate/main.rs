@@ -120,8 +120,13 @@ fn commands(roff: &mut Roff, command: &clap::Command) {
             let mut words = vec![bold(nested.get_name())];
             words.extend(usage(nested));
             roff.text(words);
-            let about = nested.get_about().map(ToString::to_string).unwrap_or_default();
-            roff.text([roman(sentence(&about))]);
+            let about = nested.get_long_about().or_else(|| nested.get_about()).map(ToString::to_string);
+            roff.text([roman(sentence(&about.unwrap_or_default()))]);
+            for argument in own_arguments(nested).filter(|argument| argument.get_help().is_some()) {
+                roff.control("RS", []);
+                option(roff, argument);
+                roff.control("RE", []);
+            }
             roff.control("RE", []);
         }
     }
