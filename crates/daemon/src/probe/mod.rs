@@ -79,11 +79,11 @@ impl Heard {
         Some(Heard { best, tried })
     }
 
-    /// Something slower than it was read, and then nothing: it was silent while slower settings were tried, or there was no
-    /// time for them.
+    /// Something slower than it was read, and then nothing: it was silent while slower settings were tried.
     pub(crate) fn is_unfinished(&self) -> bool {
-        let slower = self.tried.iter().filter(|found| found.settings.baud < self.best.settings.baud);
-        self.best.verdict.cause == Cause::SpeedTooHigh && slower.map(|found| found.bytes).sum::<usize>() == 0
+        let mut slower = self.tried.iter().filter(|found| found.settings.baud < self.best.settings.baud).peekable();
+        let was_tried = slower.peek().is_some();
+        self.best.verdict.cause == Cause::SpeedTooHigh && was_tried && slower.all(|found| found.bytes == 0)
     }
 }
 
@@ -276,6 +276,8 @@ mod tests {
         assert!(heard.best.verdict.cause == Cause::SpeedTooHigh && heard.is_unfinished());
         let heard = Heard::of(vec![slower(), found("9600 7E1", 9, Cause::Unknown)]).unwrap();
         assert!(heard.best.verdict.cause == Cause::SpeedTooHigh && !heard.is_unfinished());
+        // Asked of the running program, which has one kind of settings.
+        assert!(!Heard::of(vec![slower()]).unwrap().is_unfinished());
         let text = |settings| found(settings, 100, Cause::Text);
         let heard = Heard::of(vec![text("9600 7E1"), text("9600 8N1"), text("4800 8N1")]).unwrap();
         assert_eq!(heard.best.settings.to_string(), "9600 8N1");
