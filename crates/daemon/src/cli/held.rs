@@ -89,7 +89,7 @@ pub(super) fn hear(arguments: &Arguments, port: &Port, search: Search) -> Result
             first_telegram.get_or_insert(spent);
         }
         let waited = first_telegram.map_or(Duration::ZERO, |first| spent.saturating_sub(first));
-        if spent >= time || next_after(&found, search.telegrams, waited) == Next::Done {
+        if spent >= time || next_after(&found, search.telegrams, waited) != Next::Stay {
             let held = Held { port: port.name.clone(), framed: port.frames.is_some(), telegrams };
             return Ok((Heard { best: found.clone(), tried: vec![found] }, held));
         }

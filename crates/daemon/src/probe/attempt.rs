@@ -15,6 +15,9 @@ use crate::line::{Control, Line, Operation, Snapshot};
 /// What is kept of one try; with more, the next one begins.
 const MOST_BYTES: usize = 64 * 1024;
 
+/// Of what is known for something, so many bytes hold some of it: the longest telegram and a part of the one before it.
+const ENOUGH: usize = 4 * 1024;
+
 /// How often what came is judged.
 const LOOK_EACH: Duration = Duration::from_millis(250);
 
@@ -143,11 +146,53 @@ pub(crate) fn next_after(found: &Found, telegrams: u64, waited: Duration) -> Nex
     // Eight bits read as seven look the same.
     let is_half_read = found.settings.data_bits == DataBits::Seven;
     match cause {
-        Cause::SpeedTooHigh if *certainty >= Certainty::Likely => Next::Other,
+        Cause::SpeedTooHigh => Next::Other,
+        Cause::Unknown if found.bytes >= ENOUGH => Next::Other,
         _ if *certainty < Certainty::Certain => Next::Stay,
         Cause::P1(meter) if meter.telegrams >= telegrams || waited >= SLOW_METER => Next::Done,
         Cause::Console | Cause::Nmea if is_half_read => Next::Other,
         Cause::Inverted | Cause::SevenBitParity | Cause::Console | Cause::Nmea => Next::Done,
         _ => Next::Stay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sermux_protocol::verdict::Meter;
+
+    use super::*;
+
+    fn next(settings: &str, bytes: usize, cause: Cause, certainty: Certainty) -> Next {
+        let mut found = found(settings.parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
+        found.bytes = bytes;
+        found.verdict = Verdict { cause, certainty, evidence: 1 };
+        next_after(&found, 2, Duration::ZERO)
+    }
+
+    #[test]
+    fn it_goes_on_as_soon_as_more_time_would_change_nothing() {
+        use Certainty::{Certain, Likely, Possible};
+        assert_eq!(next("115200 8N1", 0, Cause::Silence, Certain), Next::Stay, "it may be about to send");
+        assert_eq!(next("115200 8N1", 900, Cause::Inverted, Likely), Next::Stay);
+        assert_eq!(next("115200 8N1", 900, Cause::Inverted, Certain), Next::Done);
+        for certainty in [Possible, Likely] {
+            assert_eq!(next("115200 8N1", 64, Cause::SpeedTooHigh, certainty), Next::Other);
+        }
+        assert_eq!(next("9600 7E1", 1000, Cause::Unknown, Possible), Next::Stay);
+        assert_eq!(next("9600 7E1", 4096, Cause::Unknown, Possible), Next::Other);
+        assert_eq!(next("9600 8N1", 100, Cause::Nmea, Certain), Next::Done);
+        assert_eq!(next("9600 7E1", 100, Cause::Nmea, Certain), Next::Other, "eight bits look the same");
+    }
+
+    #[test]
+    fn a_second_telegram_is_waited_for_as_long_as_a_slow_meter_needs() {
+        let mut found = found("115200 8N1".parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
+        let of = |telegrams| Cause::P1(Meter { telegrams, ..Meter::default() });
+        found.verdict = Verdict { cause: of(1), certainty: Certainty::Certain, evidence: 1 };
+        assert_eq!(next_after(&found, 1, Duration::ZERO), Next::Done);
+        assert_eq!(next_after(&found, 2, Duration::from_secs(10)), Next::Stay);
+        assert_eq!(next_after(&found, 2, SLOW_METER), Next::Done);
+        found.verdict.cause = of(2);
+        assert_eq!(next_after(&found, 2, Duration::ZERO), Next::Done);
     }
 }
