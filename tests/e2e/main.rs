@@ -20,6 +20,7 @@ mod flood;
 mod frames;
 mod lag;
 mod lifecycle;
+mod limits;
 mod listeners;
 mod logs;
 mod on_demand;

@@ -33,6 +33,7 @@ fn a_change_is_as_small_as_it_can_be() {
         ("backlog: 64 KiB", Live, &[Setting::Backlog]),
         ("expect: { frame: 60s }", Live, &[Setting::Expect]),
         ("capture: { file: /x }", Live, &[Setting::Capture]),
+        ("limits: { max-clients: 9 }", Live, &[Setting::Limits]),
         ("max-clients: 3", Live, &[]),
         ("keepalive: off", Live, &[]),
         ("on-lag: skip", Live, &[]),
@@ -167,6 +168,7 @@ fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
             Setting::Backlog => port.backlog = after.backlog,
             Setting::Expect => port.expect = after.expect,
             Setting::Capture => port.capture.clone_from(&after.capture),
+            Setting::Limits => port.limits = after.limits,
         }
     }
 }

@@ -238,6 +238,9 @@ pub(crate) struct Listener {
     /// Connections that were closed because of `allow` and `deny`.
     #[serde(default)]
     pub(crate) turned_away: u64,
+    /// Connections that were closed because of `limits`.
+    #[serde(default)]
+    pub(crate) limited: u64,
 }
 
 /// A client.
@@ -466,6 +469,7 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
         clients: is.clients,
         max_clients: config.max_clients,
         turned_away: is.turned_away,
+        limited: is.limited,
     }
 }
 
@@ -535,6 +539,7 @@ mod tests {
             clients: 0,
             max_clients: 0,
             turned_away: 0,
+            limited: 0,
         };
         let port = Port {
             name: text(),

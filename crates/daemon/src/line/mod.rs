@@ -155,6 +155,7 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         backlog: 256 * 1024,
         expect: config::Expect::default(),
         capture: None,
+        limits: Default::default(),
         listen: Vec::new(),
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::gate::Gates;
 use super::listening::{Clients, Listening, FRAME_SEND_BUFFER};
 use super::peer::Endpoint;
 use super::socket_file::{self, NoSocket, Wanted};
@@ -252,6 +253,7 @@ pub async fn serve(
     bound: Option<Listening>,
     link: Link,
     status: Arc<Status>,
+    gates: Gates,
 ) {
     let listener = match bound {
         Some(listener) => listener,
@@ -261,10 +263,10 @@ pub async fn serve(
         link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
     }
     let mut failing = false;
-    let mut turned_away = TurnedAway::default();
+    let (mut denied, mut limited) = (TurnedAway::default(), TurnedAway::default());
     let mut hosts = offer.borrow().hosts.clone();
     loop {
-        let sum_up_at = turned_away.deadline();
+        let sum_up_at = denied.deadline().into_iter().chain(limited.deadline()).min();
         let clients = offer.borrow().clients;
         let accepted = tokio::select! {
             // Who connects after a reload is judged by the new configuration.
@@ -285,7 +287,12 @@ pub async fn serve(
             }
             () = tokio::time::sleep_until(sum_up_at.unwrap_or_else(Instant::now)), if sum_up_at.is_some() => {
                 let offer = offer.borrow();
-                turned_away.sum_up(&offer.port, &offer.address.to_string());
+                let due = Instant::now();
+                for (turned_away, what) in [(&mut denied, "`allow` and `deny`"), (&mut limited, "`limits`")] {
+                    if turned_away.deadline().is_some_and(|at| at <= due) {
+                        turned_away.sum_up(&offer.port, &offer.address.to_string(), what);
+                    }
+                }
                 continue;
             }
             accepted = listener.accept(clients) => accepted,
@@ -293,13 +300,23 @@ pub async fn serve(
         match accepted {
             Ok((conn, peer)) => {
                 failing = false;
-                if let Some(ip) = peer.ip().filter(|ip| !hosts.admits(*ip)) {
+                if peer.ip().is_some_and(|ip| !hosts.admits(ip)) {
                     drop(conn);
                     let offer = offer.borrow();
-                    status.turned_away(key, turned_away.add(&offer.port, &offer.address.to_string(), ip));
+                    let why = "`allow` and `deny` do not admit this address";
+                    status.turned_away(key, denied.add(&offer.port, &offer.address.to_string(), peer, &why));
                     continue;
                 }
-                let accepted = Accepted { conn, peer, listener: key };
+                let places = match gates.enter(peer) {
+                    Ok(places) => places,
+                    Err(why) => {
+                        drop(conn);
+                        let offer = offer.borrow();
+                        status.limited(key, limited.add(&offer.port, &offer.address.to_string(), peer, &why));
+                        continue;
+                    }
+                };
+                let accepted = Accepted { conn, peer, listener: key, places: Some(places) };
                 if !link.send(Command::Connect(Box::new(accepted))).await {
                     return;
                 }

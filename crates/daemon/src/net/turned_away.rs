@@ -1,35 +1,36 @@
-//! Who may not connect by address: counted, and said without filling the log.
+//! Who may not connect: counted, and said without filling the log.
 
-use std::net::IpAddr;
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::peer::Peer;
+
 /// After one was said, others are counted for so long before they are said, all together.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Connections that one listener closed because of `allow` and `deny`.
+/// Connections that one listener closed for one reason.
 #[derive(Debug, Default)]
 pub(super) struct TurnedAway {
     /// So far.
     total: u64,
     /// Of these, how many were not said yet, and the latest of them.
-    unsaid: Option<(u64, IpAddr)>,
+    unsaid: Option<(u64, Peer)>,
     quiet_until: Option<Instant>,
 }
 
 impl TurnedAway {
     /// One more; how many they are now. The first one is said at once.
-    pub(super) fn add(&mut self, port: &str, listener: &str, peer: IpAddr) -> u64 {
+    pub(super) fn add(&mut self, port: &str, listener: &str, peer: Peer, why: &dyn fmt::Display) -> u64 {
         self.total += 1;
         if self.quiet_until.is_some_and(|until| Instant::now() < until) {
             let unsaid = self.unsaid.map_or(0, |(count, _)| count);
             self.unsaid = Some((unsaid + 1, peer));
         } else {
             self.quiet_until = Some(Instant::now() + QUIET);
-            warn!(%port, address = %listener, client = %peer, total = self.total,
-                "connection refused: `allow` and `deny` do not admit this address");
+            warn!(%port, address = %listener, client = %peer.host(), total = self.total, "connection refused: {why}");
         }
         self.total
     }
@@ -39,12 +40,12 @@ impl TurnedAway {
         self.quiet_until.filter(|_| self.unsaid.is_some())
     }
 
-    /// Says what was not said.
-    pub(super) fn sum_up(&mut self, port: &str, listener: &str) {
+    /// Says what was not said: it was because of `what`.
+    pub(super) fn sum_up(&mut self, port: &str, listener: &str, what: &str) {
         if let Some((count, latest)) = self.unsaid.take() {
             self.quiet_until = Some(Instant::now() + QUIET);
-            warn!(%port, address = %listener, client = %latest, total = self.total,
-                "{count} more connections refused by `allow` and `deny` in the last minute, the latest from this address");
+            warn!(%port, address = %listener, client = %latest.host(), total = self.total,
+                "{count} more connections refused by {what} in the last minute, the latest from this address");
         }
     }
 }
@@ -53,27 +54,27 @@ impl TurnedAway {
 mod tests {
     use super::*;
 
-    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const PEER: Peer = Peer::Unix { pid: None, uid: 0 };
 
     #[tokio::test(start_paused = true)]
     async fn the_first_is_said_at_once_and_the_others_once_a_minute() {
         let mut turned_away = TurnedAway::default();
-        turned_away.add("p", "*:1", PEER);
+        turned_away.add("p", "*:1", PEER, &"no");
         assert_eq!(turned_away.deadline(), None, "nothing is left to be said");
         for total in 2..=1000 {
-            assert_eq!(turned_away.add("p", "*:1", PEER), total);
+            assert_eq!(turned_away.add("p", "*:1", PEER, &"no"), total);
         }
         let due = turned_away.deadline().unwrap();
         assert_eq!(due - Instant::now(), QUIET);
         tokio::time::advance(QUIET).await;
-        turned_away.sum_up("p", "*:1");
+        turned_away.sum_up("p", "*:1", "limits");
         assert_eq!(turned_away.deadline(), None, "no wake-ups while nobody comes");
-        turned_away.add("p", "*:1", PEER);
+        turned_away.add("p", "*:1", PEER, &"no");
         assert_eq!(turned_away.deadline().unwrap() - Instant::now(), QUIET, "a minute after the last line");
         tokio::time::advance(2 * QUIET).await;
-        turned_away.sum_up("p", "*:1");
+        turned_away.sum_up("p", "*:1", "limits");
         tokio::time::advance(2 * QUIET).await;
-        turned_away.add("p", "*:1", PEER);
+        turned_away.add("p", "*:1", PEER, &"no");
         assert_eq!(turned_away.deadline(), None, "after a quiet minute the first is said at once again");
     }
 }

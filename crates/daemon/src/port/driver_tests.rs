@@ -84,7 +84,14 @@ impl Rig {
         let (near, far) = duplex(room);
         let peer = Peer::Tcp((Ipv4Addr::LOCALHOST, 1).into());
         assert!(
-            self.link.send(Command::Connect(Box::new(Accepted { conn: Conn::Memory(near), peer, listener: 0 }))).await
+            self.link
+                .send(Command::Connect(Box::new(Accepted {
+                    conn: Conn::Memory(near),
+                    peer,
+                    listener: 0,
+                    places: None
+                })))
+                .await
         );
         far
     }

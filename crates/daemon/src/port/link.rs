@@ -13,6 +13,7 @@ use super::driver::Opener;
 use super::hub::{Outcome, Wish};
 use super::report::PortReport;
 use crate::net::conn::Conn;
+use crate::net::gate::Places;
 use crate::net::peer::{Endpoint, Peer};
 
 /// Commands that wait for the port; a sender waits when they are more.
@@ -111,6 +112,8 @@ pub struct Accepted {
     pub peer: Peer,
     /// The key of the listener that it came through.
     pub listener: usize,
+    /// What it counts for; none in tests.
+    pub places: Option<Places>,
 }
 
 /// Another configuration for a running port.

@@ -92,6 +92,8 @@ pub struct ListenerReport {
     pub clients: usize,
     /// How many connections it closed because of `allow` and `deny`.
     pub turned_away: u64,
+    /// How many because of `limits`.
+    pub limited: u64,
 }
 
 /// A client as it is now.

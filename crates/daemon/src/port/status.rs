@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 pub struct Status {
     open: AtomicBool,
     clients: AtomicUsize,
-    /// By the key of the listener.
-    turned_away: Mutex<BTreeMap<usize, u64>>,
+    /// By the key of the listener: what `allow` and `deny`, and what `limits` kept out.
+    turned_away: Mutex<BTreeMap<usize, (u64, u64)>>,
     changed: Arc<Notify>,
 }
 
@@ -38,12 +38,23 @@ impl Status {
     /// How many connections the listener with this key has closed because of `allow` and `deny`.
     #[must_use]
     pub fn turned_away_by(&self, listener: usize) -> u64 {
-        self.counts().get(&listener).copied().unwrap_or(0)
+        self.counts().get(&listener).map_or(0, |(denied, _)| *denied)
+    }
+
+    /// How many because of `limits`.
+    #[must_use]
+    pub fn limited_by(&self, listener: usize) -> u64 {
+        self.counts().get(&listener).map_or(0, |(_, limited)| *limited)
     }
 
     /// They are so many now.
     pub(crate) fn turned_away(&self, listener: usize, total: u64) {
-        self.counts().insert(listener, total);
+        self.counts().entry(listener).or_default().0 = total;
+    }
+
+    /// They are so many now.
+    pub(crate) fn limited(&self, listener: usize, total: u64) {
+        self.counts().entry(listener).or_default().1 = total;
     }
 
     /// The listener with this key is no more.
@@ -51,7 +62,7 @@ impl Status {
         self.counts().remove(&listener);
     }
 
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<usize, u64>> {
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<usize, (u64, u64)>> {
         self.turned_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

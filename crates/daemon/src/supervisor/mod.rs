@@ -26,6 +26,7 @@ use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
 use crate::line::{self, OpenError, Opened};
+use crate::net::gate::{Gate, Gates};
 use crate::port::{Command, Driver, Opener, Status};
 use crate::systemd;
 
@@ -54,6 +55,8 @@ pub struct Supervisor {
     /// Where the configuration is read again from.
     source: Option<PathBuf>,
     ports: BTreeMap<String, Running>,
+    /// Counts the clients of all ports.
+    gate: Arc<Gate>,
     opens: Arc<Semaphore>,
     hotplug: Hotplug,
     /// Listening sockets of socket activation.
@@ -92,6 +95,7 @@ impl Supervisor {
             config: Config::default(),
             source: source.map(Path::to_owned),
             ports: BTreeMap::new(),
+            gate: Arc::default(),
             opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)),
             hotplug: Hotplug::start(),
             handed_over: systemd::sockets(),
@@ -261,6 +265,7 @@ impl Supervisor {
     /// All of them are bound before the first device is opened.
     async fn apply(&mut self, config: Config) -> (Diff, Bound) {
         let diff = Diff::between(&self.config, &config);
+        self.gate.set(config.limits);
         let lets_go =
             !diff.removed.is_empty() || diff.changed.iter().any(|(_, diff)| !diff.listeners.removed.is_empty());
         let mut starting = Vec::new();
@@ -314,10 +319,11 @@ impl Supervisor {
     fn start_port(&self, name: &str, port: Arc<Port>, listeners: Listeners) -> Running {
         let status = Arc::new(Status::new(Arc::clone(&self.changed)));
         let opener = opener(Arc::clone(&port), Arc::clone(&self.opens));
+        let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
         let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
         let task = tokio::spawn(tokio::task::unconstrained(driver));
-        Running::new(name, link, status, task, listeners)
+        Running::new(name, link, status, task, listeners, gates)
     }
 
     async fn end(&mut self, names: &[String]) {

@@ -10,6 +10,7 @@ use socket2::Socket;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::net::gate::Gates;
 use crate::net::listen::{self, Offer};
 use crate::net::listening::Listening;
 use crate::port::{Command, Link, Opener, Reconfigure, Status};
@@ -44,6 +45,7 @@ impl Listeners {
 pub(super) struct Running {
     name: String,
     link: Link,
+    gates: Gates,
     pub(super) status: Arc<Status>,
     task: JoinHandle<()>,
     /// By their key, which they keep for as long as they run.
@@ -67,8 +69,10 @@ impl Running {
         status: Arc<Status>,
         task: JoinHandle<()>,
         Listeners(listeners): Listeners,
+        gates: Gates,
     ) -> Self {
         let mut running = Self {
+            gates,
             name: name.to_owned(),
             link,
             status,
@@ -97,7 +101,14 @@ impl Running {
 
     fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>) {
         let (offer, offered) = watch::channel(offer);
-        let task = tokio::spawn(listen::serve(key, offered, bound, self.link.clone(), Arc::clone(&self.status)));
+        let task = tokio::spawn(listen::serve(
+            key,
+            offered,
+            bound,
+            self.link.clone(),
+            Arc::clone(&self.status),
+            self.gates.clone(),
+        ));
         self.listeners.insert(key, RunningListener { offer, task });
     }
 
@@ -129,6 +140,7 @@ impl Running {
         let added: Vec<_> =
             added.0.into_iter().map(|(index, offer, bound)| (index, self.new_key(), offer, bound)).collect();
         keys.extend(added.iter().map(|(index, key, ..)| (*index, *key)));
+        self.gates.port.set(port.limits);
         self.keys = keys.into_values().collect();
         let reopen = diff.class == PortChange::Reopen;
         let changed = Reconfigure { port, listeners: self.keys.clone(), opener, reopen };

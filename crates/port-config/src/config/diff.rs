@@ -64,6 +64,8 @@ pub enum Setting {
     Expect,
     /// `capture`
     Capture,
+    /// `limits`
+    Limits,
 }
 
 impl Setting {
@@ -83,7 +85,8 @@ impl Setting {
             | Setting::Gather
             | Setting::Backlog
             | Setting::Expect
-            | Setting::Capture => PortChange::Live,
+            | Setting::Capture
+            | Setting::Limits => PortChange::Live,
         }
     }
 }
@@ -160,6 +163,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         backlog,
         expect,
         capture,
+        limits,
         listen: _,
     } = old;
     let Line { settings, clocal, low_latency, rs485 } = line;
@@ -182,6 +186,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         (Setting::Backlog, *backlog != new.backlog),
         (Setting::Expect, *expect != new.expect),
         (Setting::Capture, *capture != new.capture),
+        (Setting::Limits, *limits != new.limits),
     ];
     is_different.into_iter().filter_map(|(setting, is_different)| is_different.then_some(setting)).collect()
 }

@@ -3,11 +3,12 @@
 use super::control::control;
 use super::keys::{find, is_key, Role, Section};
 use super::layer::{self, entries, NamedPort, PortLayer};
+use super::limits::limits;
 use super::parse::join;
 use super::source::{Place, Problem};
 use super::tree::{Entry, Node, Value};
 use super::values::{read, text, word, Set};
-use super::{Control, Log, LogFormat, LogLevel};
+use super::{Control, Limits, Log, LogFormat, LogLevel};
 use crate::error::shown;
 
 /// One file, read and not yet resolved.
@@ -18,6 +19,7 @@ pub(super) struct FileLayer {
     /// `None` is `off`.
     pub(super) control: Option<Control>,
     pub(super) log: Log,
+    pub(super) limits: Limits,
     pub(super) ports: Vec<NamedPort>,
     /// What is allowed and yet unlikely to be meant.
     pub(super) warnings: Vec<Problem>,
@@ -30,6 +32,7 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
         defaults: PortLayer::default(),
         control: Some(Control::default()),
         log: Log::default(),
+        limits: Limits::default(),
         ports: Vec::new(),
         warnings: Vec::new(),
     };
@@ -52,10 +55,11 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
             "defaults" => layer.defaults = layer::port(&entry.value, Role::Defaults, path, problems),
             "control" => layer.control = control(&entry.value, path, problems, &mut layer.warnings),
             "log" => layer.log = log(&entry.value, path, problems),
+            "limits" => layer.limits = limits(&entry.value, path, problems).limits(),
             _ => layer.ports = ports(&entry.value, path, problems),
         }
     }
-    let knows = |entry: &Entry| ["defaults", "control", "http", "log"].contains(&entry.key.text.as_str());
+    let knows = |entry: &Entry| ["defaults", "control", "http", "log", "limits"].contains(&entry.key.text.as_str());
     // anything else is `ports` or `include`, or an attempt at them that has been talked about
     if role == Role::Main && entries.iter().all(knows) {
         problems.push(Problem::new(Place::start(file), "", "there are no `ports`").help(SMALLEST));

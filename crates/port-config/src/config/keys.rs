@@ -27,6 +27,7 @@ pub(super) enum Section {
     Listener,
     Tls,
     Capture,
+    Limits,
 }
 
 /// Where a mapping of the file is, which says what it may contain.
@@ -79,6 +80,7 @@ const KEYS: &[KnownKey] = &[
     mapping("control", In::Top, Built, In::Control),
     mapping("http", In::Top, NotBuilt(Neutral::Off), In::Http),
     mapping("log", In::Top, Built, In::Log),
+    mapping("limits", In::Top, Built, In::Limits),
     key("ports", In::Top, Built),
     key("socket", In::Control, Built),
     key("group", In::Control, Built),
@@ -106,6 +108,7 @@ const KEYS: &[KnownKey] = &[
     key("backlog", In::Port, Built),
     mapping("listen", In::Port, Built, In::Listener),
     mapping("capture", In::Port, Built, In::Capture),
+    mapping("limits", In::Port, Built, In::Limits),
     key("frame", In::Expect, Built),
     key("baud", In::Line, Built),
     key("data-bits", In::Line, Built),
@@ -163,6 +166,9 @@ const KEYS: &[KnownKey] = &[
     key("max-size", In::Capture, Built),
     key("max-age", In::Capture, Built),
     key("keep", In::Capture, Built),
+    key("max-clients", In::Limits, Built),
+    key("max-per-address", In::Limits, Built),
+    key("connect-rate", In::Limits, Built),
 ];
 
 const fn key(name: &'static str, section: Section, status: Status) -> KnownKey {
@@ -225,6 +231,7 @@ impl Section {
             In::Listener => "on an entry of `listen`",
             In::Tls => "under `tls`",
             In::Capture => "under `capture`",
+            In::Limits => "under `limits`",
         }
     }
 }

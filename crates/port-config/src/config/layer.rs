@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::capture::{capture, CaptureLayer};
 use super::cut;
 use super::keys::{find, meant_by, Role, Section};
+use super::limits::{limits, LimitsLayer};
 use super::network::networks;
 use super::parse::join;
 use super::replay::{replay, Replay};
@@ -48,6 +49,7 @@ pub(super) struct PortLayer {
     pub(super) linger: Option<Set<Duration>>,
     pub(super) expect_frame: Option<Set<Duration>>,
     pub(super) capture: CaptureLayer,
+    pub(super) limits: LimitsLayer,
     pub(super) exclusive: Option<Set<bool>>,
     pub(super) lock_file: Option<Set<Option<PathBuf>>>,
     pub(super) write: Option<Set<Write>>,
@@ -176,6 +178,7 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
         }
         "expect" => layer.expect_frame = expect(value, path, problems),
         "capture" => layer.capture = capture(value, path, problems),
+        "limits" => layer.limits = limits(value, path, problems),
         "exclusive" => layer.exclusive = read(value, path, problems, boolean),
         "lock-file" => layer.lock_file = read(value, path, problems, lock_file),
         "write" => {

@@ -191,6 +191,7 @@ impl Loader {
         if let Some(main) = self.layers.first() {
             config.log = main.log;
             config.control.clone_from(&main.control);
+            config.limits = main.limits;
         }
         Ok(Loaded { config, warnings: self.sources.faults(warnings) })
     }

@@ -13,6 +13,7 @@ pub mod diff;
 mod file;
 mod keys;
 mod layer;
+mod limits;
 pub mod load;
 mod network;
 mod parse;
@@ -45,6 +46,7 @@ pub use capture::{Capture, CaptureFormat, Direction};
 pub use control::{Control, ControlSocket};
 pub use cut::{Delimiter, Gap};
 pub use device::{Device, DeviceError, Sim, Usb};
+pub use limits::{ConnectRate, Limits};
 pub use network::{AccessList, Network, NetworkError};
 pub use replay::Replay;
 pub use rs485::Rs485;
@@ -60,6 +62,8 @@ pub struct Config {
     pub control: Option<Control>,
     /// What is logged and how.
     pub log: Log,
+    /// Of all ports together.
+    pub limits: Limits,
     /// The ports by name.
     pub ports: BTreeMap<String, Port>,
 }
@@ -67,7 +71,12 @@ pub struct Config {
 impl Default for Config {
     /// What a file says that says nothing: no ports.
     fn default() -> Self {
-        Config { control: Some(Control::default()), log: Log::default(), ports: BTreeMap::new() }
+        Config {
+            control: Some(Control::default()),
+            log: Log::default(),
+            limits: Limits::default(),
+            ports: BTreeMap::new(),
+        }
     }
 }
 
@@ -150,6 +159,8 @@ pub struct Port {
     /// The file that everything goes into; `None` is `off`.
     #[serde(serialize_with = "capture::capture_or_off")]
     pub capture: Option<Capture>,
+    /// Of all its listeners together.
+    pub limits: Limits,
     /// Where it is offered.
     pub listen: Vec<Listener>,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::capture;
 use super::keys::Role;
 use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
+use super::limits;
 use super::parse::parse;
 use super::rs485;
 use super::socket_file;
@@ -156,6 +157,7 @@ pub(super) fn port(
         backlog: history,
         expect: Expect { frame: layers.value(|layer| layer.expect_frame.as_ref(), Duration::ZERO) },
         capture: capture::resolve(&layers, problems),
+        limits: limits::resolve(&layers),
         listen,
     })
 }

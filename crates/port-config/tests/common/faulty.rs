@@ -61,6 +61,10 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("capture: { file: /x, max-size: 10 GB }", "36: ports.p.capture.max-size: `10 GB` is not a size", "10240 MiB"),
     ("capture: { file: /x, keep: 1001 }", "32: ports.p.capture.keep: 1001 is out of range", "0 to 1000"),
     ("capture: /x", "14: ports.p.capture: a mapping is needed here, not a single value", "{ file: "),
+    ("limits: { max-clients: -1 }", "28: ports.p.limits.max-clients: `-1` is not a whole number", "0 to 100000"),
+    ("limits: { connect-rate: 10 }", "29: ports.p.limits.connect-rate: `10` is not a rate", "`10/s`"),
+    ("limits: { connect-rate: 0/s }", "29: ports.p.limits.connect-rate: `0/s` is not a rate", "or off"),
+    ("limits: 5", "13: ports.p.limits: a mapping is needed here, not a single value", "{ max-clients: 100"),
     ("open: on_demand", "11: ports.p.open: `on_demand` is not possible here", "did you mean `on-demand`?"),
     ("linger: 5", "13: ports.p.linger: `5` has no unit", "`250ms`"),
     (

@@ -8,9 +8,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
-    Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, Control, ControlSocket, Crc, Delimiter,
-    Device, Direction, Enter, Expect, Frame, Gap, Keepalive, Line, Listener, Log, LogFormat, LogLevel, Modem, Network,
-    OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
+    Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, ConnectRate, Control, ControlSocket, Crc,
+    Delimiter, Device, Direction, Enter, Expect, Frame, Gap, Keepalive, Limits, Line, Listener, Log, LogFormat,
+    LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb,
+    WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -228,9 +229,17 @@ fn any_port() -> impl Strategy<Value = Port> {
             backlog: rest.4,
             expect: Expect { frame: Duration::from_millis(rest.3) },
             capture: rest.0.then(|| any_capture(rest.3, rest.4)),
+            limits: any_limits(rest.3),
             listen,
         })
     })
+}
+
+fn any_limits(some: u64) -> Limits {
+    let some = u32::try_from(some).unwrap_or_default();
+    let time = Duration::from_secs([1, 60, 3600][some as usize % 3]);
+    let connect_rate = (some % 2 == 0).then_some(ConnectRate { connects: some + 1, time });
+    Limits { max_clients: some / 2, max_per_address: some / 3, connect_rate }
 }
 
 /// Its file is the same for all: [`any_config`] tells them apart.
@@ -259,6 +268,7 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     let ports = prop::collection::btree_map(name, (any_port(), 0..4u8), 0..6);
     (log, any_control(), ports).prop_map(|(log, control, ports)| Config {
         control,
+        limits: any_limits(ports.len() as u64),
         log: Log { level: log.0, format: log.1 },
         ports: ports.into_iter().map(|(name, (port, kind))| (name.clone(), distinct(port, kind, &name))).collect(),
     })

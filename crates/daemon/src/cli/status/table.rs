@@ -238,9 +238,11 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
     match (&listener.address, &listener.fault) {
         (Some(address), _) => {
             push_row(block, name, &format!("{address}, {access}, {n} of {max_clients} clients"), None, look);
-            if listener.turned_away > 0 {
-                let connections = count(usize::try_from(listener.turned_away).unwrap_or(usize::MAX), "connection");
-                push_row(block, "", &format!("{connections} refused by allow and deny"), None, look);
+            for (n, what) in [(listener.turned_away, "allow and deny"), (listener.limited, "limits")] {
+                if n > 0 {
+                    let connections = count(usize::try_from(n).unwrap_or(usize::MAX), "connection");
+                    push_row(block, "", &format!("{connections} refused by {what}"), None, look);
+                }
             }
         }
         (None, fault) => {

@@ -123,6 +123,7 @@ impl Driver {
                 Poll::Ready(Ok(())) if block.filled().is_empty() => {
                     self.hub.half_closed(id, now);
                     socket.conn.await_close();
+                    socket.places = None;
                     self.writable.push(id);
                     progress = true;
                 }

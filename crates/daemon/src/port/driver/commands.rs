@@ -47,7 +47,7 @@ impl Driver {
     }
 
     pub(super) fn connect(&mut self, accepted: Accepted, now: Instant) {
-        let Accepted { conn, peer, listener: key } = accepted;
+        let Accepted { conn, peer, listener: key, places } = accepted;
         let listener = self.listeners.iter().position(|known| *known == key).and_then(|at| self.port.listen.get(at));
         // Its listener is gone, or the port ends.
         let Some(listener) = listener.filter(|_| self.ends_at.is_none()) else { return };
@@ -72,6 +72,7 @@ impl Driver {
                 let waker = self.ready.waker(id);
                 self.sockets[id] = Some(Socket {
                     conn,
+                    places,
                     peer,
                     number: self.account.next_client(),
                     since: now,
@@ -165,6 +166,7 @@ impl Driver {
             if let Some(socket) = socket.as_mut().filter(|socket| socket.fresh && socket.conn.sends_no_more()) {
                 self.hub.half_closed(id, now);
                 socket.conn.await_close();
+                socket.places = None;
                 self.writable.push(id);
                 self.readable.retain(|readable| *readable != id);
             }

@@ -35,6 +35,7 @@ use crate::capture::Recorder;
 use crate::device::hotplug::{Hotplug, Watched};
 use crate::line::{Line, OpenError, Opened};
 use crate::net::conn::Conn;
+use crate::net::gate::Places;
 use crate::net::peer::Peer;
 
 /// The token of the line in the ready set; clients have their key.
@@ -103,6 +104,9 @@ pub struct Driver {
 
 struct Socket {
     conn: Conn,
+    /// Given back when it is closed, or sends no more: whether it is still there cannot be told then, and its listener
+    /// counts it all the same.
+    places: Option<Places>,
     peer: Peer,
     /// Counted from 1 on this port; never given out again.
     number: u64,

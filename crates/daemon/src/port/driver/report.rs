@@ -119,6 +119,7 @@ impl Driver {
             bound: self.account.bound.get(key).cloned(),
             clients: clients.iter().filter(|client| client.standing.admission.listener == *key).count(),
             turned_away: self.status.turned_away_by(*key),
+            limited: self.status.limited_by(*key),
         });
         PortReport {
             port: Arc::clone(&self.port),

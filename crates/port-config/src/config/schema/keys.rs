@@ -49,6 +49,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(In::Top, "http", Any(&[OFF, Section(In::Http)]), "A status page and metrics, or off."),
     key(In::Top, "log", Section(In::Log), "What is logged and how."),
+    key(In::Top, "limits", Section(In::Limits), "How many clients there may be of all ports together, and how fast they come."),
     key(In::Top, "ports", Names(&Ref("port")), "The ports by their names."),
     key(
         In::Control,
@@ -134,6 +135,7 @@ pub(super) const KEYS: &[Key] = &[
         .or("256 KiB"),
     key(In::Port, "listen", ListOrNothing(&Ref("listener")), "Where the port is offered; any number of addresses."),
     key(In::Port, "capture", Any(&[OFF, Section(In::Capture)]), "Everything that passes, into a file; or off."),
+    key(In::Port, "limits", Section(In::Limits), "How many clients the port may have by all its listeners together."),
     key(In::Expect, "frame", Time, "How long no frame may come, without frames no byte; 0s is never.").or("0s"),
     key(In::Line, "baud", Integer(50, 12_000_000), "Symbols a second, 50 to 12000000.").or("9600"),
     key(In::Line, "data-bits", Values(&["5", "6", "7", "8"]), "Data bits of a character.").or("8"),
@@ -270,6 +272,21 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or("7d"),
     key(In::Capture, "keep", Integer(0, 1000), "How many older files are kept, 0 to 1000.").or("5"),
+    key(In::Limits, "max-clients", Integer(0, 100_000), "Clients at a time; 0 is any number.").or("0"),
+    key(
+        In::Limits,
+        "max-per-address",
+        Integer(0, 100_000),
+        "Of these from one address (IPv6: one network of 64 bits); 0 is any number.",
+    )
+    .or("0"),
+    key(
+        In::Limits,
+        "connect-rate",
+        Any(&[OFF, Pattern("^[1-9][0-9]{0,5} ?/ ?(s|min|h)$")]),
+        "How fast one address may connect, as in 10/s, 30/min or 100/h; or off.",
+    )
+    .or("off"),
 ];
 
 const OUTPUT: Shape = Words(&["on", "off", "keep"]);
