@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{OnLag, Port};
+use sermux_port_config::config::{OnLag, Port, Replay};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -32,6 +32,7 @@ struct World {
     /// Of the frame that the line is at.
     partial: Vec<u8>,
     silent: bool,
+    is_read_empty: bool,
     readers: Vec<Reader>,
 }
 
@@ -52,8 +53,17 @@ pub(crate) fn run(seed: u64) {
     let mut hub = Hub::new(&port);
     hub.line_opened(false, &Snapshot::default(), now);
     let silent = frame.contains("gap");
-    let mut world =
-        World { random, port, hub, now, frames: Vec::new(), partial: Vec::new(), silent, readers: Vec::new() };
+    let mut world = World {
+        random,
+        port,
+        hub,
+        now,
+        frames: Vec::new(),
+        partial: Vec::new(),
+        silent,
+        is_read_empty: true,
+        readers: Vec::new(),
+    };
     for _ in 0..STEPS {
         world.step();
     }
@@ -75,11 +85,13 @@ impl World {
                 self.now += Duration::from_millis(25);
                 let was_due = self.hub.deadline().is_some_and(|due| due <= self.now);
                 self.hub.handle_timeout(self.now);
-                if self.silent {
+                // A line that was not read empty is not silent: what comes is merely not read.
+                if self.silent && self.is_read_empty {
                     assert!(was_due || self.partial.is_empty(), "silence is not waited for");
                     self.end_frame();
                 }
             }
+            8 if self.random.one_in(4) => self.reload(),
             _ if !self.readers.is_empty() => {
                 let index = self.random.below(self.readers.len());
                 self.readers[index].room = self.random.below(5000);
@@ -102,9 +114,18 @@ impl World {
     }
 
     fn connect(&mut self) {
-        let listener = &self.port.listen[0];
         let on_lag = self.random.pick(&[OnLag::Skip, OnLag::Skip, OnLag::Disconnect, OnLag::Hold]);
-        let admission = Admission {
+        let admission = self.admission(on_lag);
+        let id = self.hub.connect(admission, Session::raw(), b"", self.now).unwrap();
+        let replayed = usize::try_from(self.hub.client_counters(id).unwrap().replayed).unwrap();
+        assert!(replayed <= 3 && replayed <= self.frames.len());
+        let since = self.frames.len() - replayed;
+        self.readers.push(Reader { id, since, room: 0, got: Vec::new(), on_lag });
+    }
+
+    fn admission(&self, on_lag: OnLag) -> Admission {
+        let listener = &self.port.listen[0];
+        Admission {
             listener: 0,
             access: listener.access,
             max_clients: 64,
@@ -114,12 +135,19 @@ impl World {
             write_hold: listener.write_hold,
             replay: listener.replay,
             notify: false,
-        };
-        let id = self.hub.connect(admission, Session::raw(), b"", self.now).unwrap();
-        let replayed = usize::try_from(self.hub.client_counters(id).unwrap().replayed).unwrap();
-        assert!(replayed <= 3 && replayed <= self.frames.len());
-        let since = self.frames.len() - replayed;
-        self.readers.push(Reader { id, since, room: 0, got: Vec::new(), on_lag });
+        }
+    }
+
+    /// Another backlog cuts no frame.
+    fn reload(&mut self) {
+        self.port.backlog = self.random.pick(&[8192, 16384]);
+        self.port.listen[0].replay = self.random.pick(&[Replay::None, Replay::Frames(1), Replay::Frames(3)]);
+        let on_lag = self.random.pick(&[OnLag::Skip, OnLag::Disconnect, OnLag::Hold]);
+        let admission = self.admission(on_lag);
+        self.hub.reconfigure(&self.port, |_| Some(admission), self.now);
+        for reader in &mut self.readers {
+            reader.on_lag = on_lag;
+        }
     }
 
     fn line_sends(&mut self) {
@@ -133,7 +161,10 @@ impl World {
         let bytes: Vec<u8> = (0..n).map(|_| self.random.pick(b"aab\r\nxaab\r\n")).collect();
         self.hub.rx_space().unwrap()[..n].copy_from_slice(&bytes);
         self.hub.received(n, self.now);
-        self.hub.rx_drained();
+        self.is_read_empty = !self.random.one_in(4);
+        if self.is_read_empty {
+            self.hub.rx_drained();
+        }
         let delimiter = self.port.frame.delimiter();
         let longest = self.port.backlog / 4;
         for byte in bytes {

@@ -576,3 +576,15 @@ fn a_capture_needs_a_file_of_its_own() {
         "of its own",
     );
 }
+
+#[test]
+fn the_frame_that_is_in_the_way_is_the_one_that_is_named() {
+    for (frame, named) in [("line", "`frame: line` is at"), ("{ gap: 20ms }", "`frame: { gap: … }` is at")] {
+        let shown = faults(&port(&format!("frame: {frame}\ngather: 5ms"))).to_string();
+        assert!(shown.contains(named), "{shown}");
+        let shown = faults(&port(&format!("frame: {frame}\nbanner: hello"))).to_string();
+        assert!(shown.contains(named) && shown.contains("readers of frames"), "{shown}");
+        let shown = faults(&port(&format!("frame: {frame}\ncrc: drop"))).to_string();
+        assert!(shown.contains(&named.replace(" is at", "")), "{shown}");
+    }
+}

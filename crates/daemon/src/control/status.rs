@@ -187,6 +187,8 @@ pub(crate) struct Counters {
     /// Of the line that clients never got; each counts its own.
     pub(crate) gap_bytes: u64,
     pub(crate) skipped_frames: u64,
+    /// Longer than a quarter of the backlog, and therefore cut.
+    pub(crate) cut_frames: u64,
     /// Clients so far.
     pub(crate) clients: u64,
     /// Turned away because the listener was full.
@@ -349,6 +351,7 @@ impl Port {
                 tx_purged_bytes: counters.tx_purged,
                 gap_bytes: counters.gap,
                 skipped_frames: counters.skipped_frames,
+                cut_frames: counters.cut_frames,
                 clients: counters.clients,
                 clients_refused: counters.refused,
                 control_requests: report.control.requests,

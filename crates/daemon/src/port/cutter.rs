@@ -28,6 +28,7 @@ pub(super) struct Cutter {
     /// Ends of the latest frames, one behind the other, for clients that are to get some.
     latest: VecDeque<u64>,
     history: usize,
+    cut_frames: u64,
 }
 
 #[derive(Debug)]
@@ -38,6 +39,8 @@ enum Rule {
         time: Duration,
         /// When a byte came last.
         heard: Option<Instant>,
+        /// The line was read empty since: until then, what is silent is whoever reads it.
+        is_read_empty: bool,
     },
 }
 
@@ -46,30 +49,38 @@ impl Cutter {
     pub(super) fn of(port: &Port, settings: &LineSettings, history: u64, head: u64) -> Option<Self> {
         let rule = match port.frame {
             Framing::None | Framing::Dsmr => return None,
-            Framing::Gap(gap) => Rule::Silent { gap, time: gap.time(settings), heard: None },
+            Framing::Gap(gap) => Rule::Silent { gap, time: gap.time(settings), heard: None, is_read_empty: false },
             frame => Rule::Delimited(DelimitedFramer::new(frame.delimiter()?.as_bytes())),
         };
         let backlog = port.backlog as u64;
         Some(Self {
             framing: port.frame,
             rule,
-            longest: backlog / 4,
+            longest: longest(port.backlog),
             released: head,
             ends: VecDeque::new(),
             spacing: backlog / KNOWN_ENDS,
             latest: VecDeque::new(),
             history: usize::try_from(history).unwrap_or(usize::MAX),
+            cut_frames: 0,
         })
     }
 
     /// Whether it finds the frames that this port has.
     pub(super) fn is_for(&self, port: &Port) -> bool {
-        self.framing == port.frame && self.longest == port.backlog as u64 / 4
+        self.framing == port.frame
     }
 
-    /// How many of the latest frames are kept for clients to come.
-    pub(super) fn set_history(&mut self, history: u64) {
+    /// The same frames, with another backlog, and so many of the latest kept for clients to come.
+    pub(super) fn set_sizes(&mut self, backlog: usize, history: u64) {
+        (self.longest, self.spacing) = (longest(backlog), backlog as u64 / KNOWN_ENDS);
         self.history = usize::try_from(history).unwrap_or(usize::MAX);
+        if self.history == 0 {
+            self.latest.clear();
+        }
+        while self.latest.len() > self.history.saturating_add(1) {
+            self.latest.pop_front();
+        }
     }
 
     /// The line is set otherwise.
@@ -95,12 +106,25 @@ impl Cutter {
                 framer.push(chunk, at, |end| note(end, released, known, spacing, &mut ends, history));
                 self.latest = ends;
             }
-            Rule::Silent { heard, .. } => *heard = Some(now),
+            Rule::Silent { heard, is_read_empty, .. } => (*heard, *is_read_empty) = (Some(now), false),
         }
         // Bytes that wait must never become what is in the way.
         if head - self.released > self.longest {
+            self.cut_frames += 1;
             self.cut(head);
         }
+    }
+
+    /// The line was read empty.
+    pub(super) fn read_empty(&mut self) {
+        if let Rule::Silent { is_read_empty, .. } = &mut self.rule {
+            *is_read_empty = true;
+        }
+    }
+
+    /// How many frames were cut because they are too long.
+    pub(super) fn cut_frames(&self) -> u64 {
+        self.cut_frames
     }
 
     /// What there is is a frame: it is too long, the line was silent, or is gone.
@@ -117,7 +141,7 @@ impl Cutter {
     /// When silence ends a frame, if nothing comes.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.rule {
-            Rule::Silent { time, heard: Some(heard), .. } => Some(*heard + *time),
+            Rule::Silent { time, heard: Some(heard), is_read_empty: true, .. } => Some(*heard + *time),
             Rule::Silent { .. } | Rule::Delimited(_) => None,
         }
     }
@@ -148,6 +172,11 @@ impl Cutter {
     }
 }
 
+/// A frame that is longer is cut: what waits for its end must not become what is in the way.
+fn longest(backlog: usize) -> u64 {
+    backlog as u64 / 4
+}
+
 /// A frame ends here.
 fn note(
     end: u64,
@@ -169,5 +198,25 @@ fn note(
         while latest.len() > history.saturating_add(1) {
             latest.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sermux_port_config::config::load::load_str;
+
+    use super::*;
+
+    #[test]
+    fn what_no_client_to_come_is_to_get_is_not_kept() {
+        let yaml = "ports: { p: { device: sim:echo, frame: line, listen: [{ protocol: raw, address: 0 }] } }";
+        let port = load_str("x.yaml", yaml).unwrap().config.ports.remove("p").unwrap();
+        let mut cutter = Cutter::of(&port, &port.line.settings, 2, 0).unwrap();
+        cutter.push(b"a\nb\nc\n", 0, Instant::now());
+        assert_eq!(cutter.history_from(), 2);
+        cutter.set_sizes(port.backlog, 1);
+        assert_eq!(cutter.history_from(), 4);
+        cutter.set_sizes(port.backlog, 0);
+        assert_eq!(cutter.history_from(), 6);
     }
 }

@@ -81,6 +81,8 @@ pub struct PortCounters {
     pub gap: u64,
     /// Frames of the line that some client never got: each counts them once.
     pub skipped_frames: u64,
+    /// Frames that were cut because they are longer than a quarter of the backlog.
+    pub cut_frames: u64,
 }
 
 impl PortCounters {

@@ -63,6 +63,17 @@ impl Gap {
 }
 
 impl Frame {
+    /// How a file has it, in short.
+    pub(super) fn written(self) -> &'static str {
+        match self {
+            Frame::None => "frame: none",
+            Frame::Line => "frame: line",
+            Frame::Delimiter(_) => "frame: { delimiter: … }",
+            Frame::Gap(_) => "frame: { gap: … }",
+            Frame::Dsmr => "frame: dsmr",
+        }
+    }
+
     /// The bytes that end a frame, where some do.
     pub fn delimiter(&self) -> Option<Delimiter> {
         match self {

@@ -265,17 +265,17 @@ fn check_frame(
             };
             problems.push(
                 Problem::new(set.place, &set.path, message)
-                    .because("frame: dsmr", said.frame)
+                    .because(frame.written(), said.frame)
                     .help("remove one of the two"),
             );
         }
     }
     if let (true, Some(set)) = (frame != Frame::Dsmr, &own.crc) {
         if set.value == Crc::Drop {
-            let message = "`crc` speaks of telegrams, and this port has none (`frame: none`)";
+            let message = format!("`crc` speaks of telegrams, and this port has none (`{}`)", frame.written());
             problems.push(
                 Problem::new(set.place, &set.path, message)
-                    .because("frame: none", said.frame)
+                    .because(frame.written(), said.frame)
                     .help("add `frame: dsmr`, or remove `crc`"),
             );
         }
@@ -390,10 +390,11 @@ impl<'a> Clients<'a> {
         }
         let own = self.layers.0.first().and_then(|layer| layer.client.banner.as_ref());
         if let Some(set) = self.listener.client.banner.as_ref().or(own).filter(|set| !set.value.is_empty()) {
-            let message = "readers of telegrams on a raw listener get nothing else: no banner";
+            let what = if self.frame == Frame::Dsmr { "telegrams" } else { "frames" };
+            let message = format!("readers of {what} on a raw listener get nothing else: no banner");
             problems.push(
                 Problem::new(set.place, &set.path, message)
-                    .because("frame: dsmr", self.said.frame)
+                    .because(self.frame.written(), self.said.frame)
                     .help("remove the banner, or write `banner: \"\"` on the raw listener"),
             );
         }

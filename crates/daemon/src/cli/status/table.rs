@@ -200,6 +200,7 @@ fn counters(counters: &Counters) -> String {
     let sizes = sizes.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", bytes(*n)));
     let counts = [
         (counters.skipped_frames, "telegrams skipped by clients"),
+        (counters.cut_frames, "frames cut (over a quarter of the backlog)"),
         (counters.clients_refused, "clients refused"),
         (counters.control_late, "late changes"),
         (counters.control_failed, "failed operations"),

@@ -162,6 +162,9 @@ impl Hub {
 
     /// The line was read empty: from now on silence counts.
     pub fn rx_drained(&mut self) {
+        if let Some(cutter) = self.cutter.as_mut() {
+            cutter.read_empty();
+        }
         let frames = self.frames.as_ref().and_then(Frames::deadline);
         if let Some(at) = frames.or(self.cutter.as_ref().and_then(Cutter::deadline)) {
             self.wake(at);

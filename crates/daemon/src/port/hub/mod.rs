@@ -182,6 +182,7 @@ impl Hub {
         for (_, client) in &self.clients {
             counters.add(&client.counters);
         }
+        counters.cut_frames += self.cutter.as_ref().map_or(0, Cutter::cut_frames);
         counters
     }
 

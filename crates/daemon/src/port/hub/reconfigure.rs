@@ -65,9 +65,10 @@ impl Hub {
 
     fn set_cutter(&mut self, port: &Port) {
         match self.cutter.as_mut() {
-            Some(cutter) if cutter.is_for(port) => cutter.set_history(self.history.frames),
+            Some(cutter) if cutter.is_for(port) => cutter.set_sizes(port.backlog, self.history.frames),
             before => {
-                if before.is_some() {
+                if let Some(before) = before {
+                    self.counters.cut_frames += before.cut_frames();
                     self.cut_now();
                 }
                 self.cutter = Cutter::of(port, &self.control.view().settings, self.history.frames, self.ring.head());
