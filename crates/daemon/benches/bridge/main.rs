@@ -1,31 +1,36 @@
-//! sermux against the floor, on pseudo-terminals and loopback: `cargo bench --bench bridge [-- OPTIONS] [FILTER]…`
+//! sermux beside the floor and its peers, on pseudo-terminals and loopback: `cargo bench --bench bridge [-- OPTIONS] [FILTER]…`
 //!
-//! The floor ([`floor`]) is the least a forwarder can do; this program started once more with the argument `floor`.
-//! Both subjects are given the same lines and clients, in rounds: one measures the floor, then sermux, then the floor
-//! again, each time as a fresh process on fresh pseudo-terminals, the first of a round changing from round to round.
-//! Where the time of wake-ups counts (latency, connects), both run side by side and change places many times a second.
+//! The floor ([`floor`]) is the least a forwarder can do; this program started once more with the argument `floor`. The
+//! [`peers`] are ser2net as it comes and tuned, socat, pyserial's tcp_serial_redirect and gensiot, each where it is
+//! installed. All subjects are given the same lines and clients, in rounds: in each, one after the other is measured as
+//! fresh processes on fresh pseudo-terminals, the first of a round changing from round to round. Where the time of
+//! wake-ups counts (latency, connects), all run side by side and take turns many times a second. Peers take part in some
+//! of the rounds. One that is missing, hangs, dies or loses bytes is an entry in the table, and the others go on.
 //!
-//! What counts is the **ratio**: the median over the rounds of (sermux / floor in the same round). Absolute figures
-//! depend on the machine, and noise that lasts hits both alike. The notes under the table show least … median … most
+//! What counts is the **ratio**: the median over the rounds of (subject / floor in the same round). Absolute figures
+//! depend on the machine, and noise that lasts hits all alike. The notes under the table show least … median … most
 //! for each, the same for the ratio, and the ratio of the best rounds; where they lie far apart, the machine was busy:
-//! look at the load, and at how long the subject waited for a core.
+//! look at what others took of it, and at how long the subject waited for a core.
 //!
-//! * **Processor time** is the subject's own (its process's CPU clock: all threads, ended ones too, user and system);
+//! * **Processor time** is the subject's own (its processes' CPU clocks: all threads, ended ones too, user and system);
 //!   what feeders and clients take is not in it. Work that the kernel does elsewhere on its behalf (pty flushes in
 //!   kworkers) is in no figure.
 //! * **Every byte is checked** against a known pattern: loss, doubling and order. If any is wrong the row says LOST.
 //! * **Latency** is one byte under way at a time, from just before the write to just after the read in one thread.
-//! * **Telnet** rows measure sermux through a listener with RFC 2217 and clients that answer nothing, against the floor
+//! * **Telnet** rows measure listeners with RFC 2217 and clients that answer nothing, against the floor
 //!   forwarding the same bytes raw. Gigabytes are those of the line: the second 0xFF of each pair does not count. Rows of
 //!   one transfer over another compare two of the same subject in the same round; the floor, raw in both, shows how much
 //!   of such a figure is noise.
 //! * **Wake-ups** are voluntary context switches of all threads.
+//! * **Memory** is resident memory; of a subject that takes a process for each port, what they share counts once.
 //! * Before a measurement probes run until every client hears its line, so that connecting is not in it.
 //!
-//! `--quick` takes about two minutes, all of it some minutes. FILTER picks groups by a part of the name of the
-//! group or of one of its rows. `--sermux FILE` measures another build: under `cargo bench` the features of the
-//! dev-dependencies are on. `--json FILE` writes all values of all rounds. The exit code is 0 also when goals are
-//! missed, 1 when data were lost or a row could not be measured, 2 on wrong usage.
+//! `--quick` takes about two minutes, all of it a quarter of an hour. FILTER picks groups by a part of the name of the
+//! group or of one of its rows. `--peers LIST` takes those whose names have a part in the list, or `none`. `--sermux FILE`
+//! measures another build: under `cargo bench` the features of the dev-dependencies are on. All values of all rounds go
+//! into a JSON file in the target folder, or where `--json FILE` says. SERMUX_BENCH_PYTHON and SERMUX_BENCH_REDIRECT name a
+//! Python with pyserial and its example, which are otherwise those that the tests have made in the target folder. The exit
+//! code is 0 also when goals are missed, 1 when sermux lost data or could not be measured, 2 on wrong usage.
 
 #![allow(
     clippy::print_stdout,
@@ -35,11 +40,16 @@
     reason = "a program whose output is a table of figures; no count in it comes near a limit"
 )]
 
+mod comparison;
 mod floor;
 mod flow;
+mod json;
+mod machine;
 mod pattern;
+mod peers;
 mod process;
 mod protocol;
+mod results;
 mod rig;
 mod rows;
 mod subject;
@@ -53,8 +63,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::rows::{Effort, Group, Measure};
-use crate::subject::{subjects, Subject};
+use crate::machine::Noise;
+use crate::results::{End, Results};
+use crate::rows::{Effort, Group};
+use crate::subject::{subjects, Role, Subject};
 use crate::trouble::Outcome;
 
 fn main() -> ExitCode {
@@ -90,7 +102,21 @@ struct Plan {
     /// Instead of each group's own number.
     rounds: Option<usize>,
     sermux: OsString,
-    json: Option<PathBuf>,
+    /// Parts of the names of those that are wanted.
+    peers: Vec<String>,
+    json: PathBuf,
+}
+
+/// Under what a run was made.
+struct Circumstances {
+    machine: String,
+    load_before: String,
+    load_after: String,
+    noise_before: Noise,
+    noise_after: Noise,
+    seconds: f64,
+    /// Peers that are not there, and why.
+    missing: Vec<String>,
 }
 
 impl Plan {
@@ -100,7 +126,8 @@ impl Plan {
             groups: Vec::new(),
             rounds: None,
             sermux: env!("CARGO_BIN_EXE_sermux").into(),
-            json: None,
+            peers: vec![String::new()],
+            json: peers::target_folder().unwrap_or_default().join("bench-bridge.json"),
         };
         let mut filters = Vec::new();
         let mut arguments = arguments.into_iter();
@@ -111,7 +138,8 @@ impl Plan {
                 "--quick" => plan.effort = Effort::Quick,
                 "--rounds" => plan.rounds = Some(value()?.parse().map_err(|_| USAGE)?),
                 "--sermux" => plan.sermux = value()?.into(),
-                "--json" => plan.json = Some(value()?.into()),
+                "--peers" => plan.peers = value()?.split(',').map(str::to_owned).collect(),
+                "--json" => plan.json = value()?.into(),
                 other if other.starts_with('-') => return Err(format!("{other} is not known\n{USAGE}")),
                 filter => filters.push(filter.to_owned()),
             }
@@ -134,65 +162,45 @@ impl Plan {
 fn run(plan: &Plan) -> Outcome<ExitCode> {
     process::end_all_on_signal()?;
     rig::raise_file_limit()?;
-    let subjects = subjects(plan.sermux.clone())?;
+    let (subjects, missing) = subjects(plan.sermux.clone(), &plan.peers)?;
+    let (load_before, noise_before) = (machine::load(), Noise::of_the_machine_alone());
     let start = Instant::now();
-    let load_before = load();
-    let results: Vec<_> = plan.groups.iter().map(|group| measure(group, &subjects, plan)).collect();
-
-    println!("\n{}", table::render(&subjects, &results));
-    println!("least … median … most of the rounds; the ratio is the median of the rounds' ratios\n");
-    println!("{}", table::notes(&subjects, &results));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    println!("Linux {}, {cores} cores, load {load_before} before, {} after", kernel.trim(), load());
-    println!("{:.0} s", start.elapsed().as_secs_f64());
-    if let Some(file) = &plan.json {
-        fs::write(file, table::json(&subjects, &results))?;
-    }
-    let all_measured = results.iter().all(|result| result.trouble.is_none());
-    Ok(if all_measured { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The rounds of one group: all subjects in each, the first one changing, until one is in trouble.
-fn measure(group: &'static Group, subjects: &[Subject], plan: &Plan) -> table::Result {
-    let rounds = plan.rounds.unwrap_or(match plan.effort {
-        Effort::Quick => group.rounds.quick,
-        Effort::Full => group.rounds.full,
-    });
-    let mut result = table::Result {
-        group,
-        values: vec![vec![Vec::new(); group.rows.len()]; subjects.len()],
-        remarks: vec![Vec::new(); subjects.len()],
-        seconds: 0.0,
-        trouble: None,
+    let compare = |group: &&'static Group| comparison::compare(group, &subjects, plan.effort, plan.rounds);
+    let results: Vec<_> = plan.groups.iter().map(compare).collect();
+    let circumstances = Circumstances {
+        machine: machine::description(),
+        load_before,
+        load_after: machine::load(),
+        noise_before,
+        noise_after: Noise::of_the_machine_alone(),
+        seconds: start.elapsed().as_secs_f64(),
+        missing,
     };
-    let start = Instant::now();
-    for round in 0..rounds {
-        eprintln!("{}: round {} of {rounds}", group.name, round + 1);
-        let outcome = match group.measure {
-            Measure::InTurn(measure) => (0..subjects.len()).try_for_each(|turn| {
-                let index = (round + turn) % subjects.len();
-                let figures = measure(&subjects[index], plan.effort).map_err(|it| it.at(subjects[index].name))?;
-                result.add(index, figures);
-                Ok(())
-            }),
-            Measure::SideBySide(measure) => measure(subjects, plan.effort).map(|all| {
-                all.into_iter().enumerate().for_each(|(index, figures)| result.add(index, figures));
-            }),
-        };
-        if let Err(trouble) = outcome {
-            eprintln!("{}: {trouble}", group.name);
-            result.trouble = Some(trouble);
-            break;
-        }
-    }
-    result.seconds = start.elapsed().as_secs_f64();
-    result
+    print(&subjects, &results, &circumstances);
+    fs::write(&plan.json, json::render(&subjects, &results, &circumstances))?;
+    println!("all values of all rounds: {}", plan.json.display());
+
+    let own = |result: &Results| -> bool {
+        let mut own = subjects.iter().zip(&result.subjects).filter(|(subject, _)| subject.role != Role::Peer);
+        own.all(|(_, series)| matches!(series.end, End::Measured))
+    };
+    Ok(if results.iter().all(own) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn load() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().next().unwrap_or("?").to_owned()
+fn print(subjects: &[Subject], results: &[Results], circumstances: &Circumstances) {
+    println!("\n{}", table::render(subjects, results));
+    println!("medians; ratios to the floor; of peers the ratio where the goal is one; – cannot do that");
+    println!("LOST: bytes were lost, doubled or late; FAILED: could not be measured; the notes say why\n");
+    println!("least … median … most of the rounds; the ratio is the median of the rounds' ratios\n");
+    println!("{}", table::notes(subjects, results));
+    for subject in subjects {
+        println!("{}: {}", subject.name, subject.version);
+    }
+    circumstances.missing.iter().for_each(|reason| println!("{reason}"));
+    println!("{}", circumstances.machine);
+    println!("before, for 2 s: {}, load {}", circumstances.noise_before, circumstances.load_before);
+    println!("after, for 2 s: {}, load {}", circumstances.noise_after, circumstances.load_after);
+    println!("{:.0} s", circumstances.seconds);
 }
 
 /// Waits without doing anything, to keep a pace or to look again later.
@@ -201,4 +209,5 @@ fn pause(span: Duration) {
     std::thread::sleep(span);
 }
 
-const USAGE: &str = "cargo bench --bench bridge -- [--quick] [--rounds N] [--sermux FILE] [--json FILE] [FILTER]…";
+const USAGE: &str =
+    "cargo bench --bench bridge -- [--quick] [--rounds N] [--peers LIST] [--sermux FILE] [--json FILE] [FILTER]…";

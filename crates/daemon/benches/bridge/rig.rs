@@ -19,21 +19,22 @@ use nix::unistd::{read, ttyname, write};
 use tempfile::TempDir;
 
 use crate::pause;
-use crate::process::Process;
+use crate::process::Processes;
 use crate::protocol::Protocol;
-use crate::subject::{Framing, Setup, Subject};
+use crate::subject::{Framing, Habit, Needs, Opening, Setup, Subject};
 use crate::telegram;
 use crate::trouble::{Deadline, Outcome, Trouble};
 
 /// One subject at work. Dropped in this order: the process ends before its lines do.
 pub(crate) struct Rig {
-    pub(crate) process: Process,
+    pub(crate) processes: Processes,
     pub(crate) lines: Vec<Pty>,
     pub(crate) addresses: Vec<SocketAddr>,
     /// The moment before the process was started.
     pub(crate) launched: Instant,
     /// What its clients speak.
     pub(crate) protocol: Protocol,
+    opening: Opening,
     framing: Framing,
     _folder: TempDir,
 }
@@ -53,45 +54,50 @@ pub(crate) struct Client {
 }
 
 impl Rig {
-    /// Starts the subject with so many ports, and waits until all of them listen and all lines are open.
-    pub(crate) fn start(subject: &Subject, ports: usize, framing: Framing, protocol: Protocol) -> Outcome<Self> {
+    /// Starts the subject, and waits until all its ports listen and all lines are open that it opens by itself.
+    pub(crate) fn start(subject: &Subject, needs: &Needs, habit: Habit, framing: Framing) -> Outcome<Self> {
         let mut trouble = None;
         // A TCP port that was free a moment ago may be taken by now: then once more with others.
         for _ in 0..3 {
-            match Self::launch(subject, ports, framing, protocol).and_then(Self::wait_until_ready) {
-                Ok(rig) => return Ok(rig),
-                Err(error) => trouble = Some(error),
+            let mut rig = Self::launch(subject, needs, habit, framing)?;
+            match rig.wait_until_ready() {
+                Ok(()) => return Ok(rig),
+                Err(error) if rig.processes.have_ended() => trouble = Some(error),
+                Err(error) => return Err(error),
             }
         }
         Err(trouble.unwrap_or_else(|| Trouble::Failed("not started".into())))
     }
 
     /// Starts the subject without waiting for anything.
-    pub(crate) fn launch(subject: &Subject, ports: usize, framing: Framing, protocol: Protocol) -> Outcome<Self> {
+    pub(crate) fn launch(subject: &Subject, needs: &Needs, habit: Habit, framing: Framing) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("sermux-bench-").tempdir()?;
-        let lines = (0..ports).map(|_| Pty::open()).collect::<Outcome<Vec<_>>>()?;
-        let addresses = free_addresses(ports)?;
+        let lines = (0..needs.ports).map(|_| Pty::open()).collect::<Outcome<Vec<_>>>()?;
+        let addresses = free_addresses(needs.ports)?;
         let pairs: Vec<_> = lines.iter().map(|line| line.path.clone()).zip(addresses.iter().copied()).collect();
-        let protocol = subject.protocol(protocol);
-        let mut command = subject.command(&Setup { ports: &pairs, framing, protocol, folder: folder.path() })?;
+        let protocol = subject.protocol(needs.protocol);
+        let (ports, clients) = (pairs.as_slice(), needs.clients);
+        let mut commands =
+            subject.commands(&Setup { ports, clients, habit, framing, protocol, folder: folder.path() })?;
         let launched = Instant::now();
-        let process = Process::start(&mut command, folder.path().join("stderr"))?;
-        Ok(Self { process, lines, addresses, launched, protocol, framing, _folder: folder })
+        let processes = Processes::start(&mut commands, folder.path())?;
+        let opening = subject.opening;
+        Ok(Self { processes, lines, addresses, launched, protocol, opening, framing, _folder: folder })
     }
 
-    fn wait_until_ready(mut self) -> Outcome<Self> {
+    fn wait_until_ready(&mut self) -> Outcome<()> {
         let deadline = Deadline::after(START_LIMIT);
         loop {
-            if self.process.open_lines() >= self.lines.len() {
+            if self.opening == Opening::Otherwise || self.processes.open_lines() >= self.lines.len() {
                 let listening = listening_ports()?;
                 if self.addresses.iter().all(|address| listening.contains(&address.port())) {
-                    return Ok(self);
+                    return Ok(());
                 }
             }
-            let ended = self.process.has_ended();
+            let ended = self.processes.have_ended();
             if ended || deadline.is_over() {
                 let what = if ended { "ended at its start" } else { "was not ready in time" };
-                return Err(Trouble::Failed(format!("the subject {what}: {}", self.process.last_words())));
+                return Err(Trouble::Failed(format!("the subject {what}: {}", self.processes.last_words())));
             }
             pause(Duration::from_millis(5));
         }

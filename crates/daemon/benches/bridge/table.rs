@@ -1,41 +1,24 @@
-//! From rounds to one table: medians, the ratio to the reference, and whether the goal is met.
+//! The results for people: one table in Markdown, and the notes under it.
+//!
+//! In the table the reference and sermux have their medians, and sermux the median of the rounds' ratios and the ratio of
+//! the best rounds. A peer has its ratio where the goal is one, and its median where not.
 
 use std::fmt::Write;
 
-use crate::rows::{Goal, Group, Round, Row};
-use crate::subject::Subject;
+use crate::results::{End, Figures, Results, Series};
+use crate::rows::{Goal, Row};
+use crate::subject::{Role, Subject};
 use crate::trouble::Trouble;
 
-/// What the rounds of one group gave: `values[subject][row][round]`.
-pub(crate) struct Result {
-    pub(crate) group: &'static Group,
-    pub(crate) values: Vec<Vec<Vec<f64>>>,
-    /// The last round's remarks, for each subject.
-    pub(crate) remarks: Vec<Vec<String>>,
-    pub(crate) seconds: f64,
-    /// What ended the group early.
-    pub(crate) trouble: Option<Trouble>,
-}
-
-impl Result {
-    /// Notes one round of the subject with that index.
-    pub(crate) fn add(&mut self, subject: usize, round: Round) {
-        self.remarks[subject] = round.remarks;
-        for (values, value) in self.values[subject].iter_mut().zip(round.values) {
-            values.push(value);
+pub(crate) fn render(subjects: &[Subject], results: &[Results]) -> String {
+    let mut heading = vec!["row".to_owned(), "unit".to_owned()];
+    for subject in subjects {
+        heading.push(subject.name.to_owned());
+        if subject.role == Role::Own {
+            heading.extend(["ratio", "of best", "goal", ""].map(str::to_owned));
         }
     }
-}
-
-/// One row's figures for one subject, or nothing where no round was completed.
-struct Figures {
-    least: f64,
-    median: f64,
-    most: f64,
-}
-
-pub(crate) fn render(subjects: &[Subject], results: &[Result]) -> String {
-    let mut lines = vec![heading(subjects)];
+    let mut lines = vec![heading];
     for result in results {
         for (index, row) in result.group.rows.iter().enumerate() {
             lines.push(cells(subjects, result, index, row));
@@ -44,157 +27,108 @@ pub(crate) fn render(subjects: &[Subject], results: &[Result]) -> String {
     aligned(&lines)
 }
 
+fn cells(subjects: &[Subject], result: &Results, index: usize, row: &Row) -> Vec<String> {
+    let reference = &result.subjects[0];
+    let mut cells = vec![row.name.to_owned(), row.unit.to_owned()];
+    for (subject, series) in subjects.iter().zip(&result.subjects) {
+        let median = || series.figures(index).map_or(NONE.into(), |figures| short(figures.median));
+        let ratio = || series.ratios(reference, index).map_or(NONE.into(), |figures| format!("{:.2}", figures.median));
+        let is_ratio = matches!(row.goal, Goal::RatioAtMost(_) | Goal::RatioAtLeast(_));
+        cells.push(match (&series.end, subject.role) {
+            (End::InTrouble(trouble), _) => word(trouble).to_owned(),
+            (_, Role::Peer) if is_ratio => ratio() + " ×",
+            _ => median(),
+        });
+        if cells.last().is_some_and(|cell| cell == "– ×") {
+            cells.pop();
+            cells.push(NONE.into());
+        }
+        if subject.role == Role::Own {
+            let best = series.best_ratio(reference, index, row).map_or(NONE.into(), |ratio| format!("{ratio:.2}"));
+            cells.extend([ratio(), best, goal(row.goal), verdict(series, reference, index, row).to_owned()]);
+        }
+    }
+    cells
+}
+
+fn verdict(series: &Series, reference: &Series, index: usize, row: &Row) -> &'static str {
+    match (&series.end, series.meets(reference, index, row)) {
+        (End::InTrouble(trouble), _) => word(trouble),
+        (_, Some(true)) => "ok",
+        (_, Some(false)) => "MISS",
+        (_, None) => "",
+    }
+}
+
+fn word(trouble: &Trouble) -> &'static str {
+    match trouble {
+        Trouble::Lost(_) => "LOST",
+        Trouble::Failed(_) => "FAILED",
+    }
+}
+
 /// The spread behind the table, so that a reader can judge how much of a figure is noise.
-pub(crate) fn notes(subjects: &[Subject], results: &[Result]) -> String {
+pub(crate) fn notes(subjects: &[Subject], results: &[Results]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     for result in results {
-        let rounds = result.values.iter().flatten().map(Vec::len).min().unwrap_or(0);
-        let _ = writeln!(text, "{} ({rounds} rounds, {:.0} s)", result.group.name, result.seconds);
+        let rounds = result.subjects.iter().map(Series::rounds).max().unwrap_or(0);
+        let peers = subjects.iter().zip(&result.subjects).filter(|(subject, _)| subject.role == Role::Peer);
+        let of_peers = peers.map(|(_, series)| series.rounds()).max().unwrap_or(0);
+        let (name, seconds, noise) = (result.group.name, result.seconds, result.noise);
+        let _ = writeln!(text, "{name} ({rounds} rounds, {of_peers} with peers, {seconds:.0} s; {noise})");
         for (index, row) in result.group.rows.iter().enumerate() {
-            let _ = write!(text, "  {}:", row.name);
-            for (subject, values) in subjects.iter().zip(&result.values) {
-                if let Some(figures) = Figures::of(&values[index]) {
-                    let Figures { least, median, most } = figures;
-                    let _ = write!(text, " {} {} … {} … {};", subject.name, short(least), short(median), short(most));
+            let _ = writeln!(text, "  {}, {}:", row.name, row.unit);
+            for (subject, series) in subjects.iter().zip(&result.subjects) {
+                let Some(figures) = series.figures(index) else {
+                    continue;
+                };
+                let _ = write!(text, "    {}: {}", subject.name, spread(&figures, short));
+                if subject.role != Role::Reference {
+                    if let Some(ratios) = series.ratios(&result.subjects[0], index) {
+                        let _ = write!(text, "; ratio {}", spread(&ratios, |ratio| format!("{ratio:.2}")));
+                    }
+                    if let Some(best) = series.best_ratio(&result.subjects[0], index, row) {
+                        let _ = write!(text, ", of the best {best:.2}");
+                    }
                 }
+                text.push('\n');
             }
-            for (subject, values) in subjects.iter().zip(&result.values).skip(1) {
-                let ratios = ratios(&result.values[0][index], &values[index]);
-                if let Some(Figures { least, median, most }) = Figures::of(&ratios) {
-                    let name = if subjects.len() > 2 { subject.name } else { "ratio" };
-                    let _ = write!(text, " {name} {least:.2} … {median:.2} … {most:.2},");
-                    let _ = write!(
-                        text,
-                        " of the best {:.2};",
-                        best(row, values, index) / best(row, &result.values[0], index)
-                    );
-                }
-            }
-            text.push('\n');
         }
-        for (subject, remarks) in subjects.iter().zip(&result.remarks) {
-            for remark in remarks {
+        for (subject, series) in subjects.iter().zip(&result.subjects) {
+            for remark in &series.remarks {
                 let _ = writeln!(text, "  {}: {remark}", subject.name);
             }
-        }
-        if let Some(trouble) = &result.trouble {
-            let _ = writeln!(text, "  {trouble}");
+            if let Some(end) = end(&series.end) {
+                let _ = writeln!(text, "  {}: {end}", subject.name);
+            }
         }
     }
     text
 }
 
-/// All values of all rounds, for a program.
-pub(crate) fn json(subjects: &[Subject], results: &[Result]) -> String {
-    let mut rows = Vec::new();
-    for result in results {
-        for (index, row) in result.group.rows.iter().enumerate() {
-            let values = subjects.iter().zip(&result.values).map(|(subject, values)| {
-                let rounds: Vec<_> = values[index].iter().map(|value| number(*value)).collect();
-                format!("{}: [{}]", quoted(subject.name), rounds.join(", "))
-            });
-            let remarks = subjects.iter().zip(&result.remarks).map(|(subject, remarks)| {
-                let remarks: Vec<_> = remarks.iter().map(|remark| quoted(remark)).collect();
-                format!("{}: [{}]", quoted(subject.name), remarks.join(", "))
-            });
-            let trouble = result.trouble.as_ref();
-            rows.push(format!(
-                "  {{\"group\": {}, \"row\": {}, \"unit\": {}, \"goal\": {}, \"met\": {}, \"rounds\": {{{}}}, \
-                 \"remarks\": {{{}}}, \"trouble\": {}}}",
-                quoted(result.group.name),
-                quoted(row.name),
-                quoted(row.unit),
-                quoted(&goal(row.goal)),
-                met(result, index, row).map_or("null".to_owned(), |met| met.to_string()),
-                values.collect::<Vec<_>>().join(", "),
-                remarks.collect::<Vec<_>>().join(", "),
-                trouble.map_or("null".to_owned(), |trouble| quoted(&trouble.to_string())),
-            ));
-        }
-    }
-    format!("[\n{}\n]\n", rows.join(",\n"))
-}
-
-fn heading(subjects: &[Subject]) -> Vec<String> {
-    let mut cells = vec!["row".to_owned(), subjects[0].name.to_owned()];
-    for subject in &subjects[1..] {
-        cells.extend([subject.name.to_owned(), "ratio".to_owned()]);
-    }
-    cells.extend(["goal".to_owned(), String::new(), "unit".to_owned()]);
-    cells
-}
-
-fn cells(subjects: &[Subject], result: &Result, index: usize, row: &Row) -> Vec<String> {
-    let reference = &result.values[0][index];
-    let mut cells = vec![row.name.to_owned(), median(reference)];
-    for values in &result.values[1..subjects.len()] {
-        cells.push(median(&values[index]));
-        cells.push(
-            Figures::of(&ratios(reference, &values[index])).map_or(NONE.into(), |it| format!("{:.2}", it.median)),
-        );
-    }
-    let verdict = match (&result.trouble, met(result, index, row)) {
-        (Some(Trouble::Lost(_)), _) => "LOST",
-        (Some(Trouble::Failed(_)), _) => "FAILED",
-        (None, Some(true)) => "ok",
-        (None, Some(false)) => "MISS",
-        (None, None) => NONE,
-    };
-    cells.extend([goal(row.goal), verdict.to_owned(), row.unit.to_owned()]);
-    cells
-}
-
-/// Whether the first subject behind the reference reaches the goal.
-fn met(result: &Result, index: usize, row: &Row) -> Option<bool> {
-    let own = &result.values.get(1)?[index];
-    let ratio = Figures::of(&ratios(&result.values[0][index], own)).map(|figures| figures.median);
-    let value = Figures::of(own).map(|figures| figures.median);
-    Some(match row.goal {
-        Goal::RatioAtMost(limit) => ratio? <= limit,
-        Goal::RatioAtLeast(limit) => ratio? >= limit,
-        Goal::AtMost(limit) => value? <= limit,
-        Goal::AtLeast(limit) => value? >= limit,
-    })
-}
-
-/// The ratio in each round: neighbours in time share the noise of the machine.
-fn ratios(reference: &[f64], other: &[f64]) -> Vec<f64> {
-    other.iter().zip(reference).map(|(other, reference)| other / reference).filter(|ratio| ratio.is_finite()).collect()
-}
-
-fn best(row: &Row, values: &[Vec<f64>], index: usize) -> f64 {
-    let Some(figures) = Figures::of(&values[index]) else {
-        return f64::NAN;
-    };
-    match row.goal {
-        Goal::RatioAtMost(_) | Goal::AtMost(_) => figures.least,
-        Goal::RatioAtLeast(_) | Goal::AtLeast(_) => figures.most,
+/// What has to be said about how the measurement of a subject ended.
+pub(crate) fn end(end: &End) -> Option<String> {
+    match end {
+        End::Measured => None,
+        End::Unable => Some("cannot do that".to_owned()),
+        End::InTrouble(trouble) => Some(trouble.to_string()),
+        End::Slow(rounds) => Some(format!("so slow that it took part in {rounds} rounds only")),
     }
 }
 
-fn goal(goal: Goal) -> String {
+pub(crate) fn goal(goal: Goal) -> String {
     match goal {
         Goal::RatioAtMost(limit) => format!("≤ {limit} ×"),
         Goal::RatioAtLeast(limit) => format!("≥ {limit} ×"),
         Goal::AtMost(limit) => format!("≤ {limit}"),
         Goal::AtLeast(limit) => format!("≥ {limit}"),
+        Goal::None => String::new(),
     }
 }
 
-impl Figures {
-    fn of(values: &[f64]) -> Option<Self> {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let (least, most) = (*sorted.first()?, *sorted.last()?);
-        let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
-        Some(Self { least, median, most })
-    }
-}
-
-fn median(values: &[f64]) -> String {
-    Figures::of(values).map_or(NONE.into(), |figures| short(figures.median))
+fn spread(figures: &Figures, show: impl Fn(f64) -> String) -> String {
+    format!("{} … {} … {}", show(figures.least), show(figures.median), show(figures.most))
 }
 
 /// Three significant digits.
@@ -206,45 +140,30 @@ fn short(value: f64) -> String {
     }
 }
 
-fn number(value: f64) -> String {
-    if value.is_finite() {
-        value.to_string()
-    } else {
-        "null".to_owned()
-    }
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            control if control < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(control))),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// The first column to the left, figures to the right, the unit to the left.
+/// The first two columns to the left, figures to the right.
 fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines[0].len();
-    let width = |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0).max(3);
     let widths: Vec<_> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for cells in lines {
+    for (number, cells) in lines.iter().enumerate() {
         for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             // Writing to a String cannot fail.
             let _ = match column {
-                0 => write!(text, "{cell:<width$}"),
-                _ if column + 1 == columns => write!(text, "  {cell}"),
-                _ => write!(text, "  {cell:>width$}"),
+                0 | 1 => write!(text, "| {cell:<width$} "),
+                _ => write!(text, "| {cell:>width$} "),
             };
         }
-        text.push('\n');
+        text.push_str("|\n");
+        if number == 0 {
+            for (column, width) in widths.iter().enumerate() {
+                let (dashes, end) = ("-".repeat(width + 1), if column < 2 { "-" } else { ":" });
+                let _ = write!(text, "|{dashes}{end}");
+            }
+            text.push_str("|\n");
+        }
     }
     text
 }
 
-const NONE: &str = "-";
+const NONE: &str = "–";

@@ -27,6 +27,14 @@ impl Trouble {
             Self::Failed(what) => Self::Failed(format!("{place}: {what}")),
         }
     }
+
+    /// Puts behind it what else is known.
+    pub(crate) fn and(self, more: impl fmt::Display) -> Self {
+        match self {
+            Self::Lost(what) => Self::Lost(format!("{what}; {more}")),
+            Self::Failed(what) => Self::Failed(format!("{what}; {more}")),
+        }
+    }
 }
 
 impl fmt::Display for Trouble {
@@ -35,6 +43,12 @@ impl fmt::Display for Trouble {
             Self::Lost(what) => write!(out, "data lost: {what}"),
             Self::Failed(what) => write!(out, "not measured: {what}"),
         }
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(what: String) -> Self {
+        Self::Failed(what)
     }
 }
 

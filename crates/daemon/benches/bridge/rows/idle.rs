@@ -7,31 +7,43 @@ use std::time::{Duration, Instant};
 
 use super::{Effort, Goal, Group, Measure, Round, Rounds, Row};
 use crate::pause;
-use crate::protocol::Protocol;
 use crate::rig::Rig;
-use crate::subject::{Framing, Subject};
+use crate::subject::{Framing, Habit, Needs, Subject};
 use crate::trouble::{Deadline, Outcome, Trouble};
 
 pub(super) static GROUPS: &[Group] = &[
     Group {
         name: "start",
-        rows: &[Row { name: "256 ports: exec to all listening", unit: "ms", goal: Goal::AtMost(30.0) }],
+        rows: &[Row { name: "256 ports: exec to all listening", unit: "ms", goal: Goal::AtMost(20.0) }],
+        needs: Needs::raw(PORTS, 1),
         rounds: Rounds { quick: 5, full: 15 },
         measure: Measure::InTurn(start),
     },
     Group {
         name: "memory",
         rows: &[
-            Row { name: "256 idle ports: resident memory", unit: "MB", goal: Goal::AtMost(8.0) },
-            Row { name: "256 idle ports: of it not backed by files", unit: "MB", goal: Goal::AtMost(8.0) },
+            Row { name: "256 idle ports: resident memory", unit: "MB", goal: Goal::AtMost(6.0) },
+            Row { name: "256 idle ports: of it not backed by files", unit: "MB", goal: Goal::None },
         ],
+        needs: Needs::raw(PORTS, 1),
         rounds: Rounds { quick: 2, full: 5 },
         measure: Measure::InTurn(memory),
     },
     Group {
+        name: "memory-each",
+        rows: &[
+            Row { name: "one more idle port: memory", unit: "KiB", goal: Goal::None },
+            Row { name: "one more quiet client: memory", unit: "KiB", goal: Goal::None },
+        ],
+        needs: Needs::raw(1, MANY),
+        rounds: Rounds { quick: 1, full: 3 },
+        measure: Measure::InTurn(memory_each),
+    },
+    Group {
         name: "wake-ups",
         rows: &[Row { name: "256 quiet clients: wake-ups per second", unit: "1/s", goal: Goal::AtMost(0.0) }],
-        rounds: Rounds { quick: 1, full: 1 },
+        needs: Needs::raw(PORTS / 4, 4),
+        rounds: Rounds { quick: 1, full: 2 },
         measure: Measure::InTurn(wake_ups),
     },
 ];
@@ -39,8 +51,8 @@ pub(super) static GROUPS: &[Group] = &[
 /// The moment from which no port refused a connection any more.
 ///
 /// The port that is configured last is tried first; once it accepts, the others are found listening, or waited for.
-fn start(subject: &Subject, _: Effort) -> Outcome<Round> {
-    let mut rig = Rig::launch(subject, PORTS, Framing::None, Protocol::Raw)?;
+fn start(subject: &Subject, needs: &Needs, _: Effort) -> Outcome<Round> {
+    let mut rig = Rig::launch(subject, needs, Habit::Stay, Framing::None)?;
     let launched = rig.launched;
     let deadline = Deadline::after(Duration::from_secs(10));
     let mut connections = Vec::new();
@@ -59,8 +71,8 @@ fn start(subject: &Subject, _: Effort) -> Outcome<Round> {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => refused = true,
                 Err(error) => return Err(error.into()),
             }
-            if deadline.is_over() || rig.process.has_ended() {
-                return Err(Trouble::Failed(format!("not all ports listen: {}", rig.process.last_words())));
+            if deadline.is_over() || rig.processes.have_ended() {
+                return Err(Trouble::Failed(format!("not all ports listen: {}", rig.processes.last_words())));
             }
             pause(Duration::from_micros(100));
         }
@@ -70,22 +82,40 @@ fn start(subject: &Subject, _: Effort) -> Outcome<Round> {
     Ok(Round { values: vec![milliseconds], remarks: vec![format!("all connected to after {swept:.1} ms")] })
 }
 
-fn memory(subject: &Subject, _: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, PORTS, Framing::None, Protocol::Raw)?;
+fn memory(subject: &Subject, needs: &Needs, _: Effort) -> Outcome<Round> {
+    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     pause(Duration::from_millis(500));
-    let memory = rig.process.memory()?;
-    let megabytes = |kib: u64| kib as f64 * 1024.0 / 1e6;
+    let memory = rig.processes.memory()?;
     Ok(Round { values: vec![megabytes(memory.all), megabytes(memory.anonymous)], remarks: Vec::new() })
 }
 
-fn wake_ups(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, PORTS / 4, Framing::None, Protocol::Raw)?;
+/// What one more port or client takes, from the difference that many make.
+fn memory_each(subject: &Subject, _: &Needs, _: Effort) -> Outcome<Round> {
+    let memory = |ports: usize, clients: usize| -> Outcome<f64> {
+        let rig = Rig::start(subject, &Needs::raw(ports, clients.max(1)), Habit::Stay, Framing::None)?;
+        let connected = rig.connect(clients)?;
+        pause(Duration::from_millis(300));
+        let memory = rig.processes.memory()?.anonymous as f64;
+        drop(connected);
+        Ok(memory)
+    };
+    let (one_port, many_ports, many_clients) = (memory(1, 0)?, memory(MANY, 0)?, memory(1, MANY)?);
+    let each = |many: f64| (many - one_port) / (MANY - 1) as f64;
+    Ok(Round { values: vec![each(many_ports), each(many_clients)], remarks: Vec::new() })
+}
+
+fn megabytes(kibibytes: u64) -> f64 {
+    kibibytes as f64 * 1024.0 / 1e6
+}
+
+fn wake_ups(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
+    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let clients = rig.connect(4)?;
     pause(effort.pick(Duration::from_secs(1), Duration::from_secs(12)));
     let span = effort.pick(Duration::from_secs(3), Duration::from_secs(10));
-    let before = rig.process.sleeps();
+    let before = rig.processes.sleeps();
     pause(span);
-    let after = rig.process.sleeps();
+    let after = rig.processes.sleeps();
     drop(clients);
     let remarks = vec![format!("{} threads", after.len())];
     Ok(Round { values: vec![wakes(&before, &after) as f64 / span.as_secs_f64()], remarks })
@@ -99,3 +129,5 @@ fn wakes(before: &HashMap<u32, u64>, after: &HashMap<u32, u64>) -> u64 {
 }
 
 const PORTS: usize = 256;
+
+const MANY: usize = 201;

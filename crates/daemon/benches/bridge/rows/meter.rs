@@ -6,24 +6,24 @@ use std::time::Duration;
 use super::{Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
 use crate::flow::{feed, read_all, readers, Pace, Witness};
 use crate::pattern::Pattern;
-use crate::protocol::Protocol;
 use crate::rig::Rig;
-use crate::subject::{Framing, Subject};
+use crate::subject::{Framing, Habit, Needs, Subject};
 use crate::telegram;
 use crate::trouble::Outcome;
 
 pub(super) static GROUPS: &[Group] = &[Group {
     name: "p1",
     rows: &[
-        Row { name: "P1, 50 readers: CPU per telegram", unit: "µs", goal: Goal::RatioAtMost(0.6) },
+        Row { name: "P1, 50 readers: CPU per telegram", unit: "µs", goal: Goal::RatioAtMost(0.5) },
         Row { name: "P1, 50 readers: telegrams whole in one read", unit: "%", goal: Goal::AtLeast(100.0) },
     ],
-    rounds: Rounds { quick: 3, full: 5 },
+    needs: Needs::raw(1, READERS),
+    rounds: Rounds { quick: 2, full: 5 },
     measure: Measure::InTurn(measure),
 }];
 
-fn measure(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, 1, Framing::Dsmr, Protocol::Raw)?;
+fn measure(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
+    let rig = Rig::start(subject, needs, Habit::Stay, Framing::Dsmr)?;
     let telegrams = effort.pick(20, 50);
     let chunks = telegram::LENGTH / CHUNK;
     let period = Duration::from_secs_f64(CHUNK as f64 / 11_520.0);
@@ -33,7 +33,7 @@ fn measure(subject: &Subject, effort: Effort) -> Outcome<Round> {
     let mut whole = Whole { seen: 0 };
 
     let deadline = pace.deadline();
-    let meter = Meter::start(&rig.process)?;
+    let meter = Meter::start(&rig.processes)?;
     deadline.both(
         || feed(&rig.lines, &patterns, &pace, None, &deadline),
         || read_all(&mut readers, pace.bytes(), &deadline, &mut whole),

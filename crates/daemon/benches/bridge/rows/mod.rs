@@ -11,14 +11,16 @@ mod throughput;
 
 use std::time::Duration;
 
-use crate::process::Process;
-use crate::subject::Subject;
+use crate::process::Processes;
+use crate::subject::{Needs, Subject};
 use crate::trouble::Outcome;
 
 /// Rows that one measurement yields together.
 pub(crate) struct Group {
     pub(crate) name: &'static str,
     pub(crate) rows: &'static [Row],
+    /// Who cannot do that takes no part.
+    pub(crate) needs: Needs,
     pub(crate) rounds: Rounds,
     pub(crate) measure: Measure,
 }
@@ -26,9 +28,9 @@ pub(crate) struct Group {
 /// How a round is measured.
 pub(crate) enum Measure {
     /// One subject after the other.
-    InTurn(fn(&Subject, Effort) -> Outcome<Round>),
+    InTurn(fn(&Subject, &Needs, Effort) -> Outcome<Round>),
     /// All at the same time, changing from one to the other many times a second; a round for each, in their order.
-    SideBySide(fn(&[Subject], Effort) -> Outcome<Vec<Round>>),
+    SideBySide(fn(&[&Subject], &Needs, Effort) -> Vec<Outcome<Round>>),
 }
 
 pub(crate) struct Row {
@@ -44,6 +46,7 @@ pub(crate) enum Goal {
     RatioAtLeast(f64),
     AtMost(f64),
     AtLeast(f64),
+    None,
 }
 
 pub(crate) struct Rounds {
@@ -72,7 +75,7 @@ pub(crate) fn all() -> Vec<&'static Group> {
 }
 
 impl Effort {
-    fn pick<T>(self, quick: T, full: T) -> T {
+    pub(crate) fn pick<T>(self, quick: T, full: T) -> T {
         match self {
             Self::Quick => quick,
             Self::Full => full,
@@ -80,25 +83,46 @@ impl Effort {
     }
 }
 
+/// Starts a bench for each subject, and runs slices of all of them in turn, the first one changing; one that gets into
+/// trouble is left out from there on.
+fn in_slices<B>(
+    subjects: &[&Subject],
+    slices: usize,
+    start: impl Fn(&Subject) -> Outcome<B>,
+    run: impl Fn(&mut B) -> Outcome<()>,
+) -> Vec<Outcome<B>> {
+    let mut benches: Vec<_> = subjects.iter().map(|subject| start(subject)).collect();
+    for slice in 0..slices {
+        for turn in 0..benches.len() {
+            let index = (slice + turn) % benches.len();
+            let outcome = benches[index].as_mut().map_or(Ok(()), &run);
+            if let Err(trouble) = outcome {
+                benches[index] = Err(trouble);
+            }
+        }
+    }
+    benches
+}
+
 /// Processor time that a subject takes from now on.
 struct Meter<'a> {
-    process: &'a Process,
+    processes: &'a Processes,
     cpu: Duration,
     waited: Duration,
 }
 
 impl<'a> Meter<'a> {
-    fn start(process: &'a Process) -> Outcome<Self> {
-        Ok(Self { process, cpu: process.cpu()?, waited: process.waited_for_core() })
+    fn start(processes: &'a Processes) -> Outcome<Self> {
+        Ok(Self { processes, cpu: processes.cpu()?, waited: processes.waited_for_core() })
     }
 
     fn cpu(&self) -> Outcome<Duration> {
-        Ok(self.process.cpu()?.saturating_sub(self.cpu))
+        Ok(self.processes.cpu()?.saturating_sub(self.cpu))
     }
 
     /// A remark on how much of its ready time the subject had to wait for a core.
     fn disturbance(&self) -> Outcome<String> {
-        let (cpu, waited) = (self.cpu()?.as_secs_f64(), self.process.waited_for_core().saturating_sub(self.waited));
+        let (cpu, waited) = (self.cpu()?.as_secs_f64(), self.processes.waited_for_core().saturating_sub(self.waited));
         let share = waited.as_secs_f64() / (cpu + waited.as_secs_f64()).max(f64::MIN_POSITIVE);
         Ok(format!("waited for a core {:.0} % of the time it could have run", share * 100.0))
     }

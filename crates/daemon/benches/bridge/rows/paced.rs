@@ -5,21 +5,23 @@ use std::time::Duration;
 use super::{percentile, Goal, Group, Measure, Meter, Round, Rounds, Row};
 use crate::flow::{feed, read_all, readers, Ages, Pace, Stamps};
 use crate::pattern::Pattern;
-use crate::protocol::Protocol;
 use crate::rig::Rig;
-use crate::subject::{Framing, Subject};
+use crate::subject::{Framing, Habit, Needs, Subject};
 use crate::trouble::Outcome;
 
 pub(super) static GROUPS: &[Group] = &[
     Group {
         name: "64x4",
         rows: &[Row {
-            name: "64 ports × 4 clients at 115200: CPU", unit: "% of a core", goal: Goal::RatioAtMost(1.3)
+            name: "64 ports × 4 clients at 115200: CPU",
+            unit: "% of a core",
+            goal: Goal::RatioAtMost(1.15),
         }],
-        rounds: Rounds { quick: 3, full: 5 },
-        measure: Measure::InTurn(|subject, effort| {
+        needs: Needs::raw(64, 4),
+        rounds: Rounds { quick: 2, full: 5 },
+        measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(UART_115200, 64, effort.pick(Duration::from_secs(2), Duration::from_secs(4)));
-            let (share, _, remarks) = measure(subject, 64, 4, &pace)?;
+            let (share, _, remarks) = measure(subject, needs, &pace)?;
             Ok(Round { values: vec![share.of_a_core], remarks })
         }),
     },
@@ -29,20 +31,22 @@ pub(super) static GROUPS: &[Group] = &[
             Row { name: "256 ports × 1 client at 115200: CPU", unit: "% of a core", goal: Goal::RatioAtMost(1.2) },
             Row { name: "256 ports × 1 client at 115200: p99", unit: "µs", goal: Goal::RatioAtMost(2.0) },
         ],
-        rounds: Rounds { quick: 3, full: 5 },
-        measure: Measure::InTurn(|subject, effort| {
+        needs: Needs::raw(256, 1),
+        rounds: Rounds { quick: 2, full: 5 },
+        measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(UART_115200, 96, effort.pick(Duration::from_secs(2), Duration::from_secs(4)));
-            let (share, mut ages, remarks) = measure(subject, 256, 1, &pace)?;
+            let (share, mut ages, remarks) = measure(subject, needs, &pace)?;
             Ok(Round { values: vec![share.of_a_core, percentile(&mut ages, 0.99) / 1e3], remarks })
         }),
     },
     Group {
         name: "1x1000",
         rows: &[Row { name: "1 port × 1,000 clients: CPU per GB delivered", unit: "s", goal: Goal::RatioAtMost(1.3) }],
-        rounds: Rounds { quick: 3, full: 5 },
-        measure: Measure::InTurn(|subject, effort| {
+        needs: Needs::raw(1, 1_000),
+        rounds: Rounds { quick: 2, full: 5 },
+        measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(200e3, 4_000, effort.pick(Duration::from_millis(1_500), Duration::from_secs(4)));
-            let (share, _, remarks) = measure(subject, 1, 1_000, &pace)?;
+            let (share, _, remarks) = measure(subject, needs, &pace)?;
             Ok(Round { values: vec![share.per_gigabyte], remarks })
         }),
     },
@@ -54,15 +58,16 @@ struct Share {
 }
 
 /// Feeds all ports at a pace; returns the processor time taken and how long each chunk took to each client.
-fn measure(subject: &Subject, ports: usize, each: usize, pace: &Pace) -> Outcome<(Share, Vec<u64>, Vec<String>)> {
-    let rig = Rig::start(subject, ports, Framing::None, Protocol::Raw)?;
+fn measure(subject: &Subject, needs: &Needs, pace: &Pace) -> Outcome<(Share, Vec<u64>, Vec<String>)> {
+    let Needs { ports, clients: each, .. } = *needs;
+    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let patterns: Vec<_> = (0..ports).map(Pattern::noise).collect();
     let mut readers = readers(rig.connect(each)?, &patterns);
     let stamps = Stamps::new(ports, pace);
     let mut ages = Ages { stamps: &stamps, chunk: pace.chunk, nanoseconds: Vec::new() };
     let deadline = pace.deadline();
 
-    let meter = Meter::start(&rig.process)?;
+    let meter = Meter::start(&rig.processes)?;
     deadline.both(
         || feed(&rig.lines, &patterns, pace, Some(&stamps), &deadline),
         || read_all(&mut readers, pace.bytes(), &deadline, &mut ages),

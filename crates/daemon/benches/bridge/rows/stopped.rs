@@ -9,10 +9,9 @@ use super::{Effort, Goal, Group, Measure, Round, Rounds, Row};
 use crate::flow::{readers, Reader};
 use crate::pattern::Pattern;
 use crate::pause;
-use crate::process::Process;
-use crate::protocol::Protocol;
+use crate::process::Processes;
 use crate::rig::{Pty, Rig};
-use crate::subject::{Framing, Subject};
+use crate::subject::{Framing, Habit, Needs, Subject};
 use crate::trouble::{Outcome, Trouble};
 
 pub(super) static GROUPS: &[Group] = &[Group {
@@ -22,25 +21,26 @@ pub(super) static GROUPS: &[Group] = &[Group {
         // The backlog, and a quarter more for what allocators and pages add.
         Row { name: "beside a stopped client: memory growth", unit: "KiB", goal: Goal::AtMost(320.0) },
     ],
+    needs: Needs::raw(1, 2),
     rounds: Rounds { quick: 1, full: 2 },
     measure: Measure::InTurn(measure),
 }];
 
-fn measure(subject: &Subject, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, 1, Framing::None, Protocol::Raw)?;
+fn measure(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
+    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let patterns = [Pattern::noise(0)];
     let mut readers = readers(rig.connect(2)?, &patterns);
     let mut stopped = readers.remove(1);
     let mut reader = readers.remove(0);
     let span = effort.pick(Duration::from_secs(4), Duration::from_secs(8));
     let offered = (RATE * span.as_secs_f64()) as u64;
-    let before = rig.process.memory()?.anonymous;
+    let before = rig.processes.memory()?.anonymous;
 
     let over = AtomicBool::new(false);
     let most = thread::scope(|scope| {
         let feeding = scope.spawn(|| offer(&rig.lines[0], &patterns[0], offered, span));
         let reading = scope.spawn(|| read_until(&mut reader, offered, &over));
-        let watching = scope.spawn(|| peak(&rig.process, &over));
+        let watching = scope.spawn(|| peak(&rig.processes, &over));
         let fed = feeding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         over.store(true, Ordering::Relaxed);
         let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -91,10 +91,10 @@ fn read_until(reader: &mut Reader, bytes: u64, over: &AtomicBool) -> Outcome<()>
 }
 
 /// The most anonymous memory seen, in KiB.
-fn peak(process: &Process, over: &AtomicBool) -> Outcome<u64> {
+fn peak(processes: &Processes, over: &AtomicBool) -> Outcome<u64> {
     let mut most = 0;
     while !over.load(Ordering::Relaxed) {
-        most = most.max(process.memory()?.anonymous);
+        most = most.max(processes.memory()?.anonymous);
         pause(Duration::from_millis(50));
     }
     Ok(most)

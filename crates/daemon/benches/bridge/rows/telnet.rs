@@ -5,7 +5,7 @@ use super::throughput::{client_to_line, line_to_client, Cost, Transfer};
 use super::{Effort, Goal, Group, Measure, Round, Rounds, Row};
 use crate::pattern::Pattern;
 use crate::protocol::{Protocol, IAC};
-use crate::subject::Subject;
+use crate::subject::{Needs, Subject};
 use crate::trouble::Outcome;
 
 pub(super) static GROUPS: &[Group] = &[
@@ -18,8 +18,9 @@ pub(super) static GROUPS: &[Group] = &[
             Row { name: "telnet over raw, line → client: CPU", unit: "×", goal: Goal::AtMost(1.1) },
             Row { name: "telnet over raw, line → client: bytes/s", unit: "×", goal: Goal::AtLeast(0.9) },
         ],
-        rounds: Rounds { quick: 5, full: 15 },
-        measure: Measure::InTurn(|subject, effort| measure(subject, effort, line_to_client)),
+        needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
+        rounds: Rounds { quick: 3, full: 15 },
+        measure: Measure::InTurn(|subject, needs, effort| measure(subject, needs, effort, line_to_client)),
     },
     Group {
         name: "telnet-up",
@@ -30,15 +31,16 @@ pub(super) static GROUPS: &[Group] = &[
             Row { name: "telnet over raw, client → line: CPU", unit: "×", goal: Goal::AtMost(1.1) },
             Row { name: "telnet over raw, client → line: bytes/s", unit: "×", goal: Goal::AtLeast(0.9) },
         ],
-        rounds: Rounds { quick: 5, full: 15 },
-        measure: Measure::InTurn(|subject, effort| measure(subject, effort, client_to_line)),
+        needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
+        rounds: Rounds { quick: 3, full: 15 },
+        measure: Measure::InTurn(|subject, needs, effort| measure(subject, needs, effort, client_to_line)),
     },
 ];
 
-fn measure(subject: &Subject, effort: Effort, transfer: Transfer) -> Outcome<Round> {
+fn measure(subject: &Subject, needs: &Needs, effort: Effort, transfer: Transfer) -> Outcome<Round> {
     let (text, ff) = (Pattern::text(), Pattern::all(IAC));
     let transfer = |name: &str, protocol, pattern| {
-        transfer(subject, effort, protocol, pattern).map_err(|trouble| trouble.at(name))
+        transfer(subject, &Needs { protocol, ..*needs }, effort, pattern).map_err(|trouble| trouble.at(name))
     };
     let raw = transfer("raw text", Protocol::Raw, &text)?;
     let telnet = transfer("text", Protocol::Telnet, &text)?;

@@ -6,32 +6,33 @@ use std::time::{Duration, Instant};
 use super::{Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
 use crate::flow::{feed_at_once, read_all, readers};
 use crate::pattern::{Checker, Pattern};
-use crate::protocol::Protocol;
 use crate::rig::{Client, Pty, Rig};
-use crate::subject::{Framing, Subject};
+use crate::subject::{Framing, Habit, Needs, Subject};
 use crate::trouble::{Deadline, Outcome, Trouble};
 
 pub(super) static GROUPS: &[Group] = &[
     Group {
         name: "throughput-down",
-        rows: &[Row { name: "CPU per GB, line → client", unit: "s", goal: Goal::RatioAtMost(1.5) }],
-        rounds: Rounds { quick: 9, full: 15 },
-        measure: Measure::InTurn(|subject, effort| {
-            Ok(line_to_client(subject, effort, Protocol::Raw, &Pattern::noise(0))?.round())
+        rows: &[Row { name: "CPU per GB, line → client", unit: "s", goal: Goal::RatioAtMost(1.2) }],
+        needs: Needs::raw(1, 1),
+        rounds: Rounds { quick: 5, full: 15 },
+        measure: Measure::InTurn(|subject, needs, effort| {
+            Ok(line_to_client(subject, needs, effort, &Pattern::noise(0))?.round())
         }),
     },
     Group {
         name: "throughput-up",
-        rows: &[Row { name: "CPU per GB, client → line", unit: "s", goal: Goal::RatioAtMost(1.5) }],
-        rounds: Rounds { quick: 9, full: 15 },
-        measure: Measure::InTurn(|subject, effort| {
-            Ok(client_to_line(subject, effort, Protocol::Raw, &Pattern::noise(0))?.round())
+        rows: &[Row { name: "CPU per GB, client → line", unit: "s", goal: Goal::RatioAtMost(1.2) }],
+        needs: Needs::raw(1, 1),
+        rounds: Rounds { quick: 5, full: 15 },
+        measure: Measure::InTurn(|subject, needs, effort| {
+            Ok(client_to_line(subject, needs, effort, &Pattern::noise(0))?.round())
         }),
     },
 ];
 
 /// One transfer, as a way through the subject takes it; the bytes are those of the line.
-pub(super) type Transfer = fn(&Subject, Effort, Protocol, &Pattern) -> Outcome<Cost>;
+pub(super) type Transfer = fn(&Subject, &Needs, Effort, &Pattern) -> Outcome<Cost>;
 
 /// What a transfer took.
 pub(super) struct Cost {
@@ -54,19 +55,14 @@ impl Cost {
     }
 }
 
-pub(super) fn line_to_client(
-    subject: &Subject,
-    effort: Effort,
-    protocol: Protocol,
-    pattern: &Pattern,
-) -> Outcome<Cost> {
-    let rig = Rig::start(subject, 1, Framing::None, protocol)?;
+pub(super) fn line_to_client(subject: &Subject, needs: &Needs, effort: Effort, pattern: &Pattern) -> Outcome<Cost> {
+    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let bytes = effort.pick(20_000_000, 50_000_000);
     let (sent, count) = rig.protocol.on_the_wire(pattern, bytes);
     let mut readers = readers(rig.connect(1)?, &[sent]);
 
     let deadline = Deadline::after(LIMIT);
-    let meter = Meter::start(&rig.process)?;
+    let meter = Meter::start(&rig.processes)?;
     let start = Instant::now();
     deadline.both(
         || feed_at_once(&rig.lines[0], pattern, bytes, &deadline),
@@ -75,20 +71,15 @@ pub(super) fn line_to_client(
     Cost::of(bytes, &meter, start)
 }
 
-pub(super) fn client_to_line(
-    subject: &Subject,
-    effort: Effort,
-    protocol: Protocol,
-    pattern: &Pattern,
-) -> Outcome<Cost> {
-    let rig = Rig::start(subject, 1, Framing::None, protocol)?;
+pub(super) fn client_to_line(subject: &Subject, needs: &Needs, effort: Effort, pattern: &Pattern) -> Outcome<Cost> {
+    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let mut client = rig.connect(1)?.remove(0);
     rig.probe_upwards(&mut client)?;
     let bytes = effort.pick(20_000_000, 50_000_000);
     let (sent, count) = rig.protocol.on_the_wire(pattern, bytes);
 
     let deadline = Deadline::after(LIMIT);
-    let meter = Meter::start(&rig.process)?;
+    let meter = Meter::start(&rig.processes)?;
     let start = Instant::now();
     deadline.both(|| send(&mut client, &sent, count), || read_line(&rig.lines[0], pattern, bytes, &deadline))?;
     Cost::of(bytes, &meter, start)
