@@ -135,6 +135,7 @@ impl Rig {
             if deaf.is_empty() {
                 break;
             }
+            deadline.milliseconds("all clients to hear their lines")?;
             for port in deaf {
                 self.lines[port].write_whole(&probe, &deadline)?;
             }
