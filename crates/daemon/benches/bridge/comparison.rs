@@ -80,7 +80,7 @@ fn is_turn_of_peers(round: usize, rounds: usize, effort: Effort) -> bool {
 }
 
 /// In how many rounds of a group peers take part.
-const PEER_ROUNDS: usize = 5;
+const PEER_ROUNDS: usize = 3;
 
 /// How long a peer may take for all its rounds of one group.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -37,7 +37,7 @@ impl Clocks {
         let tick = |index: usize| ticks.get(index).copied().unwrap_or(0.0);
         let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64;
         let own = [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN].into_iter().filter_map(|who| getrusage(who).ok());
-        let microseconds = own.map(|usage| [usage.user_time(), usage.system_time()]).flatten();
+        let microseconds = own.flat_map(|usage| [usage.user_time(), usage.system_time()]);
         let seconds: f64 = microseconds.map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6).sum();
         Self { all: ticks.iter().sum(), idle: tick(3) + tick(4), stolen: tick(7), own: seconds * per_second }
     }

@@ -43,7 +43,7 @@ pub(super) static GROUPS: &[Group] = &[
         name: "wake-ups",
         rows: &[Row { name: "256 quiet clients: wake-ups per second", unit: "1/s", goal: Goal::AtMost(0.0) }],
         needs: Needs::raw(PORTS / 4, 4),
-        rounds: Rounds { quick: 1, full: 2 },
+        rounds: Rounds { quick: 1, full: 1 },
         measure: Measure::InTurn(wake_ups),
     },
 ];

@@ -22,7 +22,7 @@ pub(super) static GROUPS: &[Group] = &[Group {
         Row { name: "beside a stopped client: memory growth", unit: "KiB", goal: Goal::AtMost(320.0) },
     ],
     needs: Needs::raw(1, 2),
-    rounds: Rounds { quick: 1, full: 2 },
+    rounds: Rounds { quick: 1, full: 1 },
     measure: Measure::InTurn(measure),
 }];
 
@@ -32,7 +32,7 @@ fn measure(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
     let mut readers = readers(rig.connect(2)?, &patterns);
     let mut stopped = readers.remove(1);
     let mut reader = readers.remove(0);
-    let span = effort.pick(Duration::from_secs(4), Duration::from_secs(8));
+    let span = effort.pick(Duration::from_secs(2), Duration::from_secs(8));
     let offered = (RATE * span.as_secs_f64()) as u64;
     let before = rig.processes.memory()?.anonymous;
 

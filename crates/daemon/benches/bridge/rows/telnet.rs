@@ -19,7 +19,7 @@ pub(super) static GROUPS: &[Group] = &[
             Row { name: "telnet over raw, line → client: bytes/s", unit: "×", goal: Goal::AtLeast(0.9) },
         ],
         needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
-        rounds: Rounds { quick: 3, full: 15 },
+        rounds: Rounds { quick: 3, full: 9 },
         measure: Measure::InTurn(|subject, needs, effort| measure(subject, needs, effort, line_to_client)),
     },
     Group {
@@ -32,7 +32,7 @@ pub(super) static GROUPS: &[Group] = &[
             Row { name: "telnet over raw, client → line: bytes/s", unit: "×", goal: Goal::AtLeast(0.9) },
         ],
         needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
-        rounds: Rounds { quick: 3, full: 15 },
+        rounds: Rounds { quick: 3, full: 9 },
         measure: Measure::InTurn(|subject, needs, effort| measure(subject, needs, effort, client_to_line)),
     },
 ];

@@ -15,7 +15,7 @@ pub(super) static GROUPS: &[Group] = &[
         name: "throughput-down",
         rows: &[Row { name: "CPU per GB, line → client", unit: "s", goal: Goal::RatioAtMost(1.2) }],
         needs: Needs::raw(1, 1),
-        rounds: Rounds { quick: 5, full: 15 },
+        rounds: Rounds { quick: 5, full: 9 },
         measure: Measure::InTurn(|subject, needs, effort| {
             Ok(line_to_client(subject, needs, effort, &Pattern::noise(0))?.round())
         }),
@@ -24,7 +24,7 @@ pub(super) static GROUPS: &[Group] = &[
         name: "throughput-up",
         rows: &[Row { name: "CPU per GB, client → line", unit: "s", goal: Goal::RatioAtMost(1.2) }],
         needs: Needs::raw(1, 1),
-        rounds: Rounds { quick: 5, full: 15 },
+        rounds: Rounds { quick: 5, full: 9 },
         measure: Measure::InTurn(|subject, needs, effort| {
             Ok(client_to_line(subject, needs, effort, &Pattern::noise(0))?.round())
         }),
