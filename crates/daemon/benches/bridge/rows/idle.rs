@@ -32,7 +32,7 @@ pub(super) static GROUPS: &[Group] = &[
     Group {
         name: "memory-each",
         rows: &[
-            Row { name: "one more idle port: memory", unit: "KiB", goal: Goal::None },
+            Row { name: "one more port, after its first byte: memory", unit: "KiB", goal: Goal::None },
             Row { name: "one more quiet client: memory", unit: "KiB", goal: Goal::None },
         ],
         needs: Needs::raw(1, MANY),
