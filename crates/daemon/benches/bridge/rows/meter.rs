@@ -18,7 +18,7 @@ pub(super) static GROUPS: &[Group] = &[Group {
         Row { name: "P1, 50 readers: telegrams whole in one read", unit: "%", goal: Goal::AtLeast(100.0) },
     ],
     needs: Needs::raw(1, READERS),
-    rounds: Rounds { quick: 2, full: 5 },
+    rounds: Rounds { quick: 1, full: 5 },
     measure: Measure::InTurn(measure),
 }];
 

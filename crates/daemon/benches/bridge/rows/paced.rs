@@ -43,7 +43,7 @@ pub(super) static GROUPS: &[Group] = &[
         name: "1x1000",
         rows: &[Row { name: "1 port × 1,000 clients: CPU per GB delivered", unit: "s", goal: Goal::RatioAtMost(1.3) }],
         needs: Needs::raw(1, 1_000),
-        rounds: Rounds { quick: 2, full: 5 },
+        rounds: Rounds { quick: 1, full: 5 },
         measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(200e3, 4_000, effort.pick(Duration::from_millis(1_500), Duration::from_secs(4)));
             let (share, _, remarks) = measure(subject, needs, &pace)?;
