@@ -13,6 +13,7 @@ use crate::rig::{assert_same, eventually, find, noise, resident_kib, Client, Dae
 const FLOOD: usize = 10_000;
 
 fn descriptors(daemon: &Daemon) -> usize {
+    daemon.log().wait_for("all is open", |line| line.contains("INFO control socket"));
     fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
 }
 

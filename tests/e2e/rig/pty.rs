@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
+use nix::libc;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::termios::{cfgetospeed, cfmakeraw, tcgetattr, tcsetattr, BaudRate, SetArg};
+use nix::sys::termios::{cfmakeraw, tcgetattr, tcsetattr, SetArg};
 
 use super::{eventually, find, Finished, Process, PATIENCE};
 
@@ -76,7 +77,11 @@ impl Pty {
     /// Waits until somebody has opened it to read it as a meter is read.
     #[track_caller]
     pub(crate) fn was_opened(&self) {
-        eventually("the device is open", || cfgetospeed(&tcgetattr(&self.slave).unwrap()) == BaudRate::B115200);
+        // nix has no word for a rate without a name, which it may be given before.
+        eventually("the device is open", || {
+            let settings: libc::termios = tcgetattr(&self.slave).unwrap().into();
+            settings.c_cflag & libc::CBAUD == libc::B115200
+        });
     }
 
     /// Puts something on the wire five times a second until a program has ended.
