@@ -11,6 +11,7 @@
 mod bytes;
 mod frames;
 mod model;
+mod quiet;
 mod random;
 mod requests;
 mod telegrams;
@@ -51,4 +52,9 @@ fn settings_and_bytes_keep_their_order_and_everybody_is_answered() {
 #[test]
 fn readers_of_frames_get_whole_ones_in_order() {
     each_seed(frames::run);
+}
+
+#[test]
+fn a_port_is_quiet_exactly_when_nothing_good_came_for_so_long() {
+    each_seed(quiet::run);
 }

@@ -54,12 +54,9 @@ impl Hub {
         if self.quiet.limit.is_zero() {
             return;
         }
-        if let Some(frames) = &self.frames {
-            let counters = frames.counters();
-            let good = counters.telegrams - counters.crc_bad;
-            if std::mem::replace(&mut self.quiet.good, good) == good {
-                return;
-            }
+        let good = self.good_telegrams();
+        if std::mem::replace(&mut self.quiet.good, good) == good && self.has_telegrams() {
+            return;
         }
         let before = self.quiet.heard.replace(now);
         if std::mem::take(&mut self.quiet.is_quiet) {
@@ -67,6 +64,13 @@ impl Hub {
             self.events.push_back(Event::Heard(silence));
             self.wake_for_quiet();
         }
+    }
+
+    fn good_telegrams(&self) -> u64 {
+        self.frames.as_ref().map_or(0, |frames| {
+            let counters = frames.counters();
+            counters.telegrams - counters.crc_bad
+        })
     }
 
     /// Time has passed.
@@ -84,6 +88,8 @@ impl Hub {
             return;
         }
         self.quiet.is_quiet = false;
+        // They were not counted while nothing was expected.
+        self.quiet.good = self.good_telegrams();
         if self.quiet.heard.is_some() {
             self.expect_something(now);
         }
