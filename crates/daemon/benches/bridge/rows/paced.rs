@@ -21,7 +21,7 @@ pub(super) static GROUPS: &[Group] = &[
         rounds: Rounds { quick: 2, full: 5 },
         measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(UART_115200, 64, effort.pick(Duration::from_secs(2), Duration::from_secs(4)));
-            let (share, _, remarks) = measure(subject, needs, &pace)?;
+            let (share, _, remarks) = measure(subject, needs, &pace, 0)?;
             Ok(Round { values: vec![share.of_a_core], remarks })
         }),
     },
@@ -35,7 +35,7 @@ pub(super) static GROUPS: &[Group] = &[
         rounds: Rounds { quick: 2, full: 5 },
         measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(UART_115200, 96, effort.pick(Duration::from_secs(2), Duration::from_secs(4)));
-            let (share, mut ages, remarks) = measure(subject, needs, &pace)?;
+            let (share, mut ages, remarks) = measure(subject, needs, &pace, 0)?;
             Ok(Round { values: vec![share.of_a_core, percentile(&mut ages, 0.99) / 1e3], remarks })
         }),
     },
@@ -46,8 +46,26 @@ pub(super) static GROUPS: &[Group] = &[
         rounds: Rounds { quick: 1, full: 5 },
         measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(200e3, 4_000, effort.pick(Duration::from_millis(1_500), Duration::from_secs(4)));
-            let (share, _, remarks) = measure(subject, needs, &pace)?;
+            let (share, _, remarks) = measure(subject, needs, &pace, 0)?;
             Ok(Round { values: vec![share.per_gigabyte], remarks })
+        }),
+    },
+    Group {
+        name: "stopped-1000",
+        rows: &[Row {
+            name: "beside a stopped one of 1,000: p99 over that without it",
+            unit: "×",
+            // What two equal runs differ by.
+            goal: Goal::AtMost(1.2),
+        }],
+        needs: Needs::raw(1, 1_000),
+        rounds: Rounds { quick: 1, full: 5 },
+        measure: Measure::InTurn(|subject, needs, effort| {
+            let pace = Pace::of(200e3, 4_000, effort.pick(Duration::from_millis(1_500), Duration::from_secs(4)));
+            let (_, mut alone, _) = measure(subject, needs, &pace, 0)?;
+            let (_, mut beside, remarks) = measure(subject, needs, &pace, 1)?;
+            let p99 = |ages: &mut [u64]| percentile(ages, 0.99);
+            Ok(Round { values: vec![p99(&mut beside) / p99(&mut alone)], remarks })
         }),
     },
 ];
@@ -57,12 +75,18 @@ struct Share {
     per_gigabyte: f64,
 }
 
-/// Feeds all ports at a pace; returns the processor time taken and how long each chunk took to each client.
-fn measure(subject: &Subject, needs: &Needs, pace: &Pace) -> Outcome<(Share, Vec<u64>, Vec<String>)> {
+/// Feeds all ports at a pace, while so many clients read nothing; returns the processor time taken and how long each chunk
+/// took to each of the others.
+fn measure(subject: &Subject, needs: &Needs, pace: &Pace, stopped: usize) -> Outcome<(Share, Vec<u64>, Vec<String>)> {
     let Needs { ports, clients: each, .. } = *needs;
     let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let patterns: Vec<_> = (0..ports).map(Pattern::noise).collect();
     let mut readers = readers(rig.connect(each)?, &patterns);
+    let stopped = readers.split_off(readers.len() - stopped);
+    for reader in &stopped {
+        // So that it is behind soon.
+        socket2::SockRef::from(&reader.client.stream).set_recv_buffer_size(4096)?;
+    }
     let stamps = Stamps::new(ports, pace);
     let mut ages = Ages { stamps: &stamps, chunk: pace.chunk, nanoseconds: Vec::new() };
     let deadline = pace.deadline();
@@ -73,7 +97,7 @@ fn measure(subject: &Subject, needs: &Needs, pace: &Pace) -> Outcome<(Share, Vec
         || read_all(&mut readers, pace.bytes(), &deadline, &mut ages),
     )?;
     let cpu = meter.cpu()?.as_secs_f64();
-    let gigabytes = (pace.bytes() * (ports * each) as u64) as f64 / 1e9;
+    let gigabytes = (pace.bytes() * readers.len() as u64) as f64 / 1e9;
     let share = Share { of_a_core: cpu / pace.span().as_secs_f64() * 100.0, per_gigabyte: cpu / gigabytes };
     Ok((share, ages.nanoseconds, vec![meter.disturbance()?]))
 }
