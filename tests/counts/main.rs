@@ -1,6 +1,9 @@
-//! What is counted and not timed: on the way of a byte the hub allocates nothing once its buffers have grown.
+//! What is counted and not timed: on the way of a byte the hub allocates nothing once its buffers have grown, and takes few
+//! instructions.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
+mod instructions;
 
 use std::time::{Duration, Instant};
 

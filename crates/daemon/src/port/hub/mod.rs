@@ -108,6 +108,8 @@ pub struct Hub {
     addressed: Vec<ClientId>,
     /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
     escaped: Vec<u8>,
+    /// How many of `escaped` belong to it; the rest is left as it is, since clearing it costs more than the escaping.
+    escaped_len: usize,
     /// What telnet clients sent, without what was not data.
     decoded: Vec<u8>,
     line: LineState,
@@ -146,6 +148,7 @@ impl Hub {
             watch_changed: false,
             addressed: Vec::new(),
             escaped: Vec::new(),
+            escaped_len: 0,
             decoded: Vec::new(),
             line: LineState::Expected,
             quiet: Quiet::new(port.expect.frame),

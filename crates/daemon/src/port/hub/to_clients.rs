@@ -24,7 +24,7 @@ impl Hub {
     ///
     /// `queue` is asked, at most once, only when it matters: before a frame is handed to a socket that had one.
     pub fn to_send(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<[&[u8]; 3]> {
-        self.escaped.clear();
+        self.escaped_len = 0;
         let piece = self.next_piece(id, now, queue);
         let client = self.clients.get(id)?;
         let outbox = client.outbox();
@@ -39,8 +39,8 @@ impl Hub {
         };
         let is_telnet = matches!(client.session, Session::Telnet(_));
         if is_telnet && (escape::is_needed(first) || escape::is_needed(second)) {
-            escape_into(&mut self.escaped, [first, second]);
-            return Some([outbox, &self.escaped, &[]]);
+            self.escaped_len = escape_into(&mut self.escaped, [first, second]);
+            return Some([outbox, &self.escaped[..self.escaped_len], &[]]);
         }
         Some([outbox, first, second])
     }
@@ -95,7 +95,7 @@ impl Hub {
         }
         let n = match (n - of_outbox, &mut client.session) {
             (0, _) => return,
-            (n, Session::Telnet(telnet)) if !self.escaped.is_empty() => {
+            (n, Session::Telnet(telnet)) if self.escaped_len > 0 => {
                 let taken = escape::taken(&self.escaped[..n]);
                 if taken.owes_ff {
                     telnet.owe_ff();
@@ -145,8 +145,8 @@ impl Hub {
     }
 }
 
-/// Fills `escaped` with as much of both pieces as fits.
-fn escape_into(escaped: &mut Vec<u8>, pieces: [&[u8]; 2]) {
+/// Fills `escaped` with as much of both pieces as fits; returns how much that is.
+fn escape_into(escaped: &mut Vec<u8>, pieces: [&[u8]; 2]) -> usize {
     escaped.resize(ESCAPED, 0);
     let mut filled = 0;
     for piece in pieces {
@@ -156,5 +156,5 @@ fn escape_into(escaped: &mut Vec<u8>, pieces: [&[u8]; 2]) {
             break;
         }
     }
-    escaped.truncate(filled);
+    filled
 }
