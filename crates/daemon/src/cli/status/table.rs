@@ -229,7 +229,9 @@ fn push_capture(block: &mut String, capture: &Capture, look: Look) {
     }
     push_row(block, "capture", &text, None, look);
     if let Some(fault) = &capture.fault {
-        push_row(block, "", &printable(fault), Some(Colour::Red), look);
+        // The file stands above.
+        let what = fault.strip_prefix(&format!("{} ", capture.file)).unwrap_or(fault);
+        push_row(block, "", &printable(what), Some(Colour::Red), look);
     }
 }
 

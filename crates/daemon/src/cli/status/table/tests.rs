@@ -154,3 +154,14 @@ fn above_all_ports_stands_how_many_are_how() {
 fn a_state_that_only_a_newer_daemon_knows_is_told() {
     assert!(plain(r#"{ "state": "asleep" }"#).starts_with("  router  unknown for"));
 }
+
+#[test]
+fn a_capture_is_told_with_what_is_wrong_with_it() {
+    let capture = r#"{ "file": "/x.log", "captured-bytes": 10, "lost-bytes": 2048,
+        "fault": "/x.log cannot be written: No space left on device" }"#;
+    let text = plain(&format!(r#"{{ "capture": {capture}, "last-rx-seconds": 3 }}"#));
+    assert!(text.contains("traffic    rx 0 B, tx 0 B; last byte 3 s ago\n"), "{text}");
+    let told =
+        "    capture    /x.log, 10 B, 2.0 KiB missing\n               cannot be written: No space left on device\n";
+    assert!(text.ends_with(told), "{text}");
+}
