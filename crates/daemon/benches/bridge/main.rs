@@ -137,7 +137,7 @@ impl Plan {
                 "--bench" => {} // cargo's
                 "--quick" => plan.effort = Effort::Quick,
                 "--rounds" => plan.rounds = Some(value()?.parse().map_err(|_| USAGE)?),
-                "--sermux" => plan.sermux = value()?.into(),
+                "--sermux" => plan.sermux = from_workspace(&value()?).into(),
                 "--peers" => plan.peers = value()?.split(',').map(str::to_owned).collect(),
                 "--json" => plan.json = value()?.into(),
                 other if other.starts_with('-') => return Err(format!("{other} is not known\n{USAGE}")),
@@ -211,3 +211,8 @@ fn pause(span: Duration) {
 
 const USAGE: &str =
     "cargo bench --bench bridge -- [--quick] [--rounds N] [--peers LIST] [--sermux FILE] [--json FILE] [FILTER]…";
+
+/// A path as whoever typed it sees it: cargo starts a benchmark in the folder of its package.
+fn from_workspace(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}

@@ -1,0 +1,199 @@
+//! How what a port reports comes into the shapes of its status.
+
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use sermux_port_config::config::{self, Access, Device as ConfigDevice};
+
+use super::{Capture, Client, Counters, Device, Errors, Fault, Frames, Line, Listener, Modem, Port, State};
+use crate::device::{usb, Root};
+use crate::net::peer::Endpoint;
+use crate::port::{ClientReport, ListenerReport, PortReport};
+use crate::time::at;
+
+impl Port {
+    /// Of a running port. Looks at the device's node: on the blocking pool.
+    pub(in crate::control) fn of_blocking(name: &str, report: &PortReport, now: (Instant, SystemTime)) -> Port {
+        let state = State::from(report.state);
+        let open = matches!(state, State::Open | State::Quiet);
+        let (since, since_seconds) = at(report.since, now);
+        let listeners: Vec<Listener> =
+            report.listeners.iter().zip(&report.port.listen).map(|(is, config)| listener(is, config)).collect();
+        let mut clients: Vec<&ClientReport> = report.clients.iter().collect();
+        clients.sort_by_key(|client| client.number);
+        let counters = report.counters;
+        let last_rx = report.last_rx.map(|moment| at(moment, now));
+        Port {
+            name: name.to_owned(),
+            state,
+            since: Some(since),
+            since_seconds,
+            well: state.is_well()
+                && listeners.iter().all(|listener| listener.fault.is_none())
+                && report.capture.as_ref().is_none_or(|capture| capture.fault.is_none()),
+            device: device_blocking(&report.port.device),
+            line: Line {
+                configured: report.port.line.settings.to_string(),
+                actual: open.then(|| report.view.settings.to_string()),
+                differences: if open { report.differences.clone() } else { Vec::new() },
+                not_carried: report.not_carried.iter().filter(|_| open).map(ToString::to_string).collect(),
+            },
+            modem: open.then(|| Modem::from(&report.view)),
+            break_on: report.view.break_on,
+            counters: Counters {
+                rx_bytes: counters.rx,
+                tx_bytes: counters.tx,
+                tx_lost_bytes: counters.tx_lost,
+                tx_refused_bytes: counters.tx_refused,
+                tx_purged_bytes: counters.tx_purged,
+                gap_bytes: counters.gap,
+                skipped_frames: counters.skipped_frames,
+                cut_frames: counters.cut_frames,
+                clients: counters.clients,
+                clients_refused: counters.refused,
+                control_requests: report.control.requests,
+                control_late: report.control.late,
+                control_failed: report.control.failed,
+            },
+            last_rx: last_rx.as_ref().map(|(at, _)| at.clone()),
+            last_rx_seconds: last_rx.map(|(_, ago)| ago),
+            frames: report.p1.map(|p1| Frames {
+                telegrams: p1.telegrams,
+                crc_failures: p1.crc_bad,
+                oversized: p1.oversized,
+                abandoned: p1.abandoned,
+                stray_bytes: p1.stray_bytes,
+            }),
+            errors: report.line_counters.map(|errors| Errors {
+                framing: errors.framing,
+                parity: errors.parity,
+                overrun: errors.overrun,
+                breaks: errors.breaks,
+                buffer_overrun: errors.buffer_overrun,
+            }),
+            listeners,
+            clients: clients.into_iter().map(|client| Client::of(client, report, now)).collect(),
+            capture: report.capture.as_ref().map(|capture| Capture {
+                file: capture.file.display().to_string(),
+                captured_bytes: capture.captured,
+                lost_bytes: capture.lost,
+                fault: capture.fault.clone(),
+            }),
+            fault: report.fault.as_ref().map(|fault| {
+                let (at, at_seconds) = at(fault.at, now);
+                Fault { what: fault.what.clone(), at, at_seconds, over: fault.over }
+            }),
+        }
+    }
+
+    /// Of a port that is not enabled.
+    pub(in crate::control) fn disabled_blocking(name: &str, port: &config::Port) -> Port {
+        Port {
+            name: name.to_owned(),
+            state: State::Disabled,
+            since: None,
+            since_seconds: 0,
+            well: true,
+            device: device_blocking(&port.device),
+            line: Line {
+                configured: port.line.settings.to_string(),
+                actual: None,
+                differences: Vec::new(),
+                not_carried: Vec::new(),
+            },
+            modem: None,
+            break_on: false,
+            counters: Counters::default(),
+            last_rx: None,
+            last_rx_seconds: None,
+            frames: None,
+            errors: None,
+            listeners: Vec::new(),
+            clients: Vec::new(),
+            capture: None,
+            fault: None,
+        }
+    }
+}
+
+impl Client {
+    fn of(client: &ClientReport, report: &PortReport, now: (Instant, SystemTime)) -> Client {
+        let admission = client.standing.admission;
+        let index = report.listeners.iter().position(|listener| listener.key == admission.listener);
+        let listener = index.and_then(|index| report.port.listen.get(index));
+        let counters = client.standing.counters;
+        let (since, since_seconds) = at(client.since, now);
+        Client {
+            id: client.number,
+            address: client.peer.to_string(),
+            listener: listener.map(|listener| listener.address.to_string()).unwrap_or_default(),
+            protocol: listener.map(|listener| listener.protocol.name().to_owned()).unwrap_or_default(),
+            access: access(admission.access).to_owned(),
+            since,
+            since_seconds,
+            sent_bytes: counters.sent,
+            received_bytes: counters.received,
+            refused_bytes: counters.refused,
+            gap_bytes: counters.gap,
+            purged_bytes: counters.purged,
+            skipped_frames: counters.skipped_frames,
+            lag_bytes: client.standing.lag,
+            suspended: client.standing.suspended,
+            has_pen: client.standing.has_pen,
+            half_closed: client.standing.half_closed,
+            signature: client.standing.signature.clone(),
+        }
+    }
+}
+
+impl From<&sermux_protocol::rfc2217::View> for Modem {
+    fn from(view: &sermux_protocol::rfc2217::View) -> Modem {
+        let (outputs, inputs) = (view.outputs, view.inputs);
+        Modem { dtr: outputs.dtr, rts: outputs.rts, cts: inputs.cts, dsr: inputs.dsr, ri: inputs.ri, dcd: inputs.dcd }
+    }
+}
+
+fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
+    let (address, fault) = match &is.bound {
+        Some(Ok(address)) => (Some(canonical(address)), None),
+        Some(Err(fault)) => (None, Some(fault.clone())),
+        None => (None, None),
+    };
+    Listener {
+        protocol: config.protocol.name().to_owned(),
+        rfc2217: config.protocol.has_rfc2217(),
+        configured: config.address.to_string(),
+        address,
+        fault,
+        access: access(config.access).to_owned(),
+        clients: is.clients,
+        max_clients: config.max_clients,
+        turned_away: is.turned_away,
+        limited: is.limited,
+    }
+}
+
+/// An IPv4 address is shown as one.
+fn canonical(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Tcp(address) => SocketAddr::new(address.ip().to_canonical(), address.port()).to_string(),
+        Endpoint::Unix(_) => endpoint.to_string(),
+    }
+}
+
+fn access(access: Access) -> &'static str {
+    match access {
+        Access::ReadOnly => "read-only",
+        Access::ReadWrite => "read-write",
+        Access::Control => "control",
+    }
+}
+
+fn device_blocking(device: &ConfigDevice) -> Device {
+    let path = match device {
+        ConfigDevice::Path(path) => std::fs::canonicalize(path).ok().map(|path| path.display().to_string()),
+        ConfigDevice::Usb(adapter) => usb::find(&Root::default(), adapter).ok().map(|path| path.display().to_string()),
+        ConfigDevice::Sim(_) => Some(device.to_string()),
+    };
+    Device { configured: device.to_string(), path }
+}
