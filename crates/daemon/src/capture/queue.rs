@@ -184,8 +184,10 @@ impl Queue {
     /// Something that happened, or is to happen with the file.
     pub(super) fn push_other(&self, what: What, at: SystemTime) {
         let mut shared = self.lock();
-        // A few more than there is room for: these are rare, and the last of them must not be missing.
-        if shared.task.closed || shared.task.batch.records.len() >= MOST_RECORDS + 64 {
+        // A few more than there is room for: these are rare, and the last of them must not be missing. What an operator asks
+        // for is never left out.
+        let full = shared.task.batch.records.len() >= MOST_RECORDS + 64;
+        if shared.task.closed || (full && matches!(what, What::Event(_))) {
             return;
         }
         shared.say_overflow(at);

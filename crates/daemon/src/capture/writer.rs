@@ -76,9 +76,15 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &Batch, closed: bool, queue: &Queue) {
+        self.write_at(batch, closed, queue, Instant::now());
+    }
+
+    fn write_at(&mut self, batch: &Batch, closed: bool, queue: &Queue, now: Instant) {
         let passed = batch.bytes.len() as u64;
         let is_bytes = |record: &Record| matches!(record.what, What::Bytes { .. });
-        if self.failed_at.is_some_and(|at| at.elapsed() < RETRY) && batch.records.iter().all(is_bytes) && !closed {
+        let is_too_soon = self.failed_at.is_some_and(|at| at.elapsed() < RETRY);
+        // Without bytes it is a line that has waited for long enough, and would not wait again.
+        if is_too_soon && passed > 0 && batch.records.iter().all(is_bytes) && !closed {
             self.lost += passed;
             return queue.account(0, passed, self.said.as_deref());
         }
@@ -87,7 +93,7 @@ impl Writer {
             let text = format!("{lost_before} bytes are missing here: the file could not be written");
             self.formatter.event(&Event { kind: EventKind::Lost, text }, SystemTime::now(), &mut self.out);
         }
-        let (mut at, now) = (0, Instant::now());
+        let mut at = 0;
         for Record { at: time, what } in &batch.records {
             match what {
                 What::Event(event) => self.formatter.event(event, *time, &mut self.out),
@@ -275,6 +281,17 @@ mod tests {
         assert!(files.iter().all(|file| file.len() <= 4096), "{:?}", files.each_ref().map(String::len));
         let expected: String = (0..1000).map(|n| format!("rx {n}\n")).collect();
         assert_eq!(files.concat(), expected);
+    }
+
+    #[test]
+    fn a_line_that_is_due_does_not_keep_the_thread_awake_while_the_disk_is_full() {
+        let (mut writer, queue) = (writer("/dev/full".into(), 0), Queue::default());
+        hand_over(&queue, "one\nlogin: ");
+        write(&mut writer, &queue);
+        assert!(writer.failed_at.is_some());
+        let due = writer.formatter.deadline().unwrap();
+        writer.write_at(&Batch::default(), false, &queue, due);
+        assert_eq!(writer.formatter.deadline(), None);
     }
 
     #[test]
