@@ -14,78 +14,29 @@
 //! | a break ends | at once |
 //! | purge | at once |
 
+mod asked;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::line::LineSettings;
-use sermux_port_config::signal::{LineState, Purge, Step};
-use sermux_protocol::rfc2217::{Effect, Request, View};
+use sermux_port_config::signal::{LineState, Purge};
+use sermux_protocol::rfc2217::{Effect, View};
 
+use self::asked::{Action, Pending};
+pub(super) use self::asked::{Asked, Asker};
+pub use self::asked::{Outcome, Wish};
 use super::client::ClientId;
 use crate::line::{Change, LineCounters, Operation, Snapshot};
 
 /// What changes the line waits so long for the bytes before it, and what needs a line for one that is being opened.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A break that nobody ends is ended.
-const LONGEST_BREAK: Duration = Duration::from_secs(5);
-
-/// Telnet's BRK.
-const BREAK_PULSE: Duration = Duration::from_millis(250);
-
 /// Nothing tells when a line's output has left; it is looked at after so long …
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// … up to so long.
 const LAST_LOOK: Duration = Duration::from_millis(20);
-
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Asker {
-    Client(ClientId),
-    /// Whoever is not a client; each wish has a number of its own.
-    Operator(u64),
-}
-
-/// What is asked of the line from outside of any session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// A look at it.
-    Look,
-    /// Settings.
-    Settings(LineSettings),
-    /// Outputs; `None` leaves one alone.
-    Outputs {
-        /// Data terminal ready.
-        dtr: Option<bool>,
-        /// Request to send.
-        rts: Option<bool>,
-    },
-    /// A break of this length.
-    Break(Duration),
-    /// Throws away what is queued.
-    Purge(Purge),
-    /// A reset macro.
-    Run(Arc<[Step]>),
-}
-
-/// What was asked.
-#[derive(Clone, Debug)]
-pub(super) enum Asked {
-    Request(Request),
-    Wish(Wish),
-}
-
-/// How what was asked came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was done, or there was nothing to do.
-    Done,
-    /// There is no line.
-    NoLine,
-    /// The line refused, or does not answer.
-    Failed,
-}
 
 /// What the hub is to do.
 #[derive(Debug)]
@@ -129,21 +80,6 @@ pub struct ControlCounters {
     pub failed: u64,
 }
 
-#[derive(Debug)]
-struct Pending {
-    asked: Asked,
-    may_change: bool,
-    /// The offset behind the bytes that were queued for the line before it.
-    after_all: u64,
-    /// … by its asker.
-    after_own: u64,
-    read_at: Instant,
-    /// What stood in the way of a break was thrown away.
-    cleared: bool,
-    /// How many purges had been asked for before it.
-    purges_before: u64,
-}
-
 /// A purge that is on its way, or waits for another.
 #[derive(Debug)]
 struct Purging {
@@ -158,25 +94,6 @@ struct Purging {
 struct Running {
     asker: Option<Asker>,
     action: Action,
-}
-
-/// What an asked thing does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Action {
-    Nothing,
-    Look,
-    Settings(LineSettings),
-    Outputs {
-        dtr: Option<bool>,
-        rts: Option<bool>,
-    },
-    BreakOn(Duration),
-    /// A break of its own: it waits for the end of one that is on.
-    Pulse(Duration),
-    BreakOff,
-    /// What stands in the way of a break goes; the break itself comes next.
-    Clear,
-    Run(Arc<[Step]>),
 }
 
 enum Verdict {
@@ -665,55 +582,5 @@ impl ControlQueue {
 
     fn wake(&mut self, at: Instant) {
         self.wake_at = Some(self.wake_at.map_or(at, |wake_at| wake_at.min(at)));
-    }
-}
-
-impl Pending {
-    fn action(&self, view: &View) -> Action {
-        let action = match &self.asked {
-            Asked::Request(request) => match request.effect(view) {
-                // A purge has a queue of its own.
-                Effect::Nothing | Effect::Purge(_) => Action::Nothing,
-                Effect::Look => Action::Look,
-                Effect::Settings(settings) => Action::Settings(settings),
-                Effect::Outputs { dtr, rts } => Action::Outputs { dtr, rts },
-                Effect::Break(true) => Action::BreakOn(LONGEST_BREAK),
-                Effect::Break(false) => Action::BreakOff,
-                Effect::BreakPulse => Action::Pulse(BREAK_PULSE),
-            },
-            Asked::Wish(wish) => match wish {
-                Wish::Look => Action::Look,
-                Wish::Settings(settings) => Action::Settings(*settings),
-                Wish::Outputs { dtr, rts } => Action::Outputs { dtr: *dtr, rts: *rts },
-                Wish::Break(length) => Action::Pulse((*length).min(LONGEST_BREAK)),
-                Wish::Purge(_) => Action::Nothing,
-                Wish::Run(steps) => Action::Run(Arc::clone(steps)),
-            },
-        };
-        // Without the right to change anything, one is told what is there.
-        if self.may_change || action == Action::Nothing {
-            action
-        } else {
-            Action::Look
-        }
-    }
-
-    /// Whether bytes behind it must not overtake it. Whether it will change anything is known when its turn comes.
-    fn holds_bytes(&self) -> bool {
-        self.may_change
-            && match &self.asked {
-                Asked::Request(request) => match request {
-                    Request::BaudRate(rate) => *rate != 0,
-                    Request::CiscoBaudRate(code)
-                    | Request::DataSize(code)
-                    | Request::Parity(code)
-                    | Request::StopSize(code) => *code != 0,
-                    // Queries (0, 4, 7, 10, 13), break off, DTR and RTS pass the bytes.
-                    Request::Control(code) => !matches!(code, 0 | 4 | 6..=13),
-                    Request::BreakPulse => true,
-                    _ => false,
-                },
-                Asked::Wish(wish) => matches!(wish, Wish::Settings(_) | Wish::Break(_)),
-            }
     }
 }
