@@ -47,8 +47,8 @@ pub(crate) fn run(seed: u64) {
         "ports: {{ p: {{ device: sim:echo, backlog: 8192, line: 115200 8N1, frame: {frame}, \
          listen: [ {{ protocol: raw, address: 0, replay: 3 frames }} ] }} }}"
     );
-    let port =
-        load_str("simulation", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config.ports.remove("p").unwrap();
+    let config = load_str("simulation", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
+    let port = Port::clone(&config.ports["p"]);
     let now = Instant::now();
     let mut hub = Hub::new(&port);
     hub.line_opened(false, &Snapshot::default(), now);

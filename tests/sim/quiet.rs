@@ -34,8 +34,8 @@ pub(crate) fn run(seed: u64) {
         "ports: {{ p: {{ device: sim:echo, line: 115200 8N1, frame: {frame}, expect: {{ frame: 1s }}, \
          listen: [ {{ protocol: raw, address: 0 }} ] }} }}"
     );
-    let port =
-        load_str("simulation", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config.ports.remove("p").unwrap();
+    let config = load_str("simulation", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
+    let port = Port::clone(&config.ports["p"]);
     let hub = Hub::new(&port);
     let mut world =
         World { random, port, telegrams, hub, now: Instant::now(), heard: None, quiet: false, said: Vec::new() };

@@ -13,7 +13,7 @@ use sermux_port_config::config::{Config, Line, Modem, Port};
 
 fn port(more: &str) -> Port {
     let text = format!("ports: {{ p: {{ device: /nonexistent, {more} }} }}");
-    load_str("x.yaml", &text).unwrap_or_else(|faults| panic!("{faults}")).config.ports["p"].clone()
+    load_str("x.yaml", &text).unwrap_or_else(|faults| panic!("{faults}")).config.ports["p"].as_ref().clone()
 }
 
 const LISTEN: &str = "listen: [{ protocol: raw, address: 4001 }, { protocol: raw, address: 4002 }]";
@@ -118,7 +118,8 @@ fn a_port_that_is_not_enabled_does_not_exist() {
 
 /// The enabled ports.
 fn ports(config: &Config) -> BTreeMap<String, Port> {
-    config.ports.clone().into_iter().filter(|(_, port)| port.enable).collect()
+    let enabled = config.ports.iter().filter(|(_, port)| port.enable);
+    enabled.map(|(name, port)| (name.clone(), Port::clone(port))).collect()
 }
 
 /// Does to `old` what the difference says, and nothing else: what it does not name stays.
@@ -140,7 +141,7 @@ fn apply(diff: &Diff, old: &Config, new: &Config) -> BTreeMap<String, Port> {
         port.listen = listen.into_iter().map(|listener| listener.expect("each has its origin")).collect();
     }
     for name in &diff.added {
-        assert!(ports.insert(name.clone(), new.ports[name].clone()).is_none(), "only what is new is added");
+        assert!(ports.insert(name.clone(), Port::clone(&new.ports[name])).is_none(), "only what is new is added");
     }
     ports
 }

@@ -18,7 +18,7 @@ fn config(text: &str) -> Config {
 /// A port `p` with these keys, below `top`.
 fn port_below(top: &str, keys: &str) -> Port {
     let text = format!("{top}\nports: {{ p: {{ device: sim:echo, {keys} }} }}");
-    config(&text).ports["p"].clone()
+    config(&text).ports["p"].as_ref().clone()
 }
 
 fn device(keys: &str) -> Device {

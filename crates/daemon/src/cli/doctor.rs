@@ -53,7 +53,7 @@ pub(super) fn findings(arguments: &Arguments, device: Option<&Path>, folder: Opt
         .iter()
         .flat_map(|config| &config.ports)
         .filter(|(_, port)| port.enable)
-        .map(|(name, port)| (name.as_str(), port))
+        .map(|(name, port)| (name.as_str(), &**port))
         .collect();
     let mut wanted: Vec<Wanted> = Vec::new();
     let mut missing: Vec<Finding> = Vec::new();

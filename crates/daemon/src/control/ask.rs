@@ -1,6 +1,7 @@
 //! What the control server asks of the supervisor, which owns the ports and the configuration.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sermux_port_config::config::diff::Diff;
 use sermux_port_config::config::Port;
@@ -27,7 +28,7 @@ pub(crate) struct Ports {
     /// Those that run, by name.
     pub(crate) running: Vec<(String, Link)>,
     /// Those that are not enabled.
-    pub(crate) disabled: Vec<(String, Port)>,
+    pub(crate) disabled: Vec<(String, Arc<Port>)>,
 }
 
 /// The configuration was read again and is in force.

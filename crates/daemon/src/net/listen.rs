@@ -257,7 +257,8 @@ pub async fn serve(
 ) {
     let listener = match bound {
         Some(listener) => listener,
-        None => bind_later(key, &offer, &link).await,
+        // Boxed: a listener that is bound would carry the room for it for as long as it runs.
+        None => Box::pin(bind_later(key, &offer, &link)).await,
     };
     if let Ok(bound) = listener.endpoint() {
         link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
@@ -285,7 +286,7 @@ pub async fn serve(
                 }
                 continue;
             }
-            () = tokio::time::sleep_until(sum_up_at.unwrap_or_else(Instant::now)), if sum_up_at.is_some() => {
+            () = sleep_until(sum_up_at) => {
                 let offer = offer.borrow();
                 let due = Instant::now();
                 for (turned_away, what) in [(&mut denied, "`allow` and `deny`"), (&mut limited, "`limits`")] {
@@ -317,7 +318,7 @@ pub async fn serve(
                     }
                 };
                 let accepted = Accepted { conn, peer, listener: key, places: Some(places) };
-                if !link.send(Command::Connect(Box::new(accepted))).await {
+                if !link.send(Command::Connect(accepted)).await {
                     return;
                 }
             }
@@ -330,6 +331,14 @@ pub async fn serve(
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
+    }
+}
+
+/// Boxed for the same reason; none: for ever.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => Box::pin(tokio::time::sleep_until(at)).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_secs(30);
 fn port(keys: &str) -> Arc<Port> {
     let yaml = format!("ports: {{ p: {{ device: sim:echo, listen: [ {{ protocol: raw, address: 0 }} ], {keys} }} }}");
     let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
-    Arc::new(config.ports["p"].clone())
+    Arc::clone(&config.ports["p"])
 }
 
 fn status() -> Arc<Status> {
@@ -85,12 +85,7 @@ impl Rig {
         let peer = Peer::Tcp((Ipv4Addr::LOCALHOST, 1).into());
         assert!(
             self.link
-                .send(Command::Connect(Box::new(Accepted {
-                    conn: Conn::Memory(near),
-                    peer,
-                    listener: 0,
-                    places: None
-                })))
+                .send(Command::Connect(Accepted { conn: Conn::Memory(near), peer, listener: 0, places: None }))
                 .await
         );
         far

@@ -22,10 +22,10 @@ const COMMANDS: usize = 64;
 /// What is asked of a running port.
 #[derive(Debug)]
 pub enum Command {
-    /// A connection was accepted. Boxed, because a channel has room for many commands from the start.
-    Connect(Box<Accepted>),
+    /// A connection was accepted.
+    Connect(Accepted),
     /// The configuration has changed.
-    Reconfigure(Box<Reconfigure>),
+    Reconfigure(Reconfigure),
     /// Something is asked of the line.
     Wish {
         /// What.
@@ -136,18 +136,20 @@ impl fmt::Debug for Reconfigure {
 }
 
 /// What the rest of the program holds of a port.
+///
+/// Commands are boxed, because a channel has room for 32 of them from the start, on a port that nobody asks anything as well.
 #[derive(Clone, Debug)]
-pub struct Link(mpsc::Sender<Command>);
+pub struct Link(mpsc::Sender<Box<Command>>);
 
 impl Link {
     /// A link and where its commands arrive.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Command>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Box<Command>>) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         (Self(sender), commands)
     }
 
     /// Hands over a command, waiting while the port is busy. False: the port has ended.
     pub async fn send(&self, command: Command) -> bool {
-        self.0.send(command).await.is_ok()
+        self.0.send(Box::new(command)).await.is_ok()
     }
 }

@@ -140,7 +140,7 @@ pub(crate) fn port_of(device: Device) -> Option<Port> {
         load_str("probe", "ports: { probe: { device: \"sim:echo\", listen: [ { protocol: raw, address: 9000 } ] } }")
             .ok()?
             .config;
-    let mut port = config.ports.into_values().next()?;
+    let mut port = Port::clone(config.ports.values().next()?);
     port.device = device;
     port.line.settings = TRIES[0].0.parse().ok()?;
     Some(port)

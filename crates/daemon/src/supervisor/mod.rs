@@ -3,6 +3,7 @@
 //! Whatever is started or ended is a step of a [`Diff`] between two configurations: start-up is the diff from the
 //! empty one, the end is the diff to it.
 
+mod opens;
 mod running;
 
 use std::collections::BTreeMap;
@@ -16,18 +17,18 @@ use sermux_port_config::config::{Config, Control, Port};
 use sermux_port_config::{Fault, Faults};
 use socket2::Socket;
 use tokio::signal::unix::{signal, Signal, SignalKind};
-use tokio::sync::{mpsc, Notify, Semaphore};
+use tokio::sync::{mpsc, Notify};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use self::opens::Opens;
 use self::running::{Listeners, Running};
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
-use crate::line::{self, OpenError, Opened};
 use crate::net::gate::{Gate, Gates};
-use crate::port::{Command, Driver, Opener, Status};
+use crate::port::{Command, Driver, Status};
 use crate::systemd;
 
 /// How long ports may take to hand out what they hold when the program ends.
@@ -35,9 +36,6 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
 /// … and to notice that this time is up.
 const END_LIMIT: Duration = Duration::from_millis(1800);
-
-/// Devices that are opened at a time: each takes a thread while it is.
-const OPENS_AT_A_TIME: usize = 16;
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +55,7 @@ pub struct Supervisor {
     ports: BTreeMap<String, Running>,
     /// Counts the clients of all ports.
     gate: Arc<Gate>,
-    opens: Arc<Semaphore>,
+    opens: Opens,
     hotplug: Hotplug,
     /// Listening sockets of socket activation.
     handed_over: Vec<Socket>,
@@ -96,7 +94,7 @@ impl Supervisor {
             source: source.map(Path::to_owned),
             ports: BTreeMap::new(),
             gate: Arc::default(),
-            opens: Arc::new(Semaphore::new(OPENS_AT_A_TIME)),
+            opens: Opens::default(),
             hotplug: Hotplug::start(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
@@ -179,7 +177,7 @@ impl Supervisor {
             Ask::Ports(reply) => {
                 let running = self.ports.iter().map(|(name, port)| (name.clone(), port.link().clone()));
                 let disabled = self.config.ports.iter().filter(|(_, port)| !port.enable);
-                let disabled = disabled.map(|(name, port)| (name.clone(), port.clone()));
+                let disabled = disabled.map(|(name, port)| (name.clone(), Arc::clone(port)));
                 let _ = reply.send(Ports { running: running.collect(), disabled: disabled.collect() });
             }
             Ask::Reload(reply) => {
@@ -263,7 +261,7 @@ impl Supervisor {
     ///
     /// New addresses are bound before old ones are let go; one that is still taken by an old one is tried again then.
     /// All of them are bound before the first device is opened.
-    async fn apply(&mut self, config: Config) -> (Diff, Bound) {
+    async fn apply(&mut self, mut config: Config) -> (Diff, Bound) {
         let diff = Diff::between(&self.config, &config);
         self.gate.set(config.limits);
         let lets_go =
@@ -273,14 +271,14 @@ impl Supervisor {
             let Some(port) = config.ports.get(name) else { continue };
             let mut listeners = Listeners::new(name, port, 0..port.listen.len());
             listeners.bind(&self.handed_over, lets_go).await;
-            starting.push((name, Arc::new(port.clone()), listeners));
+            starting.push((name, Arc::clone(port), listeners));
         }
         let mut changing = Vec::new();
         for (name, diff) in &diff.changed {
             let Some(port) = config.ports.get(name) else { continue };
             let mut added = Listeners::new(name, port, diff.listeners.added.iter().copied());
             added.bind(&self.handed_over, lets_go).await;
-            changing.push((name, Arc::new(port.clone()), diff, added));
+            changing.push((name, Arc::clone(port), diff, added));
         }
 
         self.end(&diff.removed).await;
@@ -303,7 +301,7 @@ impl Supervisor {
             return (diff, bound);
         }
         for (name, port, diff, added) in changing {
-            let opener = opener(Arc::clone(&port), Arc::clone(&self.opens));
+            let opener = self.opens.opener(Arc::clone(&port));
             if let Some(running) = self.ports.get_mut(name) {
                 running.reconfigure(port, diff, added, opener).await;
             }
@@ -312,13 +310,19 @@ impl Supervisor {
             let running = self.start_port(name, port, listeners);
             self.ports.insert(name.clone(), running);
         }
+        // A port that stays as it is shares its configuration also with the new one.
+        for (name, port) in &mut config.ports {
+            if let Some(known) = self.config.ports.get(name).filter(|known| *known == port) {
+                *port = Arc::clone(known);
+            }
+        }
         self.config = config;
         (diff, bound)
     }
 
     fn start_port(&self, name: &str, port: Arc<Port>, listeners: Listeners) -> Running {
         let status = Arc::new(Status::new(Arc::clone(&self.changed)));
-        let opener = opener(Arc::clone(&port), Arc::clone(&self.opens));
+        let opener = self.opens.opener(Arc::clone(&port));
         let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
         let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
@@ -344,19 +348,6 @@ impl Supervisor {
             warn!("some ports did not end in time");
         }
     }
-}
-
-/// Opens the port's device on the blocking pool when its turn has come.
-fn opener(port: Arc<Port>, opens: Arc<Semaphore>) -> Opener {
-    Box::new(move || Box::pin(open(Arc::clone(&port), Arc::clone(&opens))))
-}
-
-async fn open(port: Arc<Port>, opens: Arc<Semaphore>) -> Result<Opened, OpenError> {
-    // The semaphore is never closed; if it were, opening unbounded would be the lesser evil.
-    let _turn = opens.acquire_owned().await;
-    let path = port.device.to_string().into();
-    let opened = tokio::task::spawn_blocking(move || line::open_blocking(&port)).await;
-    opened.unwrap_or_else(|failed| Err(OpenError::Other { path, what: failed.to_string() }))
 }
 
 /// A time that is not set does not come.

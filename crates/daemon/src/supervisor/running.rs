@@ -48,8 +48,7 @@ pub(super) struct Running {
     gates: Gates,
     pub(super) status: Arc<Status>,
     task: JoinHandle<()>,
-    /// By their key, which they keep for as long as they run.
-    listeners: BTreeMap<usize, RunningListener>,
+    listeners: Vec<RunningListener>,
     /// The keys in the order of the configuration.
     keys: Vec<usize>,
     next_key: usize,
@@ -57,6 +56,8 @@ pub(super) struct Running {
 
 #[derive(Debug)]
 struct RunningListener {
+    /// Its own for as long as it runs.
+    key: usize,
     offer: watch::Sender<Offer>,
     task: JoinHandle<()>,
 }
@@ -77,7 +78,7 @@ impl Running {
             link,
             status,
             task,
-            listeners: BTreeMap::new(),
+            listeners: Vec::new(),
             keys: Vec::new(),
             next_key: 0,
         };
@@ -109,14 +110,14 @@ impl Running {
             Arc::clone(&self.status),
             self.gates.clone(),
         ));
-        self.listeners.insert(key, RunningListener { offer, task });
+        self.listeners.push(RunningListener { key, offer, task });
     }
 
     /// Closes listeners, by their index in the configuration so far; their addresses are free then.
     pub(super) async fn close(&mut self, indices: &[usize]) {
         for key in indices.iter().filter_map(|index| self.keys.get(*index)) {
-            if let Some(listener) = self.listeners.remove(key) {
-                listener.close().await;
+            if let Some(at) = self.listeners.iter().position(|listener| listener.key == *key) {
+                self.listeners.remove(at).close().await;
                 self.status.listener_gone(*key);
             }
         }
@@ -128,7 +129,8 @@ impl Running {
         let mut keys: BTreeMap<usize, usize> =
             stay.filter_map(|(from, to)| Some((*to, *self.keys.get(*from)?))).collect();
         for (index, key) in &keys {
-            if let (Some(listener), Some(config)) = (self.listeners.get(key), port.listen.get(*index)) {
+            let listener = self.listeners.iter().find(|listener| listener.key == *key);
+            if let (Some(listener), Some(config)) = (listener, port.listen.get(*index)) {
                 let offer = Offer::new(&self.name, &port, config);
                 listener.offer.send_if_modified(|known| {
                     let is_new = *known != offer;
@@ -145,7 +147,7 @@ impl Running {
         let reopen = diff.class == PortChange::Reopen;
         let changed = Reconfigure { port, listeners: self.keys.clone(), opener, reopen };
         // A port whose task has ended is not there to be changed.
-        self.link.send(Command::Reconfigure(Box::new(changed))).await;
+        self.link.send(Command::Reconfigure(changed)).await;
         // Afterwards: the port knows the key that their clients come with.
         for (_, key, offer, bound) in added {
             self.listen(key, offer, bound);
@@ -154,7 +156,7 @@ impl Running {
 
     /// Ends the port: its addresses are free at once, what it holds goes out until the deadline.
     pub(super) async fn end(self, deadline: Instant) -> Result<(), JoinError> {
-        for listener in self.listeners.into_values() {
+        for listener in self.listeners {
             listener.close().await;
         }
         // A port that has ended already has nothing to hand out.

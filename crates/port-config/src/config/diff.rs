@@ -129,7 +129,7 @@ impl Diff {
 }
 
 fn enabled(config: &Config) -> BTreeMap<&str, &Port> {
-    config.ports.iter().filter(|(_, port)| port.enable).map(|(name, port)| (name.as_str(), port)).collect()
+    config.ports.iter().filter(|(_, port)| port.enable).map(|(name, port)| (name.as_str(), &**port)).collect()
 }
 
 impl PortDiff {

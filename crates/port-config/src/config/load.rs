@@ -186,7 +186,7 @@ impl Loader {
             return Err(Faults::new(self.sources.faults(self.problems)));
         }
         let ports: BTreeMap<_, _> =
-            resolved.into_iter().filter_map(|(named, port)| Some((named.name.clone(), port?))).collect();
+            resolved.into_iter().filter_map(|(named, port)| Some((named.name.clone(), port?.into()))).collect();
         let mut config = Config { ports, ..Config::default() };
         if let Some(main) = self.layers.first() {
             config.log = main.log;

@@ -33,6 +33,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -64,8 +65,8 @@ pub struct Config {
     pub log: Log,
     /// Of all ports together.
     pub limits: Limits,
-    /// The ports by name.
-    pub ports: BTreeMap<String, Port>,
+    /// The ports by name; whoever runs one shares it.
+    pub ports: BTreeMap<String, Arc<Port>>,
 }
 
 impl Default for Config {

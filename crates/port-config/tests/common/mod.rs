@@ -270,7 +270,10 @@ pub fn any_config() -> impl Strategy<Value = Config> {
         control,
         limits: any_limits(ports.len() as u64),
         log: Log { level: log.0, format: log.1 },
-        ports: ports.into_iter().map(|(name, (port, kind))| (name.clone(), distinct(port, kind, &name))).collect(),
+        ports: ports
+            .into_iter()
+            .map(|(name, (port, kind))| (name.clone(), distinct(port, kind, &name).into()))
+            .collect(),
     })
 }
 
@@ -294,6 +297,6 @@ fn distinct(mut port: Port, kind: u8, name: &str) -> Port {
 
 /// A mapping of ports by name, for short tests.
 pub fn named(ports: impl IntoIterator<Item = (&'static str, Port)>) -> Config {
-    let ports: BTreeMap<_, _> = ports.into_iter().map(|(name, port)| (name.to_owned(), port)).collect();
+    let ports: BTreeMap<_, _> = ports.into_iter().map(|(name, port)| (name.to_owned(), port.into())).collect();
     Config { ports, ..Config::default() }
 }

@@ -17,9 +17,9 @@ use crate::port::link::History;
 impl Driver {
     pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) {
         while let Poll::Ready(command) = self.commands.poll_recv(cx) {
-            match command {
-                Some(Command::Connect(accepted)) => self.connect(*accepted, now),
-                Some(Command::Reconfigure(changed)) => self.reconfigure(*changed, now),
+            match command.map(|command| *command) {
+                Some(Command::Connect(accepted)) => self.connect(accepted, now),
+                Some(Command::Reconfigure(changed)) => self.reconfigure(changed, now),
                 Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
                 Some(Command::Listening { listener, bound }) => self.account.listening(listener, bound),
                 Some(Command::Report(reply)) => {

@@ -90,7 +90,7 @@ pub struct Driver {
     /// Who waits to hear how a wish came out, by its number.
     wishes: BTreeMap<u64, Reply>,
     next_wish: u64,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Box<Command>>,
     sleep: Pin<Box<Sleep>>,
     sleep_until: Option<Instant>,
     ends_at: Option<Instant>,

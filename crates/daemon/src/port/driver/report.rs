@@ -1,6 +1,5 @@
 //! What the port tells about itself.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,8 +18,8 @@ pub(super) struct Account {
     fault: Option<PortFault>,
     differences: Vec<String>,
     not_carried: Vec<NotCarried>,
-    /// How the listeners came out, by their key.
-    bound: BTreeMap<usize, Result<Endpoint, String>>,
+    /// How the listeners came out, with their keys.
+    bound: Vec<(usize, Result<Endpoint, String>)>,
     /// Clients so far.
     clients: u64,
 }
@@ -33,7 +32,7 @@ impl Account {
             fault: None,
             differences: Vec::new(),
             not_carried: Vec::new(),
-            bound: BTreeMap::new(),
+            bound: Vec::new(),
             clients: 0,
         }
     }
@@ -74,12 +73,19 @@ impl Account {
 
     /// Other listeners are gone.
     pub(super) fn keep_listeners(&mut self, keys: &[usize]) {
-        self.bound.retain(|key, _| keys.contains(key));
+        self.bound.retain(|(key, _)| keys.contains(key));
     }
 
     /// A listener is bound, or is not and why.
     pub(super) fn listening(&mut self, listener: usize, bound: Result<Endpoint, String>) {
-        self.bound.insert(listener, bound);
+        match self.bound.iter_mut().find(|(key, _)| *key == listener) {
+            Some((_, known)) => *known = bound,
+            None => self.bound.push((listener, bound)),
+        }
+    }
+
+    fn bound(&self, listener: usize) -> Option<&Result<Endpoint, String>> {
+        self.bound.iter().find_map(|(key, bound)| (*key == listener).then_some(bound))
     }
 }
 
@@ -116,7 +122,7 @@ impl Driver {
         let clients: Vec<ClientReport> = clients.collect();
         let listeners = self.listeners.iter().map(|key| ListenerReport {
             key: *key,
-            bound: self.account.bound.get(key).cloned(),
+            bound: self.account.bound(*key).cloned(),
             clients: clients.iter().filter(|client| client.standing.admission.listener == *key).count(),
             turned_away: self.status.turned_away_by(*key),
             limited: self.status.limited_by(*key),

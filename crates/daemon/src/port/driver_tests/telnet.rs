@@ -18,7 +18,7 @@ async fn start_port(port_keys: &str, keys: &str) -> (Rig, SimHandle) {
          listen: [ {{ protocol: telnet, rfc2217: true, address: 0, {keys} }} ] }} }}"
     );
     let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
-    let rig = Rig::start(Arc::new(config.ports["p"].clone()));
+    let rig = Rig::start(Arc::clone(&config.ports["p"]));
     let wire = rig.plug();
     until(|| !rig.tries().is_empty()).await;
     (rig, wire)

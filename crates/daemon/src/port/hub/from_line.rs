@@ -165,8 +165,8 @@ impl Hub {
         if let Some(cutter) = self.cutter.as_mut() {
             cutter.read_empty();
         }
-        let frames = self.frames.as_ref().and_then(Frames::deadline);
-        if let Some(at) = frames.or(self.cutter.as_ref().and_then(Cutter::deadline)) {
+        let frames = self.frames.as_deref().and_then(Frames::deadline);
+        if let Some(at) = frames.or(self.cutter.as_deref().and_then(Cutter::deadline)) {
             self.wake(at);
         }
     }
@@ -184,7 +184,7 @@ impl Hub {
 
     /// Releases a frame that ends by silence, if that has lasted long enough.
     pub(super) fn cut_after_silence(&mut self, now: Instant) {
-        match self.cutter.as_ref().and_then(Cutter::deadline) {
+        match self.cutter.as_deref().and_then(Cutter::deadline) {
             Some(due) if due <= now => self.cut_now(),
             Some(due) => self.wake(due),
             None => {}

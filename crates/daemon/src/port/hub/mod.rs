@@ -91,10 +91,10 @@ pub struct Hub {
     /// Bytes before this may go to clients that take bytes.
     released: u64,
     gather_due: Option<Instant>,
-    /// The frames among the bytes, on a port that has frames.
-    frames: Option<Frames>,
+    /// The frames among the bytes, on a port that has frames. Boxed, like the next: most ports have neither.
+    frames: Option<Box<Frames>>,
     /// Where the bytes may be cut, on a port with lines, messages or bursts.
-    cutter: Option<Cutter>,
+    cutter: Option<Box<Cutter>>,
     clients: Slab<Client>,
     leaving: usize,
     tx: TxQueue,
@@ -135,10 +135,10 @@ impl Hub {
             released: 0,
             gather_due: None,
             frames: match port.frame {
-                Framing::Dsmr => Some(Frames::new(port.crc)),
+                Framing::Dsmr => Some(Box::new(Frames::new(port.crc))),
                 Framing::None | Framing::Line | Framing::Delimiter(_) | Framing::Gap(_) => None,
             },
-            cutter: Cutter::of(port, &port.line.settings, History::of(port).frames, 0),
+            cutter: Cutter::of(port, &port.line.settings, History::of(port).frames, 0).map(Box::new),
             clients: Slab::new(),
             leaving: 0,
             tx: TxQueue::new(&port.line.settings),
@@ -185,7 +185,7 @@ impl Hub {
         for (_, client) in &self.clients {
             counters.add(&client.counters);
         }
-        counters.cut_frames += self.cutter.as_ref().map_or(0, Cutter::cut_frames);
+        counters.cut_frames += self.cutter.as_deref().map_or(0, Cutter::cut_frames);
         counters
     }
 
@@ -198,7 +198,7 @@ impl Hub {
     /// What the framer of a port with `frame: dsmr` has counted.
     #[must_use]
     pub fn p1_counters(&self) -> Option<P1Counters> {
-        self.frames.as_ref().map(Frames::counters)
+        self.frames.as_deref().map(Frames::counters)
     }
 
     /// The newest bytes that are still held, at most so many, and how many came before them. Only what some client has not

@@ -46,7 +46,7 @@ impl Hub {
                     }
                     client.feed = Feed::Frames(FrameFeed::new(frames.seen(), now));
                 }
-                self.frames = Some(frames);
+                self.frames = Some(Box::new(frames));
             }
             (Some(_), Framing::None | Framing::Line | Framing::Delimiter(_) | Framing::Gap(_)) => {
                 self.frames = None;
@@ -71,7 +71,8 @@ impl Hub {
                     self.counters.cut_frames += before.cut_frames();
                     self.cut_now();
                 }
-                self.cutter = Cutter::of(port, &self.control.view().settings, self.history.frames, self.ring.head());
+                let settings = self.control.view().settings;
+                self.cutter = Cutter::of(port, &settings, self.history.frames, self.ring.head()).map(Box::new);
                 if self.cutter.is_some() {
                     self.release_gathered();
                 }

@@ -1,6 +1,7 @@
 //! The shipped file and the man page say of every key what is so: that it exists, its default, whether it is built.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::*;
 use crate::config::load::load_str;
@@ -111,7 +112,7 @@ fn what_the_shipped_file_shows_as_defaults_are_the_defaults() {
          capture: { file: /var/log/sermux/router.log }, listen: [{ protocol: telnet, address: \"*:4001\" }] } }",
     );
     // to say nothing about it leaves it as the driver has it
-    least.ports.get_mut(PORT).expect("a port").line.rs485 = example.ports[PORT].line.rs485;
+    Arc::make_mut(least.ports.get_mut(PORT).expect("a port")).line.rs485 = example.ports[PORT].line.rs485;
     assert_eq!(example, least, "{text}");
 }
 
