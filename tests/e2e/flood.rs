@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::rig::{assert_same, eventually, find, noise, resident_kib, Client, Daemon, PortYaml, Pty};
+use crate::rig::{anonymous_kib, assert_same, eventually, find, noise, Client, Daemon, PortYaml, Pty};
 
 const FLOOD: usize = 10_000;
 
@@ -24,7 +24,7 @@ fn a_flood_of_connections_costs_the_reader_nothing_and_leaves_nothing_behind() {
     daemon.opened("p", 1);
     let reader = daemon.connect("p");
     let address = daemon.address("p");
-    let before = (descriptors(&daemon), resident_kib(daemon.pid()));
+    let before = (descriptors(&daemon), anonymous_kib(daemon.pid()));
     let bytes = noise(31, 4 << 20);
     thread::scope(|scope| {
         let read = scope.spawn(|| reader.receive(bytes.len()));
@@ -43,7 +43,7 @@ fn a_flood_of_connections_costs_the_reader_nothing_and_leaves_nothing_behind() {
         reader.receive(1);
         descriptors(&daemon) <= before.0
     });
-    let grown = resident_kib(daemon.pid()).saturating_sub(before.1);
+    let grown = anonymous_kib(daemon.pid()).saturating_sub(before.1);
     assert!(grown < 8192, "grew by {grown} KiB");
 }
 
@@ -88,7 +88,7 @@ fn negotiations_that_never_end_cost_the_reader_nothing() {
     ));
     daemon.opened("p", 1);
     let reader = daemon.connect("p");
-    let before = resident_kib(daemon.pid());
+    let before = anonymous_kib(daemon.pid());
     let slow: Vec<Client> = (0..16).map(|_| daemon.connect("p")).collect();
     // IAC SB COM-PORT-OPTION, and then one byte after the other without an IAC SE.
     for byte in [255, 250, 44].into_iter().chain(std::iter::repeat_n(1, 4096)) {
@@ -98,6 +98,6 @@ fn negotiations_that_never_end_cost_the_reader_nothing() {
     let line = b"the line goes on\n";
     pty.send(line);
     assert!(find(&reader.receive_until(line), line).is_some());
-    let grown = resident_kib(daemon.pid()).saturating_sub(before);
+    let grown = anonymous_kib(daemon.pid()).saturating_sub(before);
     assert!(grown < 4096, "grew by {grown} KiB");
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
-use crate::rig::{assert_same, find, noise, resident_kib, Client, Daemon, PortYaml, Pty};
+use crate::rig::{anonymous_kib, assert_same, find, noise, Client, Daemon, PortYaml, Pty};
 
 const LEN: usize = 16 << 20;
 
@@ -25,11 +25,11 @@ fn by_default_the_stopped_client_is_cut_off_and_the_reader_loses_nothing() {
     daemon.opened("p", 1);
     let stopped = daemon.connect("p");
     let reader = daemon.connect("p");
-    let before = resident_kib(daemon.pid());
+    let before = anonymous_kib(daemon.pid());
     let bytes = noise(11, LEN);
     pass(&pty, &reader, &bytes);
     daemon.gone("p", 1);
-    let grown = resident_kib(daemon.pid()).saturating_sub(before);
+    let grown = anonymous_kib(daemon.pid()).saturating_sub(before);
     assert!(grown < 4096, "grew by {grown} KiB");
     // What it had been sent before is good; then it is told by a close, not by a hole.
     let (got, _) = stopped.receive_to_end();
@@ -49,10 +49,10 @@ fn with_skip_the_stopped_client_stays_and_goes_on_at_the_newest_bytes() {
     daemon.opened("p", 1);
     let stopped = daemon.connect_narrow("p");
     let reader = daemon.connect("p");
-    let before = resident_kib(daemon.pid());
+    let before = anonymous_kib(daemon.pid());
     let bytes = noise(12, LEN);
     pass(&pty, &reader, &bytes);
-    let grown = resident_kib(daemon.pid()).saturating_sub(before);
+    let grown = anonymous_kib(daemon.pid()).saturating_sub(before);
     assert!(grown < 4096, "grew by {grown} KiB");
 
     let last = noise(13, 64);

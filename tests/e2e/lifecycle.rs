@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::rig::p1::telegram;
 use crate::rig::{
-    as_nobody, assert_same, cpu_ticks, field, noise, resident_kib, sermux, wake_ups, Client, Clock, Daemon, PortYaml,
+    anonymous_kib, as_nobody, assert_same, cpu_ticks, field, noise, sermux, wake_ups, Client, Clock, Daemon, PortYaml,
     Pty,
 };
 
@@ -240,15 +240,15 @@ fn a_thousand_times_unplugged_leaves_nothing_behind() {
         socket.unplug(pty);
         daemon.log().wait_for_nth(round, "device gone", |line| line.contains("device gone"));
         if round == 100 {
-            after_first = Some((open_files(&daemon), resident_kib(daemon.pid())));
+            after_first = Some((open_files(&daemon), anonymous_kib(daemon.pid())));
         }
     }
     let (files, memory) = after_first.unwrap();
     assert!(open_files(&daemon) <= files, "files stay open: {} after {files}", open_files(&daemon));
     assert!(
-        resident_kib(daemon.pid()) < memory + 1024,
+        anonymous_kib(daemon.pid()) < memory + 1024,
         "memory grows: {} KiB after {memory}",
-        resident_kib(daemon.pid())
+        anonymous_kib(daemon.pid())
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::rig::{assert_same, noise, resident_kib, Daemon, PortYaml, Pty};
+use crate::rig::{anonymous_kib, assert_same, noise, Daemon, PortYaml, Pty};
 
 const RELOADS: usize = 1000;
 
@@ -74,7 +74,7 @@ fn what_a_thousand_reloads_do_not_touch_loses_nothing_and_nothing_is_left_behind
             reload(&mut daemon, &file, is_good);
         }
         reload(&mut daemon, &alone, true);
-        left.push((open_files(&daemon), resident_kib(daemon.pid())));
+        left.push((open_files(&daemon), anonymous_kib(daemon.pid())));
     }
     assert!(left.iter().all(|(files, _)| *files == left[0].0), "files stay open: {left:?}");
     // The first few hundred find out how much memory a reload takes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use socket2::SockRef;
 
-use crate::rig::{assert_same, noise, resident_kib, Client, Daemon, PortYaml, Pty};
+use crate::rig::{anonymous_kib, assert_same, eventually, file_backed_kib, noise, Client, Daemon, PortYaml, Pty};
 
 /// Ours, so that so many connections fit.
 fn raise_our_limit() {
@@ -142,6 +142,17 @@ fn four_clients_on_each_of_256_ports_lose_nothing_while_everything_flows() {
 }
 
 #[test]
+fn what_only_the_start_needed_is_given_back() {
+    let daemon = Daemon::start(PortYaml::new("p", "sim:echo").listen(""));
+    daemon.opened("p", 1);
+    let started = file_backed_kib(daemon.pid());
+    eventually("code that nothing runs is unmapped", || file_backed_kib(daemon.pid()) < started * 3 / 4);
+    let client = daemon.connect("p");
+    client.send(b"still there");
+    assert_eq!(client.receive(11), b"still there");
+}
+
+#[test]
 fn memory_is_what_the_configuration_says_ports_by_backlog_and_a_little_for_each_client() {
     const PORTS: usize = 32;
     const BACKLOG_KIB: u64 = 128;
@@ -158,10 +169,10 @@ fn memory_is_what_the_configuration_says_ports_by_backlog_and_a_little_for_each_
     daemon.log().wait_for_nth(PORTS, "all are open", |line| line.contains(" opened"));
     let addresses: Vec<_> = (0..PORTS).map(|n| daemon.address(&format!("p{n}"))).collect();
 
-    let empty = resident_kib(daemon.pid());
+    let empty = anonymous_kib(daemon.pid());
     let idle: Vec<Client> = (0..CLIENTS * PORTS).map(|n| Client::connect(addresses[n % PORTS])).collect();
     daemon.log().wait_for_nth(idle.len(), "all are connected", |line| line.contains("client connected"));
-    let with_clients = resident_kib(daemon.pid());
+    let with_clients = anonymous_kib(daemon.pid());
     let of_clients = with_clients.saturating_sub(empty);
     assert!(of_clients <= idle.len() as u64 * CLIENT_KIB, "{} clients cost {of_clients} KiB", idle.len());
     // A reset: one that closes silently looks like a reader that has half-closed, and stays.
@@ -182,7 +193,7 @@ fn memory_is_what_the_configuration_says_ports_by_backlog_and_a_little_for_each_
             pty.send(&bytes);
         });
     }
-    let full = resident_kib(daemon.pid()).saturating_sub(with_clients);
+    let full = anonymous_kib(daemon.pid()).saturating_sub(with_clients);
     // Growing copies: for a moment the old memory is there beside the new, and malloc may keep it.
     let bound = PORTS as u64 * BACKLOG_KIB * 5 / 4 + 1024;
     assert!(full <= bound, "{PORTS} full backlogs cost {full} KiB, more than {bound}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::rig::p1::{self, numbers, telegram};
-use crate::rig::{assert_same, eventually, noise, resident_kib, Client, Clock, Daemon, PortYaml, Pty};
+use crate::rig::{anonymous_kib, assert_same, eventually, noise, Client, Clock, Daemon, PortYaml, Pty};
 
 fn meter(pty: &Pty) -> PortYaml {
     PortYaml::new("p1", pty.path()).key("line: 115200 8N1").key("frame: dsmr")
@@ -257,7 +257,7 @@ fn of_fifty_readers_five_stop_and_the_others_get_every_telegram() {
     let daemon = start(&pty, "");
     let stopped: Vec<Client> = (0..5).map(|_| daemon.connect_narrow("p1")).collect();
     let readers: Vec<Client> = (0..45).map(|_| daemon.connect("p1")).collect();
-    let before = resident_kib(daemon.pid());
+    let before = anonymous_kib(daemon.pid());
     for number in 0..COUNT {
         let telegram = telegram(number);
         // All of it at once: the line is never paused.
@@ -266,7 +266,7 @@ fn of_fifty_readers_five_stop_and_the_others_get_every_telegram() {
             assert_same(&reader.receive_once(), &telegram, "a reader");
         }
     }
-    let grown = resident_kib(daemon.pid()).saturating_sub(before);
+    let grown = anonymous_kib(daemon.pid()).saturating_sub(before);
     assert!(grown < 2048, "grew by {grown} KiB");
     for (after, stopped) in (0..).zip(&stopped) {
         resumes_with_the_newest(&pty, stopped, COUNT - 1 + after);

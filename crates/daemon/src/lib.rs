@@ -11,6 +11,7 @@ pub mod device;
 mod doctor;
 pub mod line;
 mod log;
+mod memory;
 pub mod net;
 pub mod port;
 mod probe;

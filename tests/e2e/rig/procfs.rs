@@ -19,9 +19,14 @@ pub(crate) fn wake_ups(pid: u32) -> u64 {
     counts.sum()
 }
 
-/// Resident memory, KiB.
-pub(crate) fn resident_kib(pid: u32) -> u64 {
-    status(format!("/proc/{pid}/status").as_ref(), "VmRSS:").unwrap()
+/// Resident memory that no file backs, KiB: what the program has taken, not what of itself it has gone through.
+pub(crate) fn anonymous_kib(pid: u32) -> u64 {
+    status(format!("/proc/{pid}/status").as_ref(), "RssAnon:").unwrap()
+}
+
+/// Resident memory that files back, KiB.
+pub(crate) fn file_backed_kib(pid: u32) -> u64 {
+    status(format!("/proc/{pid}/status").as_ref(), "RssFile:").unwrap()
 }
 
 fn status(file: &std::path::Path, key: &str) -> Option<u64> {

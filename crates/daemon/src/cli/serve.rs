@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use sermux_port_config::config::Config;
@@ -13,6 +14,9 @@ use crate::supervisor::{Ended, Supervisor};
 
 /// Threads of the blocking pool call a few ioctls; what they need is little, and there may be one for each port.
 const BLOCKING_STACK: usize = 128 * 1024;
+
+/// They end when nothing was to be done for so long; to start one anew takes less than any call to a device.
+const BLOCKING_KEPT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match super::load_or_complain(&arguments.config) {
@@ -40,6 +44,7 @@ pub(super) fn run_with(
         .enable_all()
         .thread_name("sermux-blocking")
         .thread_stack_size(BLOCKING_STACK)
+        .thread_keep_alive(BLOCKING_KEPT)
         .build();
     let ended = runtime.and_then(|runtime| {
         let ended = runtime

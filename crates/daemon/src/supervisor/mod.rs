@@ -27,6 +27,7 @@ use self::running::{Listeners, Running};
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
+use crate::memory;
 use crate::net::gate::{Gate, Gates};
 use crate::port::{Command, Driver, Status};
 use crate::systemd;
@@ -36,6 +37,9 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
 /// … and to notice that this time is up.
 const END_LIMIT: Duration = Duration::from_millis(1800);
+
+/// After the start, and after reading files again, ports open their devices, and the threads that do it rest and end.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,8 @@ pub struct Supervisor {
     control_at: Option<PathBuf>,
     asker: Asker,
     asks: mpsc::Receiver<Ask>,
+    /// When what the start, or a reload, needed is given back.
+    settled_at: Option<Instant>,
 }
 
 /// How many listeners there are to be, and how many there are.
@@ -102,6 +108,7 @@ impl Supervisor {
             control_at: control_at.map(Path::to_owned),
             asker,
             asks,
+            settled_at: None,
         }
     }
 
@@ -155,6 +162,10 @@ impl Supervisor {
                 () = sleep_until(status_at) => {
                     (status_at, last_status) = (None, Instant::now());
                     systemd::status(&self.status());
+                }
+                () = sleep_until(self.settled_at) => {
+                    self.settled_at = None;
+                    memory::give_back_code();
                 }
                 () = sleep_until(alive_at) => {
                     systemd::alive();
@@ -317,6 +328,7 @@ impl Supervisor {
             }
         }
         self.config = config;
+        self.settled_at = Some(Instant::now() + SETTLED_AFTER);
         (diff, bound)
     }
 

@@ -84,7 +84,7 @@ fn start(subject: &Subject, needs: &Needs, _: Effort) -> Outcome<Round> {
 
 fn memory(subject: &Subject, needs: &Needs, _: Effort) -> Outcome<Round> {
     let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
-    pause(Duration::from_millis(500));
+    pause(SETTLED);
     let memory = rig.processes.memory()?;
     Ok(Round { values: vec![megabytes(memory.all), megabytes(memory.anonymous)], remarks: Vec::new() })
 }
@@ -111,7 +111,7 @@ fn megabytes(kibibytes: u64) -> f64 {
 fn wake_ups(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
     let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let clients = rig.connect(4)?;
-    pause(effort.pick(Duration::from_secs(1), Duration::from_secs(12)));
+    pause(effort.pick(SETTLED, Duration::from_secs(12)));
     let span = effort.pick(Duration::from_secs(3), Duration::from_secs(10));
     let before = rig.processes.sleeps();
     pause(span);
@@ -127,6 +127,9 @@ fn wakes(before: &HashMap<u32, u64>, after: &HashMap<u32, u64>) -> u64 {
     let slept = after.iter().map(|(tid, count)| count - before.get(tid).copied().unwrap_or(0));
     ended + slept.sum::<u64>()
 }
+
+/// By then whatever only the start needed has been given back.
+const SETTLED: Duration = Duration::from_secs(4);
 
 const PORTS: usize = 256;
 
