@@ -112,6 +112,9 @@ impl Line for TtyLine {
                     }
                     if drained {
                         self.wait_for_more(cx);
+                    } else if bytes < n {
+                        // Full before its marks were taken out: fewer bytes than there was room for, and not drained.
+                        cx.waker().wake_by_ref();
                     }
                     return Poll::Ready(Ok(bytes));
                 }

@@ -261,6 +261,9 @@ impl ControlQueue {
         if self.view.break_on {
             return Some(taken);
         }
+        if self.queues.is_empty() && self.purges.is_empty() {
+            return None;
+        }
         let settings = self.queues.values().flatten().filter(|pending| pending.holds_bytes());
         let purges = self.purges.iter().filter(|purging| purging.purge != Purge::Rx);
         settings.map(|pending| pending.after_all).chain(purges.map(|purging| purging.after_all)).min()

@@ -134,8 +134,10 @@ impl Ring {
     }
 
     fn index(&self, offset: u64) -> usize {
-        // In u64: the origin of a ring that never empties can lie further back than a 32-bit machine can count.
-        length((offset - self.origin) % self.bytes.len() as u64)
+        let (lap, at) = (self.bytes.len() as u64, offset - self.origin);
+        // In u64: the origin of a ring that never empties can lie further back than a 32-bit machine can count. Most are on
+        // their first lap, and need no division.
+        length(if at < lap { at } else { at % lap })
     }
 }
 

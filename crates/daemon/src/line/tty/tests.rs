@@ -431,9 +431,9 @@ async fn a_short_read_is_the_last_one_until_the_kernel_says_more() {
     assert_eq!(&buf[..3], b"two");
 }
 
-/// Reads until nothing is left, relies on being woken, and never asks again after a short read.
-async fn drain(line: &mut dyn Line, dice: &mut Dice, received: &mut Vec<u8>, until: usize) {
-    let mut buf = vec![0; 8192];
+/// Reads at most `most` bytes at a time until nothing is left, relies on being woken, and never asks again after a short read.
+async fn drain(line: &mut dyn Line, dice: &mut Dice, most: usize, received: &mut Vec<u8>, until: usize) {
+    let mut buf = vec![0; most];
     poll_fn(|cx| {
         while received.len() < until {
             let size = dice.between(1, buf.len());
@@ -473,10 +473,10 @@ async fn nothing_stays_unread() {
             offset += master.write(&sent[offset..offset + part]);
             if dice.between(0, 3) == 0 {
                 let so_far = received.len() + (offset - received.len()) / 2;
-                soon(drain(&mut *line, &mut dice, &mut received, so_far)).await;
+                soon(drain(&mut *line, &mut dice, 8192, &mut received, so_far)).await;
             }
         }
-        soon(drain(&mut *line, &mut dice, &mut received, size)).await;
+        soon(drain(&mut *line, &mut dice, 8192, &mut received, size)).await;
         assert!(received == sent, "a burst of {size} came out otherwise");
     }
 }
@@ -501,7 +501,7 @@ async fn nothing_stays_unread_when_bytes_come_while_it_reads() {
         master
     });
     let mut received = Vec::new();
-    soon(drain(&mut *line, &mut Dice(3), &mut received, expected.len())).await;
+    soon(drain(&mut *line, &mut Dice(3), 8192, &mut received, expected.len())).await;
     assert!(received == expected, "{} of {} bytes, or others", received.len(), expected.len());
     drop(writer.join().unwrap());
 }

@@ -21,6 +21,7 @@ impl Driver {
         while total < RX_AT_ONCE {
             // Without room the line stays readable: it is tried again when a client has taken something.
             let Some(space) = self.hub.rx_space() else { break };
+            let room = space.len();
             match line.poll_read(&mut cx, space) {
                 Poll::Ready(Ok(0)) => {
                     self.line_gone(&"hung up", now);
@@ -33,19 +34,28 @@ impl Driver {
                     }
                     self.hub.received(n, now);
                     total += n;
+                    if n < room {
+                        self.line_drained();
+                        break;
+                    }
                 }
                 Poll::Ready(Err(error)) => {
                     self.line_gone(&error, now);
                     break;
                 }
                 Poll::Pending => {
-                    self.line_readable = false;
-                    self.hub.rx_drained();
+                    self.line_drained();
                     break;
                 }
             }
         }
         total > 0
+    }
+
+    /// The line's waker says when there is more.
+    fn line_drained(&mut self) {
+        self.line_readable = false;
+        self.hub.rx_drained();
     }
 
     /// Ring → clients: all of them after something came from the line, else those whose sockets take something again.
