@@ -4,12 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::thread;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::termios::{cfgetospeed, tcgetattr, BaudRate, ControlFlags};
 use serde_json::{json, Value};
 
-use crate::rig::{eventually, Client, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, noise, Client, Daemon, PortYaml, Pty};
 
 fn echo() -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen("")
@@ -304,4 +305,36 @@ fn diff_says_how_many_clients_it_would_cost() {
     .unwrap();
     let report = daemon.done(&["diff", file.to_str().unwrap()]);
     assert!(report.contains("listener raw 127.0.0.1:0: closed, its clients are disconnected (2 now)"), "{report}");
+}
+
+#[test]
+fn history_and_lag_are_told_with_their_age() {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("on-lag: skip").listen("replay: 16 KiB"));
+    daemon.opened("p", 1);
+    assert_eq!(port(&daemon, "p")["history"], Value::Null, "nothing came yet");
+    let reader = daemon.connect("p");
+    pty.send(b"early");
+    reader.receive(5);
+    let told = port(&daemon, "p")["history"].clone();
+    assert_eq!((&told["bytes"], &told["frames"], told["since-seconds"].is_u64()), (&json!(5), &Value::Null, true));
+
+    let stopped = daemon.connect_narrow("p");
+    // More than its socket holds.
+    let bytes = noise(71, 12 << 20);
+    thread::scope(|scope| {
+        scope.spawn(|| reader.receive(bytes.len()));
+        pty.send(&bytes);
+    });
+    let clients = port(&daemon, "p")["clients"].clone();
+    let (reader, late) = (&clients[0], &clients[1]);
+    assert_eq!(
+        (&reader["lag-bytes"], &reader["lag-seconds"], &reader["history"]),
+        (&json!(0), &Value::Null, &Value::Null)
+    );
+    assert!(late["lag-bytes"].as_u64() > Some(0) && late["lag-seconds"].is_u64(), "{late}");
+    assert!(late["history"]["bytes"] == 5 && late["history"]["since"].is_string(), "{late}");
+    let shown = daemon.done(&["status", "p"]);
+    assert!(shown.contains("history 5 B (") && shown.contains("lag "), "{shown}");
+    drop(stopped);
 }

@@ -1,6 +1,6 @@
 //! A port without frames.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sermux::port::hub::CloseReason;
 use sermux_port_config::config::{OnLag, Replay};
@@ -15,6 +15,8 @@ struct Bytes {
     backlog: usize,
     /// Everything that the line ever sent.
     sent: Vec<u8>,
+    /// Where each read began, and when it came.
+    reads: Vec<(u64, Instant)>,
     max_clients: usize,
 }
 
@@ -28,8 +30,13 @@ pub(crate) fn run(seed: u64) {
          listen: [ {{ protocol: raw, address: 0, replay: {} }} ] }} }}",
         backlog / 2
     );
-    let mut port =
-        Bytes { world: World::new(seed, &yaml), backlog, sent: Vec::new(), max_clients: 1 + random.below(12) };
+    let mut port = Bytes {
+        world: World::new(seed, &yaml),
+        backlog,
+        sent: Vec::new(),
+        reads: Vec::new(),
+        max_clients: 1 + random.below(12),
+    };
     for _ in 0..STEPS {
         port.step();
     }
@@ -83,6 +90,20 @@ impl Bytes {
             _ => self.line_sends(),
         }
         self.take_events();
+        self.check_ages();
+    }
+
+    /// What a client waits for has been there for as long as the hub says, or was preceded at that time by a little.
+    fn check_ages(&self) {
+        let came = |offset: u64| self.reads[self.reads.partition_point(|(begin, _)| *begin <= offset) - 1].1;
+        for id in self.world.clients.keys() {
+            let Some(standing) = self.world.hub.standing(*id) else { continue };
+            assert_eq!(standing.lag_since.is_some(), standing.lag > 0, "a lag without an age, or an age without a lag");
+            let Some(since) = standing.lag_since else { continue };
+            let cursor = self.sent.len() as u64 - standing.lag;
+            let before = cursor.saturating_sub(self.backlog as u64 / 32);
+            assert!((came(before)..=came(cursor)).contains(&since), "the byte at {cursor} came at another time");
+        }
     }
 
     fn line_sends(&mut self) {
@@ -101,6 +122,7 @@ impl Bytes {
         space[..n].copy_from_slice(&bytes);
         self.world.hub.received(n, self.world.now);
         self.world.hub.rx_drained();
+        self.reads.push((self.sent.len() as u64, self.world.now));
         self.sent.extend(bytes);
         if self.world.random.one_in(3) {
             let ids: Vec<_> = self.world.clients.keys().copied().collect();

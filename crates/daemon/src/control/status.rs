@@ -117,6 +117,9 @@ pub(crate) struct Port {
     pub(crate) last_rx: Option<String>,
     #[serde(default)]
     pub(crate) last_rx_seconds: Option<u64>,
+    /// What a client that comes now is given of the past (`replay`).
+    #[serde(default)]
+    pub(crate) history: Option<History>,
     /// Only with `frame: dsmr`.
     pub(crate) frames: Option<Frames>,
     /// Since the device was opened; only where its driver counts.
@@ -266,6 +269,12 @@ pub(crate) struct Client {
     pub(crate) skipped_frames: u64,
     /// Of the line that it has not got yet.
     pub(crate) lag_bytes: u64,
+    /// How long the oldest of these has been here.
+    #[serde(default)]
+    pub(crate) lag_seconds: Option<u64>,
+    /// What it was given of the past when it came.
+    #[serde(default)]
+    pub(crate) history: Option<History>,
     /// It asked for no data for now (RFC 2217).
     pub(crate) suspended: bool,
     /// It is the one that may write (`write: first` and `last`).
@@ -275,6 +284,17 @@ pub(crate) struct Client {
     pub(crate) half_closed: bool,
     /// What it says it is (RFC 2217).
     pub(crate) signature: Option<String>,
+}
+
+/// A part of the past: bytes or frames.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct History {
+    pub(crate) bytes: Option<u64>,
+    pub(crate) frames: Option<u64>,
+    /// When the oldest of it came.
+    pub(crate) since: String,
+    pub(crate) since_seconds: u64,
 }
 
 /// The capture of a port.
@@ -335,6 +355,8 @@ mod tests {
             purged_bytes: 0,
             skipped_frames: 0,
             lag_bytes: 0,
+            lag_seconds: None,
+            history: Some(History::default()),
             suspended: false,
             has_pen: false,
             half_closed: false,
@@ -365,6 +387,7 @@ mod tests {
             counters: Counters::default(),
             last_rx: None,
             last_rx_seconds: None,
+            history: Some(History::default()),
             frames: Some(Frames::default()),
             errors: Some(Errors::default()),
             listeners: vec![listener],

@@ -6,6 +6,7 @@ use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
+use super::report::Held;
 
 /// A client that half-closed after it had sent something receives for so long after the line took its bytes.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -83,6 +84,8 @@ pub(super) struct Client {
     /// It was told that it may not write.
     pub(super) is_told: bool,
     pub(super) counters: ClientCounters,
+    /// What it was given of the past.
+    pub(super) replayed: Option<Held>,
 }
 
 /// Where a client is in what came from the line.
@@ -102,6 +105,8 @@ pub(super) struct FrameFeed {
     /// What the socket did not take of a frame that it took in part; kept here so that the ring is free of it.
     rest: Vec<u8>,
     rest_at: usize,
+    /// When that frame came.
+    rest_came: Option<Instant>,
     /// The frame that is next, or was last, follows the one before it and found the socket empty.
     pub(super) in_order: bool,
     /// Its socket did not take everything at once: until it has caught up, only the newest frame counts.
@@ -111,17 +116,30 @@ pub(super) struct FrameFeed {
 
 impl FrameFeed {
     pub(super) fn new(next: u64, now: Instant) -> Self {
-        Self { next, rest: Vec::new(), rest_at: 0, in_order: true, behind: false, freshness: Freshness::new(now) }
+        Self {
+            next,
+            rest: Vec::new(),
+            rest_at: 0,
+            rest_came: None,
+            in_order: true,
+            behind: false,
+            freshness: Freshness::new(now),
+        }
     }
 
     pub(super) fn rest(&self) -> &[u8] {
         &self.rest[self.rest_at..]
     }
 
-    /// Keeps what the socket did not take.
-    pub(super) fn keep_rest(&mut self, rest: Vec<u8>) {
+    pub(super) fn rest_came(&self) -> Option<Instant> {
+        self.rest_came
+    }
+
+    /// Keeps what the socket did not take of a frame that came then.
+    pub(super) fn keep_rest(&mut self, rest: Vec<u8>, came: Option<Instant>) {
         self.rest = rest;
         self.rest_at = 0;
+        self.rest_came = came;
         self.behind = true;
     }
 
@@ -171,6 +189,7 @@ impl Client {
             refused_in: None,
             is_told: false,
             counters: ClientCounters::default(),
+            replayed: None,
         }
     }
 

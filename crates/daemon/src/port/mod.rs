@@ -1,5 +1,6 @@
 //! One port: a device, its line, and the clients that share it.
 
+mod arrivals;
 mod client;
 mod control;
 mod cutter;
@@ -21,5 +22,5 @@ mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
 pub use link::{Accepted, Command, Kicked, Link, Reconfigure, Reply, Whom};
-pub use report::{CaptureReport, ClientReport, ListenerReport, PortFault, PortReport, PortState, Standing};
+pub use report::{CaptureReport, ClientReport, Held, ListenerReport, PortFault, PortReport, PortState, Standing};
 pub use status::Status;

@@ -39,6 +39,8 @@ pub struct PortReport {
     pub p1: Option<P1Counters>,
     /// When the last byte came from the line.
     pub last_rx: Option<Instant>,
+    /// What of the past a client would get now.
+    pub held: Option<Held>,
     /// The capture, if there is one.
     pub capture: Option<CaptureReport>,
     /// The latest thing that went wrong with the device.
@@ -47,6 +49,17 @@ pub struct PortReport {
     pub listeners: Vec<ListenerReport>,
     /// Its clients, in no particular order.
     pub clients: Vec<ClientReport>,
+}
+
+/// A part of the past (`replay`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How many bytes or frames.
+    pub amount: u64,
+    /// They are frames.
+    pub frames: bool,
+    /// When the oldest of it came, or a little before that.
+    pub since: Instant,
 }
 
 /// How a port is.
@@ -120,6 +133,10 @@ pub struct Standing {
     pub counters: ClientCounters,
     /// Bytes of the line that are here and that it has not got yet.
     pub lag: u64,
+    /// When the oldest of these came, or a little before that.
+    pub lag_since: Option<Instant>,
+    /// What it was given of the past when it came.
+    pub replayed: Option<Held>,
     /// It asked for no data for now.
     pub suspended: bool,
     /// It is the one that may write (`write: first` and `last`).

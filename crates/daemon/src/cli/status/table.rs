@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::line::wires;
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
-use crate::control::status::{Capture, Client, Counters, Errors, Frames, Listener, Port, State, Status};
+use crate::control::status::{Capture, Client, Counters, Errors, Frames, History, Listener, Port, State, Status};
 
 /// Columns of a terminal as it comes.
 const WIDTH: usize = 80;
@@ -99,6 +99,12 @@ pub(super) fn one(port: &Port, look: Look) -> String {
     if port.state != State::Disabled {
         row("traffic", &traffic(port));
     }
+    if let Some(held) = &port.history {
+        row(
+            "history",
+            &format!("{} for the next client, the oldest {} ago", amount(held), duration(held.since_seconds)),
+        );
+    }
     if let Some(frames) = &port.frames {
         row("telegrams", &telegrams(frames));
     }
@@ -172,6 +178,14 @@ fn line(port: &Port) -> String {
 fn traffic(port: &Port) -> String {
     let ago = port.last_rx_seconds.map(|ago| format!("; last byte {} ago", duration(ago))).unwrap_or_default();
     format!("rx {}, tx {}{ago}", bytes(port.counters.rx_bytes), bytes(port.counters.tx_bytes))
+}
+
+/// `16.0 KiB`, `1 frame`
+fn amount(history: &History) -> String {
+    match history.frames {
+        Some(frames) => count(usize::try_from(frames).unwrap_or(usize::MAX), "frame"),
+        None => bytes(history.bytes.unwrap_or_default()),
+    }
 }
 
 fn telegrams(frames: &Frames) -> String {
@@ -267,17 +281,23 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
     }
 }
 
-/// `3 h,` `sent 12.4 MiB,` `received 12 B,` `lag 3.1 KiB`
+/// `3 h,` `sent 12.4 MiB,` `received 12 B,` `lag 3.1 KiB (4 s),` `history 16.0 KiB (3 min old)`
 fn standing(client: &Client) -> Vec<String> {
     let mut facts = vec![duration(client.since_seconds), format!("sent {}", bytes(client.sent_bytes))];
     let sizes = [
         (client.received_bytes, "received"),
         (client.refused_bytes, "refused"),
-        (client.lag_bytes, "lag"),
         (client.gap_bytes, "gap"),
         (client.purged_bytes, "purged"),
     ];
     facts.extend(sizes.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", bytes(*n))));
+    if client.lag_bytes > 0 {
+        let age = client.lag_seconds.map(|seconds| format!(" ({})", duration(seconds))).unwrap_or_default();
+        facts.push(format!("lag {}{age}", bytes(client.lag_bytes)));
+    }
+    if let Some(history) = &client.history {
+        facts.push(format!("history {} ({} old)", amount(history), duration(history.since_seconds)));
+    }
     if client.skipped_frames > 0 {
         facts.push(format!("skipped {}", client.skipped_frames));
     }

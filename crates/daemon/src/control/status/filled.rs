@@ -5,10 +5,10 @@ use std::time::{Instant, SystemTime};
 
 use sermux_port_config::config::{self, Access, Device as ConfigDevice};
 
-use super::{Capture, Client, Counters, Device, Errors, Fault, Frames, Line, Listener, Modem, Port, State};
+use super::{Capture, Client, Counters, Device, Errors, Fault, Frames, History, Line, Listener, Modem, Port, State};
 use crate::device::{usb, Root};
 use crate::net::peer::Endpoint;
-use crate::port::{ClientReport, ListenerReport, PortReport};
+use crate::port::{ClientReport, Held, ListenerReport, PortReport};
 use crate::time::at;
 
 impl Port {
@@ -57,6 +57,7 @@ impl Port {
             },
             last_rx: last_rx.as_ref().map(|(at, _)| at.clone()),
             last_rx_seconds: last_rx.map(|(_, ago)| ago),
+            history: report.held.map(|held| History::of(held, now)),
             frames: report.p1.map(|p1| Frames {
                 telegrams: p1.telegrams,
                 crc_failures: p1.crc_bad,
@@ -106,6 +107,7 @@ impl Port {
             counters: Counters::default(),
             last_rx: None,
             last_rx_seconds: None,
+            history: None,
             frames: None,
             errors: None,
             listeners: Vec::new(),
@@ -138,11 +140,21 @@ impl Client {
             purged_bytes: counters.purged,
             skipped_frames: counters.skipped_frames,
             lag_bytes: client.standing.lag,
+            lag_seconds: client.standing.lag_since.map(|since| at(since, now).1),
+            history: client.standing.replayed.map(|held| History::of(held, now)),
             suspended: client.standing.suspended,
             has_pen: client.standing.has_pen,
             half_closed: client.standing.half_closed,
             signature: client.standing.signature.clone(),
         }
+    }
+}
+
+impl History {
+    fn of(Held { amount, frames, since }: Held, now: (Instant, SystemTime)) -> History {
+        let (since, since_seconds) = at(since, now);
+        let of = |are_so: bool| are_so.then_some(amount);
+        History { bytes: of(!frames), frames: of(frames), since, since_seconds }
     }
 }
 

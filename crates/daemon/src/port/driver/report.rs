@@ -139,6 +139,7 @@ impl Driver {
             line_counters: self.hub.line_counters().filter(|_| open),
             p1: self.hub.p1_counters(),
             last_rx: self.hub.last_rx(),
+            held: self.hub.held(),
             capture: self.capture.as_ref().map(Recorder::report),
             fault: self.account.fault.clone(),
             listeners: listeners.collect(),

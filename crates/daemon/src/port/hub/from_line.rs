@@ -133,6 +133,7 @@ impl Hub {
         let from = self.ring.head();
         self.ring.commit(n);
         let to = self.ring.head();
+        self.arrivals.push(self.ring.tail(), to, self.ring.capacity(), now);
         self.counters.rx += n as u64;
         self.last_rx = Some(now);
         match self.frames.as_mut() {

@@ -15,6 +15,7 @@
 //! 7. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
 
 mod from_line;
+mod history;
 mod pen;
 mod quiet;
 mod reconfigure;
@@ -26,14 +27,16 @@ mod to_line;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Port, Replay, WhenFull, Write};
+use sermux_port_config::config::{Frame as Framing, Port, WhenFull, Write};
 use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
 use slab::Slab;
 
+use self::history::History;
 use self::pen::Pen;
 use self::quiet::Quiet;
+use super::arrivals::Arrivals;
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, FrameFeed, Input};
 use super::control::{Asker, ControlQueue};
@@ -63,23 +66,6 @@ enum LineState {
     Gone,
 }
 
-/// What of the past is kept for clients to come: the most that any of the listeners gives them.
-#[derive(Clone, Copy, Debug, Default)]
-struct History {
-    bytes: u64,
-    frames: u64,
-}
-
-impl History {
-    fn of(port: &Port) -> Self {
-        port.listen.iter().fold(Self::default(), |history, listener| match listener.replay {
-            Replay::None => history,
-            Replay::Bytes(bytes) => Self { bytes: history.bytes.max(bytes as u64), ..history },
-            Replay::Frames(frames) => Self { frames: history.frames.max(frames), ..history },
-        })
-    }
-}
-
 /// One port's decisions.
 #[derive(Debug)]
 pub struct Hub {
@@ -88,6 +74,8 @@ pub struct Hub {
     history: History,
     gather: Duration,
     ring: Ring,
+    /// When what it holds came.
+    arrivals: Arrivals,
     /// Bytes before this may go to clients that take bytes.
     released: u64,
     gather_due: Option<Instant>,
@@ -132,6 +120,7 @@ impl Hub {
             history: History::of(port),
             gather: port.gather,
             ring: Ring::new(port.backlog),
+            arrivals: Arrivals::default(),
             released: 0,
             gather_due: None,
             frames: match port.frame {
@@ -201,15 +190,6 @@ impl Hub {
         self.frames.as_deref().map(Frames::counters)
     }
 
-    /// The newest bytes that are still held, at most so many, and how many came before them. Only what some client has not
-    /// had yet and what a new one would get (`replay`, the newest frames) is held, so these may be few or none.
-    #[must_use]
-    pub fn history(&self, most: usize) -> (u64, Vec<u8>) {
-        let head = self.ring.head();
-        let from = head.saturating_sub(most as u64).max(self.ring.tail());
-        (from, self.ring.slices(from, head).concat())
-    }
-
     // ---- clients come and go -------------------------------------------------------------------------------------
 
     /// A new client. It begins with `greeting`, then what of the past it is to get, then the next byte or frame that
@@ -228,29 +208,13 @@ impl Hub {
         if clients >= admission.max_clients && !self.displace(admission.listener) && !self.kick(&admission) {
             return Err(Full { clients, max_clients: admission.max_clients });
         }
-        let (feed, replayed) = match (&self.frames, admission.replay) {
-            (None, Replay::Bytes(bytes)) => {
-                let since = self.ring.head().saturating_sub(bytes as u64).max(self.ring.tail());
-                (Feed::Bytes { cursor: since }, self.ring.head() - since)
-            }
-            (None, replay) => match (&self.cutter, replay) {
-                (Some(cutter), Replay::Frames(wanted)) => {
-                    let (cursor, frames) = cutter.latest(wanted, self.ring.tail());
-                    (Feed::Bytes { cursor }, frames)
-                }
-                (Some(cutter), _) => (Feed::Bytes { cursor: cutter.released() }, 0),
-                (None, _) => (Feed::Bytes { cursor: self.ring.head() }, 0),
-            },
-            (Some(frames), replay) => {
-                let wanted = if let Replay::Frames(wanted) = replay { wanted } else { 0 };
-                let next = frames.seen().saturating_sub(wanted).max(frames.first_held());
-                (Feed::Frames(FrameFeed::new(next, now)), frames.seen() - next)
-            }
-        };
+        let begin = self.begin(admission.replay);
+        let feed = self.feed(begin, now);
         self.counters.clients += 1;
         let mut client = Client::new(admission, session, feed, self.counters.clients, now);
         client.say(greeting);
-        client.counters.replayed = replayed;
+        client.counters.replayed = begin.replayed;
+        client.replayed = self.replayed(begin);
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;

@@ -28,6 +28,8 @@ impl Hub {
             admission: client.admission,
             counters: client.counters,
             lag,
+            lag_since: self.lag_since(&client.feed),
+            replayed: client.replayed,
             suspended: client.is_suspended(),
             has_pen: self.has_pen(id),
             half_closed: client.input != Input::Open,

@@ -120,7 +120,8 @@ impl Hub {
                     let Some(frame) = frames.held(feed.next) else { return };
                     feed.next += 1;
                     if (n as u64) < frame.end - frame.start {
-                        feed.keep_rest(self.ring.slices(frame.start + n as u64, frame.end).concat());
+                        let rest = self.ring.slices(frame.start + n as u64, frame.end).concat();
+                        feed.keep_rest(rest, self.arrivals.came(frame.start));
                     }
                 } else {
                     feed.advance_rest(n);

@@ -44,6 +44,7 @@ fn a_port_with_everything() {
         "counters": { "rx-bytes": 13002400, "tx-bytes": 12, "tx-lost-bytes": 2048, "clients-refused": 3 },
         "frames": { "telegrams": 86400, "crc-failures": 2, "stray-bytes": 100 },
         "errors": { "framing": 7, "breaks": 1 },
+        "history": { "bytes": null, "frames": 1, "since": "2026-01-31T07:05:09Z", "since-seconds": 10 },
         "listeners": [
             { "protocol": "telnet", "rfc2217": true, "configured": "*:4002", "address": "[::]:4002", "fault": null,
               "access": "control", "clients": 2, "max-clients": 4 },
@@ -55,6 +56,7 @@ fn a_port_with_everything() {
             { "id": 9, "address": "10.0.0.7:51234", "listener": "*:4002", "protocol": "telnet", "access": "control",
               "since": "2026-01-31T07:05:09Z", "since-seconds": 30, "sent-bytes": 13002400, "received-bytes": 12,
               "refused-bytes": 0, "gap-bytes": 0, "purged-bytes": 0, "skipped-frames": 0, "lag-bytes": 3200,
+              "lag-seconds": 4, "history": { "bytes": 16384, "frames": null, "since": "", "since-seconds": 190 },
               "suspended": true, "half-closed": false, "signature": "pyserial 3.5" },
             { "id": 10, "address": "10.0.0.12:40000", "listener": "*:4002", "protocol": "telnet", "access": "control",
               "since": "2026-01-31T07:05:09Z", "since-seconds": 7200, "sent-bytes": 0, "received-bytes": 0,
@@ -75,12 +77,14 @@ fn a_port_with_everything() {
     modem      on: DTR RTS; off: CTS DSR RI DCD
     break      is being sent
     traffic    rx 12.4 MiB, tx 12 B
+    history    1 frame for the next client, the oldest 10 s ago
     telegrams  86400, 2 with a wrong CRC, 100 B between them
     counters   tx lost 2.0 KiB, 3 clients refused
     errors     7 framing, 1 break
     rfc2217    [::]:4002, control, 2 of 4 clients
                #9 10.0.0.7:51234    30 s, sent 12.4 MiB, received 12 B,
-                 lag 3.1 KiB, suspended, pyserial 3.5
+                 lag 3.1 KiB (4 s), history 16.0 KiB (3 min old), suspended,
+                 pyserial 3.5
                #10 10.0.0.12:40000  2 h, sent 0 B
     raw        4001: the address is in use by another program (`ss -ltnp` shows
                which)
