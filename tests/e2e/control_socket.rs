@@ -90,6 +90,23 @@ fn without_a_place_for_it_the_ports_work() {
 }
 
 #[test]
+fn a_port_that_listens_there_keeps_its_place() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("both.sock");
+    let mut command = sermux();
+    command.arg("--control").arg(&socket);
+    let port = PortYaml::new("echo", "sim:echo").listen_on(&format!("unix:{}", socket.display()), "");
+    let daemon = Daemon::start_as(port, command);
+    let said = daemon.log().wait_for("the warning", |line| line.contains("WARN no control socket"));
+    assert!(said.contains("this port listens there") && said.contains("port=echo"), "{said}");
+    let mut client = UnixStream::connect(&socket).unwrap();
+    client.write_all(b"hello").unwrap();
+    let mut echoed = [0; 5];
+    client.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"hello");
+}
+
+#[test]
 fn what_a_dead_program_left_is_replaced() {
     let mut first = Daemon::start(echo());
     ready(&first);

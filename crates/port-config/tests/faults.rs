@@ -351,6 +351,17 @@ fn two_listeners_cannot_have_the_same_path() {
 }
 
 #[test]
+fn a_listener_cannot_be_where_the_control_socket_is() {
+    let listen = "listen: [{ protocol: raw, address: unix:/run/sermux//control.sock }]";
+    let file = |control| format!("control: {control}\nports: {{ a: {{ device: sim:echo, {listen} }} }}");
+    let shown = faults(&file("{ socket: /run/sermux/control.sock }")).to_string();
+    assert!(shown.contains(": the control socket is there") && shown.contains("it is at x.yaml:1:20"), "{shown}");
+    for (control, is_fine) in [("{ group: dialout }", false), ("off", true), ("{ socket: /run/c }", true)] {
+        assert_eq!(load_str("x.yaml", &file(control)).is_ok(), is_fine, "{control}");
+    }
+}
+
+#[test]
 fn a_port_that_nobody_can_reach_is_refused_unless_it_is_not_enabled() {
     let nobody = "1:10: ports.p: nobody can reach this port: it has no listeners";
     one("ports: { p: { device: sim:echo } }", nobody, "enable: false");

@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 
 use sermux_port_config::config::{Control, ControlSocket};
 
-/// The socket of the service.
-const OF_SERVICE: &str = "/run/sermux/control.sock";
-
 const NAME: &str = "control.sock";
 
 /// Where the daemon makes its socket.
@@ -45,7 +42,7 @@ impl Place {
 pub(crate) fn usual() -> Vec<PathBuf> {
     let user = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
     let user = user.map(|folder| Path::new(&folder).join("sermux").join(NAME));
-    user.into_iter().chain([PathBuf::from(OF_SERVICE)]).collect()
+    user.into_iter().chain([PathBuf::from(ControlSocket::OF_SERVICE)]).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! One request to a connection, then it is closed. Whoever is connected and does nothing is closed too, so the bound on
 //! connections is one that passes.
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -14,7 +15,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use sermux_port_config::config::{Control, ControlSocket};
+use sermux_port_config::config::{Address, Control, ControlSocket, Port};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -55,8 +56,13 @@ pub(crate) struct Server(JoinHandle<()>);
 
 impl Server {
     /// Makes the socket and serves on it. What keeps it from that is a warning in the log; a socket that another instance
-    /// holds is tried again.
-    pub(crate) async fn start(mut control: Control, at: Option<&Path>, router: Router) -> Option<Server> {
+    /// holds is tried again, but not one where a port of `ports` listens.
+    pub(crate) async fn start(
+        mut control: Control,
+        at: Option<&Path>,
+        ports: &BTreeMap<String, Arc<Port>>,
+        router: Router,
+    ) -> Option<Server> {
         if let Some(at) = at {
             control.socket = ControlSocket::Path(at.to_owned());
         }
@@ -67,6 +73,11 @@ impl Server {
             );
             return None;
         };
+        if let Some(name) = who_listens(ports, &place.socket) {
+            warn!(socket = %place.socket.display(), port = %name, "no control socket: this port listens there; name another \
+                place with --control");
+            return None;
+        }
         match make(&place, &control).await {
             Ok((socket, file)) => Some(Server(tokio::spawn(serve(socket, file, router)))),
             Err(error @ NoSocket::Held) => {
@@ -111,6 +122,13 @@ async fn make(place: &Place, control: &Control) -> Result<(UnixListener, SocketF
         }
         (made, _) => made,
     }
+}
+
+fn who_listens<'a>(ports: &'a BTreeMap<String, Arc<Port>>, socket: &Path) -> Option<&'a str> {
+    let is_there = |port: &Port| {
+        port.listen.iter().any(|listener| matches!(&listener.address, Address::Unix { path } if path == socket))
+    };
+    ports.iter().find(|(_, port)| port.enable && is_there(port)).map(|(name, _)| name.as_str())
 }
 
 fn make_folder_blocking(folder: &Path) -> io::Result<()> {

@@ -202,7 +202,7 @@ impl Supervisor {
         let control = self.config.control.clone().or_else(|| self.control_at.as_ref().map(|_| Control::default()));
         if let Some(control) = control {
             let router = control::router(self.asker.clone(), self.source.clone());
-            self.control = Server::start(control, self.control_at.as_deref(), router).await;
+            self.control = Server::start(control, self.control_at.as_deref(), &self.config.ports, router).await;
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::address::Reach;
 use super::layer::NamedPort;
 use super::source::{Place, Problem};
-use super::{Address, Device, Port, Usb};
+use super::{Address, Control, ControlSocket, Device, Port, Usb};
 
 /// A port as it is written, and as it was resolved if it could be.
 pub(super) type Resolved<'a> = (&'a NamedPort, Option<Port>);
@@ -191,6 +191,32 @@ fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
             }
             taken.push(Bound { address: &address.value, reach, place: address.place, path: &address.path });
         }
+    }
+}
+
+/// A listener where the control socket is to be; `place` is where that is written.
+pub(super) fn check_control(
+    ports: &[Resolved<'_>],
+    control: Option<&Control>,
+    place: Option<Place>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(control) = control else { return };
+    let socket = match &control.socket {
+        ControlSocket::Path(path) => path,
+        ControlSocket::Usual => Path::new(ControlSocket::OF_SERVICE),
+    };
+    let enabled = ports.iter().filter(|(_, port)| port.as_ref().is_some_and(|port| port.enable));
+    let addresses =
+        enabled.flat_map(|(named, _)| named.layer.listen.iter().flatten()).filter_map(|l| l.address.as_ref());
+    for address in addresses.filter(|address| matches!(&address.value, Address::Unix { path } if path == socket)) {
+        let what = "the control socket is there, which `sermux status` and the other commands talk to";
+        let problem = Problem::new(address.place, &address.path, format!("`{}`: {what}", address.value));
+        let problem = match place {
+            Some(place) => problem.note("it is at", place),
+            None => problem,
+        };
+        problems.push(problem.help("give the listener a path of its own"));
     }
 }
 

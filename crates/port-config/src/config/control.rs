@@ -8,7 +8,7 @@ use super::keys::{find, Role, Section};
 use super::layer::entries;
 use super::parse::join;
 use super::socket_file::{self, group, mode, socket};
-use super::source::Problem;
+use super::source::{Place, Problem};
 use super::tree::Node;
 use super::values::{read, FALSE, TRUE};
 
@@ -45,6 +45,9 @@ pub enum ControlSocket {
 }
 
 impl ControlSocket {
+    /// Where it usually is, of the service.
+    pub const OF_SERVICE: &'static str = "/run/sermux/control.sock";
+
     fn is_usual(&self) -> bool {
         *self == ControlSocket::Usual
     }
@@ -58,19 +61,19 @@ pub(super) fn control_or_off<S: Serializer>(control: &Option<Control>, serialize
     }
 }
 
-/// The section as it is written; `None` is `off`.
+/// The section as it is written, and where its socket is; `None` is `off`.
 pub(super) fn control(
     node: &Node,
     path: &str,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
-) -> Option<Control> {
+) -> (Option<Control>, Option<Place>) {
     if node.is_word(FALSE) {
-        return None;
+        return (None, None);
     }
-    let mut control = Control::default();
+    let (mut control, mut place) = (Control::default(), None);
     if node.is_word(TRUE) {
-        return Some(control);
+        return (Some(control), None);
     }
     for entry in entries(node, path, "`off`, or { socket: /run/sermux/control.sock, mode: \"0660\" }", problems) {
         let path = join(path, &entry.key.text);
@@ -82,6 +85,7 @@ pub(super) fn control(
             "socket" => {
                 if let Some(set) = read(value, &path, problems, socket) {
                     control.socket = ControlSocket::Path(set.value);
+                    place = Some(set.place);
                 }
             }
             "group" => control.group = read(value, &path, problems, group).map(|set| set.value),
@@ -97,5 +101,5 @@ pub(super) fn control(
             }
         }
     }
-    Some(control)
+    (Some(control), place)
 }

@@ -18,6 +18,8 @@ pub(super) struct FileLayer {
     pub(super) defaults: PortLayer,
     /// `None` is `off`.
     pub(super) control: Option<Control>,
+    /// Where its socket is written.
+    pub(super) control_place: Option<Place>,
     pub(super) log: Log,
     pub(super) limits: Limits,
     pub(super) ports: Vec<NamedPort>,
@@ -31,6 +33,7 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
         include: Vec::new(),
         defaults: PortLayer::default(),
         control: Some(Control::default()),
+        control_place: None,
         log: Log::default(),
         limits: Limits::default(),
         ports: Vec::new(),
@@ -53,7 +56,9 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
         match path {
             "include" => layer.include = include(&entry.value, path, problems),
             "defaults" => layer.defaults = layer::port(&entry.value, Role::Defaults, path, problems),
-            "control" => layer.control = control(&entry.value, path, problems, &mut layer.warnings),
+            "control" => {
+                (layer.control, layer.control_place) = control(&entry.value, path, problems, &mut layer.warnings);
+            }
             "log" => layer.log = log(&entry.value, path, problems),
             "limits" => layer.limits = limits(&entry.value, path, problems).limits(),
             _ => layer.ports = ports(&entry.value, path, problems),

@@ -182,6 +182,9 @@ impl Loader {
             }
         }
         conflict::check(&resolved, &mut self.problems);
+        if let Some(main) = self.layers.first() {
+            conflict::check_control(&resolved, main.control.as_ref(), main.control_place, &mut self.problems);
+        }
         if !self.problems.is_empty() {
             return Err(Faults::new(self.sources.faults(self.problems)));
         }
