@@ -29,9 +29,18 @@ impl PortYaml {
     }
 
     /// A raw listener on this address.
-    pub(crate) fn listen_on(mut self, address: &str, keys: &str) -> Self {
+    pub(crate) fn listen_on(self, address: &str, keys: &str) -> Self {
+        self.listener("raw", address, keys)
+    }
+
+    /// A telnet listener on this address.
+    pub(crate) fn telnet_on(self, address: &str, keys: &str) -> Self {
+        self.listener("telnet", address, keys)
+    }
+
+    fn listener(mut self, protocol: &str, address: &str, keys: &str) -> Self {
         let comma = if keys.is_empty() { "" } else { ", " };
-        self.listeners.push(format!("{{ protocol: raw, address: \"{address}\"{comma}{keys} }}"));
+        self.listeners.push(format!("{{ protocol: {protocol}, address: \"{address}\"{comma}{keys} }}"));
         self
     }
 
