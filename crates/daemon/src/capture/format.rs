@@ -21,9 +21,10 @@ const ON_A_LINE: usize = 16;
 /// Bytes in one object.
 const IN_AN_OBJECT: usize = 4096;
 
-/// Takes lines, each with its LF.
+/// Takes lines, each with its LF, and how many bytes of the line are in each. An empty one has bytes that belong to the one
+/// before.
 pub(super) trait Lines {
-    fn line(&mut self, line: &str);
+    fn line(&mut self, line: &str, bytes: usize);
 }
 
 /// Makes lines of what passed.
@@ -88,7 +89,11 @@ impl Formatter {
                     }
                     let offset = offset + (index * IN_AN_OBJECT) as u64;
                     let time = self.timestamp.then(|| rfc3339_micros(at));
-                    self.json(&Passed { time, port: &self.port, direction: way.name(), offset, hex }, lines);
+                    self.json(
+                        &Passed { time, port: &self.port, direction: way.name(), offset, hex },
+                        chunk.len(),
+                        lines,
+                    );
                 }
             }
         }
@@ -100,11 +105,11 @@ impl Formatter {
         if self.format == CaptureFormat::Json {
             let time = self.timestamp.then(|| rfc3339_micros(at));
             let happened = Happened { time, port: &self.port, event: event.kind.name(), text: &event.text };
-            return self.json(&happened, lines);
+            return self.json(&happened, 0, lines);
         }
         self.begin_line("--", at);
         escape(event.text.as_bytes(), &mut self.line);
-        self.end_line(lines);
+        self.end_line(0, lines);
     }
 
     /// Writes the lines that have begun and have waited for long enough.
@@ -131,6 +136,7 @@ impl Formatter {
             let begun = &mut self.begun[way as usize];
             let after_cr = std::mem::take(&mut begun.after_cr);
             if *byte == b'\n' && after_cr {
+                lines.line("", 1);
                 continue;
             }
             let began = *begun.at.get_or_insert((at, now + PATIENCE));
@@ -141,7 +147,7 @@ impl Formatter {
                 let shown = if way == Way::Rx { bytes.strip_suffix(b"\r").unwrap_or(&bytes) } else { &bytes };
                 self.begin_line(way.name(), began.0);
                 escape(shown, &mut self.line);
-                self.end_line(lines);
+                self.end_line(bytes.len() + 1, lines);
                 self.begun[way as usize].bytes = emptied(bytes);
                 continue;
             }
@@ -160,7 +166,7 @@ impl Formatter {
         self.begin_line(way.name(), at);
         escape(&bytes, &mut self.line);
         self.line.push('\\');
-        self.end_line(lines);
+        self.end_line(bytes.len(), lines);
         self.begun[way as usize].bytes = emptied(bytes);
     }
 
@@ -177,14 +183,14 @@ impl Formatter {
         self.line.push_str(" |");
         self.line.extend(chunk.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' }));
         self.line.push('|');
-        self.end_line(lines);
+        self.end_line(chunk.len(), lines);
     }
 
-    fn json(&self, object: &impl Serialize, lines: &mut impl Lines) {
+    fn json(&self, object: &impl Serialize, bytes: usize, lines: &mut impl Lines) {
         // Texts and numbers always have a shape in JSON.
         if let Ok(mut line) = serde_json::to_string(object) {
             line.push('\n');
-            lines.line(&line);
+            lines.line(&line, bytes);
         }
     }
 
@@ -196,9 +202,9 @@ impl Formatter {
         self.line.push_str(word);
     }
 
-    fn end_line(&mut self, lines: &mut impl Lines) {
+    fn end_line(&mut self, bytes: usize, lines: &mut impl Lines) {
         self.line.push('\n');
-        lines.line(&self.line);
+        lines.line(&self.line, bytes);
     }
 }
 
@@ -256,11 +262,12 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Written(Vec<String>);
+    struct Written(Vec<String>, usize);
 
     impl Lines for Written {
-        fn line(&mut self, line: &str) {
-            self.0.push(line.strip_suffix('\n').unwrap().to_owned());
+        fn line(&mut self, line: &str, bytes: usize) {
+            self.0.extend(line.strip_suffix('\n').map(ToOwned::to_owned));
+            self.1 += bytes;
         }
     }
 
@@ -275,6 +282,7 @@ mod tests {
             *offset += bytes.len() as u64;
         }
         formatter.finish(&mut written);
+        assert_eq!(written.1 as u64, offsets[0] + offsets[1], "each byte is in some line");
         written.0
     }
 

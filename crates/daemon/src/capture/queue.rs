@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn what_an_operator_asks_for_is_in_a_queue_that_is_full() {
+        let queue = Queue::default();
+        let at = SystemTime::UNIX_EPOCH;
+        let event = || What::Event(Event { kind: EventKind::Set, text: String::new() });
+        (0..MOST_RECORDS + 100).for_each(|_| queue.push_other(event(), at));
+        queue.push_other(What::Reopen, at);
+        let Task { batch, .. } = queue.take(Batch::default(), Some(Duration::ZERO));
+        assert!(batch.records.len() < MOST_RECORDS + 100, "events are bounded");
+        assert_eq!(batch.records.last().map(|record| &record.what), Some(&What::Reopen));
+    }
+
+    #[test]
     fn a_batch_gives_its_memory_back() {
         let queue = Queue::default();
         queue.push(Way::Tx, 0, &[0; 100_000], SystemTime::UNIX_EPOCH);

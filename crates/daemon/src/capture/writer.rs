@@ -30,7 +30,7 @@ pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<Queue>, end: 
         port: Arc::clone(port),
         path: file.clone(),
         formatter: Formatter::new(port, capture.format, capture.timestamp),
-        out: Out { file: CaptureFile::new(capture), lines: Vec::new(), bytes: 0, fault: None, lost: 0 },
+        out: Out { file: CaptureFile::new(capture), lines: Vec::new(), bytes: 0, written: 0, fault: None, lost: 0 },
         said: None,
         lost: 0,
         failed_at: None,
@@ -101,7 +101,6 @@ impl Writer {
                     let bytes = &batch.bytes[at..at + len];
                     at += len;
                     self.formatter.bytes(*way, *offset, bytes, *time, now, &mut self.out);
-                    self.out.bytes += *len as u64;
                 }
                 What::Change(capture) => {
                     self.formatter.set(capture.format, capture.timestamp, &mut self.out);
@@ -126,7 +125,7 @@ impl Writer {
         let fault = self.out.fault.take();
         self.lost = if fault.is_some() { lost_before + lost } else { lost };
         self.say(fault.map_or(Ok(()), Err));
-        queue.account(passed - lost.min(passed), lost, self.said.as_deref());
+        queue.account(std::mem::take(&mut self.out.written), lost, self.said.as_deref());
     }
 
     /// Says once that something is wrong, and once that it is over.
@@ -165,8 +164,10 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
 struct Out {
     file: CaptureFile,
     lines: Vec<u8>,
-    /// Bytes of the line that passed since the last time.
+    /// Bytes of the line that are in them.
     bytes: u64,
+    /// Bytes of the line that the file has.
+    written: u64,
     /// What was wrong.
     fault: Option<io::Error>,
     /// Bytes of the line that are missing because of that.
@@ -174,7 +175,7 @@ struct Out {
 }
 
 impl Lines for Out {
-    fn line(&mut self, line: &str) {
+    fn line(&mut self, line: &str, bytes: usize) {
         let now = SystemTime::now();
         if let Err(error) = self.file.open() {
             self.fault.get_or_insert(error);
@@ -188,6 +189,7 @@ impl Lines for Out {
             }
         }
         self.lines.extend_from_slice(line.as_bytes());
+        self.bytes += bytes as u64;
         if self.lines.len() >= AT_ONCE {
             self.flush();
         }
@@ -199,11 +201,15 @@ impl Out {
     fn flush(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         if self.lines.is_empty() {
+            self.written += bytes;
             return;
         }
-        if let Err(error) = self.file.write(&self.lines) {
-            self.lost += bytes;
-            self.fault = Some(error);
+        match self.file.write(&self.lines) {
+            Ok(()) => self.written += bytes,
+            Err(error) => {
+                self.lost += bytes;
+                self.fault = Some(error);
+            }
         }
         self.lines.clear();
         self.lines.shrink_to(AT_ONCE);
@@ -232,7 +238,14 @@ mod tests {
             port: "p".into(),
             path,
             formatter: Formatter::new("p", capture.format, capture.timestamp),
-            out: Out { file: CaptureFile::new(&capture), lines: Vec::new(), bytes: 0, fault: None, lost: 0 },
+            out: Out {
+                file: CaptureFile::new(&capture),
+                lines: Vec::new(),
+                bytes: 0,
+                written: 0,
+                fault: None,
+                lost: 0,
+            },
             said: None,
             lost: 0,
             failed_at: None,
@@ -292,6 +305,18 @@ mod tests {
         let due = writer.formatter.deadline().unwrap();
         writer.write_at(&Batch::default(), false, &queue, due);
         assert_eq!(writer.formatter.deadline(), None);
+    }
+
+    #[test]
+    fn what_waits_for_the_rest_of_its_line_is_not_captured_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, queue) = (writer(folder.path().join("x.log"), 0), Queue::default());
+        hand_over(&queue, "one\nlogin: ");
+        write(&mut writer, &queue);
+        assert_eq!(queue.outcome().captured, 4);
+        let due = writer.formatter.deadline().unwrap();
+        writer.write_at(&Batch::default(), false, &queue, due);
+        assert_eq!(queue.outcome().captured, 11);
     }
 
     #[test]
