@@ -17,6 +17,7 @@ mod devices;
 mod doctor;
 mod expect;
 mod flood;
+mod follow;
 mod frames;
 mod lag;
 mod lifecycle;

@@ -296,6 +296,50 @@ fn of_a_port_without_frames_bytes_are_enough() {
     assert_eq!(silent.code, Some(1), "{}", silent.stdout);
 }
 
+/// The same with even parity in the eighth bit, as seven bits look that are read as eight.
+fn with_parity(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| if byte.count_ones() % 2 == 1 { byte | 0x80 } else { *byte }).collect()
+}
+
+#[test]
+fn of_a_port_without_frames_or_clients_all_that_comes_is_judged() {
+    let sim = Daemon::start(PortYaml::new("sim", "sim:dsmr-p1?inverted").key("line: 115200 8N1").listen(""));
+    let inverted = sim.connect("sim").receive(1200);
+    let nmea = b"$GPGLL,4916.45,N,12311.12,W,225444,A,*1D\r\n";
+    let console = b"\r\nRaspbian GNU/Linux 12 meter ttyAMA0\r\n\r\nmeter login: ";
+    for (line, bytes, code, cause, certainty) in [
+        ("115200 8N1", &telegram(7)[..], 0, "p1", "certain"),
+        ("9600 8N1", &with_parity(&telegram_without_crc(7)), 1, "seven-bit-parity", "certain"),
+        ("115200 8N1", &inverted, 1, "inverted", "certain"),
+        ("4800 8N1", nmea, 0, "nmea", "certain"),
+        ("115200 8N1", console, 0, "console", "certain"),
+    ] {
+        let pty = Pty::new();
+        let device = pty.path().to_str().unwrap();
+        let daemon = served(&pty, &[&format!("line: {line}")]);
+        let probed = while_it_comes(&daemon, &pty, &["probe", device, "--json"], |_| bytes.to_vec());
+        let said = json(&probed);
+        assert_eq!(
+            (probed.code, said["cause"].as_str(), said["certainty"].as_str(), said["settings"].as_str()),
+            (Some(code), Some(cause), Some(certainty), Some(line)),
+            "{said}"
+        );
+        assert_eq!(said["held-by-port"].as_str(), Some("meter"), "{said}");
+    }
+}
+
+#[test]
+fn a_device_that_the_running_program_lets_go_of_meanwhile_is_said() {
+    let pty = Pty::new();
+    let daemon = served(&pty, &[]);
+    let probe = Process::start(&mut daemon.command(&["probe", pty.path().to_str().unwrap()]));
+    daemon.log().wait_for("it is followed", |line| line.contains("asked to tell what comes"));
+    daemon.done(&["pause", "meter"]);
+    let ended = probe.finish();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("port meter has let go of the device"), "{}", ended.stderr);
+}
+
 #[test]
 fn telegrams_without_a_crc_are_told() {
     let pty = Pty::new();

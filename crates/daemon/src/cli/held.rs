@@ -1,20 +1,21 @@
-//! A device that the running program has open: what comes is asked of it, and the device is left alone.
+//! A device that the running program has open: it is followed there, and the device is left alone.
 
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::Device;
 use sermux_port_config::line::LineSettings;
-use sermux_protocol::verdict::{judge, Cause, Certainty, Meter, Reading, Verdict};
+use sermux_protocol::verdict::Cause;
 
-use super::remote::{get, of_port, understand, NotDone};
+use super::remote::{follow, get, of_port, understand, NotDone};
 use super::Arguments;
-use crate::control::request::Held as History;
+use crate::control::client::{Lines, Next as Line};
+use crate::control::request::Piece;
 use crate::control::status::{Port, State, Status};
 use crate::device::{usb, Root};
-use crate::probe::{next_after, Failure, Found, Heard, Next, Search};
+use crate::probe::{next_after, Came, Failure, Found, Heard, Next, Progress, Search, Stop};
 
-/// How often it is asked.
-const LOOK_EACH: Duration = Duration::from_millis(100);
+/// How often what came is judged.
+const LOOK_EACH: Duration = Duration::from_millis(250);
 
 /// No longer: its settings are one kind, and what sends each 10 s has sent twice by then.
 const LONGEST: Duration = Duration::from_secs(25);
@@ -26,18 +27,12 @@ pub(super) struct Held {
     pub(super) port: String,
     /// Whether the port is for whole telegrams.
     framed: bool,
-    /// Whole telegrams with a right CRC, or without one, that came while it was asked.
-    telegrams: u64,
 }
 
 impl Held {
-    /// Whether what came is what the port is for: good telegrams, or bytes where it does not look for telegrams.
+    /// Whether what came may well be what the port is for: it does not look for telegrams, and nothing shows a mistake.
     pub(super) fn is_served(&self, heard: &Heard) -> bool {
-        if self.framed {
-            self.telegrams > 0
-        } else {
-            heard.best.bytes > 0
-        }
+        !self.framed && heard.best.verdict.cause == Cause::Unknown
     }
 }
 
@@ -52,122 +47,89 @@ pub(super) fn port_with(arguments: &Arguments, device: &Device) -> Option<Port> 
     let node = path.canonicalize().ok()?.display().to_string();
     let status: Status = understand(&get(arguments, "/v1/status").ok()?).ok()?;
     let mut ports = status.ports.into_iter();
-    ports.find(|port| matches!(port.state, State::Open | State::Quiet) && port.device.path.as_ref() == Some(&node))
+    ports.find(|port| is_open(port) && port.device.path.as_ref() == Some(&node))
+}
+
+fn is_open(port: &Port) -> bool {
+    matches!(port.state, State::Open | State::Quiet)
 }
 
 /// What comes from now on.
-pub(super) fn hear(arguments: &Arguments, port: &Port, search: Search) -> Result<(Heard, Held), Failure> {
+pub(super) fn hear(
+    arguments: &Arguments,
+    port: &Port,
+    search: Search,
+    stop: &Stop,
+    mut progress: impl FnMut(Progress<'_>),
+) -> Result<(Heard, Held), Failure> {
     let settings: LineSettings = port.line.actual.as_ref().unwrap_or(&port.line.configured).parse().unwrap_or_default();
-    let start = Instant::now();
     let time = search.time.min(LONGEST);
-    let mut came = Came::after(&history(arguments, &port.name, 1)?);
+    let held = Held { port: port.name.clone(), framed: port.frames.is_some() };
+    // It is hung up on before.
+    let path = of_port(&port.name, &format!("follow?seconds={}", LONGEST.as_secs() + 5));
+    let mut lines = follow(arguments, &path).map_err(failure)?;
+    progress(Progress::Opened);
+    let before = now(arguments, port)?;
+    let start = Instant::now();
+    let mut came = Came::default();
     let mut first_telegram = None;
     loop {
-        std::thread::park_timeout(LOOK_EACH.min(time.saturating_sub(start.elapsed())));
-        came.take(&history(arguments, &port.name, History::MOST)?, start.elapsed());
-        let now: Port = understand(&asked(get(arguments, &of_port(&port.name, "")))?).map_err(failure)?;
-        let errors = port.errors.zip(now.errors);
-        let framing_errors = errors.map(|(was, now)| now.framing.saturating_sub(was.framing));
-        let breaks = errors.map(|(was, now)| now.breaks.saturating_sub(was.breaks));
-        let spent = start.elapsed();
-        let (bytes, arrivals) = (&came.bytes, &came.arrivals);
-        let reading = Reading { settings, bytes, arrivals, framing_errors, breaks, spent, at: Instant::now() };
-        let mut verdict = judge(&reading);
-        let bytes = now.counters.rx_bytes.saturating_sub(port.counters.rx_bytes);
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let telegrams = good_telegrams(&now).saturating_sub(good_telegrams(port));
-        let bad = crc_failures(&now).saturating_sub(crc_failures(port));
-        if telegrams > 0 && !matches!(verdict.cause, Cause::P1(_)) {
-            // None of them was held when it was asked for.
-            let counted = Meter { telegrams: telegrams + bad, crc_bad: bad, ..Meter::default() };
-            verdict = Verdict { cause: Cause::P1(counted), certainty: Certainty::Certain, evidence: 1 };
-        } else if bytes > 0 && verdict.cause == Cause::Silence {
-            verdict = Verdict { cause: Cause::Unknown, certainty: Certainty::Possible, evidence: bytes };
+        let has_ended = take(&mut lines, &mut came, (start + time).min(Instant::now() + LOOK_EACH))?;
+        if stop.is_told() {
+            return Err(Failure::Stopped);
         }
-        let found = Found { settings, bytes, framing_errors, breaks, spent, verdict };
-        if telegrams > 0 {
+        let now = now(arguments, port)?;
+        let errors = before.errors.zip(now.errors);
+        let spent = start.elapsed();
+        let errors =
+            errors.map(|(was, now)| (now.framing.saturating_sub(was.framing), now.breaks.saturating_sub(was.breaks)));
+        let found = Found::of(settings, &came, errors, spent);
+        progress(Progress::Found(&found));
+        if matches!(found.verdict.cause, Cause::P1(_)) {
             first_telegram.get_or_insert(spent);
         }
         let waited = first_telegram.map_or(Duration::ZERO, |first| spent.saturating_sub(first));
-        if spent >= time || next_after(&found, search.telegrams, waited) != Next::Stay {
-            let held = Held { port: port.name.clone(), framed: port.frames.is_some(), telegrams };
+        let is_gone = has_ended || !is_open(&now);
+        if is_gone && came.is_empty() && spent < time {
+            return Err(Failure::Other(format!("port {} has let go of the device", port.name)));
+        }
+        let is_enough = spent >= time || came.is_full();
+        if is_gone || is_enough || next_after(&found, search.telegrams, waited) != Next::Stay {
             return Ok((Heard { best: found.clone(), tried: vec![found] }, held));
         }
     }
 }
 
-fn good_telegrams(port: &Port) -> u64 {
-    port.frames.map_or(0, |frames| frames.telegrams.saturating_sub(frames.crc_failures))
-}
-
-fn crc_failures(port: &Port) -> u64 {
-    port.frames.map_or(0, |frames| frames.crc_failures)
-}
-
-/// What came since the beginning, put together from what the port still holds each time.
-struct Came {
-    bytes: Vec<u8>,
-    arrivals: Vec<(usize, Duration)>,
-    /// The offset of what comes next.
-    next: u64,
-}
-
-impl Came {
-    /// Nothing of what is there yet.
-    fn after(history: &History) -> Came {
-        Came { bytes: Vec::new(), arrivals: Vec::new(), next: history.offset + history.bytes().len() as u64 }
-    }
-
-    fn take(&mut self, history: &History, at: Duration) {
-        let held = history.bytes();
-        let end = history.offset + held.len() as u64;
-        if end <= self.next {
-            return;
+/// Takes what comes until then; whether there will be no more.
+fn take(lines: &mut Lines, came: &mut Came, until: Instant) -> Result<bool, Failure> {
+    while !came.is_full() {
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait.is_zero() {
+            break;
         }
-        if history.offset > self.next || self.bytes.len() > History::MOST {
-            // Bytes are missing between: what was is judged no more, so that nothing is joined that does not belong together.
-            self.bytes.clear();
-            self.arrivals.clear();
-            self.next = self.next.max(history.offset);
+        match lines.next(wait).map_err(NotDone::Broken).map_err(failure)? {
+            Line::Line(line) => {
+                let piece: Piece = understand(&line).map_err(failure)?;
+                if piece.lost > 0 {
+                    came.miss(usize::try_from(piece.lost).unwrap_or(usize::MAX));
+                }
+                let bytes = piece.bytes();
+                if !bytes.is_empty() {
+                    came.take(&bytes, Duration::try_from_secs_f64(piece.seconds).unwrap_or_default());
+                }
+            }
+            Line::NotYet => return Ok(false),
+            Line::End => return Ok(true),
         }
-        let known = usize::try_from(self.next - history.offset).unwrap_or(usize::MAX).min(held.len());
-        self.arrivals.push((self.bytes.len(), at));
-        self.bytes.extend_from_slice(&held[known..]);
-        self.next = end;
     }
+    Ok(false)
 }
 
-fn history(arguments: &Arguments, port: &str, most: usize) -> Result<History, Failure> {
-    let body = asked(get(arguments, &of_port(port, &format!("history?bytes={most}"))))?;
-    understand(&body).map_err(failure)
-}
-
-fn asked(answer: Result<Vec<u8>, NotDone>) -> Result<Vec<u8>, Failure> {
-    answer.map_err(failure)
+/// The port as it is now.
+fn now(arguments: &Arguments, port: &Port) -> Result<Port, Failure> {
+    get(arguments, &of_port(&port.name, "")).and_then(|body| understand(&body)).map_err(failure)
 }
 
 fn failure(why: NotDone) -> Failure {
     Failure::Other(why.text())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn held(offset: u64, hex: &str) -> History {
-        History { port: "p".to_owned(), offset, hex: hex.to_owned() }
-    }
-
-    #[test]
-    fn what_came_is_put_together_and_never_over_a_gap() {
-        let at = Duration::from_secs;
-        let mut came = Came::after(&held(9, "41"));
-        came.take(&held(0, "30313233343536373841"), at(1));
-        assert_eq!(came.bytes, b"");
-        came.take(&held(8, "38414243"), at(2));
-        came.take(&held(10, "42434445"), at(3));
-        assert_eq!((came.bytes.as_slice(), came.arrivals.as_slice()), (&b"BCDE"[..], &[(0, at(2)), (2, at(3))][..]));
-        came.take(&held(20, "58"), at(4));
-        assert_eq!((came.bytes.as_slice(), came.arrivals.as_slice(), came.next), (&b"X"[..], &[(0, at(4))][..], 21));
-    }
 }

@@ -11,7 +11,7 @@ use sermux_protocol::verdict::Cause;
 use super::held::{self, Held};
 use super::Arguments;
 use crate::probe::session::Session;
-use crate::probe::{words, Failure, Found, Heard, Progress, Search};
+use crate::probe::{words, Found, Heard, Progress, Search, Stop};
 
 /// With the first of two it is known what comes, with the second how often.
 const TELEGRAMS: u64 = 2;
@@ -20,7 +20,13 @@ const TELEGRAMS: u64 = 2;
 pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bool) -> ExitCode {
     let search = Search { time: Duration::from_secs(u64::from(seconds)), telegrams: TELEGRAMS };
     let heard = match held::port_with(arguments, device) {
-        Some(port) => held::hear(arguments, &port, search).map(|(heard, held)| (heard, Some(held))),
+        Some(port) => {
+            let mut line = ProgressLine::of(device);
+            // Ctrl-C ends it as it ends any program: the device is not this one's.
+            let (_tell, stop) = Stop::new();
+            let heard = held::hear(arguments, &port, search, &stop, |progress| line.show(progress));
+            heard.map(|(heard, held)| (heard, Some(held)))
+        }
         None => {
             let mut session = match Session::start() {
                 Ok(session) => session,
@@ -29,7 +35,8 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
                     return ExitCode::FAILURE;
                 }
             };
-            probe(&mut session, device, search).map(|heard| (heard, None))
+            let mut line = ProgressLine::of(device);
+            session.probe(device, search, |progress| line.show(progress)).map(|heard| (heard, None))
         }
     };
     let (heard, held) = match heard {
@@ -50,25 +57,39 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
     }
 }
 
-/// With its progress on a terminal.
-#[expect(clippy::print_stderr, reason = "progress is no result")]
-pub(super) fn probe(session: &mut Session, device: &Device, search: Search) -> Result<Heard, Failure> {
-    let shown = stderr().is_terminal();
-    let mut has_line = false;
-    let heard = session.probe(device, search, |progress| {
-        if !shown {
+/// How far a probe is, on a terminal: one line, which ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct ProgressLine<'a> {
+    device: &'a Device,
+    shown: bool,
+    has_begun: bool,
+}
+
+impl<'a> ProgressLine<'a> {
+    pub(super) fn of(device: &'a Device) -> Self {
+        Self { device, shown: stderr().is_terminal(), has_begun: false }
+    }
+
+    #[expect(clippy::print_stderr, reason = "progress is no result")]
+    pub(super) fn show(&mut self, progress: Progress<'_>) {
+        if !self.shown {
             return;
         }
-        has_line = true;
+        self.has_begun = true;
         match progress {
-            Progress::Opened => eprint!("\r\x1b[K{device}: open"),
-            Progress::Found(found) => eprint!("\r\x1b[K{device}: {}", so_far(found)),
+            Progress::Opened => eprint!("\r\x1b[K{}: open", self.device),
+            Progress::Found(found) => eprint!("\r\x1b[K{}: {}", self.device, so_far(found)),
         }
-    });
-    if has_line {
-        eprintln!();
     }
-    heard
+}
+
+impl Drop for ProgressLine<'_> {
+    #[expect(clippy::print_stderr, reason = "progress is no result")]
+    fn drop(&mut self) {
+        if self.has_begun {
+            eprintln!();
+        }
+    }
 }
 
 fn so_far(found: &Found) -> String {

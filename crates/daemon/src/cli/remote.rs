@@ -13,7 +13,7 @@ use sermux_port_config::config::load::load_control;
 use sermux_port_config::config::ControlSocket;
 
 use super::Arguments;
-use crate::control::client::{segment, Answer, Connection};
+use crate::control::client::{segment, Answer, Connection, Lines};
 use crate::control::place;
 use crate::control::request::Refused;
 
@@ -100,6 +100,15 @@ fn done(Answer { status, body }: Answer) -> Result<Vec<u8>, NotDone> {
         return Ok(body);
     }
     Err(NotDone::Refused(status, understand(&body)?))
+}
+
+/// Asks for an answer that goes on, line by line.
+pub(super) fn follow(arguments: &Arguments, path: &str) -> Result<Lines, NotDone> {
+    let connection = connect(arguments).map_err(NotDone::Unreachable)?;
+    match connection.follow(path).map_err(NotDone::Broken)? {
+        Ok(lines) => Ok(lines),
+        Err(Answer { status, body }) => Err(NotDone::Refused(status, understand(&body)?)),
+    }
 }
 
 fn ask(arguments: &Arguments, method: &str, path: &str, body: &[u8]) -> Result<Answer, NotDone> {

@@ -19,6 +19,7 @@ use tracing::info;
 
 use super::ask::{Ask, Asker, NotReloaded, Ports};
 use super::commands;
+use super::follow::follow;
 use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
 use super::request::{Changed, Reloaded};
@@ -35,6 +36,9 @@ const LOOK_LIMIT: Duration = Duration::from_millis(500);
 /// Lines that are looked at at a time: each takes a thread while it is.
 const LOOKS_AT_A_TIME: usize = 8;
 
+/// Requests that follow a line at a time, of all the connections that there can be; any more are refused.
+const FOLLOWERS: usize = 8;
+
 /// What the handlers know.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -42,18 +46,21 @@ pub(super) struct Api {
     config: Option<PathBuf>,
     started: Instant,
     looks: Semaphore,
+    pub(super) followers: Arc<Semaphore>,
 }
 
 /// All of `/v1`. `config` is the file that a reload reads.
 pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
     let looks = Semaphore::new(LOOKS_AT_A_TIME);
     let config = config.map(|config| std::path::absolute(&config).unwrap_or(config));
-    let api = Arc::new(Api { asker, config, started: Instant::now(), looks });
+    let followers = Arc::new(Semaphore::new(FOLLOWERS));
+    let api = Arc::new(Api { asker, config, started: Instant::now(), looks, followers });
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/reload", post(reload))
         .route("/v1/ports/{name}", get(port))
         .route("/v1/ports/{name}/history", get(history))
+        .route("/v1/ports/{name}/follow", get(follow))
         .route("/v1/ports/{name}/{command}", post(commands::command))
         .fallback(|| async { unknown() })
         .method_not_allowed_fallback(|| async { wrong_method() })

@@ -1,9 +1,9 @@
-//! The commands' side of the control socket: one request, one answer.
+//! The commands' side of the control socket: one request, one answer, which may come line by line.
 //!
 //! By hand, because that is less than a client of hyper and a runtime for it: the daemon closes the connection after its
 //! answer, so the answer is what comes until then. httparse takes the head apart.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -17,6 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(65);
 
 /// A longer answer is none of the daemon's.
 const LONGEST: u64 = 256 * 1024 * 1024;
+
+/// Nor is a longer head …
+const LONGEST_HEAD: usize = 16 * 1024;
+/// … or a longer line of an answer that is read by lines.
+const LONGEST_LINE: usize = 1024 * 1024;
 
 /// What the daemon answered.
 #[derive(Debug)]
@@ -57,15 +62,93 @@ impl Connection {
         received?;
         parse(answer)
     }
+
+    /// Asks for an answer that is read line by line while it comes; one that is no success is read to its end.
+    pub(crate) fn follow(mut self, path: &str) -> io::Result<Result<Lines, Answer>> {
+        // By HTTP/1.0, which knows no chunks: the answer is what comes until the end.
+        self.0.write_all(format!("GET {path} HTTP/1.0\r\nhost: sermux\r\n\r\n").as_bytes())?;
+        let mut held = Vec::new();
+        while !held.ends_with(b"\r\n\r\n") {
+            if held.len() > LONGEST_HEAD {
+                return Err(wrong("its head has no end"));
+            }
+            // The head alone, which comes once: what follows it is for others.
+            let mut byte = [0];
+            self.0.read_exact(&mut byte)?;
+            held.push(byte[0]);
+        }
+        if status(&held)? == 200 {
+            return Ok(Ok(Lines { stream: self.0, held: Vec::new() }));
+        }
+        (&mut self.0).take(LONGEST).read_to_end(&mut held)?;
+        parse(held).map(Err)
+    }
+}
+
+/// An answer that goes on.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    stream: UnixStream,
+    held: Vec<u8>,
+}
+
+/// What a look at [`Lines`] gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Line(Vec<u8>),
+    /// Nothing within the time.
+    NotYet,
+    /// There are no more.
+    End,
+}
+
+impl Lines {
+    /// The next line, without its end, if it comes within `wait`.
+    pub(crate) fn next(&mut self, wait: Duration) -> io::Result<Next> {
+        // Nothing is no time that a socket can wait.
+        self.stream.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
+        loop {
+            if let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {
+                let rest = self.held.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.held, rest);
+                line.truncate(end);
+                return Ok(Next::Line(line));
+            }
+            if self.held.len() > LONGEST_LINE {
+                return Err(wrong("a line has no end"));
+            }
+            let mut buffer = [0; 16 * 1024];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok(Next::End),
+                Ok(n) => self.held.extend_from_slice(&buffer[..n]),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return Ok(Next::NotYet);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn wrong(what: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("this is no answer: {what}"))
+}
+
+/// The status in a head.
+fn status(head: &[u8]) -> io::Result<u16> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut parsed = httparse::Response::new(&mut headers);
+    parsed.parse(head).map_err(wrong)?;
+    Ok(parsed.code.unwrap_or_default())
 }
 
 fn parse(mut answer: Vec<u8>) -> io::Result<Answer> {
-    let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("this is no answer: {what}"));
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
-    let length = match head.parse(&answer).map_err(|error| wrong(error.to_string()))? {
+    let length = match head.parse(&answer).map_err(wrong)? {
         httparse::Status::Complete(length) => length,
-        httparse::Status::Partial => return Err(wrong("it is cut off".to_owned())),
+        httparse::Status::Partial => return Err(wrong("it is cut off")),
     };
     let status = head.code.unwrap_or_default();
     let declared = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
@@ -73,7 +156,7 @@ fn parse(mut answer: Vec<u8>) -> io::Result<Answer> {
     let body = answer.split_off(length);
     match declared {
         Some(declared) if declared == body.len() => Ok(Answer { status, body }),
-        _ => Err(wrong("it is cut off".to_owned())),
+        _ => Err(wrong("it is cut off")),
     }
 }
 

@@ -16,6 +16,7 @@ mod api;
 pub(crate) mod ask;
 pub(crate) mod client;
 mod commands;
+mod follow;
 mod history;
 mod http;
 pub(crate) mod place;

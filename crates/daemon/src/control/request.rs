@@ -122,6 +122,23 @@ pub(crate) struct Held {
 impl Held {
     /// The most that can be asked for.
     pub(crate) const MOST: usize = 64 * 1024;
+}
+
+/// A line of `GET /v1/ports/NAME/follow`: what one read of the line gave. The first one is empty.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Piece {
+    /// When it came, after the beginning.
+    pub(crate) seconds: f64,
+    /// How many bytes are missing before it.
+    pub(crate) lost: u64,
+    /// The bytes, two hexadecimal digits each.
+    pub(crate) hex: String,
+}
+
+impl Piece {
+    /// The longest that can be asked for: less than a connection may last.
+    pub(crate) const MOST_SECONDS: u64 = 50;
 
     /// The bytes; of another text as many as it has at its beginning.
     pub(crate) fn bytes(&self) -> Vec<u8> {

@@ -49,6 +49,9 @@ pub enum Command {
         /// Where they go.
         reply: oneshot::Sender<History>,
     },
+    /// Copies of what comes from the line from now on, until the other end is dropped. Begins with an empty one. What finds
+    /// no room is lost, and counted in the next.
+    Follow(mpsc::Sender<Followed>),
     /// Close clients.
     Kick {
         /// Which.
@@ -74,6 +77,17 @@ pub enum Command {
 pub struct History {
     /// How many came before these since the port was started.
     pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What one read of the line gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// When it came.
+    pub at: Instant,
+    /// How many bytes are missing before it.
+    pub lost: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
 }

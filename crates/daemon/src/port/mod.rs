@@ -21,6 +21,6 @@ mod status;
 mod tx_queue;
 
 pub use driver::{Driver, Opener, Opening};
-pub use link::{Accepted, Command, Kicked, Link, Reconfigure, Reply, Whom};
+pub use link::{Accepted, Command, Followed, Kicked, Link, Reconfigure, Reply, Whom};
 pub use report::{CaptureReport, ClientReport, Held, ListenerReport, PortFault, PortReport, PortState, Standing};
 pub use status::Status;

@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::line::{DataBits, LineSettings};
-use sermux_protocol::verdict::{judge, Cause, Certainty, Verdict};
+use sermux_protocol::verdict::{Cause, Certainty, Verdict};
 
 use super::stop::{blocking, Stop};
-use super::{Failure, Found, Progress, Search, SLOW_METER};
+use super::{Came, Failure, Found, Progress, Search, SLOW_METER};
 use crate::line::{Control, Line, Operation, Snapshot};
-
-/// What is kept of one try; with more, the next one begins.
-const MOST_BYTES: usize = 64 * 1024;
 
 /// Of what is known for something, so many bytes hold some of it: the longest telegram and a part of the one before it.
 const ENOUGH: usize = 4 * 1024;
@@ -34,13 +31,6 @@ pub(crate) enum Next {
     Gone,
 }
 
-/// What came so far.
-#[derive(Debug, Default)]
-struct Came {
-    bytes: Vec<u8>,
-    arrivals: Vec<(usize, Duration)>,
-}
-
 /// Looks with these settings for the time of the search; once a telegram has come, until `end`.
 pub(super) async fn attempt(
     line: &mut dyn Line,
@@ -54,7 +44,7 @@ pub(super) async fn attempt(
     let before = match ask(stop, &control, Operation::Configure(settings)).await? {
         Ok(before) => before,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return Ok((found(settings, &Came::default(), None, Duration::ZERO), Next::Gone));
+            return Ok((Found::of(settings, &Came::default(), None, Duration::ZERO), Next::Gone));
         }
         Err(error) => return Err(Failure::Other(format!("its settings cannot be changed: {error}"))),
     };
@@ -68,7 +58,7 @@ pub(super) async fn attempt(
         let now = ask(stop, &control, Operation::Look).await?.ok().and_then(|now| now.counters);
         let was = before.counters.unwrap_or_default();
         let errors = now.map(|now| (now.framing.saturating_sub(was.framing), now.breaks.saturating_sub(was.breaks)));
-        let found = found(settings, &came, errors, start.elapsed());
+        let found = Found::of(settings, &came, errors, start.elapsed());
         progress(Progress::Found(&found));
         if let Cause::P1(_) = found.verdict.cause {
             first_telegram.get_or_insert(found.spent);
@@ -76,7 +66,7 @@ pub(super) async fn attempt(
         let waited = first_telegram.map_or(Duration::ZERO, |first| found.spent.saturating_sub(first));
         let next = match next_after(&found, search.telegrams, waited) {
             _ if gone => Next::Gone,
-            Next::Stay if came.bytes.len() < MOST_BYTES && Instant::now() < until => Next::Stay,
+            Next::Stay if !came.is_full() && Instant::now() < until => Next::Stay,
             Next::Stay if first_telegram.is_some() => Next::Done,
             Next::Stay => Next::Other,
             next => next,
@@ -96,7 +86,7 @@ async fn read(
     stop: &mut Stop,
 ) -> Result<bool, Failure> {
     let mut buffer = vec![0; 4096];
-    while came.bytes.len() < MOST_BYTES {
+    while !came.is_full() {
         let wait = until.saturating_duration_since(Instant::now());
         let read = tokio::time::timeout(wait, poll_fn(|cx| line.poll_read(cx, &mut buffer)));
         let read = tokio::select! {
@@ -107,27 +97,11 @@ async fn read(
         match read {
             Err(_) => break,
             Ok(Ok(0)) => return Ok(true),
-            Ok(Ok(n)) => {
-                came.arrivals.push((came.bytes.len(), start.elapsed()));
-                came.bytes.extend_from_slice(&buffer[..n]);
-            }
+            Ok(Ok(n)) => came.take(&buffer[..n], start.elapsed()),
             Ok(Err(error)) => return Err(Failure::Other(format!("cannot be read: {error}"))),
         }
     }
     Ok(false)
-}
-
-fn found(settings: LineSettings, came: &Came, errors: Option<(u64, u64)>, spent: Duration) -> Found {
-    let mut found = Found {
-        settings,
-        bytes: came.bytes.len(),
-        framing_errors: errors.map(|(framing, _)| framing),
-        breaks: errors.map(|(_, breaks)| breaks),
-        spent,
-        verdict: Verdict { cause: Cause::Silence, certainty: Certainty::Possible, evidence: 0 },
-    };
-    found.verdict = judge(&found.reading(&came.bytes, &came.arrivals));
-    found
 }
 
 /// On the blocking pool, since it may wait for the driver.
@@ -163,7 +137,7 @@ mod tests {
     use super::*;
 
     fn next(settings: &str, bytes: usize, cause: Cause, certainty: Certainty) -> Next {
-        let mut found = found(settings.parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
+        let mut found = Found::of(settings.parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
         found.bytes = bytes;
         found.verdict = Verdict { cause, certainty, evidence: 1 };
         next_after(&found, 2, Duration::ZERO)
@@ -186,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_second_telegram_is_waited_for_as_long_as_a_slow_meter_needs() {
-        let mut found = found("115200 8N1".parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
+        let mut found = Found::of("115200 8N1".parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
         let of = |telegrams| Cause::P1(Meter { telegrams, ..Meter::default() });
         found.verdict = Verdict { cause: of(1), certainty: Certainty::Certain, evidence: 1 };
         assert_eq!(next_after(&found, 1, Duration::ZERO), Next::Done);

@@ -5,6 +5,7 @@
 //! settings, [`words`] has what is said of it.
 
 mod attempt;
+mod came;
 pub(crate) mod session;
 mod stop;
 pub(crate) mod words;
@@ -22,6 +23,7 @@ use self::stop::{blocking, briefly};
 use crate::line::{self, Line, OpenError, Saved};
 
 pub(crate) use self::attempt::{next_after, Next};
+pub(crate) use self::came::Came;
 pub(crate) use self::stop::Stop;
 
 /// The likely settings, and how many seconds each deserves: DSMR 2 to 4 send every 10 s.
@@ -88,6 +90,20 @@ impl Heard {
 }
 
 impl Found {
+    /// Judges what came. `errors`: characters without a stop bit, and breaks; `None` where the driver does not count.
+    pub(crate) fn of(settings: LineSettings, came: &Came, errors: Option<(u64, u64)>, spent: Duration) -> Found {
+        let mut found = Found {
+            settings,
+            bytes: came.count,
+            framing_errors: errors.map(|(framing, _)| framing),
+            breaks: errors.map(|(_, breaks)| breaks),
+            spent,
+            verdict: Verdict { cause: Cause::Silence, certainty: Certainty::Possible, evidence: 0 },
+        };
+        found.verdict = judge(&found.reading(&came.bytes, &came.arrivals));
+        found
+    }
+
     fn reading<'a>(&self, bytes: &'a [u8], arrivals: &'a [(usize, Duration)]) -> Reading<'a> {
         Reading {
             settings: self.settings,

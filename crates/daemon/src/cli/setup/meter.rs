@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use sermux_port_config::config::Device;
 
-use super::super::{held, print, probe, Arguments};
+use super::super::probe::{self, ProgressLine};
+use super::super::{held, print, Arguments};
 use super::{say, Options};
 use crate::device::Root;
 use crate::doctor::Machine;
 use crate::probe::session::Session;
-use crate::probe::{Failure, Heard, Search};
+use crate::probe::{Failure, Heard, Search, Stop};
 use crate::setup::choice::{candidates, choose, Candidate};
 use crate::setup::Reading;
 use sermux_protocol::verdict::Cause;
@@ -97,10 +98,16 @@ impl<'a> Ears<'a> {
             Device::Path(path) => Device::Path(self.root.path(path)),
             other => other.clone(),
         };
+        let mut line = ProgressLine::of(&device);
         let heard = match held::port_with(self.arguments, &here) {
-            Some(port) => held::hear(self.arguments, &port, SEARCH).map(|(heard, held)| (heard, Some(held))),
-            None => probe::probe(&mut self.session, &here, SEARCH).map(|heard| (heard, None)),
+            Some(port) => {
+                let (_tell, stop) = Stop::new();
+                let heard = held::hear(self.arguments, &port, SEARCH, &stop, |progress| line.show(progress));
+                heard.map(|(heard, held)| (heard, Some(held)))
+            }
+            None => self.session.probe(&here, SEARCH, |progress| line.show(progress)).map(|heard| (heard, None)),
         };
+        drop(line);
         match heard {
             Ok((heard, held)) => {
                 print(&probe::text(&device, &heard, held.as_ref()));

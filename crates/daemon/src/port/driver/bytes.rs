@@ -32,6 +32,7 @@ impl Driver {
                     if let Some(capture) = &mut self.capture {
                         capture.rx(&space[..n]);
                     }
+                    self.followers.rx(&space[..n], now);
                     self.hub.received(n, now);
                     total += n;
                     if n < room {

@@ -30,6 +30,7 @@ impl Driver {
                     let (offset, bytes) = self.hub.history(most);
                     let _ = reply.send(History { offset, bytes });
                 }
+                Some(Command::Follow(to)) => self.followers.add(to, now),
                 Some(Command::Kick { whom, reply }) => {
                     let _ = reply.send(self.kick(whom, now));
                 }

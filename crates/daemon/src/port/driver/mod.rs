@@ -7,6 +7,7 @@ mod bytes;
 mod capture;
 mod commands;
 mod events;
+mod followers;
 mod operations;
 mod pause;
 mod report;
@@ -24,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tracing::info;
 
+use self::followers::Followers;
 use self::operations::Operations;
 use self::report::Account;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
@@ -100,6 +102,7 @@ pub struct Driver {
     settling: Vec<oneshot::Sender<()>>,
     account: Account,
     capture: Option<Recorder>,
+    followers: Followers,
 }
 
 struct Socket {
@@ -185,6 +188,7 @@ impl Driver {
             paused: false,
             settling: Vec::new(),
             account: Account::new(now()),
+            followers: Followers::default(),
         };
         (driver, link)
     }
