@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::termios::{tcgetattr, Termios};
 use tempfile::TempDir;
 
 use crate::rig::p1::{telegram, telegram_without_crc};
@@ -192,6 +193,83 @@ fn of_several_cables_the_one_with_telegrams_is_taken() {
     for said in ["NMEA 0183", "the meter's device: /dev/ttyUSB1, ", "device: \"/dev/ttyUSB1\"\n"] {
         assert!(finished.stdout.contains(said), "{said}: {}", finished.stdout);
     }
+}
+
+/// How the other end has set it.
+fn settings(pty: &Pty) -> Termios {
+    tcgetattr(pty.device()).unwrap()
+}
+
+#[test]
+fn all_cables_are_listened_to_at_once_and_left_as_they_were() {
+    let (receiver, silent, meter) = (Pty::new(), Pty::new(), Pty::new());
+    let cables = [&receiver, &silent, &meter];
+    let before = cables.map(settings);
+    let root = with_cables(&cables);
+    let setup = set_up_with(root.path(), &[]);
+    // One after the other, the last would be opened only after the others have had their 30 s.
+    cables.iter().for_each(|cable| cable.was_opened());
+    receiver.send(b"something else\r\n");
+    meter.send(&telegram(1));
+    let finished = setup.finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stdout.contains("device: \"/dev/ttyUSB2\"\n"), "{}", finished.stdout);
+    assert!(
+        finished.stderr.starts_with("listening on 3 devices, 30 s at most:\n  /dev/ttyUSB0 "),
+        "{}",
+        finished.stderr
+    );
+    assert!(!finished.stderr.contains('\r'), "progress without a terminal: {:?}", finished.stderr);
+    assert_eq!(cables.map(settings), before);
+}
+
+#[test]
+fn where_telegrams_come_on_several_cables_it_asks_which() {
+    let (one, silent, other) = (Pty::new(), Pty::new(), Pty::new());
+    let root = with_cables(&[&one, &silent, &other]);
+    let setup = set_up_with(root.path(), &[]);
+    for pty in [&one, &silent, &other] {
+        pty.was_opened();
+    }
+    one.send(&telegram(1));
+    other.send(&telegram(2));
+    let finished = setup.finish();
+    assert_eq!(finished.code, Some(1), "{}", finished.stdout);
+    let said = &finished.stderr;
+    assert!(said.contains("a meter was heard on several; say which one:\n  --device /dev/ttyUSB0 "), "{said}");
+    assert!(said.contains("--device /dev/ttyUSB2 ") && !said.contains("--device /dev/ttyUSB1 "), "{said}");
+}
+
+#[test]
+fn a_cable_that_the_running_program_has_is_listened_to_with_the_others() {
+    let (held, other) = (Pty::new(), Pty::new());
+    let daemon = Daemon::start(PortYaml::new("router", held.path()).key("line: 115200 8N1").listen(""));
+    daemon.opened("router", 1);
+    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    let root = with_cables(&[&other, &held]);
+    let mut command = daemon.command(&["setup", "p1", "--dry-run", "--root"]);
+    let setup = Process::start(command.arg(root.path()));
+    other.was_opened();
+    daemon.log().wait_for("it is followed", |line| line.contains("asked to tell what comes"));
+    held.send(&telegram(1));
+    let finished = setup.finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stdout.contains("held by    the running sermux, as port router\n"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("the meter's device: /dev/ttyUSB1, "), "{}", finished.stdout);
+}
+
+#[test]
+fn a_signal_ends_it_while_it_listens_to_several_and_leaves_them_as_they_were() {
+    let cables = [Pty::new(), Pty::new()];
+    let before = cables.each_ref().map(settings);
+    let root = with_cables(&cables.each_ref());
+    let mut setup = set_up_with(root.path(), &[]);
+    cables.iter().for_each(Pty::was_opened);
+    setup.signal(Signal::SIGTERM);
+    let finished = setup.finish();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+    assert!(finished.stderr.ends_with("interrupted; the device is as it was\n"), "{}", finished.stderr);
+    assert_eq!(cables.each_ref().map(settings), before);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `sermux probe`: what a device sends, or why it looks like garbage.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{stderr, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,10 +21,10 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
     let search = Search { time: Duration::from_secs(u64::from(seconds)), telegrams: TELEGRAMS };
     let heard = match held::port_with(arguments, device) {
         Some(port) => {
-            let mut line = ProgressLine::of(device);
+            let mut line = ProgressLine::default();
             // Ctrl-C ends it as it ends any program: the device is not this one's.
             let (_tell, stop) = Stop::new();
-            let heard = held::hear(arguments, &port, search, &stop, |progress| line.show(progress));
+            let heard = held::hear(arguments, &port, search, &stop, |progress| line.show_probe(device, progress));
             heard.map(|(heard, held)| (heard, Some(held)))
         }
         None => {
@@ -35,8 +35,8 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
                     return ExitCode::FAILURE;
                 }
             };
-            let mut line = ProgressLine::of(device);
-            session.probe(device, search, |progress| line.show(progress)).map(|heard| (heard, None))
+            let mut line = ProgressLine::default();
+            session.probe(device, search, |progress| line.show_probe(device, progress)).map(|heard| (heard, None))
         }
     };
     let (heard, held) = match heard {
@@ -57,43 +57,38 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
     }
 }
 
-/// How far a probe is, on a terminal: one line, which ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct ProgressLine<'a> {
-    device: &'a Device,
-    shown: bool,
+/// How far something is: one line, on a terminal only, which ends when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct ProgressLine {
     has_begun: bool,
 }
 
-impl<'a> ProgressLine<'a> {
-    pub(super) fn of(device: &'a Device) -> Self {
-        Self { device, shown: stderr().is_terminal(), has_begun: false }
+impl ProgressLine {
+    #[expect(clippy::print_stderr, reason = "progress is no result")]
+    pub(super) fn show(&mut self, text: impl Display) {
+        if stderr().is_terminal() {
+            self.has_begun = true;
+            eprint!("\r\x1b[K{text}");
+        }
     }
 
-    #[expect(clippy::print_stderr, reason = "progress is no result")]
-    pub(super) fn show(&mut self, progress: Progress<'_>) {
-        if !self.shown {
-            return;
-        }
-        self.has_begun = true;
+    fn show_probe(&mut self, device: &Device, progress: Progress<'_>) {
         match progress {
-            Progress::Opened => eprint!("\r\x1b[K{}: open", self.device),
-            Progress::Found(found) => eprint!("\r\x1b[K{}: {}", self.device, so_far(found)),
+            Progress::Opened => self.show(format_args!("{device}: open")),
+            Progress::Found(Found { settings, bytes, spent, .. }) => {
+                self.show(format_args!("{device}: {settings}: {bytes} bytes in {} s", spent.as_secs()));
+            }
         }
     }
 }
 
-impl Drop for ProgressLine<'_> {
+impl Drop for ProgressLine {
     #[expect(clippy::print_stderr, reason = "progress is no result")]
     fn drop(&mut self) {
         if self.has_begun {
             eprintln!();
         }
     }
-}
-
-fn so_far(found: &Found) -> String {
-    format!("{}: {} bytes in {} s", found.settings, found.bytes, found.spent.as_secs())
 }
 
 /// What was heard, in some lines.

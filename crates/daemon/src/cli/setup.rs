@@ -1,5 +1,6 @@
 //! `sermux setup p1`: from a meter's cable to a port that readers can be pointed at.
 
+mod ears;
 mod meter;
 
 use std::fmt::Write as _;

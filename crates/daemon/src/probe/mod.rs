@@ -151,7 +151,7 @@ impl std::fmt::Display for Failure {
 }
 
 /// A port with nothing but a device.
-pub(crate) fn port_of(device: Device) -> Option<Port> {
+fn port_of(device: Device) -> Option<Port> {
     let config =
         load_str("probe", "ports: { probe: { device: \"sim:echo\", listen: [ { protocol: raw, address: 9000 } ] } }")
             .ok()?
@@ -162,15 +162,17 @@ pub(crate) fn port_of(device: Device) -> Option<Port> {
     Some(port)
 }
 
-/// Opens the device of `port`, tries everything within the time, and puts back what it found; `progress` is told now and
-/// then.
-pub(crate) async fn run(
-    port: Port,
+/// Opens a device, tries everything within the time, and puts back what it found; `progress` is told now and then.
+pub(crate) async fn probe(
+    device: Device,
     search: Search,
-    stop: &mut Stop,
+    mut stop: Stop,
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Heard, Failure> {
-    let device = port.device.clone();
+    let stop = &mut stop;
+    let Some(port) = port_of(device.clone()) else {
+        return Err(Failure::Other(format!("{device}: cannot be made a port")));
+    };
     let saved = blocking(stop, move || Saved::of_blocking(&device)).await?.map(Arc::new);
     let opened = blocking(stop, move || line::open_blocking(&port)).await;
     let mut line = match opened {

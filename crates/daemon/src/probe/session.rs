@@ -1,6 +1,7 @@
 //! Probes in a program that has no runtime, which Ctrl-C, SIGTERM and a terminal that is closed end as they should: not in
 //! the middle of an operation, and with the device as it was.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::io::Interest;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use super::{port_of, run, Failure, Heard, Progress, Search, Stop};
+use super::{probe, Failure, Heard, Progress, Search, Stop};
 use crate::line::sys;
 
 /// Takes the signals that end a program until it is dropped; from then on they do what they do everywhere.
@@ -58,19 +59,29 @@ impl Session {
         search: Search,
         progress: impl FnMut(Progress<'_>),
     ) -> Result<Heard, Failure> {
+        self.run(|stop| probe(device.clone(), search, stop, progress))
+    }
+
+    /// Does some work, which is told to end when a signal comes, and waited for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the work.
+    pub(crate) fn run<T, W: Future<Output = Result<T, Failure>>>(
+        &mut self,
+        work: impl FnOnce(Stop) -> W,
+    ) -> Result<T, Failure> {
         let Some(runtime) = &self.runtime else { return Err(Failure::Stopped) };
-        let Some(port) = port_of(device.clone()) else {
-            return Err(Failure::Other(format!("{device}: cannot be made a port")));
-        };
-        let (comes, tell, stop) = (Arc::clone(&self.comes), &self.tell, &mut self.stop);
+        let (comes, tell) = (Arc::clone(&self.comes), &self.tell);
+        let work = work(self.stop.clone());
         runtime.block_on(async {
             let comes = sys::watch(comes, Interest::READABLE).map_err(|error| Failure::Other(error.to_string()))?;
-            let mut probe = std::pin::pin!(run(port, search, stop, progress));
+            let mut work = std::pin::pin!(work);
             tokio::select! {
-                heard = &mut probe => heard,
+                done = &mut work => done,
                 _ = comes.readable() => {
                     tell.send_replace(true);
-                    probe.await
+                    work.await
                 }
             }
         })

@@ -32,7 +32,7 @@ impl Stop {
     }
 
     /// Waits until it is told.
-    pub(super) async fn told(&mut self) {
+    pub(crate) async fn told(&mut self) {
         if self.0.wait_for(|told| *told).await.is_err() {
             // Nobody is left to tell it.
             pending::<()>().await;

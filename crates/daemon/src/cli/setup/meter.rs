@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use sermux_port_config::config::Device;
 
-use super::super::probe::{self, ProgressLine};
-use super::super::{held, print, Arguments};
-use super::{say, Options};
+use super::super::{print, probe, Arguments};
+use super::{ears, say, Options};
 use crate::device::Root;
 use crate::doctor::Machine;
 use crate::probe::session::Session;
-use crate::probe::{Failure, Heard, Search, Stop};
+use crate::probe::{Failure, Heard, Search};
 use crate::setup::choice::{candidates, choose, Candidate};
 use crate::setup::Reading;
 use sermux_protocol::verdict::Cause;
@@ -31,37 +30,61 @@ pub(super) struct Meter {
 pub(super) fn find(arguments: &Arguments, options: &Options) -> Result<Meter, ExitCode> {
     let root = options.root.as_ref().map_or_else(Root::default, Root::at);
     let of = |device: &str, reading| Ok(Meter { device: device.to_owned(), reading });
+    let one = |device: &str| {
+        // The check of the configuration says what is wrong with one that is none.
+        let known = device.parse::<Device>().ok().filter(|_| !options.no_probe);
+        let Some(known) = known else { return of(device, Reading::default()) };
+        let heard = hear(arguments, &mut start()?, &root, &[known])?;
+        of(device, heard.into_iter().next().flatten().unwrap_or_default())
+    };
     if let Some(device) = &options.device {
-        let reading = if options.no_probe { None } else { Ears::new(arguments, &root)?.hear(device)? };
-        return of(device, reading.unwrap_or_default());
+        return one(device);
     }
     let found = candidates(&root, &Machine::of(&root));
-    let chosen = choose(&found);
-    if let Some(chosen) = chosen {
-        print(&format!("the meter's device: {}, {}\n", chosen.device, chosen.what));
-    }
-    match chosen {
-        Some(chosen) if options.no_probe => of(&chosen.device, Reading::default()),
-        Some(chosen) => of(&chosen.device, Ears::new(arguments, &root)?.hear(&chosen.device)?.unwrap_or_default()),
+    match choose(&found) {
+        Some(chosen) => {
+            print(&format!("the meter's device: {}, {}\n", chosen.device, chosen.what));
+            one(&chosen.device)
+        }
         None if found.is_empty() => {
             say("no serial port was found that a meter could be on: is its cable plugged in? On a Raspberry Pi\n`sermux doctor` says how to put the UART on its pins");
             Err(ExitCode::FAILURE)
         }
         None if options.no_probe => Err(undecided("there are several", &found)),
-        None => {
-            let mut ears = Ears::new(arguments, &root)?;
-            for Candidate { device, what, .. } in &found {
-                if let Some(reading) = ears.hear(device)?.filter(|reading| reading.is_meter) {
-                    print(&format!("the meter's device: {device}, {what}\n"));
-                    return of(device, reading);
-                }
-            }
-            Err(undecided("there are several, and no telegram came on any of them", &found))
-        }
+        None => among(arguments, &root, &found),
     }
 }
 
-fn undecided(why: &str, found: &[Candidate]) -> ExitCode {
+/// The one of several on which telegrams come.
+fn among(arguments: &Arguments, root: &Root, found: &[Candidate]) -> Result<Meter, ExitCode> {
+    let mut session = start()?;
+    let named = found.iter().filter_map(|candidate| Some((candidate.device.parse().ok()?, candidate)));
+    let (devices, found): (Vec<Device>, Vec<&Candidate>) = named.unzip();
+    let mut meters: Vec<(&Candidate, Reading)> = Vec::new();
+    for (some, candidates) in devices.chunks(ears::AT_ONCE).zip(found.chunks(ears::AT_ONCE)) {
+        let mut text = format!("listening on {} devices, {} s at most:\n", some.len(), SEARCH.time.as_secs());
+        for Candidate { device, what, .. } in candidates {
+            let _ = writeln!(text, "  {device}   {what}");
+        }
+        say(text.trim_end());
+        let heard = hear(arguments, &mut session, root, some)?;
+        let readings = candidates.iter().zip(heard).filter_map(|(candidate, reading)| Some((*candidate, reading?)));
+        meters.extend(readings.filter(|(_, reading)| reading.is_meter));
+        if !meters.is_empty() {
+            break;
+        }
+    }
+    match &meters[..] {
+        [] => Err(undecided("there are several, and no telegram came on any of them", found)),
+        [(Candidate { device, what, .. }, reading)] => {
+            print(&format!("the meter's device: {device}, {what}\n"));
+            Ok(Meter { device: device.clone(), reading: *reading })
+        }
+        several => Err(undecided("a meter was heard on several", several.iter().map(|(candidate, _)| *candidate))),
+    }
+}
+
+fn undecided<'a>(why: &str, found: impl IntoIterator<Item = &'a Candidate>) -> ExitCode {
     let mut text = format!("{why}; say which one:");
     for candidate in found {
         let _ = write!(text, "\n  --device {}   {}", candidate.device, candidate.what);
@@ -70,63 +93,48 @@ fn undecided(why: &str, found: &[Candidate]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Listens on one device after the other.
-struct Ears<'a> {
-    arguments: &'a Arguments,
-    root: &'a Root,
-    session: Session,
+fn start() -> Result<Session, ExitCode> {
+    Session::start().map_err(|error| {
+        say(&format!("cannot start: {error}"));
+        ExitCode::FAILURE
+    })
 }
 
-impl<'a> Ears<'a> {
-    fn new(arguments: &'a Arguments, root: &'a Root) -> Result<Self, ExitCode> {
-        match Session::start() {
-            Ok(session) => Ok(Ears { arguments, root, session }),
-            Err(error) => {
-                say(&format!("cannot start: {error}"));
-                Err(ExitCode::FAILURE)
-            }
-        }
-    }
-
-    /// Says what is heard, or why nothing could be. `None`: nobody knows how it is to be read.
-    fn hear(&mut self, device: &str) -> Result<Option<Reading>, ExitCode> {
-        let Ok(device) = device.parse::<Device>() else {
-            // The check of the configuration says what is wrong with it.
-            return Ok(None);
-        };
-        let here = match &device {
-            Device::Path(path) => Device::Path(self.root.path(path)),
+/// Says what is heard on each, or why nothing could be. `None`: nobody knows how it is to be read.
+fn hear(
+    arguments: &Arguments,
+    session: &mut Session,
+    root: &Root,
+    devices: &[Device],
+) -> Result<Vec<Option<Reading>>, ExitCode> {
+    let here: Vec<Device> = devices
+        .iter()
+        .map(|device| match device {
+            Device::Path(path) => Device::Path(root.path(path)),
             other => other.clone(),
-        };
-        let mut line = ProgressLine::of(&device);
-        let heard = match held::port_with(self.arguments, &here) {
-            Some(port) => {
-                let (_tell, stop) = Stop::new();
-                let heard = held::hear(self.arguments, &port, SEARCH, &stop, |progress| line.show(progress));
-                heard.map(|(heard, held)| (heard, Some(held)))
-            }
-            None => self.session.probe(&here, SEARCH, |progress| line.show(progress)).map(|heard| (heard, None)),
-        };
-        drop(line);
-        match heard {
-            Ok((heard, held)) => {
-                print(&probe::text(&device, &heard, held.as_ref()));
-                Ok(reading(&heard, held.is_some()))
-            }
-            Err(failure @ Failure::Stopped) => {
-                say(&failure.to_string());
-                Err(ExitCode::FAILURE)
-            }
-            Err(failure) => {
-                say(&format!("nothing could be heard: {failure}"));
-                Ok(None)
-            }
+        })
+        .collect();
+    let outcomes = ears::hear(arguments, session, &here, SEARCH).map_err(|failure| {
+        say(&failure.to_string());
+        ExitCode::FAILURE
+    })?;
+    let readings = devices.iter().zip(outcomes).map(|(device, outcome)| match outcome {
+        Ok((heard, held)) => {
+            print(&probe::text(device, &heard, held.as_ref()));
+            reading(&heard, held.is_some())
         }
-    }
+        // Nothing that would tell, until a meter was heard on another one.
+        Err(Failure::Stopped) => None,
+        Err(failure) => {
+            say(&format!("nothing could be heard: {failure}"));
+            None
+        }
+    });
+    Ok(readings.collect())
 }
 
 /// How it is to be read. The settings of a port that runs stay where nothing better was heard.
-fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
+pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
     match heard.best.verdict.cause {
         Cause::P1(_) => Some(Reading { is_meter: true, ..Reading::with(heard.best.settings) }),
         Cause::SevenBitParity => Some(Reading { is_meter: true, ..Reading::of_old_meter() }),
