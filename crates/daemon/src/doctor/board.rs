@@ -10,6 +10,10 @@ pub(crate) struct Board {
     pub(crate) model: String,
     /// What its header is wired to.
     pub(crate) family: Family,
+    /// Its serial number, where the kernel tells it.
+    pub(super) serial: Option<u64>,
+    /// The number of its type, out of its revision code.
+    pub(super) kind: Option<u32>,
 }
 
 /// Boards with the same wiring.
@@ -30,15 +34,28 @@ impl Board {
         let model = places.into_iter().find_map(|place| read::text(root, place))?;
         let model = read::shown(model.trim_matches(|c: char| c == '\0' || c.is_whitespace()));
         let kind = model.strip_prefix("Raspberry Pi ")?;
-        Some(Self { family: family(kind), model })
+        let cpuinfo = read::text(root, "/proc/cpuinfo").unwrap_or_default();
+        let number = |key: &str| {
+            let lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+            let mut values = lines.filter(|(known, _)| known.trim() == key).map(|(_, value)| value.trim());
+            values.find_map(|value| u64::from_str_radix(value, 16).ok())
+        };
+        let serial = read::text(root, "/proc/device-tree/serial-number");
+        let serial =
+            serial.and_then(|text| u64::from_str_radix(text.trim_matches(|c: char| !c.is_alphanumeric()), 16).ok());
+        Some(Self {
+            family: family(kind),
+            serial: serial.or_else(|| number("Serial")),
+            kind: number("Revision").and_then(|code| u32::try_from(code).ok()).and_then(board_type),
+            model,
+        })
     }
 
-    /// Whether lines behind `[filter]` of config.txt are for it; `None` where the filter is none of a model.
+    /// Whether lines below `[filter]` of config.txt are for it; `None` where no such model is known.
     pub(super) fn matches(&self, filter: &str) -> Option<bool> {
         let kind = self.model.strip_prefix("Raspberry Pi ").unwrap_or_default();
         let begins = |names: &[&str]| names.iter().any(|name| kind.starts_with(name));
         Some(match filter {
-            "all" => true,
             "none" => false,
             "pi0" => begins(&["Zero"]),
             "pi0w" => begins(&["Zero W", "Zero 2"]),
@@ -49,7 +66,7 @@ impl Board {
             "pi3+" => begins(&["3 Model A Plus", "3 Model B Plus", "Compute Module 3 Plus"]),
             "pi4" => begins(&["4 ", "400", "Compute Module 4"]),
             "pi400" => begins(&["400"]),
-            "cm4" => begins(&["Compute Module 4"]),
+            "cm4" => begins(&["Compute Module 4"]) && !begins(&["Compute Module 4S"]),
             "cm4s" => begins(&["Compute Module 4S"]),
             "pi5" => begins(&["5 ", "500", "Compute Module 5"]),
             "pi500" => begins(&["500"]),
@@ -57,6 +74,12 @@ impl Board {
             _ => return None,
         })
     }
+}
+
+/// Bits 4 to 11 of a revision code of the new style (documentation of Raspberry Pi, "Revision codes").
+fn board_type(revision: u32) -> Option<u32> {
+    let is_new = revision >> 23 & 1 == 1;
+    is_new.then_some(revision >> 4 & 0xFF)
 }
 
 fn family(kind: &str) -> Family {

@@ -1,8 +1,9 @@
-//! config.txt and cmdline.txt of a Raspberry Pi: what is in force on this board, and in which line it stands.
+//! config.txt and cmdline.txt of a Raspberry Pi: what is in force on this board, and in which line of which file it stands.
 
 use std::path::{Path, PathBuf};
 
 use super::board::Board;
+use super::filters::{Filters, Holds};
 use super::read;
 use crate::device::Root;
 
@@ -15,19 +16,22 @@ pub(super) const WITHOUT_BLUETOOTH: [&str; 2] = ["disable-bt", "pi3-disable-bt"]
 pub(super) const BLUETOOTH_ON_MINI: [&str; 2] = ["miniuart-bt", "pi3-miniuart-bt"];
 
 /// How a line of config.txt stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It counts here.
     InForce,
+    /// It counts if what this filter asks for is so, which cannot be known here.
+    Depends(String),
     /// It is behind a filter for other boards.
     Elsewhere,
     /// It is behind a `#`.
     Remark,
 }
 
-/// A line of config.txt.
+/// A line of config.txt, or of a file that it includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
+    pub(super) file: PathBuf,
     pub(super) number: usize,
     /// Without white space around it, nor the `#`.
     pub(super) text: String,
@@ -40,6 +44,8 @@ pub(super) struct Boot {
     /// config.txt, where it was found.
     pub(super) config: Option<PathBuf>,
     pub(super) lines: Vec<Line>,
+    /// Lines that include a file which is not there.
+    pub(super) lost: Vec<Line>,
     /// cmdline.txt, where it was found, and its first line.
     pub(super) cmdline: Option<(PathBuf, String)>,
 }
@@ -55,11 +61,17 @@ impl Boot {
                 (!has_moved).then_some((path, text))
             })
         };
-        let config = find("config.txt");
-        let lines = config.as_ref().map(|(_, text)| lines(text, board)).unwrap_or_default();
-        let cmdline =
-            find("cmdline.txt").map(|(path, text)| (path, text.lines().next().unwrap_or_default().to_owned()));
-        Self { config: config.map(|(path, _)| path), lines, cmdline }
+        let mut boot = Self::default();
+        if let Some((path, text)) = find("config.txt") {
+            let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+            let mut reader = Reader { root, board, folder, filters: Filters::default(), boot: &mut boot };
+            reader.read(&path, &text, &Holds::Yes, 0);
+            boot.config = Some(path);
+        }
+        let named = boot.setting("cmdline").map(|(_, name)| name.to_owned());
+        boot.cmdline = find(named.as_deref().unwrap_or("cmdline.txt"))
+            .map(|(path, text)| (path, text.lines().next().unwrap_or_default().to_owned()));
+        boot
     }
 
     /// An overlay: in force if it is anywhere, else where it stands without effect.
@@ -97,40 +109,75 @@ impl Boot {
         self.parameter(name).is_some_and(|line| line.standing == Standing::InForce)
     }
 
+    /// The first of those that stand best.
     fn best(&self, is_it: impl Fn(&str) -> bool) -> Option<&Line> {
-        let found: Vec<&Line> = self.lines.iter().filter(|line| is_it(&line.text)).collect();
-        let with = |standing| found.iter().copied().find(move |line| line.standing == standing);
-        with(Standing::InForce).or_else(|| with(Standing::Elsewhere)).or_else(|| with(Standing::Remark))
+        self.lines.iter().filter(|line| is_it(&line.text)).min_by_key(|line| match line.standing {
+            Standing::InForce => 0,
+            Standing::Depends(_) => 1,
+            Standing::Elsewhere => 2,
+            Standing::Remark => 3,
+        })
     }
 }
 
-fn lines(text: &str, board: &Board) -> Vec<Line> {
-    let (mut for_model, mut for_rest) = (true, true);
-    let mut lines = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if let Some(filter) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
-            let filter = filter.to_ascii_lowercase();
-            match board.matches(&filter) {
-                Some(matches) => for_model = matches,
-                // A serial number, a screen, a pin: not known here, so what stands there does not count.
-                None => for_rest = false,
+/// Reads config.txt from its top to its end, with the files that it includes where it does.
+struct Reader<'a> {
+    root: &'a Root,
+    board: &'a Board,
+    /// The top of the boot partition.
+    folder: PathBuf,
+    filters: Filters,
+    boot: &'a mut Boot,
+}
+
+impl Reader<'_> {
+    /// `outer` is whether the file is included at all.
+    fn read(&mut self, path: &Path, text: &str, outer: &Holds, depth: usize) {
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if let Some(filter) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+                self.filters.add(filter, self.board);
+                continue;
             }
-            if filter == "all" {
-                for_rest = true;
+            let holds = outer.clone().and(&self.filters.hold());
+            let (text, standing) = match line.strip_prefix('#') {
+                Some(remark) => (remark.trim_start_matches('#').trim(), Standing::Remark),
+                None => (line, Standing::from(&holds)),
+            };
+            // A remark behind the value belongs to neither.
+            let text = text.split(" #").next().unwrap_or_default().trim();
+            let line = Line { file: path.to_owned(), number: at + 1, text: text.to_owned(), standing };
+            if let (Some(name), true) = (text.strip_prefix("include "), line.standing != Standing::Remark) {
+                self.include(name.trim(), &holds, depth, line);
+            } else if text.contains('=') && self.boot.lines.len() < MOST_LINES {
+                self.boot.lines.push(line);
             }
-            continue;
-        }
-        let (text, standing) = match line.strip_prefix('#') {
-            Some(remark) => (remark.trim_start_matches('#').trim(), Standing::Remark),
-            None if for_model && for_rest => (line, Standing::InForce),
-            None => (line, Standing::Elsewhere),
-        };
-        // A remark behind the value belongs to neither.
-        let text = text.split(" #").next().unwrap_or_default().trim();
-        if text.contains('=') {
-            lines.push(Line { number: at + 1, text: text.to_owned(), standing });
         }
     }
-    lines
+
+    fn include(&mut self, name: &str, holds: &Holds, depth: usize, line: Line) {
+        let is_inside = !name.split('/').any(|part| part == "..");
+        let path = self.folder.join(name.trim_start_matches('/'));
+        let text = if is_inside && depth < DEEPEST { read::text(self.root, &path) } else { None };
+        match text {
+            Some(text) => self.read(&path, &text, holds, depth + 1),
+            None => self.boot.lost.push(line),
+        }
+    }
 }
+
+impl From<&Holds> for Standing {
+    fn from(holds: &Holds) -> Self {
+        match holds {
+            Holds::Yes => Standing::InForce,
+            Holds::Perhaps(filter) => Standing::Depends(filter.clone()),
+            Holds::No => Standing::Elsewhere,
+        }
+    }
+}
+
+/// Files that include files are followed so far: one may include itself.
+const DEEPEST: usize = 4;
+
+/// So many lines are kept, of all files together.
+const MOST_LINES: usize = 4096;

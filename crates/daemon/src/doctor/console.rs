@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::board::Family;
 use super::{pins, read, Finding, Machine};
 use crate::device::console::{Console, Login};
 
@@ -10,6 +11,7 @@ pub(super) fn check(machine: &Machine<'_>, node: &Path) -> Vec<Finding> {
     let mut found = Vec::new();
     let stands = in_cmdline_txt(machine, &name);
     let console = Console::of(machine.root, node, &[]);
+    let has_kernel = stands.is_some() || console.kernel;
     if let Some(finding) = stands {
         found.push(finding);
     } else if console.kernel {
@@ -34,10 +36,15 @@ pub(super) fn check(machine: &Machine<'_>, node: &Path) -> Vec<Finding> {
                 Some(link) => finding.at(link, None),
                 None => finding,
             };
-            // What a generator made comes again with each start; only a mask holds then.
             let is_made = link.is_some_and(|link| link.starts_with("/run/"));
-            let verb = if is_made { "mask" } else { "disable" };
-            found.push(finding.so(format!("sudo systemctl {verb} --now {unit}")));
+            found.push(match (is_made, has_kernel) {
+                (true, true) => finding
+                    .so("systemd makes it for the kernel's console: without that it is gone after the restart")
+                    .so(format!("until then: sudo systemctl stop {unit}")),
+                // What a generator made comes again with each start; only a mask holds then.
+                (true, false) => finding.so(format!("sudo systemctl mask --now {unit}")),
+                (false, _) => finding.so(format!("sudo systemctl disable --now {unit}")),
+            });
         }
     }
     found
@@ -51,11 +58,13 @@ fn in_cmdline_txt(machine: &Machine<'_>, name: &str) -> Option<Finding> {
     let primary = if read::is_there(machine.root, serial0) {
         read::name(&read::node(machine.root, serial0))
     } else {
-        read::name(Path::new(pins::expected(board, &machine.boot)))
+        read::name(Path::new(pins::expected(machine.root, board, &machine.boot)))
     };
+    // Once Bluetooth is off the PL011 that is serial0, and the console would come along.
+    let comes_along = primary != name && name == "ttyAMA0" && board.family == Family::Bluetooth;
     let is_it = |word: &str| {
         let console = word.strip_prefix("console=").and_then(|value| value.split(',').next());
-        console.is_some_and(|console| console == name || (console == "serial0" && primary == name))
+        console.is_some_and(|console| console == name || (console == "serial0" && (primary == name || comes_along)))
     };
     let words: Vec<&str> = line.split_whitespace().filter(|word| is_it(word)).collect();
     if words.is_empty() {
@@ -63,8 +72,9 @@ fn in_cmdline_txt(machine: &Machine<'_>, name: &str) -> Option<Finding> {
     }
     let rest: Vec<&str> = line.split_whitespace().filter(|word| !is_it(word)).collect();
     let words = read::shown(&words.join(" "));
+    let writes = if comes_along { "once it is on the pins the kernel writes" } else { "the kernel writes" };
     Some(
-        Finding::bad(format!("/dev/{name}: the kernel writes its messages to it ({words})"))
+        Finding::bad(format!("/dev/{name}: {writes} its messages to it ({words})"))
             .at(file, Some(1))
             .so(format!("take out `{words}`; line 1 is then: {}", read::shown(&rest.join(" "))))
             .so("or: sudo raspi-config, interface options, serial port: login shell no, hardware yes")

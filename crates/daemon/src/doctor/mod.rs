@@ -1,14 +1,15 @@
 //! What makes a serial set-up fail, found without opening a device: pure looks at files below a [`Root`].
 //!
-//! [`board`] knows which UART of a Raspberry Pi is on its pins, [`boot`] reads its config.txt and cmdline.txt, [`pins`]
-//! judges both for one device, [`console`] finds who else talks on it, [`rights`] who may open it, [`node`] whether it is
-//! there and free, [`reach`] whether readers get to the listeners.
+//! [`board`] knows which UART of a Raspberry Pi is on its pins, [`boot`] reads its config.txt and cmdline.txt, of which
+//! [`filters`] says what counts, [`pins`] judges both for one device, [`console`] finds who else talks on it, [`rights`] who
+//! may open it, [`node`] whether it is there and free, [`reach`] whether readers get to the listeners.
 //!
 //! Nothing here changes anything, and every file is read up to a limit.
 
 mod board;
 mod boot;
 mod console;
+mod filters;
 mod node;
 mod pins;
 mod reach;
@@ -16,6 +17,8 @@ mod read;
 mod rights;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trees;
 
 use std::path::{Path, PathBuf};
 
@@ -143,7 +146,7 @@ impl<'a> Machine<'a> {
 
     /// The device on the pins of the header, as config.txt has it. `None`: no Raspberry Pi.
     pub(crate) fn on_pins(&self) -> Option<&'static str> {
-        Some(pins::expected(self.board.as_ref()?, &self.boot))
+        Some(pins::expected(self.root, self.board.as_ref()?, &self.boot))
     }
 
     /// All that is to be said, the worst first. `caller` is who asks, if that matters.
@@ -162,8 +165,12 @@ impl<'a> Machine<'a> {
             let mut of_it = Vec::new();
             let node = read::node(self.root, &wanted.path);
             of_it.extend(pins::check(self, wanted, &node));
+            // That it is not there is a consequence of what is wrong with the pins.
+            let is_explained = of_it.iter().any(|finding| finding.severity == Severity::Bad);
+            if !is_explained || read::is_there(self.root, &node) {
+                of_it.extend(node::check(self.root, wanted, &node));
+            }
             of_it.extend(console::check(self, &node));
-            of_it.extend(node::check(self.root, wanted, &node));
             of_it.extend(rights::check(self.root, &node, caller));
             if of_it.iter().all(|finding| finding.severity == Severity::Good) {
                 of_it.push(Finding::good(format!("{}: there, and nobody is in the way", shown(wanted, &node))));

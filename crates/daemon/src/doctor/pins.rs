@@ -1,6 +1,6 @@
 //! Whether a device is the UART that the pins of a Raspberry Pi lead to, and works as one would have it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sermux_port_config::line::Parity;
 
@@ -12,17 +12,47 @@ use crate::device::Root;
 const RESTART: &str = "sudo reboot";
 
 /// What is on the pins by what config.txt says.
-pub(super) fn expected(board: &Board, boot: &Boot) -> &'static str {
+pub(super) fn expected(root: &Root, board: &Board, boot: &Boot) -> &'static str {
     match board.family {
         Family::Plain | Family::Five => "/dev/ttyAMA0",
-        Family::Bluetooth if is_free(boot) => "/dev/ttyAMA0",
+        Family::Bluetooth if is_free(root, boot) => "/dev/ttyAMA0",
         Family::Bluetooth => "/dev/ttyS0",
     }
 }
 
-/// Whether Bluetooth is off the PL011.
-fn is_free(boot: &Boot) -> bool {
-    boot.has_overlay(&WITHOUT_BLUETOOTH) || boot.has_overlay(&BLUETOOTH_ON_MINI)
+/// Whether Bluetooth is off the PL011. Where that hangs on a filter that cannot be judged, by what the firmware has made of it.
+fn is_free(root: &Root, boot: &Boot) -> bool {
+    let line = boot.overlay(&[WITHOUT_BLUETOOTH, BLUETOOTH_ON_MINI].concat());
+    match line.map(|line| &line.standing) {
+        Some(Standing::InForce) => true,
+        Some(Standing::Depends(_)) => serial0(root).is_some_and(|node| node == Path::new("/dev/ttyAMA0")),
+        _ => false,
+    }
+}
+
+/// What udev has made the first UART by the device tree that the firmware made.
+fn serial0(root: &Root) -> Option<PathBuf> {
+    let link = Path::new("/dev/serial0");
+    read::is_there(root, link).then(|| read::node(root, link))
+}
+
+/// What concerns the UARTs and hangs on what cannot be known here.
+fn in_doubt(boot: &Boot) -> impl Iterator<Item = Finding> + '_ {
+    let concerns = |text: &str| {
+        let overlay =
+            text.strip_prefix("dtoverlay=").map(|value| value.split([',', ':', ' ']).next().unwrap_or_default());
+        let is_overlay = overlay.is_some_and(|name| {
+            name.ends_with("disable-bt") || name.ends_with("miniuart-bt") || name.starts_with("uart0")
+        });
+        is_overlay || text.starts_with("enable_uart=") || (text.starts_with("dtparam=") && text.contains("uart0"))
+    };
+    boot.lines.iter().filter(move |line| concerns(&line.text)).filter_map(|line| {
+        let Standing::Depends(filter) = &line.standing else { return None };
+        let text = read::shown(&line.text);
+        let what = format!("`{text}` counts only where {filter} is so, which was settled when the machine started and cannot be seen from here");
+        let finding = Finding::warning(what).at(&line.file, Some(line.number));
+        Some(finding.so("to have it always, write it at the end of config.txt, below a line [all]"))
+    })
 }
 
 pub(super) fn check(machine: &Machine<'_>, wanted: &Wanted, node: &Path) -> Vec<Finding> {
@@ -41,6 +71,19 @@ pub(super) fn check(machine: &Machine<'_>, wanted: &Wanted, node: &Path) -> Vec<
                 .so("look whether the boot partition is mounted: findmnt /boot/firmware"),
         );
     }
+    for line in
+        machine.boot.lost.iter().filter(|line| matches!(line.standing, Standing::InForce | Standing::Depends(_)))
+    {
+        found.push(
+            Finding::warning(format!(
+                "`{}`: there is no such file to read, so what it says is not known",
+                read::shown(&line.text)
+            ))
+            .at(&line.file, Some(line.number))
+            .so("put the file there, or take the line out"),
+        );
+    }
+    found.extend(in_doubt(&machine.boot));
     found.extend(match board.family {
         Family::Plain => asked.plain(),
         Family::Bluetooth => asked.bluetooth(),
@@ -69,7 +112,7 @@ impl Asked<'_> {
 
     fn bluetooth(&self) -> Vec<Finding> {
         let mut found = Vec::new();
-        let is_free = is_free(self.boot);
+        let is_free = is_free(self.root, self.boot);
         match (self.name, is_free) {
             ("ttyAMA0" | "serial1", false) => {
                 let what = format!(
@@ -137,12 +180,21 @@ impl Asked<'_> {
 
     fn five(&self) -> Vec<Finding> {
         let mut found = Vec::new();
-        let is_on = self.boot.has_parameter("uart0") || self.boot.has_overlay(&["uart0", "uart0-pi5"]);
+        // Firmware since February 2025 takes enable_uart=1 for that as well where no debug connector is plugged in, and then
+        // makes it serial0 (raspberrypi/rpi-eeprom, issue 673).
+        let is_serial0 = serial0(self.root).is_some_and(|node| node == Path::new("/dev/ttyAMA0"));
+        let is_on = self.boot.has_parameter("uart0")
+            || self.boot.has_parameter("uart0_console")
+            || self.boot.has_overlay(&["uart0", "uart0-pi5"])
+            || is_serial0;
         if matches!(self.name, "ttyAMA10" | "serial0") {
             found.push(self.other_device("this is the debug connector between the HDMI sockets", "/dev/ttyAMA0"));
         }
+        let is_there = read::is_there(self.root, "/dev/ttyAMA0");
+        if is_on && !is_there {
+            found.push(Finding::bad("config.txt puts /dev/ttyAMA0 on the pins, but it is not there").so(RESTART));
+        }
         if !is_on && self.boot.config.is_some() {
-            let is_there = read::is_there(self.root, "/dev/ttyAMA0");
             let finding = if is_there {
                 Finding::warning(
                     "/dev/ttyAMA0 is there, but config.txt does not put it on the pins of a Raspberry Pi 5",
@@ -175,11 +227,13 @@ impl Asked<'_> {
 
     /// What runs is what config.txt said when the machine started.
     fn not_restarted(&self) -> Option<Finding> {
-        let serial0 = Path::new("/dev/serial0");
-        let is_other = read::is_there(self.root, serial0) && read::node(self.root, serial0) == Path::new("/dev/ttyS0");
+        if !read::is_there(self.root, "/dev/ttyAMA0") {
+            return Some(Finding::bad("config.txt puts /dev/ttyAMA0 on the pins, but it is not there").so(RESTART));
+        }
+        let is_other = serial0(self.root).is_some_and(|node| node == Path::new("/dev/ttyS0"));
         is_other.then(|| {
             Finding::bad("config.txt puts /dev/ttyAMA0 on the pins, but /dev/serial0 still is the mini UART")
-                .at(serial0, None)
+                .at("/dev/serial0", None)
                 .so(RESTART)
         })
     }
@@ -202,17 +256,21 @@ impl Asked<'_> {
 
     /// What config.txt should say, where something like it stands, or at its end.
     fn change(&self, finding: Finding, line: Option<&Line>, wanted: &str) -> Finding {
-        let file = self.boot.config.as_deref().unwrap_or(Path::new("/boot/firmware/config.txt"));
-        let finding = finding.at(file, line.map(|line| line.number));
-        let finding = match line.map(|line| (line.standing, line.number)) {
+        let config = self.boot.config.as_deref().unwrap_or(Path::new("/boot/firmware/config.txt"));
+        let finding = finding.at(line.map_or(config, |line| &line.file), line.map(|line| line.number));
+        // Another file than the one with the line.
+        let elsewhere = line.filter(|line| line.file != config).map(|_| format!(" of {}", config.display()));
+        let at_end = format!("write at the end{}, below a line [all]: {wanted}", elsewhere.unwrap_or_default());
+        let finding = match line.map(|line| (&line.standing, line.number)) {
             Some((Standing::Remark, n)) => {
                 finding.so(format!("take the # off line {n}, if `[all]` is above it: {wanted}"))
             }
-            Some((Standing::Elsewhere, n)) => {
-                finding.so(format!("line {n} is for other boards; write at the end, below a line [all]: {wanted}"))
+            Some((Standing::Elsewhere, n)) => finding.so(format!("line {n} is for other boards; {at_end}")),
+            Some((Standing::Depends(filter), n)) => {
+                finding.so(format!("whether line {n} counts cannot be known, because of {filter}; {at_end}"))
             }
             Some((Standing::InForce, n)) => finding.so(format!("write in line {n}: {wanted}")),
-            None => finding.so(format!("write at the end, below a line [all]: {wanted}")),
+            None => finding.so(at_end),
         };
         finding.so(RESTART)
     }

@@ -5,15 +5,16 @@ use std::path::Path;
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::line::Parity;
 
+use super::trees::{self, bookworm, bullseye, Left, ALL, FRESH};
 use super::{Finding, Machine, Severity, Wanted};
 use crate::device::tree::Tree;
 
-const PI_1: &str = "Raspberry Pi Model B Rev 2";
-const PI_3: &str = "Raspberry Pi 3 Model B Plus Rev 1.3";
-const PI_4: &str = "Raspberry Pi 4 Model B Rev 1.4";
-const PI_5: &str = "Raspberry Pi 5 Model B Rev 1.0";
-const ZERO_W: &str = "Raspberry Pi Zero W Rev 1.1";
-const ZERO_2: &str = "Raspberry Pi Zero 2 W Rev 1.0";
+const PI_1: &str = trees::PI_1.name;
+const PI_3: &str = trees::PI_3.name;
+const PI_4: &str = trees::PI_4.name;
+const PI_5: &str = trees::PI_5.name;
+const ZERO_W: &str = trees::ZERO_W.name;
+const ZERO_2: &str = trees::ZERO_2.name;
 
 const CONFIG: &str = "/boot/firmware/config.txt";
 const CMDLINE: &str = "/boot/firmware/cmdline.txt";
@@ -176,7 +177,7 @@ fn a_five_has_its_pins_off_and_a_debug_connector() {
     let found = look(&off, "/dev/ttyAMA0");
     assert_eq!((found[0].file.as_deref(), found[0].line), (Some(CONFIG), Some(2)), "{found:#?}");
     assert!(found[0].to_do[0].contains("dtparam=uart0=on"), "{found:#?}");
-    assert!(found.iter().any(|finding| finding.what.contains("there is no such device")), "{found:#?}");
+    assert_eq!(found.len(), 1, "that there is no such device follows from it: {found:#?}");
     let found = look(&good(PI_5), "/dev/serial0");
     assert!(found[0].what.contains("debug connector"), "{found:#?}");
     assert_eq!(found[0].to_do, ["use: device: /dev/ttyAMA0"]);
@@ -277,4 +278,149 @@ fn an_adapter_is_found_by_its_numbers_or_said_to_be_missing() {
     assert_eq!(of("0403:6001").unwrap().unwrap().path, Path::new("/dev/ttyUSB0"));
     let missing = of("0403:6015").unwrap_err();
     assert!(missing.severity == Severity::Bad && missing.what.contains("0403:6015"), "{missing:?}");
+}
+
+/// What is to be changed on a card as it was written, and what is left to change after that and a restart.
+#[test]
+fn what_a_fresh_card_needs_is_said_at_once_and_done_after_one_restart() {
+    for model in ALL {
+        let five = model.name == PI_5;
+        let fresh = bookworm(model, FRESH);
+        let found = look(&fresh, "/dev/ttyAMA0");
+        let has = |what: &str, file: &str| {
+            found.iter().any(|finding| finding.what.contains(what) && finding.file.as_deref() == Some(file))
+        };
+        let what = match model.bluetooth {
+            Some(_) => has("Bluetooth has this UART", CONFIG),
+            None if five => has("the UART on the pins of a Raspberry Pi 5 is off", CONFIG),
+            None => has("a login prompt", "/run/systemd/generator/getty.target.wants/serial-getty@ttyAMA0.service"),
+        };
+        assert!(what, "{model:?}: {found:#?}");
+        // There the console is on the debug connector.
+        assert_eq!(
+            has("the kernel writes its messages to it (console=serial0,115200)", CMDLINE),
+            !five,
+            "{model:?}: {found:#?}"
+        );
+        assert_eq!(found.len(), if five { 1 } else { 2 }, "{model:?}: {found:#?}");
+        assert!(found.iter().all(|finding| finding.severity == Severity::Bad), "{found:#?}");
+
+        let config = match model.bluetooth {
+            Some(_) => "dtoverlay=disable-bt",
+            None if five => "dtparam=uart0=on",
+            None => "",
+        };
+        assert_eq!(look(&bookworm(model, Left { config, console: five }), "/dev/ttyAMA0"), [], "{model:?}");
+        if model.bluetooth.is_some() {
+            let other = Left { config: "dtoverlay=miniuart-bt", console: false };
+            assert_eq!(look(&bookworm(model, other), "/dev/ttyAMA0"), [], "{model:?}");
+        }
+    }
+}
+
+#[test]
+fn a_card_of_bullseye_has_its_files_in_boot_and_bluetooth_by_a_service() {
+    for model in [trees::PI_3, trees::PI_4, trees::ZERO_W, trees::ZERO_2] {
+        let found = look(&bullseye(model, FRESH), "/dev/ttyAMA0");
+        let files: Vec<_> = found.iter().filter_map(|finding| finding.file.as_deref()).collect();
+        assert_eq!(files, ["/boot/config.txt", "/boot/cmdline.txt"], "{found:#?}");
+        assert!(found[0].to_do.iter().any(|step| step == "sudo systemctl disable hciuart"), "{found:#?}");
+        let done = bullseye(model, Left { config: "dtoverlay=disable-bt", console: false });
+        let service = "/etc/systemd/system/multi-user.target.wants/hciuart.service";
+        only(&done, "/dev/ttyAMA0", Severity::Warning, "hciuart", (service, None), "disable --now hciuart");
+    }
+}
+
+#[test]
+fn what_was_written_and_has_no_effect_before_a_restart_is_said() {
+    for (model, line) in [(trees::PI_4, "dtoverlay=disable-bt"), (trees::PI_5, "dtparam=uart0=on")] {
+        let pi = bookworm(model, Left { config: "", console: false });
+        let text = format!("[all]\n{line}");
+        pi.file(CONFIG, &text);
+        let found = look(&pi, "/dev/ttyAMA0");
+        let [finding] = &found[..] else { panic!("{found:#?}") };
+        assert!(finding.what.contains("but it is not there") && finding.to_do == ["sudo reboot"], "{finding:#?}");
+    }
+}
+
+#[test]
+fn on_a_five_serial0_is_on_the_pins_where_the_firmware_has_put_it_there() {
+    let pi = pi(PI_5, "[all]\nenable_uart=1", &["/dev/ttyAMA0", "/dev/ttyAMA10"], "/dev/ttyAMA0");
+    for device in ["/dev/serial0", "/dev/ttyAMA0"] {
+        assert_eq!(look(&pi, device), [], "{device}");
+    }
+    pi.file(CMDLINE, "console=serial0,115200 console=tty1");
+    only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (CMDLINE, Some(1)), "take out `console=serial0,115200`");
+}
+
+/// A four whose config.txt says this, with Bluetooth where it comes or not.
+fn four(config: &str, serial0: &str) -> Tree {
+    let pi = bookworm(trees::PI_4, Left { config: "dtoverlay=disable-bt", console: false });
+    pi.file(CONFIG, config);
+    pi.file("/dev/ttyS0", "");
+    std::fs::remove_file(pi.root().path("/dev/serial0")).unwrap();
+    pi.link("/dev/serial0", serial0);
+    pi
+}
+
+#[test]
+fn filters_are_judged_by_this_board_and_what_cannot_be_known_is_said() {
+    for filters in
+        ["[pi4]", "[0xa1b2c3d4]", "[board-type=0x11]", "[pi3]\n[pi4]", "[pi4]\n[0xA1B2C3D4]", "[gpio4=1]\n[all]"]
+    {
+        let pi = four(&format!("{filters}\ndtoverlay=disable-bt"), "/dev/ttyAMA0");
+        assert_eq!(look(&pi, "/dev/ttyAMA0"), [], "{filters}");
+    }
+    for filters in ["[pi5]", "[pi0w]", "[cm4]", "[none]", "[0x12345678]", "[EDID=a]\n[pi3]", "[0x12345678]\n[pi4]"] {
+        let pi = four(&format!("{filters}\ndtoverlay=disable-bt"), "/dev/ttyS0");
+        let line = filters.lines().count() + 1;
+        let to_do =
+            format!("line {line} is for other boards; write at the end, below a line [all]: dtoverlay=disable-bt");
+        only(&pi, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(line)), &to_do);
+    }
+    for filter in ["[gpio4=1]", "[EDID=DEL-DELL_U2422H]", "[tryboot]"] {
+        let config = format!("[pi4]\n{filter}\ndtoverlay=disable-bt");
+        // It did, when it started.
+        let place = (CONFIG, Some(3));
+        let what = format!("`dtoverlay=disable-bt` counts only where {filter} is so");
+        only(&four(&config, "/dev/ttyAMA0"), "/dev/ttyAMA0", Severity::Warning, &what, place, "below a line [all]");
+        let found = look(&four(&config, "/dev/ttyS0"), "/dev/ttyAMA0");
+        assert_eq!(
+            found.iter().map(|finding| finding.severity).collect::<Vec<_>>(),
+            [Severity::Bad, Severity::Warning]
+        );
+        assert!(
+            found[0].to_do[0].starts_with(&format!("whether line 3 counts cannot be known, because of {filter}; ")),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn files_that_config_txt_includes_are_read_where_they_stand() {
+    let extra = "/boot/firmware/extra.txt";
+    let pi = four("[pi4]\ninclude extra.txt", "/dev/ttyAMA0");
+    pi.file(extra, "# mine\ndtoverlay=disable-bt");
+    assert_eq!(look(&pi, "/dev/ttyAMA0"), []);
+    // A filter in it goes on behind it.
+    pi.file(CONFIG, "include extra.txt\nenable_uart=0");
+    pi.file(extra, "dtoverlay=disable-bt\n[pi3]");
+    assert_eq!(look(&pi, "/dev/ttyAMA0"), []);
+    // Where it is not included, nothing in it counts, whatever it says.
+    let pi = four("[pi3]\ninclude extra.txt", "/dev/ttyS0");
+    pi.file(extra, "[all]\ndtoverlay=disable-bt");
+    let to_do = "line 2 is for other boards; write at the end of /boot/firmware/config.txt, below a line [all]: dtoverlay=disable-bt";
+    only(&pi, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (extra, Some(2)), to_do);
+    let lost = four("dtoverlay=disable-bt\ninclude extra.txt", "/dev/ttyAMA0");
+    only(&lost, "/dev/ttyAMA0", Severity::Warning, "`include extra.txt`: there is no such file", (CONFIG, Some(2)), "");
+    let endless = four("dtoverlay=disable-bt\ninclude config.txt\ninclude ../../etc/passwd", "/dev/ttyAMA0");
+    assert!(look(&endless, "/dev/ttyAMA0").iter().all(|finding| finding.severity == Severity::Warning));
+}
+
+#[test]
+fn another_name_of_cmdline_txt_is_followed() {
+    let pi = four("dtoverlay=disable-bt\ncmdline=other.txt", "/dev/ttyAMA0");
+    let other = "/boot/firmware/other.txt";
+    pi.file(other, "console=serial0,115200 root=x");
+    only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (other, Some(1)), "then: root=x");
 }
