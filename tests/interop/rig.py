@@ -137,8 +137,13 @@ TELNET = "protocol: telnet"
 RFC2217 = "protocol: telnet, rfc2217: true"
 
 
+def with_address(listener):
+    return listener if "address:" in listener else f'{listener}, address: "127.0.0.1:0"'
+
+
 class Sermux(Program):
-    """`sermux serve` with these ports: a mapping of name to the lines of its entry. Each has these listeners."""
+    """`sermux serve` with these ports: a mapping of name to the lines of its entry. Each has these listeners, at a port of
+    their own on 127.0.0.1 where they say no address."""
 
     def __init__(self, ports, *listeners, verbosity=()):
         self._folder = tempfile.TemporaryDirectory()
@@ -146,7 +151,7 @@ class Sermux(Program):
         with open(config, "w", encoding="utf-8") as file:
             file.write("ports:\n")
             for name, lines in ports.items():
-                listen = [f'- {{ {listener}, address: "127.0.0.1:0" }}' for listener in listeners or [RAW]]
+                listen = [f"- {{ {listener} }}" for listener in map(with_address, listeners or [RAW])]
                 file.write(f"  {name}:\n" + "".join(f"    {line}\n" for line in [*lines, "listen:", *listen]))
         program = os.environ["SERMUX_BIN"]
         super().__init__(program, "serve", *verbosity, "--config", config, stdin=subprocess.DEVNULL)
