@@ -112,7 +112,8 @@ impl Writer {
                 What::Reopen => {
                     self.out.flush();
                     self.out.file.close();
-                    self.out.fault = self.out.file.open().err();
+                    // What could not be written a moment ago is not over because a file is there.
+                    self.out.fault = self.out.file.open().err().or(self.out.fault.take());
                 }
             }
         }
@@ -305,6 +306,16 @@ mod tests {
         let due = writer.formatter.deadline().unwrap();
         writer.write_at(&Batch::default(), false, &queue, due);
         assert_eq!(writer.formatter.deadline(), None);
+    }
+
+    #[test]
+    fn a_full_disk_stays_one_when_the_file_is_opened_again() {
+        let (mut writer, queue) = (writer("/dev/full".into(), 0), Queue::default());
+        hand_over(&queue, "one\n");
+        write(&mut writer, &queue);
+        queue.push_other(What::Reopen, SystemTime::UNIX_EPOCH);
+        write(&mut writer, &queue);
+        assert!(queue.outcome().fault.is_some() && writer.said.is_some());
     }
 
     #[test]
