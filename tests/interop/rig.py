@@ -161,10 +161,17 @@ class Sermux(Program):
         said = re.compile(rb"^.*listening.*\bport=\"?%b\b.*address=\"?127\.0\.0\.1:(\d+)" % name.encode(), re.MULTILINE)
         return int(self.stderr.wait(f"{name} listens", lambda log: said.findall(log)[nth:])[0])
 
-    def resident(self):
-        """The memory that it has now, in bytes."""
+    def resident(self, kind):
+        """The memory of this kind (proc_pid_status(5)) that it has now, in bytes."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) * 1024
+            return int(re.search(rf"{kind}:\s+(\d+) kB", status.read())[1]) * 1024
+
+    def settled(self):
+        """Waits until the code is given back that only the start needed: the last that it does by itself."""
+        started, deadline = self.resident("RssFile"), time.monotonic() + PATIENCE
+        while self.resident("RssFile") > started * 3 / 4:
+            assert time.monotonic() < deadline, "nothing was given back"
+            time.sleep(0.05)
 
     def opened(self, name):
         said = re.compile(rb"INFO.*opened.*\bport=\"?%b\b" % name.encode())

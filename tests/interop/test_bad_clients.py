@@ -32,7 +32,7 @@ class Attacked:
         self.sermux.clients("next", 2)
         self.talks = 0
         self.talk()
-        self.before = self.sermux.resident()
+        self.before = self.sermux.resident("RssAnon")
 
     def talk(self):
         """The honest ones still talk with their lines, and are answered."""
@@ -53,7 +53,7 @@ class Attacked:
         with serial.serial_for_url(url, 57600, bytesize=7, parity="E", stopbits=2, timeout=PATIENCE) as port:
             port.write(b"fresh \xff")
             assert port.read(7) == b"fresh \xff"
-        grown = self.sermux.resident() - self.before
+        grown = self.sermux.resident("RssAnon") - self.before
         assert grown < BOUND, f"it grew by {grown} bytes"
         assert self.sermux.running()
 

@@ -70,6 +70,7 @@ def test_nothing_is_called_while_nothing_happens(started, tool, tmp_path):
     traced.pty.send(b"x")
     for client in traced.clients:
         client.wait("x", lambda client=client: client.data == b"x")
+    traced.sermux.settled()
     trace = tool("strace", "-f", "-p", str(traced.sermux.process.pid), "-o", traced.log)
     trace.stderr.wait("strace is attached", lambda said: b"attached" in said)
     with pytest.raises(subprocess.TimeoutExpired):
