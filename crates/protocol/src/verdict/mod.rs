@@ -3,6 +3,7 @@
 //! Pure: no I/O and no clock; the time that was spent is handed in. No cause is ever named for random bytes.
 
 mod garbage;
+mod inverted;
 mod telegrams;
 mod text;
 
@@ -102,8 +103,7 @@ pub fn judge(reading: &Reading<'_>) -> Verdict {
     telegrams::judge(reading)
         .or_else(|| text::nmea(reading.bytes))
         .or_else(|| garbage::judge(reading))
-        .or_else(|| text::console(reading.bytes))
-        .or_else(|| text::other(reading.bytes))
+        .or_else(|| text::judge(reading))
         .unwrap_or(seen(Cause::Unknown, Certainty::Possible, reading.bytes.len()))
 }
 

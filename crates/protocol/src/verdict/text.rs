@@ -1,6 +1,6 @@
 //! What can be read as it is: NMEA sentences, a computer's console, other text.
 
-use super::{Cause, Certainty, Verdict};
+use super::{Cause, Certainty, Reading, Verdict};
 
 /// Sentences whose check is right.
 pub(super) fn nmea(bytes: &[u8]) -> Option<Verdict> {
@@ -25,8 +25,17 @@ fn is_sentence(line: &[u8]) -> bool {
     plausible && check == Some(body.iter().fold(0, |sum, byte| sum ^ byte))
 }
 
+/// A console or other text, where what can be read is not only an accident.
+pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
+    let errors = usize::try_from(reading.framing_errors.unwrap_or(0)).unwrap_or(usize::MAX);
+    if errors.saturating_mul(10) > reading.bytes.len() {
+        return None;
+    }
+    console(reading.bytes).or_else(|| other(reading.bytes))
+}
+
 /// Words of a kernel, an init, a login prompt or a shell.
-pub(super) fn console(bytes: &[u8]) -> Option<Verdict> {
+fn console(bytes: &[u8]) -> Option<Verdict> {
     if !is_printable(bytes) {
         return None;
     }
@@ -66,9 +75,10 @@ fn is_kernel_message(line: &str) -> bool {
 }
 
 /// Printable lines.
-pub(super) fn other(bytes: &[u8]) -> Option<Verdict> {
+fn other(bytes: &[u8]) -> Option<Verdict> {
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-    if bytes.len() < 24 || !is_printable(bytes) {
+    let has_ends = bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
+    if bytes.len() < 24 || !has_ends || !is_printable(bytes) {
         return None;
     }
     let certainty = if lines >= 3 { Certainty::Likely } else { Certainty::Possible };

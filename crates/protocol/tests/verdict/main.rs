@@ -1,5 +1,9 @@
 //! What is said of lines that carry what meters, consoles and receivers send, right and wrong.
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers, and none below nothing")]
+mod bench;
+mod matrix;
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -208,8 +212,7 @@ proptest! {
         let received = Received { framing_errors: errors.min(bytes.len() as u64), bytes, ..Received::default() };
         for settings in ["115200 8N1", "9600 8N1"] {
             let verdict = verdict(&received, settings);
-            let text = received.bytes.len() < 32 && verdict.certainty == Certainty::Possible;
-            prop_assert!(verdict.cause == Cause::Unknown || text, "{verdict:?}");
+            prop_assert!(verdict.cause == Cause::Unknown, "{verdict:?}");
         }
     }
 }
