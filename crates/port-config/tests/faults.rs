@@ -346,19 +346,18 @@ fn two_listeners_cannot_have_the_same_path() {
     };
     let taken = "3:70: ports.b.listen[0].address: `unix:/run/x` is taken by ports.a.listen[0].address";
     one(&two("unix:/run/x", "unix:/run/x"), taken, "a path of its own");
-    assert_eq!(faults(&two("unix:/run/x", "unix:/run//x")).len(), 1);
-    assert!(load_str("x.yaml", &two("unix:/run/x", "unix:/run/y")).is_ok());
+    assert!(faults(&two("unix:/run/x", "unix:/run//x")).len() == 1 && load_str("", &two("unix:/x", "unix:/y")).is_ok());
 }
 
 #[test]
 fn a_listener_cannot_be_where_the_control_socket_is() {
-    let listen = "listen: [{ protocol: raw, address: unix:/run/sermux//control.sock }]";
-    let file = |control| format!("control: {control}\nports: {{ a: {{ device: sim:echo, {listen} }} }}");
+    let file = |control| {
+        format!("control: {control}\nports: {{ a: {{ device: sim:echo, listen: [{{ protocol: raw, address: unix:/run/sermux//control.sock }}] }} }}")
+    };
     let shown = faults(&file("{ socket: /run/sermux/control.sock }")).to_string();
     assert!(shown.contains(": the control socket is there") && shown.contains("it is at x.yaml:1:20"), "{shown}");
-    for (control, is_fine) in [("{ group: dialout }", false), ("off", true), ("{ socket: /run/c }", true)] {
-        assert_eq!(load_str("x.yaml", &file(control)).is_ok(), is_fine, "{control}");
-    }
+    assert!(load_str("", &file("{ group: dialout }")).is_err(), "the usual place");
+    assert!(load_str("", &file("{ socket: /run/c }")).is_ok() && load_str("", &file("off")).is_ok());
 }
 
 #[test]
