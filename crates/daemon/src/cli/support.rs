@@ -13,7 +13,7 @@ use super::{devices, doctor, Arguments};
 use crate::control::request::Held;
 use crate::device::inventory::Inventory;
 use crate::device::Root;
-use mask::masked;
+use mask::{masked, without_credentials};
 
 /// The most that is taken over of a file of the configuration.
 const LARGEST: u64 = 64 * 1024;
@@ -80,7 +80,7 @@ fn text(arguments: &Arguments, port: Option<&str>, data: Option<&str>) -> String
 
 fn section(text: &mut String, name: &str, content: &str) {
     let end = if content.ends_with('\n') || content.is_empty() { "" } else { "\n" };
-    let _ = write!(text, "\n== {name}\n{content}{end}");
+    let _ = write!(text, "\n== {name}\n{}{end}", without_credentials(content));
 }
 
 /// The file, and what stands beside it in ports.d, by name.

@@ -1,7 +1,8 @@
 //! Takes secrets out of a configuration. In doubt it takes too much.
 
 /// What a secret's key has in its name.
-const SECRET: [&str; 8] = ["password", "passwd", "passphrase", "secret", "token", "credential", "api-key", "private"];
+const SECRET: [&str; 10] =
+    ["password", "passwd", "passphrase", "secret", "token", "credential", "api-key", "private", "authorization", "psk"];
 
 const MASK: &str = "***";
 
@@ -42,20 +43,34 @@ pub(super) fn masked(text: &str) -> String {
 /// Where the value of a secret begins in a line.
 fn secret(line: &str) -> Option<usize> {
     line.match_indices([':', '=']).find_map(|(at, _)| {
-        let key = line[..at].rsplit(|c: char| c.is_whitespace() || "{,[".contains(c)).find(|word| !word.is_empty())?;
+        let key =
+            line[..at].rsplit(|c: char| c.is_whitespace() || "{,[?&;\"'".contains(c)).find(|word| !word.is_empty())?;
         let key = key.to_ascii_lowercase().replace('_', "-");
-        SECRET.iter().any(|secret| key.contains(secret)).then_some(at + 1)
+        // In an address, `?key=` is one; as a key of the configuration it names a file.
+        let is_secret =
+            SECRET.iter().any(|secret| key.contains(secret)) || (key == "key" && line[at..].starts_with('='));
+        is_secret.then_some(at + 1)
     })
 }
 
-/// `rfc2217://name:word@host` without what is before the `@`.
-fn without_credentials(line: &str) -> String {
-    let Some((before, rest)) = line.split_once("://") else { return line.to_owned() };
-    let end = rest.find(|c: char| c == '/' || c.is_whitespace() || c == '"').unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{before}://{MASK}{}", &rest[at..]),
-        None => line.to_owned(),
+/// Addresses such as `rfc2217://name:word@host` without what is before the `@`.
+pub(super) fn without_credentials(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        // A password may have a slash in it.
+        let end = after.find(|c: char| "\"'".contains(c) || c.is_whitespace()).unwrap_or(after.len());
+        shown.push_str(before);
+        shown.push_str("://");
+        rest = match after[..end].rfind('@') {
+            Some(at) => {
+                shown.push_str(MASK);
+                &after[at..]
+            }
+            None => after,
+        };
     }
+    shown + rest
 }
 
 #[cfg(test)]
@@ -70,6 +85,12 @@ mod tests {
             ("  \"auth-token\" : hunter2", "  \"auth-token\" : ***"),
             ("device: rfc2217://me:hunter2@10.0.0.7:4000", "device: rfc2217://***@10.0.0.7:4000"),
             ("# password=hunter2", "# password= ***"),
+            ("a: http://u:hunter2@h/x http://v:hunter2@h", "a: http://***@h/x http://***@h"),
+            ("a: http://u:hunt/er2@h/x", "a: http://***@h/x"),
+            ("a: tcp://h:1?key=hunter2&b=1", "a: tcp://h:1?key= ***"),
+            ("a: tcp://h:1?b=1&token=hunter2", "a: tcp://h:1?b=1&token= ***"),
+            ("# Authorization: Bearer hunter2", "# Authorization: ***"),
+            ("\"wifi_psk\": hunter2", "\"wifi_psk\": ***"),
             ("tls: { certificate: /etc/a.pem, key: /etc/b.pem }", "tls: { certificate: /etc/a.pem, key: /etc/b.pem }"),
             ("tokens:\n- hunter2\nb: 1", "tokens: ***\n***\nb: 1"),
             ("secret: |\n  hunter2\n\n  hunter2\nports: {}", "secret: ***\n  ***\n***\n  ***\nports: {}"),
