@@ -203,7 +203,10 @@ fn wait(arguments: &Arguments, before: u64) -> Result<ExitCode, ExitCode> {
             }
         }
         if Instant::now() >= deadline {
-            let what = now.map(|(_, port)| format!("{} bytes came, no whole telegram", port.counters.rx_bytes));
+            let what = now.map(|(_, port)| match port.fault.filter(|fault| !fault.over) {
+                Some(fault) => fault.what,
+                None => format!("{} bytes came, no whole telegram", port.counters.rx_bytes),
+            });
             say(&format!(
                 "no telegram within {} s ({}); what to look at: sermux doctor, sermux status {PORT}",
                 PATIENCE.as_secs(),

@@ -46,7 +46,14 @@ pub(crate) fn hint(stat: &FileStat) -> String {
         let owner = User::from_uid(Uid::from_raw(stat.st_uid)).ok().flatten();
         let owner = owner.map_or_else(|| stat.st_uid.to_string(), |owner| owner.name);
         let mode = stat.st_mode & 0o777;
-        return format!("its mode is {mode:04o}, owner {owner}, group {group_name}, which leaves out user {user_name}");
+        let from_login = if group_name == "tty" && mode == 0o620 {
+            "; a login prompt left it so: `sudo udevadm trigger --action=add` with its name gives it back, or a restart"
+        } else {
+            ""
+        };
+        return format!(
+            "its mode is {mode:04o}, owner {owner}, group {group_name}, which leaves out user {user_name}{from_login}"
+        );
     }
 
     let listed = group.is_some_and(|group| group.mem.contains(&user_name));

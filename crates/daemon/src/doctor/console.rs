@@ -37,13 +37,16 @@ pub(super) fn check(machine: &Machine<'_>, node: &Path) -> Vec<Finding> {
                 None => finding,
             };
             let is_made = link.is_some_and(|link| link.starts_with("/run/"));
+            let give_back =
+                format!("sudo udevadm trigger --action=add {}    # it leaves the device to root alone", node.display());
             found.push(match (is_made, has_kernel) {
                 (true, true) => finding
                     .so("systemd makes it for the kernel's console: without that it is gone after the restart")
-                    .so(format!("until then: sudo systemctl stop {unit}")),
+                    .so(format!("until then: sudo systemctl stop {unit}"))
+                    .so(give_back),
                 // What a generator made comes again with each start; only a mask holds then.
-                (true, false) => finding.so(format!("sudo systemctl mask --now {unit}")),
-                (false, _) => finding.so(format!("sudo systemctl disable --now {unit}")),
+                (true, false) => finding.so(format!("sudo systemctl mask --now {unit}")).so(give_back),
+                (false, _) => finding.so(format!("sudo systemctl disable --now {unit}")).so(give_back),
             });
         }
     }

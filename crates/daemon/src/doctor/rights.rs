@@ -15,9 +15,15 @@ const USUAL: &str = "dialout";
 pub(super) fn check(root: &Root, node: &Path, caller: Option<&str>) -> Vec<Finding> {
     let Some(groups) = read::text(root, "/etc/group") else { return Vec::new() };
     let users = read::text(root, "/etc/passwd").unwrap_or_default();
+    let has_service = entry(&users, SERVICE).is_some();
+    if let Some(mode) = closed(root, node) {
+        let who = if has_service { "the service" } else { "anybody but its owner" };
+        let what = format!("{}: its mode is {mode:04o}, so {who} may not open it", node.display());
+        let why = "a login prompt that was on it leaves it so; udev gives it back to its group";
+        return vec![Finding::bad(what).so(format!("sudo udevadm trigger --action=add {}    # {why}", node.display()))];
+    }
     let Some(group) = group_of(root, node, &groups) else { return Vec::new() };
     let mut found = Vec::new();
-    let has_service = entry(&users, SERVICE).is_some();
     if has_service && !is_in(SERVICE, &group, &users) {
         found.push(
             Finding::bad(format!(
@@ -46,6 +52,14 @@ pub(super) fn check(root: &Root, node: &Path, caller: Option<&str>) -> Vec<Findi
         }
     }
     found
+}
+
+/// The mode of a device that neither its group nor everybody may open.
+fn closed(root: &Root, node: &Path) -> Option<u32> {
+    let metadata = std::fs::metadata(root.path(node)).ok()?;
+    let mode = metadata.mode() & 0o777;
+    let is_closed = mode & 0o060 != 0o060 && mode & 0o006 != 0o006;
+    (metadata.file_type().is_char_device() && is_closed).then_some(mode)
 }
 
 struct Group<'a> {

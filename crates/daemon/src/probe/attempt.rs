@@ -48,6 +48,10 @@ pub(super) async fn attempt(
         }
         Err(error) => return Err(Failure::Other(format!("its settings cannot be changed: {error}"))),
     };
+    if before.settings.baud != settings.baud {
+        // The device cannot do that.
+        return Ok((Found::of(settings, &Came::default(), None, Duration::ZERO), Next::Other));
+    }
     let start = Instant::now();
     let mut came = Came::default();
     let mut first_telegram = None;

@@ -26,15 +26,17 @@ pub(crate) use self::attempt::{next_after, Next};
 pub(crate) use self::came::Came;
 pub(crate) use self::stop::Stop;
 
-/// The likely settings, and how many seconds each deserves: DSMR 2 to 4 send every 10 s.
-pub(crate) const TRIES: [(&str, u32); 7] = [
+/// The likely settings, and how many seconds each deserves: DSMR 2 to 4 send every 10 s, receivers of positions each second.
+pub(crate) const TRIES: [(&str, u32); 8] = [
     ("115200 8N1", 25),
     ("9600 7E1", 25),
     ("9600 8N1", 4),
     ("4800 8N1", 3),
-    ("19200 8N1", 3),
-    ("38400 8N1", 3),
-    ("57600 8N1", 3),
+    ("19200 8N1", 2),
+    ("38400 8N1", 2),
+    ("57600 8N1", 2),
+    // Consoles of boards with Rockchip processors.
+    ("1500000 8N1", 3),
 ];
 
 /// As long as a meter of DSMR 2 to 4 needs to be heard.
@@ -278,7 +280,7 @@ mod tests {
     fn all_the_time_is_given_out_and_an_old_meter_gets_what_it_needs() {
         let seconds = Duration::from_secs;
         assert_eq!(share(0, seconds(66), &[]), seconds(25));
-        assert_eq!(share(6, seconds(3), &[]), seconds(3));
+        assert_eq!(share(7, seconds(3), &[]), seconds(3));
         assert_eq!(share(1, seconds(41), &[]), seconds(25));
         let slower = [found("115200 8N1", 100, Cause::SpeedTooHigh)];
         assert_eq!(share(1, seconds(65), &slower), seconds(65) * 25 / 41);
