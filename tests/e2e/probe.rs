@@ -296,6 +296,28 @@ fn of_a_port_without_frames_bytes_are_enough() {
     assert_eq!(silent.code, Some(1), "{}", silent.stdout);
 }
 
+#[test]
+fn whoever_may_not_ask_the_running_program_is_told_that_it_may_have_the_device() {
+    let pty = Pty::new();
+    let daemon = served(&pty, &[]);
+    let folder = TempDir::new().unwrap();
+    // Who is not root is the owner of both here, and shuts himself out of the socket.
+    let socket = daemon.control_socket();
+    let mut command = if geteuid().is_root() {
+        fs::set_permissions(pty.path(), fs::Permissions::from_mode(0o666)).unwrap();
+        fs::set_permissions(socket.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+        as_nobody(&folder)
+    } else {
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).unwrap();
+        sermux()
+    };
+    let probed = Process::start(command.arg("--control").arg(&socket).arg("probe").arg(pty.path())).finish();
+    assert_eq!((probed.code, probed.stdout.as_str()), (Some(1), ""));
+    for part in ["busy", "perhaps the running sermux has it, and cannot be asked", "permission denied", "use sudo"] {
+        assert!(probed.stderr.contains(part), "{part}: {}", probed.stderr);
+    }
+}
+
 /// The same with even parity in the eighth bit, as seven bits look that are read as eight.
 fn with_parity(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| if byte.count_ones() % 2 == 1 { byte | 0x80 } else { *byte }).collect()

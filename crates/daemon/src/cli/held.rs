@@ -12,6 +12,7 @@ use crate::control::client::{Lines, Next as Line};
 use crate::control::request::Piece;
 use crate::control::status::{Port, State, Status};
 use crate::device::{usb, Root};
+use crate::line::OpenError;
 use crate::probe::{next_after, Came, Failure, Found, Heard, Next, Progress, Search, Stop};
 
 /// How often what came is judged.
@@ -48,6 +49,17 @@ pub(super) fn port_with(arguments: &Arguments, device: &Device) -> Option<Port> 
     let status: Status = understand(&get(arguments, "/v1/status").ok()?).ok()?;
     let mut ports = status.ports.into_iter();
     ports.find(|port| is_open(port) && port.device.path.as_ref() == Some(&node))
+}
+
+/// Why the running program could not be asked whether it has a busy device, if this user may not.
+pub(super) fn is_secret(arguments: &Arguments, failure: &Failure) -> Option<String> {
+    let Failure::Open(OpenError::Busy { .. }) = failure else { return None };
+    match get(arguments, "/v1/status") {
+        Err(NotDone::Unreachable(why)) if why.is_forbidden() => {
+            Some(format!("perhaps the running sermux has it, and cannot be asked: {why}"))
+        }
+        _ => None,
+    }
 }
 
 fn is_open(port: &Port) -> bool {

@@ -43,6 +43,9 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
         Ok(heard) => heard,
         Err(failure) => {
             eprintln!("{failure}");
+            if let Some(why) = held::is_secret(arguments, &failure) {
+                eprintln!("{why}");
+            }
             return ExitCode::FAILURE;
         }
     };

@@ -22,6 +22,14 @@ use crate::control::request::Refused;
 pub(super) struct Unreachable {
     what: String,
     help: String,
+    is_forbidden: bool,
+}
+
+impl Unreachable {
+    /// It is there, and not for this user.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.is_forbidden
+    }
 }
 
 impl fmt::Display for Unreachable {
@@ -126,14 +134,15 @@ fn connect(arguments: &Arguments) -> Result<Connection, Unreachable> {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(forbidden(place)),
             Err(error) => {
                 let what = format!("{}: {error}", place.display());
-                return Err(Unreachable { what, help: "is another program's socket there?".to_owned() });
+                let help = "is another program's socket there?".to_owned();
+                return Err(Unreachable { what, help, is_forbidden: false });
             }
         }
     }
     let tried: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
     let what = format!("sermux is not running: nobody listens on {}", tried.join(" or "));
     let help = "start it with `systemctl start sermux`, or with `sermux serve`; --control names another socket";
-    Err(Unreachable { what, help: note.unwrap_or_else(|| help.to_owned()) })
+    Err(Unreachable { what, help: note.unwrap_or_else(|| help.to_owned()), is_forbidden: false })
 }
 
 /// Where to look, and what there is to say if nobody is there.
@@ -168,5 +177,5 @@ fn forbidden(place: &Path) -> Unreachable {
         Some((user, None)) => format!("it is for {user} and root; `control: {{ group: … }}` lets others in"),
         None => "use sudo".to_owned(),
     };
-    Unreachable { what, help }
+    Unreachable { what, help, is_forbidden: true }
 }

@@ -77,7 +77,7 @@ pub(super) fn hear(
 fn so_far(bytes: &[AtomicUsize], since: Instant, search: Search) -> String {
     let bytes: Vec<String> = bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed).to_string()).collect();
     let (spent, most) = (since.elapsed().as_secs(), search.time.as_secs());
-    format!("{spent} of {most} s: {} bytes", bytes.join(", "))
+    format!("listening, {spent} of {most} s; bytes: {}", bytes.join(", "))
 }
 
 type Work<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
