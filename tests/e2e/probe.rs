@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::rig::p1::{telegram, telegram_with_wrong_crc, telegram_without_crc};
-use crate::rig::{as_nobody, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty};
+use crate::rig::{as_nobody, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
 
 /// With nobody to be asked.
 fn probing(mut command: Command, device: impl AsRef<Path>, more: &[&str]) -> Process {
@@ -96,6 +96,15 @@ fn every_field_is_there_whatever_is_heard() {
     let help = run(&["probe", "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for name in fields.into_iter().chain(["version", "id", "telegrams", "crc-good", "crc-bad"]) {
         assert!(help.contains(name), "{name} is not in the help");
+    }
+}
+
+#[test]
+fn the_guides_show_what_it_prints() {
+    let said = probing(sermux(), "sim:dsmr-p1?inverted", &[]).finish().stdout;
+    let shown: String = said.lines().map(|line| format!("    {line}\n")).collect();
+    for guide in GUIDES {
+        assert!(guide.contains(&shown), "{shown}");
     }
 }
 

@@ -11,7 +11,7 @@ use nix::sys::termios::{tcgetattr, Termios};
 use tempfile::TempDir;
 
 use crate::rig::p1::{telegram, telegram_without_crc};
-use crate::rig::{sermux, Daemon, Finished, PortYaml, Process, Pty};
+use crate::rig::{sermux, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
 
 const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
 const SIM: [&str; 6] = ["setup", "p1", "--device", "sim:dsmr-p1", "--address", "127.0.0.1:0"];
@@ -46,6 +46,13 @@ fn a_running_program_takes_the_port_and_readers_are_told_where_it_is() {
     for reader in ["Domoticz", "Home Assistant", "DSMR-reader"] {
         let line = said.lines().find(|line| line.contains(reader)).unwrap();
         assert!(line.contains("127.0.0.1") && line.ends_with(&format!("port {}", address.port())), "{line}");
+    }
+    let shown = said.lines().skip_while(|line| !line.contains("telegrams arrive"));
+    let shown: String = shown.map(|line| format!("    {line}\n")).collect();
+    let shown =
+        shown.replace("127.0.0.1", "192.168.1.20").replace(&format!("port {}\n", address.port()), "port 9000\n");
+    for guide in GUIDES {
+        assert!(guide.contains(&shown), "{shown}");
     }
     // Again: it is there already.
     let again = daemon.run(&SIM);

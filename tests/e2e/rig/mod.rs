@@ -23,6 +23,10 @@ pub(crate) use pty::Pty;
 pub(crate) use unix_client::UnixClient;
 pub(crate) use yaml::PortYaml;
 
+/// From the meter to its readers, in English and in Dutch.
+pub(crate) const GUIDES: [&str; 2] =
+    [include_str!("../../../examples/guides/p1-meter.md"), include_str!("../../../examples/guides/p1-meter.nl.md")];
+
 /// How long anything that must happen may take. Only a test that fails waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
