@@ -46,7 +46,7 @@ pub(crate) fn hint(stat: &FileStat) -> String {
         let owner = User::from_uid(Uid::from_raw(stat.st_uid)).ok().flatten();
         let owner = owner.map_or_else(|| stat.st_uid.to_string(), |owner| owner.name);
         let mode = stat.st_mode & 0o777;
-        let from_login = if group_name == "tty" && mode == 0o620 {
+        let from_login = if group_name == "tty" && matches!(mode, 0o600 | 0o620) {
             "; a login prompt left it so: `sudo udevadm trigger --action=add` with its name gives it back, or a restart"
         } else {
             ""
