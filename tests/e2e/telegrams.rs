@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::rig::p1::{self, numbers, telegram};
-use crate::rig::{anonymous_kib, assert_same, eventually, noise, Client, Clock, Daemon, PortYaml, Pty};
+use crate::rig::{anonymous_kib, assert_same, eventually, noise, Client, Clock, Daemon, PortYaml, Pty, PATIENCE};
 
 fn meter(pty: &Pty) -> PortYaml {
     PortYaml::new("p1", pty.path()).key("line: 115200 8N1").key("frame: dsmr")
@@ -34,16 +34,26 @@ fn each_telegram_comes_whole_in_one_read_and_unchanged() {
     let pty = Pty::new();
     let daemon = start(&pty, "");
     let readers = [daemon.connect("p1"), daemon.connect("p1"), daemon.connect("p1")];
-    // They read all the time: what is handed out early is seen early, and the next read then has the rest.
+    // They read all the time: what is handed out early is seen early, and the next read then has the rest. The next telegram
+    // comes when all have read, or one that is late would find two at once.
+    let (tell, has_read) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
+        let read = |reader: &Client| {
+            let got = reader.receive_once();
+            tell.send(()).unwrap();
+            got
+        };
         let reads: Vec<_> = readers
             .iter()
-            .map(|reader| scope.spawn(|| (0..COUNT).map(|_| reader.receive_once()).collect::<Vec<_>>()))
+            .map(|reader| scope.spawn(move || (0..COUNT).map(|_| read(reader)).collect::<Vec<_>>()))
             .collect();
         for number in 0..COUNT {
             for piece in telegram(number).chunks(1 + number as usize * 13) {
                 pty.send(piece);
                 pty.was_read();
+            }
+            for _ in &readers {
+                has_read.recv_timeout(PATIENCE).expect("each reads something of each telegram");
             }
         }
         for read in reads {
