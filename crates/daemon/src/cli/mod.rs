@@ -250,10 +250,11 @@ enum Command {
 enum Setup {
     /// The P1 port of a smart meter.
     ///
-    /// Takes the only USB cable, of several, which it listens to all at once, the one on which telegrams come, or else the UART on the pins of a Raspberry Pi.
-    /// Listens there as probe does, asks the running program where that has the device open, and chooses the profile by what
-    /// it hears; shows ports.d/p1.yaml beside the configuration and what is in the way, and asks before it writes. Without a
-    /// terminal it only shows, unless --yes is given. A configuration that has faults with it is put back as it was. Then it waits up to 30 seconds for a telegram
+    /// Takes the only USB cable; of several, which it listens to all at once, the one on which telegrams come; or else the UART
+    /// on the pins of a Raspberry Pi. Listens there as probe does, asks the running program where that has the device open, and
+    /// chooses the profile by what it hears; shows ports.d/p1.yaml beside the configuration and what is in the way, and asks
+    /// before it writes. Without a terminal it only shows, unless --yes is given. A configuration that has faults with it is put
+    /// back as it was. Then it waits up to 30 seconds for a telegram
     P1(setup::Options),
 }
 
