@@ -462,7 +462,7 @@ fn usb(node: &Node) -> Result<(u16, u16), Wrong> {
 }
 
 fn usb_serial(node: &Node) -> Result<String, Wrong> {
-    let text = text(node, "`usb-serial: \"A1B2C3D4\"`")?;
+    let text = visible(node, "`usb-serial: \"A1B2C3D4\"`")?;
     let is_number = text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o");
     if is_plain(node) && is_number {
         let message = format!("`{}` is a number here, not a text", shown(text));
