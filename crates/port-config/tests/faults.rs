@@ -3,30 +3,15 @@
 
 #[path = "common/faulty.rs"]
 mod faulty;
+#[path = "common/one.rs"]
+mod one;
 
 use faulty::{
     address, device, listener, port, unix, UNKNOWN_KEYS, WRONG_ADDRESSES, WRONG_DEVICES, WRONG_TELNET, WRONG_UNIX,
     WRONG_VALUES,
 };
+use one::{faults, one};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::Faults;
-
-fn faults(text: &str) -> Faults {
-    match load_str("x.yaml", text) {
-        Err(faults) => faults,
-        Ok(loaded) => panic!("no fault in:\n{text}\n{:#?}", loaded.config),
-    }
-}
-
-/// `text` has one fault, with this first line and this in its help.
-fn one(text: &str, first_line: &str, help: &str) {
-    let faults = faults(text);
-    let shown = faults.to_string();
-    assert_eq!(faults.len(), 1, "{text}\n{shown}");
-    assert_eq!(shown.lines().next().unwrap_or_default(), format!("x.yaml:{first_line}"), "{text}");
-    let fault = faults.iter().next().unwrap();
-    assert!(fault.help.as_deref().unwrap_or_default().contains(help), "{help:?} is not in:\n{shown}");
-}
 
 #[test]
 fn the_whole_of_a_fault_looks_like_a_compilers() {
@@ -237,50 +222,6 @@ fn a_device_that_cannot_be_one_is_refused() {
     }
     one(&device("\"/dev/tty\\u202eUSB0\""), "4:13: ports.p.device: the character U+202E cannot stand here", "copying");
     one("ports: { p: { enable: no } }", "1:10: ports.p: the port has no `device`", "add `device: /dev/…`");
-}
-
-/// The port `p`, not enabled, with these keys from 1:15 on.
-fn disabled(keys: &str) -> String {
-    format!("ports: {{ p: {{ {keys}, enable: no }} }}")
-}
-
-#[test]
-fn an_adapter_is_named_by_texts_in_quotes() {
-    for (keys, message, help) in [
-        ("usb: 0403:6001", "20: ports.p.usb: `0403:6001` is a number here, not a text", "`usb: \"0403:6001\"`"),
-        ("usb: 4036001", "20: ports.p.usb: `4036001` is not vendor and product of a USB adapter", "\"0403:6001\""),
-        ("usb: '0403'", "20: ports.p.usb: `0403` is not vendor and product of a USB adapter", "\"0403:6001\""),
-        ("usb: 403:600g", "20: ports.p.usb: `403:600g` is not vendor and product of a USB adapter", "lsusb"),
-        (
-            "usb: '0403:6001,A1'",
-            "20: ports.p.usb: `0403:6001,A1` is not vendor and product of a USB adapter",
-            "`usb-serial`",
-        ),
-        (
-            "usb: 10c4:ea60, usb-serial: 0001",
-            "43: ports.p.usb-serial: `0001` is a number here, not a text",
-            "`usb-serial: \"0001\"`",
-        ),
-        (
-            "usb: 10c4:ea60, usb-serial: 12E45678",
-            "43: ports.p.usb-serial: `12E45678` is a number here, not a text",
-            "`usb-serial: \"12E45678\"`",
-        ),
-        (
-            "usb: 10c4:ea60, usb-serial: '\u{feff}1'",
-            "43: ports.p.usb-serial: the character U+FEFF cannot stand here",
-            "remove",
-        ),
-        ("usb: 10c4:ea60, usb-serial: ''", "43: ports.p.usb-serial: `` is no serial number", "leave `usb-serial` out"),
-        ("usb-serial: A1", "27: ports.p.usb-serial: `usb-serial` tells adapters apart that `usb` names", "add `usb: "),
-        (
-            "device: /nonexistent, usb: '0403:6001'",
-            "42: ports.p.usb: a port has one device: `usb` stands instead of `device`",
-            "remove one of the two",
-        ),
-    ] {
-        one(&disabled(keys), &format!("1:{message}"), help);
-    }
 }
 
 #[test]
