@@ -19,8 +19,9 @@ struct Follower {
 }
 
 impl Followers {
-    /// From now on.
+    /// From now on. Whoever has gone is forgotten here as well: on a silent line nothing else would.
     pub(super) fn add(&mut self, to: Sender<Followed>, now: Instant) {
+        self.0.retain(|follower| !follower.to.is_closed());
         let mut follower = Follower { to, lost: 0 };
         if follower.give(&[], now) {
             self.0.push(follower);
@@ -70,5 +71,16 @@ mod tests {
         drop(pieces);
         followers.rx(b"pqr", at);
         assert!(followers.0.is_empty());
+    }
+
+    #[test]
+    fn those_who_have_gone_do_not_add_up_on_a_silent_line() {
+        let mut followers = Followers::default();
+        for _ in 0..3 {
+            let (to, pieces) = mpsc::channel(2);
+            followers.add(to, Instant::now());
+            drop(pieces);
+        }
+        assert_eq!(followers.0.len(), 1);
     }
 }
