@@ -9,6 +9,7 @@ pub mod cli;
 mod control;
 pub mod device;
 mod doctor;
+mod hex;
 pub mod line;
 mod log;
 mod memory;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sermux_port_config::config::CaptureFormat;
 
 use super::queue::{Event, Way};
+use crate::hex;
 use crate::time::rfc3339_micros;
 
 /// A longer line of text is written in pieces.
@@ -83,10 +84,7 @@ impl Formatter {
             }
             CaptureFormat::Json => {
                 for (index, chunk) in bytes.chunks(IN_AN_OBJECT).enumerate() {
-                    let mut hex = String::with_capacity(chunk.len() * 2);
-                    for byte in chunk {
-                        let _ = write!(hex, "{byte:02x}");
-                    }
+                    let hex = hex::digits(chunk);
                     let offset = offset + (index * IN_AN_OBJECT) as u64;
                     let time = self.timestamp.then(|| rfc3339_micros(at));
                     self.json(

@@ -1,7 +1,6 @@
 //! `GET /v1/ports/NAME/follow`: what comes from a line from now on, as it comes.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use super::api::Api;
 use super::http::{port_ended, wrong_path, Refusal};
 use super::request::Piece;
 use super::target::Target;
+use crate::hex;
 use crate::net::peer::Peer;
 use crate::port::{Command, Followed};
 
@@ -75,11 +75,7 @@ impl hyper::body::Body for Lines {
 }
 
 fn line(piece: &Followed, begin: Instant) -> Bytes {
-    let mut hex = String::with_capacity(piece.bytes.len() * 2);
-    for byte in &piece.bytes {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
+    let hex = hex::digits(&piece.bytes);
     let seconds = piece.at.saturating_duration_since(begin).as_secs_f64();
     let mut line = serde_json::to_vec(&Piece { seconds, lost: piece.lost, hex }).unwrap_or_default();
     line.push(b'\n');

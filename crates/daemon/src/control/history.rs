@@ -1,6 +1,5 @@
 //! `GET /v1/ports/NAME/history`: the newest bytes that a port still holds.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
@@ -13,6 +12,7 @@ use super::api::Api;
 use super::http::{json, port_ended, wrong_path, Refusal};
 use super::request::Held;
 use super::target::{ask, Target};
+use crate::hex;
 use crate::net::peer::Peer;
 use crate::port::Command;
 
@@ -26,10 +26,7 @@ pub(super) async fn history(
     let most = most(uri.query().unwrap_or_default())?;
     let target = Target::find(&api, port, peer).await?;
     let held = ask(&target.link, |reply| Command::History { most, reply }).await.ok_or_else(port_ended)?;
-    let mut hex = String::with_capacity(held.bytes.len() * 2);
-    for byte in held.bytes {
-        let _ = write!(hex, "{byte:02x}");
-    }
+    let hex = hex::digits(&held.bytes);
     Ok(json(StatusCode::OK, &Held { port: target.name, offset: held.offset, hex }))
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::status::Modem;
+use crate::hex;
 
 /// `POST /v1/ports/NAME/set`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -140,10 +141,9 @@ impl Piece {
     /// The longest that can be asked for: less than a connection may last.
     pub(crate) const MOST_SECONDS: u64 = 50;
 
-    /// The bytes; of another text as many as it has at its beginning.
+    /// The bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let digits = self.hex.as_bytes().chunks_exact(2);
-        digits.map_while(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+        hex::bytes(&self.hex)
     }
 }
 
