@@ -1,6 +1,14 @@
-//! Moments as others read them: RFC 3339, in UTC.
+//! Moments as others read them: RFC 3339, in UTC. And a sleep until one that may not come.
 
 use std::time::{Duration, Instant, SystemTime};
+
+/// A time that is not set does not come. Boxed: whoever waits for none carries no room for a sleep.
+pub(crate) async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => Box::pin(tokio::time::sleep_until(at)).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// `2026-01-31T07:05:09Z`. Before 1970 it is 1970.
 pub(crate) fn rfc3339(time: SystemTime) -> String {

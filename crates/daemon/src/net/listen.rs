@@ -22,6 +22,7 @@ use super::peer::Endpoint;
 use super::socket_file::{self, NoSocket, Wanted};
 use super::turned_away::TurnedAway;
 use crate::port::{Accepted, Command, Link, Status};
+use crate::time::sleep_until;
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 1024;
@@ -331,14 +332,6 @@ pub async fn serve(
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
-    }
-}
-
-/// Boxed for the same reason; none: for ever.
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => Box::pin(tokio::time::sleep_until(at)).await,
-        None => std::future::pending().await,
     }
 }
 

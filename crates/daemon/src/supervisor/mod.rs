@@ -31,6 +31,7 @@ use crate::memory;
 use crate::net::gate::{Gate, Gates};
 use crate::port::{Command, Driver, Status};
 use crate::systemd;
+use crate::time::sleep_until;
 
 /// How long ports may take to hand out what they hold when the program ends.
 const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
@@ -359,14 +360,6 @@ impl Supervisor {
         if tokio::time::timeout_at(now + END_LIMIT, tasks.join_all()).await.is_err() {
             warn!("some ports did not end in time");
         }
-    }
-}
-
-/// A time that is not set does not come.
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 
