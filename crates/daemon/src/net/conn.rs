@@ -51,11 +51,8 @@ impl Conn {
             // tokio takes a short read for the last; this does not, at the price of one more that finds nothing.
             Self::Telnet(stream) => loop {
                 ready!(stream.poll_read_ready(cx))?;
-                match stream.try_read(buf.initialize_unfilled()) {
-                    Ok(n) => {
-                        buf.advance(n);
-                        return Poll::Ready(Ok(()));
-                    }
+                match stream.try_read_buf(buf) {
+                    Ok(_) => return Poll::Ready(Ok(())),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Poll::Ready(Err(error)),
                 }

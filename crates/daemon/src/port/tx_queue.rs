@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use sermux_port_config::line::LineSettings;
 
-/// The most that one read of a client takes, and so the largest block.
+/// The most that one read of a client takes while others wait for their turn.
 pub const BLOCK: usize = 4096;
+
+/// The most that one read takes of a client that is alone: as much as every queue has room for when it is empty.
+pub const LARGE_BLOCK: usize = AT_LEAST;
 
 /// The queue holds what the line sends in this time …
 const LINE_TIME: Duration = Duration::from_millis(250);
@@ -48,6 +51,12 @@ impl TxQueue {
         self.bytes.len() + BLOCK <= self.limit
     }
 
+    /// How much fits; not less than one block, which is let in beyond the limit where it must be.
+    #[must_use]
+    pub(super) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.bytes.len()).clamp(BLOCK, LARGE_BLOCK)
+    }
+
     /// Whether nothing is queued.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {
@@ -66,9 +75,9 @@ impl TxQueue {
         self.taken
     }
 
-    /// Queues one block. Whoever asked [`TxQueue::has_room`] first keeps the bound.
+    /// Queues one block. Whoever asked [`TxQueue::has_room`] and [`TxQueue::room`] first keeps the bound.
     pub(super) fn push(&mut self, block: &[u8]) {
-        debug_assert!(block.len() <= BLOCK);
+        debug_assert!(block.len() <= self.room());
         self.bytes.extend(block);
     }
 
@@ -144,5 +153,16 @@ mod tests {
             blocks += 1;
         }
         assert_eq!(blocks * BLOCK, AT_LEAST);
+    }
+
+    #[test]
+    fn takes_at_once_what_fits() {
+        let mut queue = queue("9600 8N1");
+        assert_eq!(queue.room(), LARGE_BLOCK);
+        queue.push(&[0; 5000]);
+        assert_eq!(queue.room(), AT_LEAST - 5000);
+        assert!(queue.has_room());
+        queue.push(&[0; AT_LEAST - 5000]);
+        assert!(!queue.has_room());
     }
 }

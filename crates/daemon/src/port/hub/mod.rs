@@ -6,7 +6,8 @@
 //!    calls [`Hub::received`], and [`Hub::rx_drained`] once the line was read empty.
 //! 2. Then, and whenever a socket is writable: [`Hub::to_send`] until it gives nothing or the socket takes no more,
 //!    with [`Hub::sent`] and [`Hub::blocked`].
-//! 3. A socket is readable: while [`Hub::wants_input`], one read of at most [`BLOCK`] bytes into [`Hub::input`].
+//! 3. A socket is readable: while [`Hub::wants_input`], one read of at most [`BLOCK`] bytes, or [`Hub::input_room`] if no
+//!    other is, into [`Hub::input`].
 //! 4. [`Hub::tx_front`] goes to the line, [`Hub::tx_written`] says how much of it went.
 //! 5. [`Hub::drive_control`] moves what is asked of the line beside its bytes: [`Hub::poll_start`] and
 //!    [`Hub::poll_purge`] are operations to be started, [`Hub::operation_done`] and [`Hub::purge_done`] bring their
@@ -47,7 +48,7 @@ use super::frames::Frames;
 pub use super::freshness::SocketQueue;
 use super::ring::Ring;
 use super::tx_queue::TxQueue;
-pub use super::tx_queue::BLOCK;
+pub use super::tx_queue::{BLOCK, LARGE_BLOCK};
 
 /// The line is read only with so much room: what a tty hands out in one go.
 const RX_ROOM: usize = 4096;

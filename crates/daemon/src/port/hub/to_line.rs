@@ -34,7 +34,14 @@ impl Hub {
         }
     }
 
-    /// One read of this client returned `bytes`: at most [`BLOCK`](super::BLOCK), and only after [`Hub::wants_input`].
+    /// How much one read may take of a client that is wanted, while no other waits for its turn. A block each
+    /// ([`BLOCK`](super::BLOCK)) when others do, lest one fills the queue before them.
+    #[must_use]
+    pub fn input_room(&self) -> usize {
+        self.tx.room()
+    }
+
+    /// One read of this client returned `bytes`: at most [`Hub::input_room`], and only after [`Hub::wants_input`].
     pub fn input(&mut self, id: ClientId, bytes: &[u8], now: Instant) {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.counters.received += bytes.len() as u64;
