@@ -65,6 +65,17 @@ def test_a_chunk_to_the_line_costs_a_wait_a_read_and_a_write(started, tool, tmp_
     assert traced.calls(chunk) <= 3 + 1
 
 
+def test_a_large_block_of_a_client_that_is_alone_costs_no_more_than_a_small_one(started, tool, tmp_path):
+    traced = Traced(started, tool, tmp_path, RAW, 1)
+    block = bytes(range(240)) * 50
+
+    def chunk():
+        traced.clients[0].send(block)
+        assert traced.pty.receive(len(block)) == block
+
+    assert traced.calls(chunk) <= 3 + 1
+
+
 def test_nothing_is_called_while_nothing_happens(started, tool, tmp_path):
     traced = Traced(started, tool, tmp_path, RAW, 4)
     traced.pty.send(b"x")
