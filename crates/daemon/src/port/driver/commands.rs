@@ -15,8 +15,12 @@ use crate::port::hub::{Admission, Outcome, Wish};
 use crate::port::link::History;
 
 impl Driver {
-    pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) {
-        while let Poll::Ready(command) = self.commands.poll_recv(cx) {
+    pub(super) fn take_commands(&mut self, now: Instant) {
+        while self.commands_ready {
+            let Poll::Ready(command) = self.commands.poll_recv(&mut Context::from_waker(&self.commands_waker)) else {
+                self.commands_ready = false;
+                break;
+            };
             match command.map(|command| *command) {
                 Some(Command::Connect(accepted)) => self.connect(accepted, now),
                 Some(Command::Reconfigure(changed)) => self.reconfigure(changed, now),

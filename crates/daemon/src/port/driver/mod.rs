@@ -46,6 +46,9 @@ const LINE: usize = usize::MAX;
 /// The token of what the line tells beside its bytes.
 const CHANGE: usize = usize::MAX - 1;
 
+/// The token of what is asked of the port.
+const COMMANDS: usize = usize::MAX - 2;
+
 /// The line is read for so long before the clients get their turn.
 const RX_AT_ONCE: usize = 64 * 1024;
 
@@ -93,6 +96,9 @@ pub struct Driver {
     wishes: BTreeMap<u64, Reply>,
     next_wish: u64,
     commands: mpsc::Receiver<Box<Command>>,
+    commands_waker: Waker,
+    /// There may be some.
+    commands_ready: bool,
     sleep: Pin<Box<Sleep>>,
     sleep_until: Option<Instant>,
     ends_at: Option<Instant>,
@@ -155,6 +161,7 @@ impl Driver {
         let (link, commands) = Link::new();
         let ready = ReadySet::default();
         let (line_waker, change_waker) = (ready.waker(LINE), ready.waker(CHANGE));
+        let commands_waker = ready.waker(COMMANDS);
         let name: Arc<str> = name.into();
         let driver = Self {
             capture: port.capture.as_ref().map(|capture| Recorder::start(&name, capture, [0, 0])),
@@ -182,6 +189,8 @@ impl Driver {
             wishes: BTreeMap::new(),
             next_wish: 0,
             commands,
+            commands_waker,
+            commands_ready: true,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             sleep_until: None,
             ends_at: None,
@@ -252,15 +261,16 @@ impl Future for Driver {
         let this = self.get_mut();
         let now = now();
         this.ready.set_task(cx.waker());
-        this.take_commands(cx, now);
-        this.drive_slot(cx, now);
-
-        let Self { ready, sockets, readable, writable, line_readable, line_blocked, change_ready, .. } = &mut *this;
+        let Self {
+            ready, sockets, readable, writable, line_readable, line_blocked, change_ready, commands_ready, ..
+        } = &mut *this;
         ready.take(|token| {
             if token == LINE {
                 (*line_readable, *line_blocked) = (true, false);
             } else if token == CHANGE {
                 *change_ready = true;
+            } else if token == COMMANDS {
+                *commands_ready = true;
             } else if let Some(Some(socket)) = sockets.get_mut(token) {
                 (socket.blocked, socket.fresh) = (false, false);
                 writable.push(token);
@@ -269,6 +279,9 @@ impl Future for Driver {
                 }
             }
         });
+
+        this.take_commands(now);
+        this.drive_slot(cx, now);
 
         let mut all = this.poll_timer(cx, now);
         for round in 0.. {
@@ -281,9 +294,12 @@ impl Future for Driver {
             if all {
                 this.hub.handle_timeout(now);
             }
-            let mut progress = this.drive_operations(cx, now) || received;
-            progress |= this.drive_clients(received || all, now);
+            let mut progress = this.drive_operations(cx, now);
+            let clients = this.hub.clients();
+            let sent = this.drive_clients(received || all, now);
             all = false;
+            // What came is on its way. Another round is for a line that has more, or if a client went.
+            progress |= (received || sent) && this.line_readable || this.hub.clients() != clients;
             progress |= this.drive_input(now);
             progress |= this.drive_tx(now);
             progress |= this.take_events(now);

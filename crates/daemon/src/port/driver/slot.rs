@@ -15,7 +15,15 @@ const OPENING_HANGS: &str =
     "opening hangs in the device's driver; unplug the device or restart the machine if it stays so";
 
 impl Driver {
+    /// Brings the line to where it should be. Most of the time it is: that costs nothing.
+    #[inline]
     pub(super) fn drive_slot(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if !matches!(self.slot, Slot::Open(_)) {
+            self.open_or_close(cx, now);
+        }
+    }
+
+    fn open_or_close(&mut self, cx: &mut Context<'_>, now: Instant) {
         loop {
             if matches!(self.slot, Slot::Waiting(_)) && self.name_changed(cx) {
                 self.slot = Slot::Waiting(now);
