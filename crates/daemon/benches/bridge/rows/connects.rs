@@ -17,7 +17,7 @@ pub(super) static GROUPS: &[Group] = &[Group {
     name: "connects",
     rows: &[Row { name: "connect, first byte, disconnect", unit: "1/s", goal: Goal::RatioAtLeast(0.75) }],
     needs: Needs::raw(1, 1),
-    rounds: Rounds { quick: 4, full: 10 },
+    rounds: Rounds { quick: 2, full: 10 },
     measure: Measure::SideBySide(measure),
 }];
 

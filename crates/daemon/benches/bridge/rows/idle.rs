@@ -111,7 +111,8 @@ fn megabytes(kibibytes: u64) -> f64 {
 fn wake_ups(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
     let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
     let clients = rig.connect(4)?;
-    pause(effort.pick(SETTLED, Duration::from_secs(12)));
+    // Threads that only the start needed have ended by then as well.
+    pause(effort.pick(2 * SETTLED, Duration::from_secs(12)));
     let span = effort.pick(Duration::from_secs(3), Duration::from_secs(10));
     let before = rig.processes.sleeps();
     pause(span);
