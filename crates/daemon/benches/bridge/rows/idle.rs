@@ -113,7 +113,7 @@ fn wake_ups(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> 
     let clients = rig.connect(4)?;
     // Threads that only the start needed have ended by then as well.
     pause(effort.pick(2 * SETTLED, Duration::from_secs(12)));
-    let span = effort.pick(Duration::from_secs(3), Duration::from_secs(10));
+    let span = effort.pick(Duration::from_secs(2), Duration::from_secs(10));
     let before = rig.processes.sleeps();
     pause(span);
     let after = rig.processes.sleeps();
