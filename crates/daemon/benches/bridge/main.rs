@@ -25,7 +25,7 @@
 //! * **Memory** is resident memory; of a subject that takes a process for each port, what they share counts once.
 //! * Before a measurement probes run until every client hears its line, so that connecting is not in it.
 //!
-//! `--quick` takes two to three minutes, all of it a quarter of an hour. FILTER picks groups by a part of the name of the
+//! `--quick` takes two minutes, all of it a quarter of an hour. FILTER picks groups by a part of the name of the
 //! group or of one of its rows. `--peers LIST` takes those whose names have a part in the list, or `none`. `--sermux FILE`
 //! measures another build: under `cargo bench` the features of the dev-dependencies are on. All values of all rounds go
 //! into a JSON file in the target folder, or where `--json FILE` says. SERMUX_BENCH_PYTHON and SERMUX_BENCH_REDIRECT name a

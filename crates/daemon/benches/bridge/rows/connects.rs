@@ -17,7 +17,7 @@ pub(super) static GROUPS: &[Group] = &[Group {
     name: "connects",
     rows: &[Row { name: "connect, first byte, disconnect", unit: "1/s", goal: Goal::RatioAtLeast(0.75) }],
     needs: Needs::raw(1, 1),
-    rounds: Rounds { quick: 2, full: 10 },
+    rounds: Rounds { quick: 1, full: 10 },
     measure: Measure::SideBySide(measure),
 }];
 
@@ -31,7 +31,9 @@ struct Bench {
 
 /// In turn and a few at a time, for the reason given at the row of latencies.
 fn measure(subjects: &[&Subject], needs: &Needs, effort: Effort) -> Vec<Outcome<Round>> {
-    let benches = in_slices(subjects, effort.pick(20, 50), |subject| Bench::start(subject, needs), Bench::run);
+    let patience = effort.pick(Duration::from_secs(2), Duration::from_secs(5));
+    let run = |bench: &mut Bench| bench.run(Deadline::after(patience));
+    let benches = in_slices(subjects, effort.pick(10, 50), |subject| Bench::start(subject, needs), run);
     pause(LINGER);
     benches.into_iter().map(|bench| Ok(bench?.round())).collect()
 }
@@ -45,8 +47,7 @@ impl Bench {
         Ok(Self { rig, cpu: Duration::ZERO, elapsed: Duration::ZERO, clients: 0, turned_away: 0 })
     }
 
-    fn run(&mut self) -> Outcome<()> {
-        let deadline = Deadline::after(Duration::from_secs(5));
+    fn run(&mut self, deadline: Deadline) -> Outcome<()> {
         let before = self.rig.processes.cpu()?;
         let start = Instant::now();
         for byte in 0..SLICE {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Effort, Goal, Group, Measure, Round, Rounds, Row};
 use crate::pause;
-use crate::rig::Rig;
+use crate::rig::{Client, Rig};
 use crate::subject::{Framing, Habit, Needs, Subject};
 use crate::trouble::{Deadline, Outcome, Trouble};
 
@@ -27,7 +27,7 @@ pub(super) static GROUPS: &[Group] = &[
         ],
         needs: Needs::raw(PORTS, 1),
         rounds: Rounds { quick: 1, full: 5 },
-        measure: Measure::InTurn(memory),
+        measure: Measure::SideBySide(memory),
     },
     Group {
         name: "memory-each",
@@ -44,7 +44,7 @@ pub(super) static GROUPS: &[Group] = &[
         rows: &[Row { name: "256 quiet clients: wake-ups per second", unit: "1/s", goal: Goal::AtMost(0.0) }],
         needs: Needs::raw(PORTS / 4, 4),
         rounds: Rounds { quick: 1, full: 1 },
-        measure: Measure::InTurn(wake_ups),
+        measure: Measure::SideBySide(wake_ups),
     },
 ];
 
@@ -82,11 +82,14 @@ fn start(subject: &Subject, needs: &Needs, _: Effort) -> Outcome<Round> {
     Ok(Round { values: vec![milliseconds], remarks: vec![format!("all connected to after {swept:.1} ms")] })
 }
 
-fn memory(subject: &Subject, needs: &Needs, _: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
+fn memory(subjects: &[&Subject], needs: &Needs, _: Effort) -> Vec<Outcome<Round>> {
+    let rigs: Vec<_> = subjects.iter().map(|subject| Rig::start(subject, needs, Habit::Stay, Framing::None)).collect();
     pause(SETTLED);
-    let memory = rig.processes.memory()?;
-    Ok(Round { values: vec![megabytes(memory.all), megabytes(memory.anonymous)], remarks: Vec::new() })
+    let round = |rig: Outcome<Rig>| {
+        let memory = rig?.processes.memory()?;
+        Ok(Round { values: vec![megabytes(memory.all), megabytes(memory.anonymous)], remarks: Vec::new() })
+    };
+    rigs.into_iter().map(round).collect()
 }
 
 /// What one more port or client takes, from the difference that many make.
@@ -108,18 +111,27 @@ fn megabytes(kibibytes: u64) -> f64 {
     kibibytes as f64 * 1024.0 / 1e6
 }
 
-fn wake_ups(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
-    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
-    let clients = rig.connect(4)?;
+fn wake_ups(subjects: &[&Subject], needs: &Needs, effort: Effort) -> Vec<Outcome<Round>> {
+    let start = |subject: &&Subject| -> Outcome<_> {
+        let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
+        let clients = rig.connect(needs.clients)?;
+        Ok((rig, clients, HashMap::new()))
+    };
+    let mut benches: Vec<_> = subjects.iter().map(start).collect();
     // Threads that only the start needed have ended by then as well.
     pause(effort.pick(2 * SETTLED, Duration::from_secs(12)));
+    for (rig, _, before) in benches.iter_mut().flatten() {
+        *before = rig.processes.sleeps();
+    }
     let span = effort.pick(Duration::from_secs(2), Duration::from_secs(10));
-    let before = rig.processes.sleeps();
     pause(span);
-    let after = rig.processes.sleeps();
-    drop(clients);
-    let remarks = vec![format!("{} threads", after.len())];
-    Ok(Round { values: vec![wakes(&before, &after) as f64 / span.as_secs_f64()], remarks })
+    let round = |bench: Outcome<(Rig, Vec<Client>, HashMap<_, _>)>| {
+        let (rig, _clients, before) = bench?;
+        let after = rig.processes.sleeps();
+        let remarks = vec![format!("{} threads", after.len())];
+        Ok(Round { values: vec![wakes(&before, &after) as f64 / span.as_secs_f64()], remarks })
+    };
+    benches.into_iter().map(round).collect()
 }
 
 /// How often threads woke up; one that has ended meanwhile did so at least once.

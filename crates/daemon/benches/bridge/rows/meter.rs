@@ -24,7 +24,7 @@ pub(super) static GROUPS: &[Group] = &[Group {
 
 fn measure(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
     let rig = Rig::start(subject, needs, Habit::Stay, Framing::Dsmr)?;
-    let telegrams = effort.pick(20, 50);
+    let telegrams = effort.pick(12, 50);
     let chunks = telegram::LENGTH / CHUNK;
     let period = Duration::from_secs_f64(CHUNK as f64 / 11_520.0);
     let pace = Pace { chunk: CHUNK, chunks: chunks * telegrams, period };

@@ -32,7 +32,7 @@ fn measure(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
     let mut readers = readers(rig.connect(2)?, &patterns);
     let mut stopped = readers.remove(1);
     let mut reader = readers.remove(0);
-    let span = effort.pick(Duration::from_secs(2), Duration::from_secs(8));
+    let span = effort.pick(Duration::from_millis(1_500), Duration::from_secs(8));
     let offered = (RATE * span.as_secs_f64()) as u64;
     let before = rig.processes.memory()?.anonymous;
 
