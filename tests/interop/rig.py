@@ -143,9 +143,9 @@ def with_address(listener):
 
 class Sermux(Program):
     """`sermux serve` with these ports: a mapping of name to the lines of its entry. Each has these listeners, at a port of
-    their own on 127.0.0.1 where they say no address."""
+    their own on 127.0.0.1 where they say no address. `program` is another build, or one under somebody's eyes."""
 
-    def __init__(self, ports, *listeners, verbosity=()):
+    def __init__(self, ports, *listeners, verbosity=(), program=None):
         self._folder = tempfile.TemporaryDirectory()
         config = os.path.join(self._folder.name, "sermux.yaml")
         with open(config, "w", encoding="utf-8") as file:
@@ -153,8 +153,8 @@ class Sermux(Program):
             for name, lines in ports.items():
                 listen = [f"- {{ {listener} }}" for listener in map(with_address, listeners or [RAW])]
                 file.write(f"  {name}:\n" + "".join(f"    {line}\n" for line in [*lines, "listen:", *listen]))
-        program = os.environ["SERMUX_BIN"]
-        super().__init__(program, "serve", *verbosity, "--config", config, stdin=subprocess.DEVNULL)
+        program = program or [os.environ["SERMUX_BIN"]]
+        super().__init__(*program, "serve", *verbosity, "--config", config, stdin=subprocess.DEVNULL)
 
     def port(self, name, nth=0):
         """The TCP port of the first listener of this port, or of another one, in the order of its entry."""

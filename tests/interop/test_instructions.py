@@ -1,28 +1,15 @@
 """Counted, not timed: what the hub and the telnet codec execute for each byte, told by callgrind. The read and the copy into
 the ring, which are the kernel's, are not in it, nor are the system calls."""
 
-import json
-import pathlib
 import re
 import shutil
 import subprocess
 
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from counts import executable
 
 # tests/counts/instructions.rs
 BYTES = 64 * 1024
-
-
-@pytest.fixture(scope="module")
-def counts():
-    """The test program, as fast as a release."""
-    build = ["cargo", "test", "--profile", "counts", "-p", "sermux", "--test", "counts", "--no-run"]
-    built = subprocess.run([*build, "--message-format=json"], cwd=ROOT, capture_output=True, text=True, check=True)
-    messages = (json.loads(line) for line in built.stdout.splitlines() if line.startswith("{"))
-    found = [message["executable"] for message in messages if message.get("target", {}).get("name") == "counts"]
-    return next(path for path in found if path)
 
 
 # Instructions for a byte; what was counted when this was written, and half as much again: compilers differ.
@@ -37,12 +24,12 @@ def counts():
         ("ff_from_a_telnet_client_to_the_line", "counted_telnet_ff", 16),
     ],
 )
-def test_a_byte_takes_few_instructions(counts, tmp_path, test, counted, most):
+def test_a_byte_takes_few_instructions(tmp_path, test, counted, most):
     if shutil.which("valgrind") is None:
         pytest.skip("valgrind is not installed")
     callgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={tmp_path}/out", f"--toggle-collect=*{counted}*"]
     run = subprocess.run(
-        [*callgrind, counts, "--exact", f"instructions::{test}", "--test-threads=1"],
+        [*callgrind, executable("counts"), "--exact", f"instructions::{test}", "--test-threads=1"],
         capture_output=True,
         text=True,
         timeout=300,

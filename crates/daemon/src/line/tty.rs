@@ -43,11 +43,13 @@ use crate::device::{console, Root};
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
 
-/// An open tty with its settings applied.
+/// An open tty with its settings applied. In memory as it stands here: each read looks at what comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct TtyLine {
     /// Watched for reading only. Shared with operations that are under way, and with nobody else.
     fd: AsyncFd<Arc<OwnedFd>>,
+    errors: ErrorWatch,
     /// The same open tty watched for writing, from the first write that blocked until some that did not: a tty tells
     /// of room after each piece that leaves, and each time would wake the task for nothing.
     room: Option<AsyncFd<Arc<OwnedFd>>>,
@@ -57,7 +59,6 @@ pub struct TtyLine {
     control: Arc<TtyControl>,
     /// While modem state is watched.
     modem_watch: Option<ModemWatch>,
-    errors: ErrorWatch,
     /// Last, so that the device is closed when it goes.
     claim: Option<Claim>,
 }

@@ -15,9 +15,13 @@ const PARTS: usize = 32;
 /// Of what has no lag, this is plenty.
 const FEW: usize = 16;
 
-/// The times, oldest first.
+/// The times.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals(VecDeque<Arrival>);
+pub(super) struct Arrivals {
+    /// All but the newest, oldest first: none as long as clients keep up.
+    before: VecDeque<Arrival>,
+    newest: Option<Arrival>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
@@ -29,40 +33,43 @@ struct Arrival {
 impl Arrivals {
     /// Bytes up to `head` came `now`. What lies before `tail` is not held any more; a ring holds at most `capacity` bytes.
     pub(super) fn push(&mut self, tail: u64, head: u64, capacity: usize, now: Instant) {
-        while self.0.front().is_some_and(|arrival| arrival.end <= tail) {
-            self.0.pop_front();
+        while self.before.front().is_some_and(|arrival| arrival.end <= tail) {
+            self.before.pop_front();
         }
-        if self.0.is_empty() && self.0.capacity() > FEW {
-            self.0 = VecDeque::new();
+        if self.before.is_empty() && self.before.capacity() > FEW {
+            self.before = VecDeque::new();
         }
-        if self.0.len() >= MOST {
+        if self.before.len() >= MOST {
             // More than that may be held for a while after a reload.
             let held = (head - tail).max(capacity as u64);
             self.thin_out(tail, held / PARTS as u64);
         }
-        self.0.push_back(Arrival { end: head, at: now });
+        let newest = self.newest.replace(Arrival { end: head, at: now });
+        self.before.extend(newest.filter(|arrival| arrival.end > tail));
     }
 
     /// Joins neighbours that are not longer than `part` together. No two that stay are, so at most 2 × [`PARTS`] + 1 stay.
     fn thin_out(&mut self, tail: u64, part: u64) {
         let (mut kept, mut start) = (0, tail);
-        for index in 1..self.0.len() {
-            let next = self.0[index];
+        let times = &mut self.before;
+        for index in 1..times.len() {
+            let next = times[index];
             if next.end - start <= part {
-                self.0[kept].end = next.end;
+                times[kept].end = next.end;
             } else {
-                start = self.0[kept].end;
+                start = times[kept].end;
                 kept += 1;
-                self.0[kept] = next;
+                times[kept] = next;
             }
         }
-        self.0.truncate(kept + 1);
+        times.truncate(kept + 1);
     }
 
     /// When the byte at `offset` came, if it has come and is held.
     pub(super) fn came(&self, offset: u64) -> Option<Instant> {
-        let index = self.0.partition_point(|arrival| arrival.end <= offset);
-        self.0.get(index).map(|arrival| arrival.at)
+        let index = self.before.partition_point(|arrival| arrival.end <= offset);
+        let newest = self.newest.as_ref().filter(|arrival| arrival.end > offset);
+        self.before.get(index).or(newest).map(|arrival| arrival.at)
     }
 }
 
@@ -84,7 +91,7 @@ mod tests {
         assert_eq!([9, 10, 11].map(|offset| arrivals.came(offset)), [Some(at(1)), Some(at(2)), None]);
         arrivals.push(11, 20, 1000, at(3));
         assert_eq!(arrivals.came(11), Some(at(3)));
-        assert_eq!(arrivals.0.len(), 1, "what is not held any more has no time");
+        assert!(arrivals.before.is_empty(), "what is not held any more has no time");
     }
 
     proptest! {
@@ -105,7 +112,7 @@ mod tests {
                 head += read;
                 let now = start + Duration::from_secs(second as u64);
                 arrivals.push(tail, head, CAPACITY, now);
-                prop_assert!(arrivals.0.len() <= MOST);
+                prop_assert!(arrivals.before.len() <= MOST);
 
                 let second_of = |offset: u64| reads.partition_point(|begin| *begin <= offset) as u64 - 1;
                 for offset in [tail, (tail + head) / 2, head - 1] {

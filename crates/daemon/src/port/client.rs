@@ -56,25 +56,25 @@ pub struct ClientCounters {
     pub skipped_frames: u64,
 }
 
-/// One client.
+/// One client. What every chunk looks at comes first and stays together in memory: with hundreds of ports none of it is
+/// in a cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Client {
-    pub(super) admission: Admission,
-    /// Its place in the order in which clients came.
-    pub(super) number: u64,
-    /// When it last sent or received something; when it came, before that.
-    pub(super) active: Instant,
-    pub(super) session: Session,
     pub(super) feed: Feed,
-    pub(super) input: Input,
-    /// Where a frame began at which it was last seen: with its cursor there, it has no frame in part.
-    pub(super) whole_at: u64,
+    pub(super) session: Session,
+    /// What a raw client is sent first; a telnet client's session has an outbox of its own.
+    greeting: Vec<u8>,
     /// Decided to be closed; it takes part in nothing any more.
     pub(super) closing: bool,
     /// A gap was reported and its end was not.
     pub(super) in_gap: bool,
-    /// What a raw client is sent first; a telnet client's session has an outbox of its own.
-    greeting: Vec<u8>,
+    /// Where a frame began at which it was last seen: with its cursor there, it has no frame in part.
+    pub(super) whole_at: u64,
+    /// When it last sent or received something; when it came, before that.
+    pub(super) active: Instant,
+    pub(super) counters: ClientCounters,
+    pub(super) input: Input,
     /// The offset in the tx queue behind the last byte that it sent.
     pub(super) own_end: u64,
     /// The hold in which the pen was taken from it.
@@ -83,7 +83,9 @@ pub(super) struct Client {
     pub(super) refused_in: Option<Option<u64>>,
     /// It was told that it may not write.
     pub(super) is_told: bool,
-    pub(super) counters: ClientCounters,
+    pub(super) admission: Admission,
+    /// Its place in the order in which clients came.
+    pub(super) number: u64,
     /// What it was given of the past.
     pub(super) replayed: Option<Held>,
 }
@@ -94,7 +96,7 @@ pub(super) enum Feed {
     /// The offset of the next byte for it.
     Bytes { cursor: u64 },
     /// Whole frames.
-    Frames(FrameFeed),
+    Frames(Box<FrameFeed>),
 }
 
 /// A reader of frames: it has at most one frame on the way and, behind that, only the newest one before it.

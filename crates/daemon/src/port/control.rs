@@ -103,36 +103,38 @@ enum Verdict {
     Answer(Outcome),
 }
 
+/// In memory as it stands here: what is looked at although nothing is asked comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct ControlQueue {
+    queues: BTreeMap<Asker, VecDeque<Pending>>,
+    purges: VecDeque<Purging>,
+    start_purge: Option<Purge>,
+    awaits_drain: bool,
+    break_until: Option<Instant>,
+    wake_at: Option<Instant>,
+    view: View,
+    start: Option<Start>,
     /// What is in force when the line is opened.
     configured: LineSettings,
-    view: View,
     line_counters: Option<LineCounters>,
     presence: Presence,
-    queues: BTreeMap<Asker, VecDeque<Pending>>,
     /// Those with something in their queue, in the order of their turns.
     turns: VecDeque<Asker>,
     /// On its way to the line. Whoever waits for it has it at the front of its queue.
     running: Option<Running>,
     /// It does not come back.
     stuck: bool,
-    start: Option<Start>,
-    purges: VecDeque<Purging>,
     /// How many purges have been asked for so far.
     purges_asked: u64,
     /// The first of `purges` is on its way to the line.
     purging: bool,
-    start_purge: Option<Purge>,
     break_by: Option<Asker>,
-    break_until: Option<Instant>,
     /// Since when the line's output is known to be empty.
     empty_since: Option<Instant>,
-    awaits_drain: bool,
     look_at: Option<Instant>,
     /// What had not left the line when it was last looked at.
     last_unsent: usize,
-    wake_at: Option<Instant>,
     counters: ControlCounters,
 }
 

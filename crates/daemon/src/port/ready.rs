@@ -1,7 +1,7 @@
 //! Which of a task's many sources woke it.
 //!
-//! A task that owns a line and a thousand sockets cannot poll them all each time one is ready. Every source gets a
-//! waker of its own that puts the source's token on a list and wakes the task.
+//! A task that owns a thousand sockets cannot poll them all each time one is ready. Every source gets a waker of its own
+//! that puts the source's token on a list and wakes the task. What is polled each time, like the line, needs none.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,22 @@ use std::task::{Wake, Waker};
 /// The sources of one task.
 #[derive(Debug, Default)]
 pub(super) struct ReadySet {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Shared>,
+    /// Whom the sources wake.
+    task: Option<Waker>,
     /// The list of the time before: its memory is used again.
     taken: Vec<Arc<Source>>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Something is on the list: what is looked at when the task was woken by something else.
+    any: AtomicBool,
+    list: Mutex<List>,
+}
+
+#[derive(Debug, Default)]
+struct List {
     task: Option<Waker>,
     ready: Vec<Arc<Source>>,
 }
@@ -25,7 +34,7 @@ struct Shared {
 struct Source {
     token: usize,
     listed: AtomicBool,
-    set: Arc<Mutex<Shared>>,
+    set: Arc<Shared>,
 }
 
 impl ReadySet {
@@ -35,22 +44,36 @@ impl ReadySet {
     }
 
     /// Whom to wake.
-    pub(super) fn set_task(&self, task: &Waker) {
-        let mut shared = lock(&self.shared);
-        match &mut shared.task {
-            Some(known) => known.clone_from(task),
-            none => *none = Some(task.clone()),
+    pub(super) fn set_task(&mut self, task: &Waker) {
+        if !self.task.as_ref().is_some_and(|known| known.will_wake(task)) {
+            self.task = Some(task.clone());
+            self.shared.list().task = Some(task.clone());
         }
     }
 
     /// Calls `each` with the token of every source that was woken since the last time.
     pub(super) fn take(&mut self, mut each: impl FnMut(usize)) {
-        std::mem::swap(&mut lock(&self.shared).ready, &mut self.taken);
+        // Whoever is about to list something wakes the task after that.
+        if !self.shared.any.load(Ordering::Acquire) {
+            return;
+        }
+        {
+            let mut list = self.shared.list();
+            self.shared.any.store(false, Ordering::Relaxed);
+            std::mem::swap(&mut list.ready, &mut self.taken);
+        }
         for source in self.taken.drain(..) {
             // Before the source is looked at: what happens to it from here on lists it again.
             source.listed.store(false, Ordering::Release);
             each(source.token);
         }
+    }
+}
+
+impl Shared {
+    fn list(&self) -> MutexGuard<'_, List> {
+        // A list of tokens is whole at every moment, whoever panicked.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,11 +87,12 @@ impl Wake for Source {
             return;
         }
         let task = {
-            let mut shared = lock(&self.set);
-            shared.ready.push(Arc::clone(self));
+            let mut list = self.set.list();
+            list.ready.push(Arc::clone(self));
+            self.set.any.store(true, Ordering::Release);
             // The first one wakes the task; it takes all that are listed by then.
-            if shared.ready.len() == 1 {
-                shared.task.clone()
+            if list.ready.len() == 1 {
+                list.task.clone()
             } else {
                 None
             }
@@ -77,11 +101,6 @@ impl Wake for Source {
             task.wake();
         }
     }
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    // A list of tokens is whole at every moment, whoever panicked.
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -66,11 +66,10 @@ impl Status {
         self.turned_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// They are so now, and were not so before.
     pub(super) fn set(&self, open: bool, clients: usize) {
-        if (open, clients) != (self.is_open(), self.clients()) {
-            self.open.store(open, Ordering::Relaxed);
-            self.clients.store(clients, Ordering::Relaxed);
-            self.changed.notify_one();
-        }
+        self.open.store(open, Ordering::Relaxed);
+        self.clients.store(clients, Ordering::Relaxed);
+        self.changed.notify_one();
     }
 }

@@ -24,6 +24,7 @@ use crate::line::sys::{self, Counts};
 
 /// What a line's receiver notices.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct ErrorWatch {
     source: Source,
     wanted: bool,

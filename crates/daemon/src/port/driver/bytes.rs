@@ -11,18 +11,19 @@ use super::{ClientId, Driver, Slot, BLOCK, INPUT_TURNS, LARGE_BLOCK, RX_AT_ONCE}
 
 impl Driver {
     /// Line → ring.
-    pub(super) fn drive_rx(&mut self, now: Instant) -> bool {
-        if !self.line_readable {
+    pub(super) fn drive_rx(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Slot::Open(line) = &mut self.slot else { return false };
+        // The first time it is asked before there is room for it: that takes memory, and many a port is silent.
+        if self.hub.last_rx().is_none() && line.poll_readable(cx).is_pending() {
             return false;
         }
-        let Slot::Open(line) = &mut self.slot else { return false };
-        let mut cx = Context::from_waker(&self.line_waker);
+        self.line_readable = true;
         let mut total = 0;
         while total < RX_AT_ONCE {
             // Without room the line stays readable: it is tried again when a client has taken something.
             let Some(space) = self.hub.rx_space() else { break };
             let room = space.len();
-            match line.poll_read(&mut cx, space) {
+            match line.poll_read(cx, space) {
                 Poll::Ready(Ok(0)) => {
                     self.line_gone(&"hung up", now);
                     break;
@@ -135,7 +136,7 @@ impl Driver {
     fn drive_input_of(&mut self, id: ClientId, most: usize, now: Instant) -> bool {
         let Some(Some(socket)) = self.sockets.get_mut(id) else { return false };
         let mut memory = [MaybeUninit::uninit(); LARGE_BLOCK];
-        let mut block = ReadBuf::uninit(&mut memory[..most.min(LARGE_BLOCK)]);
+        let mut block = ReadBuf::uninit(&mut memory[..most]);
         match socket.conn.poll_read(&mut Context::from_waker(&socket.waker), &mut block) {
             Poll::Pending => {
                 socket.listed = false;
@@ -157,12 +158,11 @@ impl Driver {
     }
 
     /// Queue → line.
-    pub(super) fn drive_tx(&mut self, now: Instant) -> bool {
+    pub(super) fn drive_tx(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
-        while !self.line_blocked && !self.hub.tx_front().is_empty() {
+        while !self.hub.tx_front().is_empty() {
             let Slot::Open(line) = &mut self.slot else { break };
-            let mut cx = Context::from_waker(&self.line_waker);
-            match line.poll_write(&mut cx, self.hub.tx_front()) {
+            match line.poll_write(cx, self.hub.tx_front()) {
                 Poll::Ready(Ok(n)) => {
                     trace!(port = %self.name, tx = %self.hub.tx_front()[..n].escape_ascii());
                     if let Some(capture) = &mut self.capture {
@@ -175,7 +175,7 @@ impl Driver {
                     self.line_gone(&error, now);
                     progress = true;
                 }
-                Poll::Pending => self.line_blocked = true,
+                Poll::Pending => break,
             }
         }
         progress

@@ -40,7 +40,8 @@ impl Driver {
             (Some(recorder), Some(capture)) => recorder.change(capture),
             (recorder @ None, Some(capture)) => {
                 let counters = self.hub.counters();
-                *recorder = Some(Recorder::start(&self.name, capture, [counters.rx, counters.tx]));
+                let started = Recorder::start(&self.name, capture, [counters.rx, counters.tx]);
+                *recorder = Some(Box::new(started));
             }
             // It ends by itself, in its own time.
             (recorder, None) => *recorder = None,

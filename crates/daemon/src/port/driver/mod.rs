@@ -40,14 +40,11 @@ use crate::net::conn::Conn;
 use crate::net::gate::Places;
 use crate::net::peer::Peer;
 
-/// The token of the line in the ready set; clients have their key.
-const LINE: usize = usize::MAX;
-
-/// The token of what the line tells beside its bytes.
-const CHANGE: usize = usize::MAX - 1;
+/// The token of what the line tells beside its bytes in the ready set; clients have their key.
+const CHANGE: usize = usize::MAX;
 
 /// The token of what is asked of the port.
-const COMMANDS: usize = usize::MAX - 2;
+const COMMANDS: usize = usize::MAX - 1;
 
 /// The line is read for so long before the clients get their turn.
 const RX_AT_ONCE: usize = 64 * 1024;
@@ -64,54 +61,67 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// A device whose opening takes longer is stuck in its driver.
 const OPENING_IS_STUCK: Duration = Duration::from_secs(5);
 
-/// One running port: a future that ends when the port has ended.
+/// One running port: a future that ends when the port has ended. In memory as it stands here: what every poll looks at
+/// comes first, up to the beginning of the hub.
+#[repr(C)]
 pub struct Driver {
-    name: Arc<str>,
-    port: Arc<Port>,
-    /// The keys of its listeners, in the order of the configuration.
-    listeners: Vec<usize>,
-    hub: Hub,
+    ready: ReadySet,
     slot: Slot,
-    lifecycle: Lifecycle,
-    /// When a device that nobody uses is closed (`open: on-demand`).
-    rest_at: Option<Instant>,
-    hotplug: Hotplug,
-    /// Tells that something happened to the name of a device that could not be opened.
-    watched: Option<Watched>,
-    opener: Opener,
-    status: Arc<Status>,
+    /// It was not read empty. Otherwise it is asked in each poll: its waker is the task's own.
+    line_readable: bool,
+    change_ready: bool,
+    /// There may be some.
+    commands_ready: bool,
+    /// The device is left alone because somebody asked for that.
+    paused: bool,
+    /// What the status shows.
+    shown: (bool, usize),
     sockets: Vec<Option<Socket>>,
     /// Clients whose socket may have something to read, in the order of their turn.
     readable: VecDeque<ClientId>,
     /// Clients whose socket may take something.
     writable: Vec<ClientId>,
-    ready: ReadySet,
-    line_waker: Waker,
-    line_readable: bool,
-    line_blocked: bool,
-    change_waker: Waker,
-    change_ready: bool,
+    /// When a device that nobody uses is closed (`open: on-demand`).
+    rest_at: Option<Instant>,
+    ends_at: Option<Instant>,
+    sleep_until: Option<Instant>,
     operations: Operations,
+    /// Boxed: most ports have none.
+    capture: Option<Box<Recorder>>,
+    followers: Followers,
+    /// Those who wait until the device is open, or let go of.
+    settling: Vec<oneshot::Sender<()>>,
+    account: Account,
+    hub: Hub,
+    sleep: Pin<Box<Sleep>>,
+    name: Arc<str>,
+    port: Arc<Port>,
+    /// The keys of its listeners, in the order of the configuration.
+    listeners: Vec<usize>,
+    lifecycle: Lifecycle,
+    hotplug: Hotplug,
+    /// Tells that something happened to the name of a device that could not be opened.
+    watched: Option<Watched>,
+    opener: Opener,
+    status: Arc<Status>,
+    change_waker: Waker,
     /// Who waits to hear how a wish came out, by its number.
     wishes: BTreeMap<u64, Reply>,
     next_wish: u64,
     commands: mpsc::Receiver<Box<Command>>,
     commands_waker: Waker,
-    /// There may be some.
-    commands_ready: bool,
-    sleep: Pin<Box<Sleep>>,
-    sleep_until: Option<Instant>,
-    ends_at: Option<Instant>,
-    /// The device is left alone because somebody asked for that.
-    paused: bool,
-    /// Those who wait until the device is open, or let go of.
-    settling: Vec<oneshot::Sender<()>>,
-    account: Account,
-    capture: Option<Recorder>,
-    followers: Followers,
 }
 
+/// In memory as it stands here: what every chunk looks at comes first.
+#[repr(C)]
 struct Socket {
+    /// It is in `readable`, or sends no more and is never to be there again.
+    listed: bool,
+    /// It takes nothing until its waker says so.
+    blocked: bool,
+    /// Its waker has not said anything yet.
+    fresh: bool,
+    waker: Waker,
     conn: Conn,
     /// Given back when it is closed, or sends no more: whether it is still there cannot be told then, and its listener
     /// counts it all the same.
@@ -120,13 +130,6 @@ struct Socket {
     /// Counted from 1 on this port; never given out again.
     number: u64,
     since: Instant,
-    waker: Waker,
-    /// It is in `readable`, or sends no more and is never to be there again.
-    listed: bool,
-    /// It takes nothing until its waker says so.
-    blocked: bool,
-    /// Its waker has not said anything yet.
-    fresh: bool,
 }
 
 /// What there is of the line.
@@ -160,11 +163,10 @@ impl Driver {
     pub fn new(name: &str, port: Arc<Port>, opener: Opener, hotplug: &Hotplug, status: Arc<Status>) -> (Self, Link) {
         let (link, commands) = Link::new();
         let ready = ReadySet::default();
-        let (line_waker, change_waker) = (ready.waker(LINE), ready.waker(CHANGE));
-        let commands_waker = ready.waker(COMMANDS);
+        let (change_waker, commands_waker) = (ready.waker(CHANGE), ready.waker(COMMANDS));
         let name: Arc<str> = name.into();
         let driver = Self {
-            capture: port.capture.as_ref().map(|capture| Recorder::start(&name, capture, [0, 0])),
+            capture: port.capture.as_ref().map(|capture| Box::new(Recorder::start(&name, capture, [0, 0]))),
             name,
             hub: Hub::new(&port),
             listeners: (0..port.listen.len()).collect(),
@@ -176,13 +178,12 @@ impl Driver {
             lifecycle: Lifecycle::default(),
             opener,
             status,
+            shown: (false, 0),
             sockets: Vec::new(),
             readable: VecDeque::new(),
             writable: Vec::new(),
             ready,
-            line_waker,
             line_readable: false,
-            line_blocked: false,
             change_waker,
             change_ready: false,
             operations: Operations::default(),
@@ -261,13 +262,9 @@ impl Future for Driver {
         let this = self.get_mut();
         let now = now();
         this.ready.set_task(cx.waker());
-        let Self {
-            ready, sockets, readable, writable, line_readable, line_blocked, change_ready, commands_ready, ..
-        } = &mut *this;
+        let Self { ready, sockets, readable, writable, change_ready, commands_ready, .. } = &mut *this;
         ready.take(|token| {
-            if token == LINE {
-                (*line_readable, *line_blocked) = (true, false);
-            } else if token == CHANGE {
+            if token == CHANGE {
                 *change_ready = true;
             } else if token == COMMANDS {
                 *commands_ready = true;
@@ -290,7 +287,7 @@ impl Future for Driver {
                 break;
             }
             // After the line: what it has says whether there was silence.
-            let received = this.drive_rx(now);
+            let received = this.drive_rx(cx, now);
             if all {
                 this.hub.handle_timeout(now);
             }
@@ -301,7 +298,7 @@ impl Future for Driver {
             // What came is on its way. Another round is for a line that has more, or if a client went.
             progress |= (received || sent) && this.line_readable || this.hub.clients() != clients;
             progress |= this.drive_input(now);
-            progress |= this.drive_tx(now);
+            progress |= this.drive_tx(cx, now);
             progress |= this.take_events(now);
             if !progress {
                 break;
@@ -315,7 +312,10 @@ impl Future for Driver {
         this.rest(now);
         this.drive_slot(cx, now);
         this.settle(now);
-        this.status.set(matches!(this.slot, Slot::Open(_)) && !this.operations.is_stuck(), this.hub.clients());
+        let shown = (matches!(this.slot, Slot::Open(_)) && !this.operations.is_stuck(), this.hub.clients());
+        if std::mem::replace(&mut this.shown, shown) != shown {
+            this.status.set(shown.0, shown.1);
+        }
         if this.poll_timer(cx, now) {
             cx.waker().wake_by_ref();
         }

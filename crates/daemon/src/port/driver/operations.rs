@@ -21,7 +21,8 @@ const OPERATION_IS_STUCK: Duration = Duration::from_secs(5);
 /// The operations on their way.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
-    running: Option<Running>,
+    /// Boxed: there is rarely one.
+    running: Option<Box<Running>>,
     purging: Option<(Purge, JoinHandle<io::Result<Snapshot>>)>,
 }
 
@@ -56,7 +57,8 @@ impl Operations {
         };
         let operation = start.operation.clone();
         let result = spawn_blocking(move || control.carry_out(&operation));
-        self.running = Some(Running { start, result, stuck_at: Some(now + waits + OPERATION_IS_STUCK) });
+        let stuck_at = Some(now + waits + OPERATION_IS_STUCK);
+        self.running = Some(Box::new(Running { start, result, stuck_at }));
     }
 
     fn start_purge(&mut self, control: Arc<dyn Control>, purge: Purge) {
@@ -102,10 +104,6 @@ impl Driver {
         if let Some((purge, result)) = self.operations.poll_purging(cx) {
             self.purge_done(purge, result, now);
             progress = true;
-        }
-        if progress {
-            // Nobody tells that a purge has made room.
-            self.line_blocked = false;
         }
         self.look_for_stuck(now);
         progress |= self.take_change(now);

@@ -14,6 +14,8 @@ use crate::port::report::{ClientReport, ListenerReport, PortFault, PortReport, P
 #[derive(Debug)]
 pub(super) struct Account {
     state: PortState,
+    /// The fault is not over.
+    at_fault: bool,
     since: Instant,
     fault: Option<PortFault>,
     differences: Vec<String>,
@@ -28,6 +30,7 @@ impl Account {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             state: PortState::Opening,
+            at_fault: false,
             since: now,
             fault: None,
             differences: Vec::new(),
@@ -48,17 +51,18 @@ impl Account {
         if state != self.state {
             (self.state, self.since) = (state, now);
         }
-        if let (PortState::Open | PortState::Paused, Some(fault)) = (state, &mut self.fault) {
-            fault.over = true;
+        if matches!(state, PortState::Open | PortState::Paused) {
+            self.at_fault = false;
         }
     }
 
     /// Something is wrong with the device.
     pub(super) fn fault(&mut self, what: &str, now: Instant) {
-        let known = self.fault.as_ref().is_some_and(|fault| !fault.over && fault.what == what);
+        let known = self.at_fault && self.fault.as_ref().is_some_and(|fault| fault.what == what);
         if !known {
             self.fault = Some(PortFault { what: what.to_owned(), at: now, over: false });
         }
+        self.at_fault = true;
     }
 
     /// The line is open, and this is what it makes of the settings.
@@ -92,17 +96,19 @@ impl Account {
 impl Driver {
     /// How the port is. A device that is tried again and again stays in one state.
     pub(super) fn state(&self) -> PortState {
-        match (&self.slot, self.lifecycle.trouble()) {
+        match &self.slot {
             _ if self.paused => PortState::Paused,
-            (Slot::Open(_), _) if self.operations.is_stuck() => PortState::Faulted,
-            (Slot::Open(_), _) if self.hub.is_quiet() => PortState::Quiet,
-            (Slot::Open(_), _) => PortState::Open,
-            (Slot::Opening { stuck_at: None, .. }, _) => PortState::Faulted,
-            (_, Some(Trouble::Absent)) => PortState::Waiting,
-            (_, Some(Trouble::Refused)) => PortState::Faulted,
-            (Slot::Closing { .. }, None) => PortState::Closing,
-            (Slot::Waiting(_), None) if !self.needs_line() => PortState::Idle,
-            (Slot::Opening { .. } | Slot::Waiting(_), None) => PortState::Opening,
+            Slot::Open(_) if self.operations.is_stuck() => PortState::Faulted,
+            Slot::Open(_) if self.hub.is_quiet() => PortState::Quiet,
+            Slot::Open(_) => PortState::Open,
+            Slot::Opening { stuck_at: None, .. } => PortState::Faulted,
+            slot => match self.lifecycle.trouble() {
+                Some(Trouble::Absent) => PortState::Waiting,
+                Some(Trouble::Refused) => PortState::Faulted,
+                None if matches!(slot, Slot::Closing { .. }) => PortState::Closing,
+                None if matches!(slot, Slot::Waiting(_)) && !self.needs_line() => PortState::Idle,
+                None => PortState::Opening,
+            },
         }
     }
 
@@ -140,8 +146,8 @@ impl Driver {
             p1: self.hub.p1_counters(),
             last_rx: self.hub.last_rx(),
             held: self.hub.held(),
-            capture: self.capture.as_ref().map(Recorder::report),
-            fault: self.account.fault.clone(),
+            capture: self.capture.as_deref().map(Recorder::report),
+            fault: self.account.fault.clone().map(|fault| PortFault { over: !self.account.at_fault, ..fault }),
             listeners: listeners.collect(),
             clients,
         }

@@ -65,7 +65,7 @@ impl Driver {
 
     /// Closes a device that nobody has used for a while (`open: on-demand`).
     pub(super) fn rest(&mut self, now: Instant) {
-        if self.port.open == Open::Always || self.hub.clients() > 0 {
+        if self.hub.clients() > 0 || self.port.open == Open::Always {
             self.rest_at = None;
             return;
         }
@@ -126,9 +126,7 @@ impl Driver {
         }
         self.account.opened(report.differences, report.not_carried);
         self.hub.line_opened(line.can_wait(), &report.snapshot, now);
-        // Reading would take the ring's memory, and many a port is silent.
-        self.line_readable = line.poll_readable(&mut Context::from_waker(&self.line_waker)).is_ready();
-        self.line_blocked = false;
+        self.line_readable = false;
         line.watch(self.hub.watch());
         self.change_ready = true;
         self.slot = Slot::Open(line);

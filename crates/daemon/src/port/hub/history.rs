@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Port, Replay};
 
-use super::{Feed, FrameFeed, Hub};
+use super::{Feed, Hub};
+use crate::port::client::FrameFeed;
 use crate::port::report::Held;
 
 /// What of the past is kept for clients to come: the most that any of the listeners gives them.
@@ -70,7 +71,7 @@ impl Hub {
     /// The feed of a client that begins there.
     pub(super) fn feed(&self, begin: Begin, now: Instant) -> Feed {
         match self.frames {
-            Some(_) => Feed::Frames(FrameFeed::new(begin.at, now)),
+            Some(_) => Feed::Frames(Box::new(FrameFeed::new(begin.at, now))),
             None => Feed::Bytes { cursor: begin.at },
         }
     }

@@ -39,7 +39,7 @@ use self::pen::Pen;
 use self::quiet::Quiet;
 use super::arrivals::Arrivals;
 pub use super::client::{Admission, ClientCounters, ClientId};
-use super::client::{Client, Feed, FrameFeed, Input};
+use super::client::{Client, Feed, Input};
 use super::control::{Asker, ControlQueue};
 pub use super::control::{ControlCounters, Outcome, Start, Wish};
 use super::cutter::Cutter;
@@ -67,48 +67,50 @@ enum LineState {
     Gone,
 }
 
-/// One port's decisions.
+/// One port's decisions. In memory as it stands here: what every chunk looks at comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Hub {
-    write: Write,
-    pen: Pen,
-    history: History,
-    gather: Duration,
-    ring: Ring,
-    /// When what it holds came.
-    arrivals: Arrivals,
-    /// Bytes before this may go to clients that take bytes.
-    released: u64,
-    gather_due: Option<Instant>,
+    line: LineState,
+    draining: bool,
+    /// Who wants to be told of what may have changed.
+    watch_changed: bool,
+    /// How many of `escaped` belong to the client it is for; the rest is left as it is, since clearing it costs more than
+    /// the escaping.
+    escaped_len: usize,
     /// The frames among the bytes, on a port that has frames. Boxed, like the next: most ports have neither.
     frames: Option<Box<Frames>>,
     /// Where the bytes may be cut, on a port with lines, messages or bursts.
     cutter: Option<Box<Cutter>>,
+    ring: Ring,
+    /// Bytes before this may go to clients that take bytes.
+    released: u64,
     clients: Slab<Client>,
-    leaving: usize,
+    history: History,
+    gather: Duration,
+    /// When what the ring holds came.
+    arrivals: Arrivals,
+    /// When the last bytes came from the line.
+    last_rx: Option<Instant>,
+    wake_at: Option<Instant>,
+    events: VecDeque<Event>,
+    /// Clients that were given something to be sent that did not come from the line.
+    addressed: Vec<ClientId>,
+    quiet: Quiet,
+    counters: PortCounters,
     tx: TxQueue,
     control: ControlQueue,
+    write: Write,
+    pen: Pen,
+    gather_due: Option<Instant>,
+    leaving: usize,
     /// What the receiver noticed and clients have not been told, and when they may be.
     noticed: Noticed,
     notify_at: Option<Instant>,
-    /// Who wants to be told of what may have changed.
-    watch_changed: bool,
-    /// Clients that were given something to be sent that did not come from the line.
-    addressed: Vec<ClientId>,
     /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
     escaped: Vec<u8>,
-    /// How many of `escaped` belong to it; the rest is left as it is, since clearing it costs more than the escaping.
-    escaped_len: usize,
     /// What telnet clients sent, without what was not data.
     decoded: Vec<u8>,
-    line: LineState,
-    quiet: Quiet,
-    /// When the last bytes came from the line.
-    last_rx: Option<Instant>,
-    draining: bool,
-    wake_at: Option<Instant>,
-    events: VecDeque<Event>,
-    counters: PortCounters,
 }
 
 impl Hub {
@@ -315,8 +317,8 @@ impl Hub {
             self.wake_at = self.wake_at.into_iter().chain(frames.deadline()).min();
         }
         for (_, client) in &self.clients {
-            if let Feed::Frames(FrameFeed { freshness, behind: true, .. }) = &client.feed {
-                if let Some(at) = freshness.look_at().filter(|at| *at > now) {
+            if let Feed::Frames(feed) = &client.feed {
+                if let Some(at) = feed.freshness.look_at().filter(|at| feed.behind && *at > now) {
                     self.wake_at = earlier(self.wake_at, at);
                 }
             }

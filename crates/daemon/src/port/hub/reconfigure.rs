@@ -44,7 +44,7 @@ impl Hub {
                     if let Feed::Bytes { cursor } = client.feed {
                         client.counters.gap += self.released - cursor;
                     }
-                    client.feed = Feed::Frames(FrameFeed::new(frames.seen(), now));
+                    client.feed = Feed::Frames(Box::new(FrameFeed::new(frames.seen(), now)));
                 }
                 self.frames = Some(Box::new(frames));
             }
