@@ -21,6 +21,10 @@ const AT_LEAST: usize = 16 * 1024;
 /// … and at most so much.
 const AT_MOST: usize = 64 * 1024;
 
+/// A client that only sends bytes is read when so much is free: its reads are few and large, and the line still has as
+/// much to send.
+pub(super) const WORTHWHILE: usize = AT_LEAST / 2;
+
 /// Bytes on their way to the line.
 #[derive(Debug)]
 pub(super) struct TxQueue {
@@ -45,10 +49,10 @@ impl TxQueue {
         self.limit = usize::try_from(in_line_time).unwrap_or(AT_MOST).clamp(AT_LEAST, AT_MOST);
     }
 
-    /// Whether a whole block still fits.
+    /// Whether so much still fits: at least a block, [`BLOCK`] or [`WORTHWHILE`].
     #[must_use]
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes.len() + BLOCK <= self.limit
+    pub(super) fn has_room(&self, wanted: usize) -> bool {
+        self.bytes.len() + wanted <= self.limit
     }
 
     /// How much fits; not less than one block, which is let in beyond the limit where it must be.
@@ -148,7 +152,7 @@ mod tests {
     fn is_full_before_a_block_would_not_fit() {
         let mut queue = queue("9600 8N1");
         let mut blocks = 0;
-        while queue.has_room() {
+        while queue.has_room(BLOCK) {
             queue.push(&[0; BLOCK]);
             blocks += 1;
         }
@@ -161,8 +165,8 @@ mod tests {
         assert_eq!(queue.room(), LARGE_BLOCK);
         queue.push(&[0; 5000]);
         assert_eq!(queue.room(), AT_LEAST - 5000);
-        assert!(queue.has_room());
+        assert!(queue.has_room(BLOCK));
         queue.push(&[0; AT_LEAST - 5000]);
-        assert!(!queue.has_room());
+        assert!(!queue.has_room(BLOCK));
     }
 }

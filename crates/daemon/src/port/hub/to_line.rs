@@ -6,6 +6,7 @@ use sermux_protocol::session::Session;
 
 use super::{earlier, Asker, Client, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
 use crate::line::Snapshot;
+use crate::port::tx_queue::{BLOCK, WORTHWHILE};
 
 /// A telnet client is not read while it has not taken so much of what it was answered …
 const MOST_OUTBOX: usize = 4096;
@@ -22,12 +23,12 @@ impl Hub {
         if client.input != Input::Open || client.closing || self.draining {
             return false;
         }
-        let takes = self.line == LineState::Gone || !self.may_write(id, client) || self.tx.has_room();
+        let takes = |room| self.line == LineState::Gone || !self.may_write(id, client) || self.tx.has_room(room);
         match &client.session {
-            Session::Raw => takes,
+            Session::Raw => takes(WORTHWHILE),
             // What it asks for gets through although others have filled the queue: it may be what empties it.
             Session::Telnet(telnet) => {
-                (takes || client.own_end <= self.tx.taken())
+                (takes(BLOCK) || client.own_end <= self.tx.taken())
                     && telnet.outbox().len() <= MOST_OUTBOX
                     && self.control.waiting(Asker::Client(id)) <= MOST_REQUESTS
             }
