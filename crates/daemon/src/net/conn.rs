@@ -10,7 +10,7 @@ use std::task::{ready, Context, Poll};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::peer::Endpoint;
@@ -65,16 +65,16 @@ impl Conn {
     /// One write of all pieces, as one unit where the socket has room for it.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, pieces: [&[u8]; 3]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) | Self::Telnet(stream) => match pieces {
-                [[], first, []] => Pin::new(stream).poll_write(cx, first),
-                pieces => Pin::new(stream).poll_write_vectored(cx, &pieces.map(IoSlice::new)),
-            },
-            Self::Unix { stream, .. } => match pieces {
-                [[], first, []] => Pin::new(stream).poll_write(cx, first),
-                pieces => Pin::new(stream).poll_write_vectored(cx, &pieces.map(IoSlice::new)),
-            },
+            Self::Tcp(stream) | Self::Telnet(stream) => {
+                let full = || stream.try_io(Interest::WRITABLE, would_block);
+                send(&SockRef::from(&*stream), pieces, full, || stream.poll_write_ready(cx))
+            }
+            Self::Unix { stream, .. } => {
+                let full = || stream.try_io(Interest::WRITABLE, would_block);
+                send(&SockRef::from(&*stream), pieces, full, || stream.poll_write_ready(cx))
+            }
             #[cfg(test)]
-            Self::Memory(stream) => Pin::new(stream).poll_write(cx, &pieces.concat()),
+            Self::Memory(stream) => tokio::io::AsyncWrite::poll_write(Pin::new(stream), cx, &pieces.concat()),
         }
     }
 
@@ -167,6 +167,42 @@ impl Conn {
     }
 }
 
+/// Sends, and only when there is no room asks the runtime, whose memory for this socket is far away and most sockets have
+/// room. `full` tells the runtime that there is none, which it would otherwise not know, and `poll_room` waits for some.
+fn send(
+    socket: &SockRef<'_>,
+    pieces: [&[u8]; 3],
+    full: impl Fn() -> io::Result<()>,
+    mut poll_room: impl FnMut() -> Poll<io::Result<()>>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        let sent = match pieces {
+            [[], first, []] => socket.send(first),
+            pieces => socket.send_vectored(&pieces.map(IoSlice::new)),
+        };
+        match sent {
+            Ok(sent) => {
+                if sent < pieces.iter().map(|piece| piece.len()).sum() {
+                    // It is known already, or is now.
+                    let _ = full();
+                }
+                return Poll::Ready(Ok(sent));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                ready!(poll_room())?;
+                // What it says may be older than this: it is to forget it, and the next try decides.
+                let _ = full();
+            }
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+    }
+}
+
+fn would_block() -> io::Result<()> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 /// Whether both directions are shut down, which is what the close of the other end does.
 fn is_hung_up(stream: &UnixStream) -> bool {
     let mut look = [PollFd::new(stream.as_fd(), PollFlags::empty())];
@@ -204,5 +240,41 @@ mod tests {
             }
             assert_eq!(got, b"ab\xff\xf2");
         }
+    }
+
+    /// Fills the connection until it takes no more, then has the far end read everything.
+    async fn fills_and_goes_on(mut conn: Conn, mut far: impl io::Read + Send + 'static) {
+        const BYTES: usize = 20_000_000;
+        let bytes: Vec<u8> = (0..=250).cycle().take(BYTES).collect();
+        let mut sent = 0;
+        poll_fn(|cx| {
+            while let Poll::Ready(n) = conn.poll_write(cx, [&[], &bytes[sent..], &[]]) {
+                sent += n.unwrap();
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!(sent < BYTES, "it took everything");
+        let reading = std::thread::spawn(move || {
+            let mut got = vec![0; BYTES];
+            far.read_exact(&mut got).map(|()| got)
+        });
+        while sent < BYTES {
+            let (first, second) = bytes[sent..].split_at((BYTES - sent) / 2);
+            let write = poll_fn(|cx| conn.poll_write(cx, [&[], first, second]));
+            sent += tokio::time::timeout(Duration::from_secs(20), write).await.expect("there is room").unwrap();
+        }
+        assert!(reading.join().unwrap().unwrap() == bytes);
+    }
+
+    #[tokio::test]
+    async fn a_full_socket_is_written_to_again_when_there_is_room() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        fills_and_goes_on(Conn::Tcp(listener.accept().await.unwrap().0), far).await;
+
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        fills_and_goes_on(Conn::unix(UnixStream::from_std(near).unwrap()), far).await;
     }
 }
