@@ -10,23 +10,25 @@ use tracing::trace;
 use super::{ClientId, Driver, Slot, BLOCK, INPUT_TURNS, LARGE_BLOCK, RX_AT_ONCE};
 
 impl Driver {
-    /// Line → ring.
-    pub(super) fn drive_rx(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Slot::Open(line) = &mut self.slot else { return false };
+    /// Line → ring. Whether something came, and whether there may be more.
+    pub(super) fn drive_rx(&mut self, cx: &mut Context<'_>, now: Instant) -> (bool, bool) {
+        let Slot::Open(line) = &mut self.slot else { return (false, false) };
         // The first time it is asked before there is room for it: that takes memory, and many a port is silent.
         if self.hub.last_rx().is_none() && line.poll_readable(cx).is_pending() {
-            return false;
+            return (false, false);
         }
-        self.line_readable = true;
         let mut total = 0;
-        while total < RX_AT_ONCE {
-            // Without room the line stays readable: it is tried again when a client has taken something.
-            let Some(space) = self.hub.rx_space() else { break };
+        let drained = loop {
+            if total >= RX_AT_ONCE {
+                break false;
+            }
+            // Without room there may be more: it is tried again when a client has taken something.
+            let Some(space) = self.hub.rx_space() else { break false };
             let room = space.len();
             match line.poll_read(cx, space) {
                 Poll::Ready(Ok(0)) => {
                     self.line_gone(&"hung up", now);
-                    break;
+                    break false;
                 }
                 Poll::Ready(Ok(n)) => {
                     trace!(port = %self.name, rx = %space[..n].escape_ascii());
@@ -37,27 +39,20 @@ impl Driver {
                     self.hub.received(n, now);
                     total += n;
                     if n < room {
-                        self.line_drained();
-                        break;
+                        break true;
                     }
                 }
                 Poll::Ready(Err(error)) => {
                     self.line_gone(&error, now);
-                    break;
+                    break false;
                 }
-                Poll::Pending => {
-                    self.line_drained();
-                    break;
-                }
+                Poll::Pending => break true,
             }
+        };
+        if drained {
+            self.hub.rx_drained();
         }
-        total > 0
-    }
-
-    /// The line's waker says when there is more.
-    fn line_drained(&mut self) {
-        self.line_readable = false;
-        self.hub.rx_drained();
+        (total > 0, !drained)
     }
 
     /// Ring → clients: all of them after something came from the line, else those whose sockets take something again.

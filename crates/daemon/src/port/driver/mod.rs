@@ -67,8 +67,6 @@ const OPENING_IS_STUCK: Duration = Duration::from_secs(5);
 pub struct Driver {
     ready: ReadySet,
     slot: Slot,
-    /// It was not read empty. Otherwise it is asked in each poll: its waker is the task's own.
-    line_readable: bool,
     change_ready: bool,
     /// There may be some.
     commands_ready: bool,
@@ -183,7 +181,6 @@ impl Driver {
             readable: VecDeque::new(),
             writable: Vec::new(),
             ready,
-            line_readable: false,
             change_waker,
             change_ready: false,
             operations: Operations::default(),
@@ -287,7 +284,7 @@ impl Future for Driver {
                 break;
             }
             // After the line: what it has says whether there was silence.
-            let received = this.drive_rx(cx, now);
+            let (received, more) = this.drive_rx(cx, now);
             if all {
                 this.hub.handle_timeout(now);
             }
@@ -296,7 +293,7 @@ impl Future for Driver {
             let sent = this.drive_clients(received || all, now);
             all = false;
             // What came is on its way. Another round is for a line that has more, or if a client went.
-            progress |= (received || sent) && this.line_readable || this.hub.clients() != clients;
+            progress |= (received || sent) && more || this.hub.clients() != clients;
             progress |= this.drive_input(now);
             progress |= this.drive_tx(cx, now);
             progress |= this.take_events(now);

@@ -126,7 +126,6 @@ impl Driver {
         }
         self.account.opened(report.differences, report.not_carried);
         self.hub.line_opened(line.can_wait(), &report.snapshot, now);
-        self.line_readable = false;
         line.watch(self.hub.watch());
         self.change_ready = true;
         self.slot = Slot::Open(line);
