@@ -225,6 +225,12 @@ fn a_device_that_cannot_be_one_is_refused() {
 }
 
 #[test]
+fn a_lock_file_has_no_invisible_characters() {
+    let text = "ports: { p: { device: /dev/ttyUSB0, lock-file: \"/run/\\u2028lock\", enable: no } }";
+    one(text, "1:48: ports.p.lock-file: the character U+2028 cannot stand here", "copying");
+}
+
+#[test]
 fn two_ports_cannot_mean_one_adapter() {
     let two = |a: &str, b: &str| {
         let listen = "listen: [{ protocol: raw, address: 0 }]";

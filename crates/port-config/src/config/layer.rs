@@ -432,7 +432,7 @@ fn device(node: &Node) -> Result<Device, Wrong> {
 const LOCK_FOLDER: &str = "/var/lock";
 
 fn lock_file(node: &Node) -> Result<Option<PathBuf>, Wrong> {
-    let text = text(node, "true, false or a folder such as /run/lock")?;
+    let text = visible(node, "true, false or a folder such as /run/lock")?;
     if node.is_word(FALSE) {
         Ok(None)
     } else if node.is_word(TRUE) {
