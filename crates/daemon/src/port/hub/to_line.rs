@@ -36,7 +36,7 @@ impl Hub {
     }
 
     /// How much one read may take of a client that is wanted, while no other waits for its turn. A block each
-    /// ([`BLOCK`](super::BLOCK)) when others do, lest one fills the queue before them.
+    /// ([`BLOCK`]) when others do, lest one fills the queue before them.
     #[must_use]
     pub fn input_room(&self) -> usize {
         self.tx.room()
