@@ -311,6 +311,7 @@ pub(crate) fn socket_unsent(socket: impl AsFd) -> io::Result<usize> {
 }
 
 /// The broken-down local time of seconds since 1970 (localtime_r(3)); the epoch itself when there is none.
+#[allow(deprecated, reason = "on musl time_t will have 64 bits everywhere, and this fits either")]
 pub(crate) fn local_time(seconds: i64) -> libc::tm {
     let mut local = MaybeUninit::<libc::tm>::zeroed();
     // time_t has 32 bits on some machines.

@@ -362,3 +362,23 @@ async fn a_client_is_closed_when_it_was_silent_for_too_long_in_both_directions()
     assert_eq!(timeout(SOON, client.read(&mut [0; 8])).await.expect("it is closed").unwrap(), 0);
     assert_eq!(silent_since.elapsed().as_secs(), 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_behind_stays_until_there_is_something_that_it_would_lose() {
+    let rig = Rig::start(port("backlog: 64 KiB, on-lag: disconnect"));
+    let wire = rig.plug();
+    let (mut quick, _slow) = (rig.connect(4096).await, rig.connect(64).await);
+    until(|| rig.status.is_open()).await;
+    // As much as there may be while there is still room for what the line has.
+    for _ in 0..62 {
+        wire.rx(&[b'x'; 1000]);
+        read(&mut quick, 1000).await;
+    }
+    // That the port has something else to do changes nothing.
+    quick.write_all(b"?").await.unwrap();
+    until(|| wire.tx() == b"?").await;
+    assert_eq!(rig.status.clients(), 2);
+    wire.rx(b"y");
+    assert_eq!(read(&mut quick, 1).await, b"y");
+    until(|| rig.status.clients() == 1).await;
+}

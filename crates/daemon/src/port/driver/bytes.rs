@@ -10,25 +10,23 @@ use tracing::trace;
 use super::{ClientId, Driver, Slot, BLOCK, INPUT_TURNS, LARGE_BLOCK, RX_AT_ONCE};
 
 impl Driver {
-    /// Line → ring. Whether something came, and whether there may be more.
-    pub(super) fn drive_rx(&mut self, cx: &mut Context<'_>, now: Instant) -> (bool, bool) {
-        let Slot::Open(line) = &mut self.slot else { return (false, false) };
-        // The first time it is asked before there is room for it: that takes memory, and many a port is silent.
-        if self.hub.last_rx().is_none() && line.poll_readable(cx).is_pending() {
-            return (false, false);
+    /// Line → ring.
+    pub(super) fn drive_rx(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Slot::Open(line) = &mut self.slot else { return false };
+        // Before there is room for it: that takes memory, and may cost a client that is behind its connection.
+        if !self.line_readable && line.poll_readable(cx).is_pending() {
+            return false;
         }
+        self.line_readable = true;
         let mut total = 0;
-        let drained = loop {
-            if total >= RX_AT_ONCE {
-                break false;
-            }
-            // Without room there may be more: it is tried again when a client has taken something.
-            let Some(space) = self.hub.rx_space() else { break false };
+        while total < RX_AT_ONCE {
+            // Without room the line stays readable: it is tried again when a client has taken something.
+            let Some(space) = self.hub.rx_space() else { break };
             let room = space.len();
             match line.poll_read(cx, space) {
                 Poll::Ready(Ok(0)) => {
                     self.line_gone(&"hung up", now);
-                    break false;
+                    break;
                 }
                 Poll::Ready(Ok(n)) => {
                     trace!(port = %self.name, rx = %space[..n].escape_ascii());
@@ -39,20 +37,27 @@ impl Driver {
                     self.hub.received(n, now);
                     total += n;
                     if n < room {
-                        break true;
+                        self.line_drained();
+                        break;
                     }
                 }
                 Poll::Ready(Err(error)) => {
                     self.line_gone(&error, now);
-                    break false;
+                    break;
                 }
-                Poll::Pending => break true,
+                Poll::Pending => {
+                    self.line_drained();
+                    break;
+                }
             }
-        };
-        if drained {
-            self.hub.rx_drained();
         }
-        (total > 0, !drained)
+        total > 0
+    }
+
+    /// Its waker, the task's own, says when there is more.
+    fn line_drained(&mut self) {
+        self.line_readable = false;
+        self.hub.rx_drained();
     }
 
     /// Ring → clients: all of them after something came from the line, else those whose sockets take something again.

@@ -67,6 +67,8 @@ const OPENING_IS_STUCK: Duration = Duration::from_secs(5);
 pub struct Driver {
     ready: ReadySet,
     slot: Slot,
+    /// It was not read empty. Otherwise each poll asks it whether it has something.
+    line_readable: bool,
     change_ready: bool,
     /// There may be some.
     commands_ready: bool,
@@ -182,6 +184,7 @@ impl Driver {
             writable: Vec::new(),
             ready,
             change_waker,
+            line_readable: false,
             change_ready: false,
             operations: Operations::default(),
             wishes: BTreeMap::new(),
@@ -284,7 +287,7 @@ impl Future for Driver {
                 break;
             }
             // After the line: what it has says whether there was silence.
-            let (received, more) = this.drive_rx(cx, now);
+            let received = this.drive_rx(cx, now);
             if all {
                 this.hub.handle_timeout(now);
             }
@@ -293,7 +296,7 @@ impl Future for Driver {
             let sent = this.drive_clients(received || all, now);
             all = false;
             // What came is on its way. Another round is for a line that has more, or if a client went.
-            progress |= (received || sent) && more || this.hub.clients() != clients;
+            progress |= (received || sent) && this.line_readable || this.hub.clients() != clients;
             progress |= this.drive_input(now);
             progress |= this.drive_tx(cx, now);
             progress |= this.take_events(now);

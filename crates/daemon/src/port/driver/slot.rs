@@ -38,7 +38,11 @@ impl Driver {
                     Poll::Ready(Ok(opened)) if self.paused => {
                         self.slot = Slot::Closing { closing: Box::pin(line::close(opened.line)), again_at: now };
                     }
-                    Poll::Ready(Ok(opened)) => self.opened(opened, now),
+                    Poll::Ready(Ok(opened)) => {
+                        self.opened(opened, now);
+                        // It is asked for what it has in this poll, or in the next one.
+                        cx.waker().wake_by_ref();
+                    }
                     Poll::Ready(Err(error)) => self.open_failed(&error, now),
                     Poll::Pending => {
                         if stuck_at.is_some_and(|at| at <= now) {
@@ -126,6 +130,7 @@ impl Driver {
         }
         self.account.opened(report.differences, report.not_carried);
         self.hub.line_opened(line.can_wait(), &report.snapshot, now);
+        self.line_readable = false;
         line.watch(self.hub.watch());
         self.change_ready = true;
         self.slot = Slot::Open(line);
