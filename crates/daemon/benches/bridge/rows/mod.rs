@@ -29,7 +29,7 @@ pub(crate) struct Group {
 pub(crate) enum Measure {
     /// One subject after the other.
     InTurn(fn(&Subject, &Needs, Effort) -> Outcome<Round>),
-    /// All at the same time, changing from one to the other many times a second; a round for each, in their order.
+    /// All at the same time, those with something to do in turn, many times a second; a round for each, in their order.
     SideBySide(fn(&[&Subject], &Needs, Effort) -> Vec<Outcome<Round>>),
 }
 
