@@ -14,8 +14,6 @@ use crate::port::report::{ClientReport, ListenerReport, PortFault, PortReport, P
 #[derive(Debug)]
 pub(super) struct Account {
     state: PortState,
-    /// The fault is not over.
-    at_fault: bool,
     since: Instant,
     fault: Option<PortFault>,
     differences: Vec<String>,
@@ -30,7 +28,6 @@ impl Account {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             state: PortState::Opening,
-            at_fault: false,
             since: now,
             fault: None,
             differences: Vec::new(),
@@ -51,18 +48,17 @@ impl Account {
         if state != self.state {
             (self.state, self.since) = (state, now);
         }
-        if matches!(state, PortState::Open | PortState::Paused) {
-            self.at_fault = false;
+        if let (PortState::Open | PortState::Paused, Some(fault)) = (state, &mut self.fault) {
+            fault.over = true;
         }
     }
 
     /// Something is wrong with the device.
     pub(super) fn fault(&mut self, what: &str, now: Instant) {
-        let known = self.at_fault && self.fault.as_ref().is_some_and(|fault| fault.what == what);
+        let known = self.fault.as_ref().is_some_and(|fault| !fault.over && fault.what == what);
         if !known {
             self.fault = Some(PortFault { what: what.to_owned(), at: now, over: false });
         }
-        self.at_fault = true;
     }
 
     /// The line is open, and this is what it makes of the settings.
@@ -147,7 +143,7 @@ impl Driver {
             last_rx: self.hub.last_rx(),
             held: self.hub.held(),
             capture: self.capture.as_deref().map(Recorder::report),
-            fault: self.account.fault.clone().map(|fault| PortFault { over: !self.account.at_fault, ..fault }),
+            fault: self.account.fault.clone(),
             listeners: listeners.collect(),
             clients,
         }
