@@ -78,6 +78,9 @@ fn what_is_not_yaml_is_said_with_its_usual_cause() {
         ("a: &a [*a]\n", "1:8: a[0]: this alias stands inside of what it repeats", ""),
         ("ports: {{ x }}\n", "1:9: ports: a key is a single word, not a list or a mapping", "quote"),
         ("ports: !include x\n", "1:8: ports: tags (`!name`) mean nothing here", "remove the tag"),
+        ("log: info\n\u{feff}ports: {}\n", "2:1: an invisible byte order mark (U+FEFF) stands here", "remove it"),
+        ("log: info # a\u{feff}\nports: {}\n", "1:14: an invisible byte order mark (U+FEFF) stands here", "remove it"),
+        ("%DA x\u{feff}.1\n---\nports: {}\n", "1:6: an invisible byte order mark (U+FEFF) stands here", "remove it"),
         ("ports: \0{}\n", "1:8: the character U+0000 cannot stand in a configuration", "remove it"),
         ("ports:\r\n  x: \u{1b}\r\n", "2:6: the character U+001B cannot stand in a configuration", "remove it"),
     ] {

@@ -13,6 +13,14 @@ pub(super) fn explain(text: &str, place: Place, info: &str) -> Problem {
     let (source, before) = (line(place.line), line(number_before));
     let here_and_before = [(place.line, source), (number_before, before)];
 
+    let mark = here_and_before.into_iter().find_map(|(line, text)| Some((line, text, text.find('\u{feff}')?)));
+    if let (Some((line, text, index)), true) = (mark, info.contains("byte order mark")) {
+        let column = text[..index].chars().count() + 1;
+        return Problem::new(Place { line, column, ..place }, "", "an invisible byte order mark (U+FEFF) stands here")
+            .help(
+                "remove it; it is left behind where files are put together, and may stand only at the beginning of one",
+            );
+    }
     let tab = here_and_before.into_iter().find(|(_, text)| text.trim_start_matches(' ').starts_with('\t'));
     if let Some((line, text)) = tab {
         return Problem::new(
