@@ -5,7 +5,9 @@ mod pause;
 mod telnet;
 
 use std::collections::VecDeque;
+use std::future::{poll_fn, Future as _};
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -133,6 +135,32 @@ async fn every_client_gets_what_the_line_sends_and_the_line_what_they_send() {
     .await;
     rig.end(SOON).await;
     assert!(wire.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_whose_device_is_open_and_silent_is_not_woken() {
+    let opener: Opener = Box::new(|| {
+        Box::pin(async {
+            // It might get stuck, for which there is an alarm meanwhile.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let (line, wire) = scripted();
+            let report =
+                Report { snapshot: wire.snapshot(), differences: Vec::new(), not_carried: Vec::new(), rdev: None };
+            Ok(Opened { line: Box::new(line), report })
+        })
+    });
+    let (driver, _link) = Driver::new("p", port(""), opener, &Hotplug::off(), status());
+    let (mut driver, polls) = (Box::pin(driver), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&polls);
+    let task = tokio::spawn(poll_fn(move |cx| {
+        count.fetch_add(1, Ordering::Relaxed);
+        driver.as_mut().poll(cx)
+    }));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let opening = polls.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(polls.load(Ordering::Relaxed), opening);
+    task.abort();
 }
 
 #[tokio::test(start_paused = true)]

@@ -217,8 +217,11 @@ impl Driver {
         let next = [self.hub.deadline(), self.operations.deadline(), slot, end].into_iter().flatten().min();
         if next != self.sleep_until {
             self.sleep_until = next;
-            if let Some(at) = next {
-                self.sleep.as_mut().reset(at.into());
+            match next {
+                Some(at) => self.sleep.as_mut().reset(at.into()),
+                // An alarm that nobody needs any more would be set anew in each wait of the program until it rings.
+                None if !self.sleep.is_elapsed() => self.sleep.set(tokio::time::sleep(Duration::ZERO)),
+                None => {}
             }
         }
         self.sleep_until.is_some() && self.sleep.as_mut().poll(cx).is_ready()
@@ -280,7 +283,8 @@ impl Future for Driver {
         this.take_commands(now);
         this.drive_slot(cx, now);
 
-        let mut all = this.poll_timer(cx, now);
+        // It is said again at the end of the poll if something came meanwhile that is due.
+        let mut all = this.sleep_until.is_some_and(|at| at <= now);
         for round in 0.. {
             if round == ROUNDS {
                 cx.waker().wake_by_ref();
