@@ -86,7 +86,16 @@ impl ErrorWatch {
     }
 
     /// Ready when it is clear whether there are marks among the bytes.
+    #[inline]
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.source, Source::MarksSoon(_)) {
+            self.poll_marks(cx)
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    fn poll_marks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Source::MarksSoon(switch) = &mut self.source else {
             return Poll::Ready(());
         };

@@ -110,7 +110,11 @@ impl Hub {
 
     /// What goes to the line next; empty when there is nothing, or when something is to be done before it.
     #[must_use]
+    #[inline]
     pub fn tx_front(&self) -> &[u8] {
+        if self.tx.is_empty() {
+            return &[];
+        }
         self.tx.front_until(self.control.hold(self.tx.taken()))
     }
 
