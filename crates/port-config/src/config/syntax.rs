@@ -13,9 +13,11 @@ pub(super) fn explain(text: &str, place: Place, info: &str) -> Problem {
     let (source, before) = (line(place.line), line(number_before));
     let here_and_before = [(place.line, source), (number_before, before)];
 
-    let mark = here_and_before.into_iter().find_map(|(line, text)| Some((line, text, text.find('\u{feff}')?)));
-    if let (Some((line, text, index)), true) = (mark, info.contains("byte order mark")) {
-        let column = text[..index].chars().count() + 1;
+    let is_mark = info.contains("byte order mark");
+    let mark = here_and_before.into_iter().find_map(|(line, text)| Some((line, text.split_once('\u{feff}')?.0)));
+    if let Some((line, before_mark)) = mark.filter(|_| is_mark) {
+        // The reader's own place can lie behind the end of the line.
+        let column = before_mark.chars().count() + 1;
         return Problem::new(Place { line, column, ..place }, "", "an invisible byte order mark (U+FEFF) stands here")
             .help(
                 "remove it; it is left behind where files are put together, and may stand only at the beginning of one",

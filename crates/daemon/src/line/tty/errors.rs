@@ -88,26 +88,9 @@ impl ErrorWatch {
     /// Ready when it is clear whether there are marks among the bytes.
     #[inline]
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.source, Source::MarksSoon(_)) {
-            self.poll_marks(cx)
-        } else {
-            Poll::Ready(())
+        if let Source::MarksSoon(switch) = &mut self.source {
+            self.source = ready!(poll_switch(switch, cx));
         }
-    }
-
-    fn poll_marks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Source::MarksSoon(switch) = &mut self.source else {
-            return Poll::Ready(());
-        };
-        self.source = match ready!(Pin::new(switch).poll(cx)) {
-            Ok(Ok(unmarked)) => Source::Marked(Decoder::new(unmarked)),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "the driver neither counts errors nor marks them");
-                Source::None
-            }
-            // The runtime goes away.
-            Err(_) => Source::None,
-        };
         Poll::Ready(())
     }
 
@@ -146,6 +129,19 @@ impl ErrorWatch {
         }
         Poll::Ready(std::mem::take(&mut self.noticed))
     }
+}
+
+/// What comes of switching marks on.
+fn poll_switch(switch: &mut JoinHandle<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<Source> {
+    Poll::Ready(match ready!(Pin::new(switch).poll(cx)) {
+        Ok(Ok(unmarked)) => Source::Marked(Decoder::new(unmarked)),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the driver neither counts errors nor marks them");
+            Source::None
+        }
+        // The runtime goes away.
+        Err(_) => Source::None,
+    })
 }
 
 /// What the counters say that moved.
