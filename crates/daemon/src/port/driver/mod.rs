@@ -217,11 +217,11 @@ impl Driver {
         let next = [self.hub.deadline(), self.operations.deadline(), slot, end].into_iter().flatten().min();
         if next != self.sleep_until {
             self.sleep_until = next;
-            match next {
-                Some(at) => self.sleep.as_mut().reset(at.into()),
+            if let Some(at) = next {
+                self.sleep.as_mut().reset(at.into());
+            } else if !self.sleep.is_elapsed() {
                 // An alarm that nobody needs any more would be set anew in each wait of the program until it rings.
-                None if !self.sleep.is_elapsed() => self.sleep.set(tokio::time::sleep(Duration::ZERO)),
-                None => {}
+                self.sleep.set(tokio::time::sleep(Duration::ZERO));
             }
         }
         self.sleep_until.is_some() && self.sleep.as_mut().poll(cx).is_ready()
@@ -283,7 +283,7 @@ impl Future for Driver {
         this.take_commands(now);
         this.drive_slot(cx, now);
 
-        // It is said again at the end of the poll if something came meanwhile that is due.
+        // What becomes due in this poll is found at its end.
         let mut all = this.sleep_until.is_some_and(|at| at <= now);
         for round in 0.. {
             if round == ROUNDS {
