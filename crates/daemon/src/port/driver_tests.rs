@@ -39,6 +39,13 @@ fn status() -> Arc<Status> {
     Arc::new(Status::new(Arc::default()))
 }
 
+/// An open device, and its other end.
+fn opened() -> (Opened, SimHandle) {
+    let (line, wire) = scripted();
+    let report = Report { snapshot: wire.snapshot(), differences: Vec::new(), not_carried: Vec::new(), rdev: None };
+    (Opened { line: Box::new(line), report }, wire)
+}
+
 /// A running port whose device the test opens and unplugs.
 struct Rig {
     link: Link,
@@ -71,9 +78,8 @@ impl Rig {
 
     /// The next try to open the device finds this.
     fn plug(&self) -> SimHandle {
-        let (line, wire) = scripted();
-        let report = Report { snapshot: wire.snapshot(), differences: Vec::new(), not_carried: Vec::new(), rdev: None };
-        self.devices.lock().unwrap().plugged.push_back(Opened { line: Box::new(line), report });
+        let (opened, wire) = opened();
+        self.devices.lock().unwrap().plugged.push_back(opened);
         wire
     }
 
@@ -143,10 +149,7 @@ async fn a_port_whose_device_is_open_and_silent_is_not_woken() {
         Box::pin(async {
             // It might get stuck, for which there is an alarm meanwhile.
             tokio::time::sleep(Duration::from_millis(10)).await;
-            let (line, wire) = scripted();
-            let report =
-                Report { snapshot: wire.snapshot(), differences: Vec::new(), not_carried: Vec::new(), rdev: None };
-            Ok(Opened { line: Box::new(line), report })
+            Ok(opened().0)
         })
     });
     let (driver, _link) = Driver::new("p", port(""), opener, &Hotplug::off(), status());

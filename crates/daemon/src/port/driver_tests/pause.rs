@@ -54,9 +54,8 @@ async fn a_paused_port_lets_go_of_its_device_and_leaves_it_alone_while_its_clien
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_is_being_opened_when_its_port_is_paused_is_closed_again() {
-    let (line, wire) = scripted();
-    let report = Report { snapshot: wire.snapshot(), differences: Vec::new(), not_carried: Vec::new(), rdev: None };
-    let mut opened = Some(Opened { line: Box::new(line), report });
+    let (opened, wire) = opened();
+    let mut opened = Some(opened);
     let opener: Opener = Box::new(move || {
         let opened = opened.take();
         Box::pin(async {
