@@ -7,13 +7,15 @@ mod telnet;
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future as _};
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{Device, Port, Sim};
-use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{duplex, AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
@@ -89,14 +91,7 @@ impl Rig {
 
     /// A client whose socket, kernel and all, holds `room` bytes.
     async fn connect(&self, room: usize) -> DuplexStream {
-        let (near, far) = duplex(room);
-        let peer = Peer::Tcp((Ipv4Addr::LOCALHOST, 1).into());
-        assert!(
-            self.link
-                .send(Command::Connect(Accepted { conn: Conn::Memory(near), peer, listener: 0, places: None }))
-                .await
-        );
-        far
+        connect(&self.link, room).await
     }
 
     async fn end(self, within: Duration) {
@@ -104,6 +99,14 @@ impl Rig {
         assert!(self.link.send(Command::End { deadline }).await);
         timeout(within + Duration::from_millis(50), self.task).await.expect("it ends in time").unwrap();
     }
+}
+
+async fn connect(link: &Link, room: usize) -> DuplexStream {
+    let (near, far) = duplex(room);
+    let peer = Peer::Tcp((Ipv4Addr::LOCALHOST, 1).into());
+    let accepted = Accepted { conn: Conn::Memory(near), peer, listener: 0, places: None };
+    assert!(link.send(Command::Connect(accepted)).await);
+    far
 }
 
 async fn read(client: &mut DuplexStream, n: usize) -> Vec<u8> {
@@ -164,6 +167,34 @@ async fn a_port_whose_device_is_open_and_silent_is_not_woken() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(polls.load(Ordering::Relaxed), opening);
     task.abort();
+}
+
+/// Whoever was woken together with it reads in between.
+#[tokio::test(start_paused = true)]
+async fn what_comes_is_read_in_one_turn_and_sent_in_the_next() {
+    let (opened, wire) = opened();
+    let mut plugged = Some(opened);
+    let opener: Opener = Box::new(move || {
+        let opened = plugged.take();
+        Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
+    });
+    let (driver, link) = Driver::new("p", port(""), opener, &Hotplug::off(), status());
+    let (mut driver, mut client) = (Box::pin(driver), connect(&link, 64).await);
+    let mut turns = Vec::new();
+    poll_fn(|cx| {
+        for turn in 0..5 {
+            if turn == 3 {
+                wire.rx(b"x");
+            }
+            assert!(driver.as_mut().poll(cx).is_pending());
+            let mut memory = [0];
+            let got = Pin::new(&mut client).poll_read(cx, &mut ReadBuf::new(&mut memory)).is_ready();
+            turns.push((wire.unread(), got));
+        }
+        Poll::Ready(())
+    })
+    .await;
+    assert_eq!(turns[3..], [(0, false), (0, true)]);
 }
 
 #[tokio::test(start_paused = true)]
