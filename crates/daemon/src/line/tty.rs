@@ -34,7 +34,7 @@ use self::driver::Driver;
 use self::errors::ErrorWatch;
 use self::modem_watch::{Look as InputsSeen, ModemWatch};
 use super::open_error::{kind_of, node_of};
-use super::sys::{self, Lock};
+use super::sys::{self, Lock, SharedFd};
 use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Report, Watch};
 use crate::device::claim::Claim;
 use crate::device::lock_file::LockFile;
@@ -48,11 +48,11 @@ const WATCH_ROOM_FOR: u8 = 64;
 #[repr(C)]
 pub struct TtyLine {
     /// Watched for reading only. Shared with operations that are under way, and with nobody else.
-    fd: AsyncFd<Arc<OwnedFd>>,
+    fd: AsyncFd<SharedFd>,
     errors: ErrorWatch,
     /// The same open tty watched for writing, from the first write that blocked until some that did not: a tty tells
     /// of room after each piece that leaves, and each time would wake the task for nothing.
-    room: Option<AsyncFd<Arc<OwnedFd>>>,
+    room: Option<AsyncFd<SharedFd>>,
     /// Whole writes in a row since one blocked.
     whole_writes: u8,
     is_pty: bool,
@@ -162,7 +162,7 @@ impl Line for TtyLine {
                     Some(readiness) => readiness.clear_ready(),
                     None => {
                         let same = self.fd.get_ref().try_clone()?;
-                        self.room = Some(sys::watch(Arc::new(same), Interest::WRITABLE)?);
+                        self.room = Some(SharedFd::watch(Arc::new(same), Interest::WRITABLE)?);
                         self.whole_writes = 0;
                     }
                 },
@@ -284,7 +284,7 @@ impl TtyLine {
         differences.extend(termios::stubborn_flags(&wanted, &actual));
         let report = Report { snapshot, differences, not_carried, rdev: Some(node.st_rdev) };
 
-        let fd = sys::watch(fd, Interest::READABLE)
+        let fd = SharedFd::watch(fd, Interest::READABLE)
             .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
         let line = TtyLine {
             errors: ErrorWatch::new(fd.get_ref(), driver),
