@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{Device, Port, Sim};
-use tokio::io::{duplex, AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
+use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
@@ -101,6 +101,41 @@ impl Rig {
     }
 }
 
+/// A port with an open device whose turns the test gives it.
+struct ByHand {
+    driver: Pin<Box<Driver>>,
+    link: Link,
+    wire: SimHandle,
+}
+
+impl ByHand {
+    fn new(port: Arc<Port>) -> Self {
+        let (opened, wire) = opened();
+        let mut plugged = Some(opened);
+        let opener: Opener = Box::new(move || {
+            let opened = plugged.take();
+            Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
+        });
+        let (driver, link) = Driver::new("p", port, opener, &Hotplug::off(), status());
+        Self { driver: Box::pin(driver), link, wire }
+    }
+
+    async fn turn(&mut self) {
+        let driver = &mut self.driver;
+        let running = poll_fn(|cx| Poll::Ready(driver.as_mut().poll(cx).is_pending())).await;
+        assert!(running, "the port has ended");
+    }
+
+    /// A client that has been let in.
+    async fn connect(&mut self) -> DuplexStream {
+        let client = connect(&self.link, 1 << 16).await;
+        for _ in 0..3 {
+            self.turn().await;
+        }
+        client
+    }
+}
+
 async fn connect(link: &Link, room: usize) -> DuplexStream {
     let (near, far) = duplex(room);
     let peer = Peer::Tcp((Ipv4Addr::LOCALHOST, 1).into());
@@ -172,29 +207,14 @@ async fn a_port_whose_device_is_open_and_silent_is_not_woken() {
 /// Whoever was woken together with it reads in between.
 #[tokio::test(start_paused = true)]
 async fn what_comes_is_read_in_one_turn_and_sent_in_the_next() {
-    let (opened, wire) = opened();
-    let mut plugged = Some(opened);
-    let opener: Opener = Box::new(move || {
-        let opened = plugged.take();
-        Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
-    });
-    let (driver, link) = Driver::new("p", port(""), opener, &Hotplug::off(), status());
-    let (mut driver, mut client) = (Box::pin(driver), connect(&link, 64).await);
-    let mut turns = Vec::new();
-    poll_fn(|cx| {
-        for turn in 0..5 {
-            if turn == 3 {
-                wire.rx(b"x");
-            }
-            assert!(driver.as_mut().poll(cx).is_pending());
-            let mut memory = [0];
-            let got = Pin::new(&mut client).poll_read(cx, &mut ReadBuf::new(&mut memory)).is_ready();
-            turns.push((wire.unread(), got));
-        }
-        Poll::Ready(())
-    })
-    .await;
-    assert_eq!(turns[3..], [(0, false), (0, true)]);
+    let mut port = ByHand::new(port(""));
+    let mut client = port.connect().await;
+    port.wire.rx(b"x");
+    port.turn().await;
+    assert_eq!(port.wire.unread(), 0);
+    assert!(timeout(SOON, client.read_u8()).await.is_err(), "it was sent already");
+    port.turn().await;
+    assert_eq!(read(&mut client, 1).await, b"x");
 }
 
 #[tokio::test(start_paused = true)]

@@ -285,6 +285,11 @@ impl Future for Driver {
             }
         });
 
+        let came = std::mem::take(&mut this.came);
+        if came {
+            // First of all: whatever else clients are told in this poll, that the line is gone above all, is behind it.
+            this.drive_clients(true, now);
+        }
         this.take_commands(now);
         this.drive_slot(cx, now);
 
@@ -295,8 +300,7 @@ impl Future for Driver {
                 cx.waker().wake_by_ref();
                 break;
             }
-            let came = std::mem::take(&mut this.came);
-            let received = this.drive_rx(cx, now) || came;
+            let received = this.drive_rx(cx, now);
             if received && !came && round == 0 {
                 // Others read first: see above.
                 this.came = true;

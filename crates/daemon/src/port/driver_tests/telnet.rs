@@ -12,13 +12,17 @@ async fn start(keys: &str) -> (Rig, SimHandle) {
     start_port("gather: 0ms", keys).await
 }
 
-async fn start_port(port_keys: &str, keys: &str) -> (Rig, SimHandle) {
+fn telnet_port(port_keys: &str, keys: &str) -> Arc<Port> {
     let yaml = format!(
         "ports: {{ p: {{ device: sim:echo, line: 9600 8N1, {port_keys}, \
          listen: [ {{ protocol: telnet, rfc2217: true, address: 0, {keys} }} ] }} }}"
     );
     let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
-    let rig = Rig::start(Arc::clone(&config.ports["p"]));
+    Arc::clone(&config.ports["p"])
+}
+
+async fn start_port(port_keys: &str, keys: &str) -> (Rig, SimHandle) {
+    let rig = Rig::start(telnet_port(port_keys, keys));
     let wire = rig.plug();
     until(|| !rig.tries().is_empty()).await;
     (rig, wire)
@@ -55,6 +59,20 @@ async fn expect_nothing(client: &mut DuplexStream) {
     let mut byte = [0];
     let nothing = timeout(Duration::from_millis(100), client.read(&mut byte)).await;
     assert!(nothing.is_err(), "{byte:?} came");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_device_said_last_comes_before_that_it_is_gone() {
+    let mut port = ByHand::new(telnet_port("gather: 0ms", "notify: true"));
+    let mut client = port.connect().await;
+    port.wire.rx(b"Power down.");
+    port.turn().await;
+    port.wire.hang_up();
+    port.turn().await;
+    let mut got = vec![0; 1024];
+    let n = timeout(SOON, client.read(&mut got)).await.expect("something comes").unwrap();
+    let said = String::from_utf8_lossy(&got[..n]);
+    assert!(said.ends_with("Power down.\r\n[port p: the device is gone]\r\n"), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]
