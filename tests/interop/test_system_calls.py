@@ -80,6 +80,18 @@ def test_a_large_block_of_a_client_that_is_alone_is_read_at_once(started, tool, 
     assert traced.calls(chunk, only=b"recvfrom") <= 2
 
 
+def test_0xff_of_a_telnet_client_that_is_alone_is_read_at_once_although_each_is_two(started, tool, tmp_path):
+    traced = Traced(started, tool, tmp_path, RFC2217, 1)
+    block = b"\xff" * 14_000
+
+    def chunk():
+        traced.clients[0].send(block * 2)
+        assert traced.pty.receive(len(block)) == block
+
+    # One, and one that finds nothing more. In blocks for which the queue has room if none is doubled it would be four.
+    assert traced.calls(chunk, only=b"recvfrom") <= 3
+
+
 def test_nothing_is_called_while_nothing_happens(started, tool, tmp_path):
     traced = Traced(started, tool, tmp_path, RAW, 4)
     traced.pty.send(b"x")

@@ -205,7 +205,7 @@ impl World {
             assert!(may_write, "who may not write is kept waiting");
             return;
         }
-        let most = self.random.pick(&[BLOCK, self.hub.input_room()]);
+        let most = self.random.pick(&[BLOCK, self.hub.input_room(id)]);
         let len = 1 + self.random.below(most);
         let block = self.random.bytes(len);
         let refused = self.hub.client_counters(id).unwrap().refused;

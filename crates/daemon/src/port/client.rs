@@ -84,6 +84,8 @@ pub(super) struct Client {
     /// It was told that it may not write.
     pub(super) is_told: bool,
     pub(super) admission: Admission,
+    /// Its last block was nothing but 0xFF, for each of which a telnet client sends two.
+    pub(super) sends_pairs: bool,
     /// Its place in the order in which clients came.
     pub(super) number: u64,
     /// What it was given of the past.
@@ -190,6 +192,7 @@ impl Client {
             lost_pen_in: None,
             refused_in: None,
             is_told: false,
+            sends_pairs: false,
             counters: ClientCounters::default(),
             replayed: None,
         }

@@ -11,8 +11,9 @@ use sermux_port_config::line::LineSettings;
 /// The most that one read of a client takes while others wait for their turn.
 pub const BLOCK: usize = 4096;
 
-/// The most that one read takes of a client that is alone: as much as every queue has room for when it is empty.
-pub const LARGE_BLOCK: usize = AT_LEAST;
+/// The most that one read takes of a client that is alone: as much as every queue has room for when it is empty, and twice
+/// that while a byte for the line takes two.
+pub const LARGE_BLOCK: usize = 2 * AT_LEAST;
 
 /// The queue holds what the line sends in this time …
 const LINE_TIME: Duration = Duration::from_millis(250);
@@ -58,7 +59,7 @@ impl TxQueue {
     /// How much fits; not less than one block, which is let in beyond the limit where it must be.
     #[must_use]
     pub(super) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.bytes.len()).clamp(BLOCK, LARGE_BLOCK)
+        self.limit.saturating_sub(self.bytes.len()).clamp(BLOCK, AT_LEAST)
     }
 
     /// Whether nothing is queued.
@@ -79,9 +80,10 @@ impl TxQueue {
         self.taken
     }
 
-    /// Queues one block. Whoever asked [`TxQueue::has_room`] and [`TxQueue::room`] first keeps the bound.
+    /// Queues one block. Whoever asked [`TxQueue::has_room`] and [`TxQueue::room`] first keeps the bound, or exceeds it by
+    /// that room at most.
     pub(super) fn push(&mut self, block: &[u8]) {
-        debug_assert!(block.len() <= self.room());
+        debug_assert!(block.len() <= 2 * self.room());
         self.bytes.extend(block);
     }
 
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn takes_at_once_what_fits() {
         let mut queue = queue("9600 8N1");
-        assert_eq!(queue.room(), LARGE_BLOCK);
+        assert_eq!(queue.room(), AT_LEAST);
         queue.push(&[0; 5000]);
         assert_eq!(queue.room(), AT_LEAST - 5000);
         assert!(queue.has_room(BLOCK));

@@ -121,7 +121,7 @@ impl Driver {
         for _ in 0..self.readable.len() {
             let Some(id) = self.readable.pop_front() else { break };
             if self.hub.wants_input(id) {
-                let most = if self.readable.is_empty() { self.hub.input_room() } else { BLOCK };
+                let most = if self.readable.is_empty() { self.hub.input_room(id) } else { BLOCK };
                 progress |= self.drive_input_of(id, most, now);
             } else if matches!(self.sockets.get(id), Some(Some(_))) {
                 // Its turn comes when the line has taken something.

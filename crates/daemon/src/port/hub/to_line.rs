@@ -37,9 +37,13 @@ impl Hub {
 
     /// How much one read may take of a client that is wanted, while no other waits for its turn. A block each
     /// ([`BLOCK`]) when others do, lest one fills the queue before them.
+    ///
+    /// Of a telnet client that sends 0xFF, and so two bytes for each of the line, twice as much. Should it stop that in this
+    /// very read, the queue is longer than its limit once, by as much as had room.
     #[must_use]
-    pub fn input_room(&self) -> usize {
-        self.tx.room()
+    pub fn input_room(&self, id: ClientId) -> usize {
+        let sends_pairs = self.clients.get(id).is_some_and(|client| client.sends_pairs);
+        self.tx.room() * if sends_pairs { 2 } else { 1 }
     }
 
     /// One read of this client returned `bytes`: at most [`Hub::input_room`], and only after [`Hub::wants_input`].
@@ -53,15 +57,21 @@ impl Hub {
         }
         let mut input = bytes;
         let mut data = std::mem::take(&mut self.decoded);
+        let mut decoded = 0;
         loop {
             data.clear();
             let Some(Client { session: Session::Telnet(telnet), .. }) = self.clients.get_mut(id) else { break };
             let request = telnet.decode(&mut input, &mut data);
+            decoded += data.len();
             self.take_data(id, &data, now);
             let Some(request) = request else { break };
             self.take_request(id, request, now);
         }
         self.decoded = data;
+        if let Some(client) = self.clients.get_mut(id) {
+            // One more when the first of them is the second half of a pair.
+            client.sends_pairs = bytes.len() >= BLOCK && 2 * decoded <= bytes.len() + 1;
+        }
         self.addressed.push(id);
         self.watch_changed = true;
     }
@@ -186,5 +196,58 @@ impl Hub {
         for id in due {
             self.close(id, CloseReason::Left);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sermux_port_config::config::{Access, Device, OnLag, Replay, WhenFull};
+    use sermux_protocol::telnet::Offer;
+
+    use super::*;
+    use crate::line::test_port;
+    use crate::port::hub::Admission;
+
+    #[test]
+    fn a_client_that_sends_0xff_alone_is_read_twice_as_much_until_it_stops() {
+        let now = Instant::now();
+        let mut hub = Hub::new(&test_port(Device::Path("/dev/ttyTEST".into()), "9600 8N1"));
+        hub.line_opened(true, &Snapshot::default(), now);
+        let admission = Admission {
+            listener: 0,
+            access: Access::ReadWrite,
+            max_clients: 1,
+            when_full: WhenFull::Refuse,
+            on_lag: OnLag::Disconnect,
+            idle_timeout: Duration::ZERO,
+            write_hold: Duration::ZERO,
+            replay: Replay::default(),
+            notify: false,
+        };
+        let offer = Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
+        let id = hub.connect(admission, Session::telnet(offer), b"", now).unwrap();
+        let room = hub.input_room(id);
+        hub.input(id, &vec![0xFF; room / 2], now);
+        assert_eq!(hub.input_room(id), 2 * (room - room / 4));
+        // Half of a pair is left from the block before.
+        hub.input(id, &[0xFF; 3], now);
+        assert_eq!(hub.input_room(id), room - room / 4 - 1, "too little to tell");
+        hub.input(id, &vec![0xFF; BLOCK], now);
+        let most = hub.input_room(id);
+        assert_eq!(most, 2 * (room - room / 4 - 1 - BLOCK / 2));
+        hub.input(id, &[&[0xFF][..], &vec![b'a'; most - 1]].concat(), now);
+        assert!(!hub.wants_input(id));
+        assert!(hub.input_room(id) < most);
+        let mut written = 0;
+        while !hub.tx_front().is_empty() {
+            let len = hub.tx_front().len();
+            hub.tx_written(len, now);
+            written += len;
+        }
+        assert_eq!(written, room / 4 + 1 + BLOCK / 2 + most);
+        assert!(hub.wants_input(id));
+        assert_eq!(hub.input_room(id), room);
     }
 }
