@@ -141,7 +141,7 @@ impl Witness for () {
 pub(crate) struct Ages<'a> {
     pub(crate) stamps: &'a Stamps,
     pub(crate) chunk: usize,
-    pub(crate) nanoseconds: Vec<u64>,
+    pub(crate) nanoseconds: &'a mut Vec<u64>,
 }
 
 impl Witness for Ages<'_> {
@@ -185,11 +185,20 @@ pub(crate) fn read_all(
             }
         }
     }
-    pause(Duration::from_millis(5)); // for what may follow and should not
+    Ok(())
+}
+
+/// Waits a moment for what may follow and should not.
+pub(crate) fn expect_no_more(readers: &[Reader], bytes: u64) -> Outcome<()> {
+    pause(Duration::from_millis(5));
     readers.iter().try_for_each(|reader| reader.expect_exactly(bytes))
 }
 
 impl Reader {
+    pub(crate) fn begin_anew(&mut self, pattern: &Pattern) {
+        self.checker = Checker::new(pattern.clone());
+    }
+
     /// One read; nothing where nothing is there.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Outcome<()> {
         let place = || format!("a client of p{}", self.client.port);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
-use crate::flow::{feed, read_all, readers, Pace, Witness};
+use crate::flow::{expect_no_more, feed, read_all, readers, Pace, Witness};
 use crate::pattern::Pattern;
 use crate::rig::Rig;
 use crate::subject::{Framing, Habit, Needs, Subject};
@@ -38,6 +38,7 @@ fn measure(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
         || feed(&rig.lines, &patterns, &pace, None, &deadline),
         || read_all(&mut readers, pace.bytes(), &deadline, &mut whole),
     )?;
+    expect_no_more(&readers, pace.bytes())?;
     let cpu = meter.cpu()?.as_secs_f64() * 1e6 / telegrams as f64;
     let share = whole.seen as f64 / (telegrams * READERS) as f64 * 100.0;
     let remarks = vec![format!("{} bytes each, in {chunks} chunks of {CHUNK}", telegram::LENGTH), meter.disturbance()?];

@@ -120,12 +120,20 @@ impl<'a> Meter<'a> {
         Ok(self.processes.cpu()?.saturating_sub(self.cpu))
     }
 
-    /// A remark on how much of its ready time the subject had to wait for a core.
-    fn disturbance(&self) -> Outcome<String> {
-        let (cpu, waited) = (self.cpu()?.as_secs_f64(), self.processes.waited_for_core().saturating_sub(self.waited));
-        let share = waited.as_secs_f64() / (cpu + waited.as_secs_f64()).max(f64::MIN_POSITIVE);
-        Ok(format!("waited for a core {:.0} % of the time it could have run", share * 100.0))
+    /// How long it had to wait for a core.
+    fn waited(&self) -> Duration {
+        self.processes.waited_for_core().saturating_sub(self.waited)
     }
+
+    fn disturbance(&self) -> Outcome<String> {
+        Ok(disturbance(self.cpu()?, self.waited()))
+    }
+}
+
+/// A remark on how much of its ready time a subject had to wait for a core.
+fn disturbance(cpu: Duration, waited: Duration) -> String {
+    let share = waited.as_secs_f64() / (cpu + waited).as_secs_f64().max(f64::MIN_POSITIVE);
+    format!("waited for a core {:.0} % of the time it could have run", share * 100.0)
 }
 
 /// The value below which the given part of the samples lies.

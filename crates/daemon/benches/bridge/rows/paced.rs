@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{percentile, Goal, Group, Measure, Meter, Round, Rounds, Row};
-use crate::flow::{feed, read_all, readers, Ages, Pace, Stamps};
+use super::{disturbance, in_slices, percentile, Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
+use crate::flow::{expect_no_more, feed, read_all, readers, Ages, Pace, Reader, Stamps};
 use crate::pattern::Pattern;
 use crate::rig::Rig;
 use crate::subject::{Framing, Habit, Needs, Subject};
@@ -19,10 +19,8 @@ pub(super) static GROUPS: &[Group] = &[
         }],
         needs: Needs::raw(64, 4),
         rounds: Rounds { quick: 2, full: 5 },
-        measure: Measure::InTurn(|subject, needs, effort| {
-            let pace = Pace::of(UART_115200, 64, effort.pick(Duration::from_millis(1_500), Duration::from_secs(4)));
-            let (share, _, remarks) = measure(subject, needs, &pace, 0)?;
-            Ok(Round { values: vec![share.of_a_core], remarks })
+        measure: Measure::SideBySide(|subjects, needs, effort| {
+            side_by_side(subjects, needs, effort, 64, |bench| vec![bench.share_of_a_core()])
         }),
     },
     Group {
@@ -33,10 +31,8 @@ pub(super) static GROUPS: &[Group] = &[
         ],
         needs: Needs::raw(256, 1),
         rounds: Rounds { quick: 2, full: 5 },
-        measure: Measure::InTurn(|subject, needs, effort| {
-            let pace = Pace::of(UART_115200, 96, effort.pick(Duration::from_millis(1_500), Duration::from_secs(4)));
-            let (share, mut ages, remarks) = measure(subject, needs, &pace, 0)?;
-            Ok(Round { values: vec![share.of_a_core, percentile(&mut ages, 0.99) / 1e3], remarks })
+        measure: Measure::SideBySide(|subjects, needs, effort| {
+            side_by_side(subjects, needs, effort, 96, |bench| vec![bench.share_of_a_core(), bench.p99() / 1e3])
         }),
     },
     Group {
@@ -54,44 +50,101 @@ pub(super) static GROUPS: &[Group] = &[
         rounds: Rounds { quick: 1, full: 5 },
         measure: Measure::InTurn(|subject, needs, effort| {
             let pace = Pace::of(200e3, 4_000, effort.pick(Duration::from_secs(1), Duration::from_secs(4)));
-            let (share, mut alone, remarks) = measure(subject, needs, &pace, 0)?;
-            let (_, mut beside, _) = measure(subject, needs, &pace, 1)?;
-            let p99 = |ages: &mut [u64]| percentile(ages, 0.99);
-            Ok(Round { values: vec![share.per_gigabyte, p99(&mut beside) / p99(&mut alone)], remarks })
+            let measured = |stopped| -> Outcome<Bench> {
+                let mut bench = Bench::start(subject, needs, pace, stopped)?;
+                bench.run()?;
+                Ok(bench)
+            };
+            let (mut alone, mut beside) = (measured(0)?, measured(1)?);
+            let values = vec![alone.cpu_per_gigabyte(), beside.p99() / alone.p99()];
+            Ok(Round { values, remarks: alone.remarks() })
         }),
     },
 ];
 
-struct Share {
-    of_a_core: f64,
-    per_gigabyte: f64,
+/// Chunks of so many bytes at 115200, half a second for one subject after the other.
+fn side_by_side(
+    subjects: &[&Subject],
+    needs: &Needs,
+    effort: Effort,
+    chunk: usize,
+    values: fn(&mut Bench) -> Vec<f64>,
+) -> Vec<Outcome<Round>> {
+    let pace = Pace::of(UART_115200, chunk, Duration::from_millis(500));
+    let start = |subject: &Subject| Bench::start(subject, needs, pace, 0);
+    let benches = in_slices(subjects, effort.pick(3, 8), start, Bench::run);
+    let round = |mut bench: Bench| Round { values: values(&mut bench), remarks: bench.remarks() };
+    benches.into_iter().map(|bench| bench.map(round)).collect()
 }
 
-/// Feeds all ports at a pace, while so many clients read nothing; returns the processor time taken and how long each chunk
-/// took to each of the others.
-fn measure(subject: &Subject, needs: &Needs, pace: &Pace, stopped: usize) -> Outcome<(Share, Vec<u64>, Vec<String>)> {
-    let Needs { ports, clients: each, .. } = *needs;
-    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
-    let patterns: Vec<_> = (0..ports).map(Pattern::noise).collect();
-    let mut readers = readers(rig.connect(each)?, &patterns);
-    let stopped = readers.split_off(readers.len() - stopped);
-    for reader in &stopped {
-        // So that it is behind soon.
-        socket2::SockRef::from(&reader.client.stream).set_recv_buffer_size(4096)?;
-    }
-    let stamps = Stamps::new(ports, pace);
-    let mut ages = Ages { stamps: &stamps, chunk: pace.chunk, nanoseconds: Vec::new() };
-    let deadline = pace.deadline();
+/// A subject whose ports are all fed at a pace, and what that has taken so far.
+struct Bench {
+    rig: Rig,
+    pace: Pace,
+    patterns: Vec<Pattern>,
+    readers: Vec<Reader>,
+    /// Who reads nothing.
+    _stopped: Vec<Reader>,
+    /// Of each chunk at each reader.
+    nanoseconds: Vec<u64>,
+    spent: Duration,
+    waited: Duration,
+    slices: u32,
+}
 
-    let meter = Meter::start(&rig.processes)?;
-    deadline.both(
-        || feed(&rig.lines, &patterns, pace, Some(&stamps), &deadline),
-        || read_all(&mut readers, pace.bytes(), &deadline, &mut ages),
-    )?;
-    let cpu = meter.cpu()?.as_secs_f64();
-    let gigabytes = (pace.bytes() * readers.len() as u64) as f64 / 1e9;
-    let share = Share { of_a_core: cpu / pace.span().as_secs_f64() * 100.0, per_gigabyte: cpu / gigabytes };
-    Ok((share, ages.nanoseconds, vec![meter.disturbance()?]))
+impl Bench {
+    /// So many of the clients read nothing.
+    fn start(subject: &Subject, needs: &Needs, pace: Pace, stopped: usize) -> Outcome<Self> {
+        let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
+        let patterns: Vec<_> = (0..needs.ports).map(Pattern::noise).collect();
+        let mut readers = readers(rig.connect(needs.clients)?, &patterns);
+        let stopped = readers.split_off(readers.len() - stopped);
+        for reader in &stopped {
+            // So that it is behind soon.
+            socket2::SockRef::from(&reader.client.stream).set_recv_buffer_size(4096)?;
+        }
+        let (nanoseconds, spent, waited, slices) = Default::default();
+        Ok(Self { rig, pace, patterns, readers, _stopped: stopped, nanoseconds, spent, waited, slices })
+    }
+
+    fn run(&mut self) -> Outcome<()> {
+        let Self { rig, pace, patterns, readers, .. } = self;
+        for reader in readers.iter_mut() {
+            reader.begin_anew(&patterns[reader.client.port]);
+        }
+        let stamps = Stamps::new(patterns.len(), pace);
+        let mut ages = Ages { stamps: &stamps, chunk: pace.chunk, nanoseconds: &mut self.nanoseconds };
+        let deadline = pace.deadline();
+        let meter = Meter::start(&rig.processes)?;
+        deadline.both(
+            || feed(&rig.lines, patterns, pace, Some(&stamps), &deadline),
+            || read_all(readers, pace.bytes(), &deadline, &mut ages),
+        )?;
+        expect_no_more(readers, pace.bytes())?;
+        self.spent += meter.cpu()?;
+        self.waited += meter.waited();
+        self.slices += 1;
+        Ok(())
+    }
+
+    /// In percent.
+    fn share_of_a_core(&self) -> f64 {
+        self.spent.as_secs_f64() / (self.pace.span() * self.slices).as_secs_f64() * 100.0
+    }
+
+    fn cpu_per_gigabyte(&self) -> f64 {
+        let bytes = self.pace.bytes() * self.readers.len() as u64 * u64::from(self.slices);
+        self.spent.as_secs_f64() / bytes as f64 * 1e9
+    }
+
+    /// Nanoseconds.
+    fn p99(&mut self) -> f64 {
+        percentile(&mut self.nanoseconds, 0.99)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        vec![disturbance(self.spent, self.waited)]
+    }
 }
 
 /// Bytes per second of 115200 8N1.

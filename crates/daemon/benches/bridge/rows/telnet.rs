@@ -1,8 +1,8 @@
 //! One port, one telnet client, as fast as it goes: text, which is sent as it is, and 0xFF only, where each byte is
 //! doubled on its way. Beside it the same text raw.
 
-use super::throughput::{client_to_line, line_to_client, Cost, Transfer};
-use super::{Effort, Goal, Group, Measure, Round, Rounds, Row};
+use super::throughput::{slices, Transfer, Way};
+use super::{in_slices, Effort, Goal, Group, Measure, Round, Rounds, Row};
 use crate::pattern::Pattern;
 use crate::protocol::{Protocol, IAC};
 use crate::subject::{Needs, Subject};
@@ -20,7 +20,7 @@ pub(super) static GROUPS: &[Group] = &[
         ],
         needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
         rounds: Rounds { quick: 3, full: 9 },
-        measure: Measure::InTurn(|subject, needs, effort| measure(subject, needs, effort, line_to_client)),
+        measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, Way::Down)),
     },
     Group {
         name: "telnet-up",
@@ -33,20 +33,51 @@ pub(super) static GROUPS: &[Group] = &[
         ],
         needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
         rounds: Rounds { quick: 3, full: 9 },
-        measure: Measure::InTurn(|subject, needs, effort| measure(subject, needs, effort, client_to_line)),
+        measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, Way::Up)),
     },
 ];
 
-fn measure(subject: &Subject, needs: &Needs, effort: Effort, transfer: Transfer) -> Outcome<Round> {
-    let (text, ff) = (Pattern::text(), Pattern::all(IAC));
-    let transfer = |name: &str, protocol, pattern| {
-        transfer(subject, &Needs { protocol, ..*needs }, effort, pattern).map_err(|trouble| trouble.at(name))
-    };
-    let raw = transfer("raw text", Protocol::Raw, &text)?;
-    let telnet = transfer("text", Protocol::Telnet, &text)?;
-    let doubled = transfer("0xFF", Protocol::Telnet, &ff)?;
+/// The same text raw, the text, and 0xFF, one after the other in each slice.
+struct Transfers {
+    raw: Transfer,
+    text: Transfer,
+    doubled: Transfer,
+}
 
-    let values = vec![telnet.cpu, doubled.cpu, doubled.cpu / telnet.cpu, telnet.cpu / raw.cpu, telnet.rate / raw.rate];
-    let remark = |name: &str, cost: Cost| format!("{name}: {:.0} MB/s, {}", cost.rate, cost.disturbance);
-    Ok(Round { values, remarks: vec![remark("raw text", raw), remark("text", telnet), remark("0xFF", doubled)] })
+fn measure(subjects: &[&Subject], needs: &Needs, effort: Effort, way: Way) -> Vec<Outcome<Round>> {
+    let (text, ff) = (Pattern::text(), Pattern::all(IAC));
+    let start = |subject: &Subject| {
+        let start = |protocol, pattern| Transfer::start(subject, &Needs { protocol, ..*needs }, way, pattern);
+        Ok(Transfers {
+            raw: start(Protocol::Raw, &text)?,
+            text: start(Protocol::Telnet, &text)?,
+            doubled: start(Protocol::Telnet, &ff)?,
+        })
+    };
+    let benches = in_slices(subjects, slices(effort), start, Transfers::run);
+    benches.into_iter().map(|bench| bench.map(|transfers| transfers.round())).collect()
+}
+
+impl Transfers {
+    fn each(&mut self) -> [(&'static str, &mut Transfer); 3] {
+        [("raw text", &mut self.raw), ("text", &mut self.text), ("0xFF", &mut self.doubled)]
+    }
+
+    fn run(&mut self) -> Outcome<()> {
+        let run = |(name, transfer): (&str, &mut Transfer)| transfer.run().map_err(|trouble| trouble.at(name));
+        self.each().into_iter().try_for_each(run)
+    }
+
+    fn round(mut self) -> Round {
+        let remarks = self.each().map(|(name, transfer)| format!("{name}: {}", transfer.remarks().join(", ")));
+        let (raw, text, doubled) = (self.raw, self.text, self.doubled);
+        let values = vec![
+            text.cpu(),
+            doubled.cpu(),
+            doubled.cpu() / text.cpu(),
+            text.cpu() / raw.cpu(),
+            text.rate() / raw.rate(),
+        ];
+        Round { values, remarks: remarks.to_vec() }
+    }
 }

@@ -1,10 +1,13 @@
 //! One port, one client, as fast as it goes: processor time per gigabyte in each direction, every byte checked.
+//!
+//! All subjects take turns of a few megabytes: where the kernel puts the subject, the line's other end and the client on
+//! two cores makes more of a difference than any subject, and is another one every few turns.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::{Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
-use crate::flow::{feed_at_once, read_all, readers};
+use super::{disturbance, in_slices, Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
+use crate::flow::{expect_no_more, feed_at_once, read_all, Reader};
 use crate::pattern::{Checker, Pattern};
 use crate::rig::{Client, Pty, Rig};
 use crate::subject::{Framing, Habit, Needs, Subject};
@@ -15,74 +18,111 @@ pub(super) static GROUPS: &[Group] = &[
         name: "throughput-down",
         rows: &[Row { name: "CPU per GB, line → client", unit: "s", goal: Goal::RatioAtMost(1.2) }],
         needs: Needs::raw(1, 1),
-        rounds: Rounds { quick: 5, full: 9 },
-        measure: Measure::InTurn(|subject, needs, effort| {
-            Ok(line_to_client(subject, needs, effort, &Pattern::noise(0))?.round())
-        }),
+        rounds: Rounds { quick: 3, full: 9 },
+        measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, Way::Down)),
     },
     Group {
         name: "throughput-up",
         rows: &[Row { name: "CPU per GB, client → line", unit: "s", goal: Goal::RatioAtMost(1.2) }],
         needs: Needs::raw(1, 1),
-        rounds: Rounds { quick: 5, full: 9 },
-        measure: Measure::InTurn(|subject, needs, effort| {
-            Ok(client_to_line(subject, needs, effort, &Pattern::noise(0))?.round())
-        }),
+        rounds: Rounds { quick: 3, full: 9 },
+        measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, Way::Up)),
     },
 ];
 
-/// One transfer, as a way through the subject takes it; the bytes are those of the line.
-pub(super) type Transfer = fn(&Subject, &Needs, Effort, &Pattern) -> Outcome<Cost>;
+fn measure(subjects: &[&Subject], needs: &Needs, effort: Effort, way: Way) -> Vec<Outcome<Round>> {
+    let pattern = Pattern::noise(0);
+    let start = |subject: &Subject| Transfer::start(subject, needs, way, &pattern);
+    let transfers = in_slices(subjects, slices(effort), start, Transfer::run);
+    let round = |transfer: Transfer| Round { values: vec![transfer.cpu()], remarks: transfer.remarks() };
+    transfers.into_iter().map(|transfer| transfer.map(round)).collect()
+}
 
-/// What a transfer took.
-pub(super) struct Cost {
+/// How many slices of a [`Transfer`] a round has.
+pub(super) fn slices(effort: Effort) -> usize {
+    effort.pick(8, 20)
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    /// From the line to the client.
+    Down,
+    /// From the client to the line.
+    Up,
+}
+
+/// A transfer in slices, and what they have taken so far.
+pub(super) struct Transfer {
+    rig: Rig,
+    client: Reader,
+    way: Way,
+    /// What the line sends or gets in a slice.
+    at_the_line: Pattern,
+    /// The same as the client gets or sends it, and how many bytes that are.
+    at_the_client: (Pattern, u64),
+    spent: Duration,
+    waited: Duration,
+    elapsed: Duration,
+    /// Of the line.
+    bytes: u64,
+}
+
+impl Transfer {
+    pub(super) fn start(subject: &Subject, needs: &Needs, way: Way, pattern: &Pattern) -> Outcome<Self> {
+        let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
+        let mut client = rig.connect(1)?.remove(0);
+        rig.probe_upwards(&mut client)?;
+        let at_the_client = rig.protocol.on_the_wire(pattern, SLICE);
+        let client = Reader { client, checker: Checker::new(at_the_client.0.clone()) };
+        let (spent, waited, elapsed) = Default::default();
+        Ok(Self { rig, client, way, at_the_line: pattern.clone(), at_the_client, spent, waited, elapsed, bytes: 0 })
+    }
+
+    /// One slice.
+    pub(super) fn run(&mut self) -> Outcome<()> {
+        // Who is slow gets fewer, lest the others wait for it.
+        if self.elapsed > ENOUGH {
+            return Ok(());
+        }
+        let (line, deadline) = (&self.rig.lines[0], Deadline::after(LIMIT));
+        let (pattern, count) = &self.at_the_client;
+        self.client.begin_anew(pattern);
+        let meter = Meter::start(&self.rig.processes)?;
+        let start = Instant::now();
+        match self.way {
+            Way::Down => deadline.both(
+                || feed_at_once(line, &self.at_the_line, SLICE, &deadline),
+                || read_all(std::slice::from_mut(&mut self.client), *count, &deadline, &mut ()),
+            )?,
+            Way::Up => deadline.both(
+                || send(&mut self.client.client, pattern, *count),
+                || read_line(line, &self.at_the_line, SLICE, &deadline),
+            )?,
+        }
+        self.elapsed += start.elapsed();
+        match self.way {
+            Way::Down => expect_no_more(std::slice::from_ref(&self.client), *count)?,
+            Way::Up => expect_silence(line)?,
+        }
+        self.spent += meter.cpu()?;
+        self.waited += meter.waited();
+        self.bytes += SLICE;
+        Ok(())
+    }
+
     /// Seconds of processor time for each gigabyte.
-    pub(super) cpu: f64,
+    pub(super) fn cpu(&self) -> f64 {
+        self.spent.as_secs_f64() / self.bytes as f64 * 1e9
+    }
+
     /// Megabytes per second.
-    pub(super) rate: f64,
-    pub(super) disturbance: String,
-}
-
-impl Cost {
-    fn of(bytes: u64, meter: &Meter<'_>, start: Instant) -> Outcome<Self> {
-        let megabytes = bytes as f64 / 1e6;
-        let rate = megabytes / start.elapsed().as_secs_f64();
-        Ok(Self { cpu: meter.cpu()?.as_secs_f64() / megabytes * 1e3, rate, disturbance: meter.disturbance()? })
+    pub(super) fn rate(&self) -> f64 {
+        self.bytes as f64 / 1e6 / self.elapsed.as_secs_f64()
     }
 
-    fn round(self) -> Round {
-        Round { values: vec![self.cpu], remarks: vec![format!("{:.0} MB/s", self.rate), self.disturbance] }
+    pub(super) fn remarks(&self) -> Vec<String> {
+        vec![format!("{:.0} MB/s", self.rate()), disturbance(self.spent, self.waited)]
     }
-}
-
-pub(super) fn line_to_client(subject: &Subject, needs: &Needs, effort: Effort, pattern: &Pattern) -> Outcome<Cost> {
-    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
-    let bytes = effort.pick(20_000_000, 50_000_000);
-    let (sent, count) = rig.protocol.on_the_wire(pattern, bytes);
-    let mut readers = readers(rig.connect(1)?, &[sent]);
-
-    let deadline = Deadline::after(LIMIT);
-    let meter = Meter::start(&rig.processes)?;
-    let start = Instant::now();
-    deadline.both(
-        || feed_at_once(&rig.lines[0], pattern, bytes, &deadline),
-        || read_all(&mut readers, count, &deadline, &mut ()),
-    )?;
-    Cost::of(bytes, &meter, start)
-}
-
-pub(super) fn client_to_line(subject: &Subject, needs: &Needs, effort: Effort, pattern: &Pattern) -> Outcome<Cost> {
-    let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
-    let mut client = rig.connect(1)?.remove(0);
-    rig.probe_upwards(&mut client)?;
-    let bytes = effort.pick(20_000_000, 50_000_000);
-    let (sent, count) = rig.protocol.on_the_wire(pattern, bytes);
-
-    let deadline = Deadline::after(LIMIT);
-    let meter = Meter::start(&rig.processes)?;
-    let start = Instant::now();
-    deadline.both(|| send(&mut client, &sent, count), || read_line(&rig.lines[0], pattern, bytes, &deadline))?;
-    Cost::of(bytes, &meter, start)
 }
 
 fn send(client: &mut Client, pattern: &Pattern, bytes: u64) -> Outcome<()> {
@@ -104,11 +144,22 @@ fn read_line(line: &Pty, pattern: &Pattern, bytes: u64, deadline: &Deadline) -> 
             .map_err(|trouble| trouble.at(format!("the line has {} of {bytes} bytes", checker.received())))?;
         checker.take(&buffer[..count]).map_err(|trouble| trouble.at("at the line"))?;
     }
+    Ok(())
+}
+
+fn expect_silence(line: &Pty) -> Outcome<()> {
     let soon = Deadline::after(Duration::from_millis(5));
-    match line.read(&mut buffer, &soon) {
+    match line.read(&mut [0; 4096], &soon) {
         Ok(count) => Err(Trouble::Lost(format!("the line got {count} bytes more than were sent"))),
         Err(_) => Ok(()),
     }
 }
 
-const LIMIT: Duration = Duration::from_secs(60);
+/// Bytes of the line in a slice.
+const SLICE: u64 = 2_500_000;
+
+/// How long a slice may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// After so much time for its slices a subject has no more of them in that round.
+const ENOUGH: Duration = Duration::from_secs(2);
