@@ -80,6 +80,18 @@ def test_a_large_block_of_a_client_that_is_alone_is_read_at_once(started, tool, 
     assert traced.calls(chunk, only=b"recvfrom") <= 2
 
 
+def test_a_client_is_read_as_much_at_once_as_the_line_has_shown_to_take(started, tool, tmp_path):
+    traced = Traced(started, tool, tmp_path, RAW, 1)
+    block = bytes(range(240)) * 250
+
+    def chunk():
+        traced.clients[0].send(block)
+        assert traced.pty.receive(len(block)) == block
+
+    # As much as 9600 baud are good for, 16 KiB, it would be four at the least.
+    assert traced.calls(chunk, only=b"recvfrom") <= 3
+
+
 def test_0xff_of_a_telnet_client_that_is_alone_is_read_at_once_although_each_is_two(started, tool, tmp_path):
     traced = Traced(started, tool, tmp_path, RFC2217, 1)
     block = b"\xff" * 14_000

@@ -3,17 +3,15 @@
 //! A block that one read of one client returned is pushed whole, so that two writers never tear each other's writes.
 //! Offsets are absolute, like the ring's: whoever must wait until certain bytes have left remembers an offset.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sermux_port_config::line::LineSettings;
 
 /// The most that one read of a client takes while others wait for their turn.
 pub const BLOCK: usize = 4096;
 
-/// The most that one read takes of a client that is alone: as much as every queue has room for when it is empty, and twice
-/// that while a byte for the line takes two.
-pub const LARGE_BLOCK: usize = 2 * AT_LEAST;
+/// The most that one read takes of a client that is alone.
+pub(super) const LARGE_BLOCK: usize = AT_MOST;
 
 /// The queue holds what the line sends in this time …
 const LINE_TIME: Duration = Duration::from_millis(250);
@@ -22,15 +20,19 @@ const AT_LEAST: usize = 16 * 1024;
 /// … and at most so much.
 const AT_MOST: usize = 64 * 1024;
 
-/// A client that only sends bytes is read when so much is free: its reads are few and large, and the line still has as
-/// much to send.
-pub(super) const WORTHWHILE: usize = AT_LEAST / 2;
-
 /// Bytes on their way to the line.
 #[derive(Debug)]
 pub(super) struct TxQueue {
+    /// What the line sends in [`LINE_TIME`] at the speed that is set.
+    nominal: usize,
+    /// How much it holds: `nominal`, or what the line has taken in that time if that is more. A pseudo-terminal knows no
+    /// speed, nor does a USB device that is none of a UART.
     limit: usize,
-    bytes: VecDeque<u8>,
+    /// When the line's pace was last taken, and what it has taken since.
+    pace: Option<(Instant, usize)>,
+    /// Those before `head` have left.
+    bytes: Vec<u8>,
+    head: usize,
     /// The offset of the first byte that is queued; `taken + len` is that of the next one pushed.
     taken: u64,
 }
@@ -39,7 +41,7 @@ impl TxQueue {
     /// A queue that fits the speed of the line.
     #[must_use]
     pub(super) fn new(settings: &LineSettings) -> Self {
-        let mut queue = Self { limit: AT_LEAST, bytes: VecDeque::new(), taken: 0 };
+        let mut queue = Self { nominal: AT_LEAST, limit: AT_LEAST, pace: None, bytes: Vec::new(), head: 0, taken: 0 };
         queue.set_line(settings);
         queue
     }
@@ -47,31 +49,44 @@ impl TxQueue {
     /// The line has other settings now.
     pub(super) fn set_line(&mut self, settings: &LineSettings) {
         let in_line_time = LINE_TIME.as_nanos() / settings.char_time().as_nanos().max(1);
-        self.limit = usize::try_from(in_line_time).unwrap_or(AT_MOST).clamp(AT_LEAST, AT_MOST);
+        self.nominal = usize::try_from(in_line_time).unwrap_or(AT_MOST).clamp(AT_LEAST, AT_MOST);
+        (self.limit, self.pace) = (self.nominal, None);
     }
 
-    /// Whether so much still fits: at least a block, [`BLOCK`] or [`WORTHWHILE`].
+    /// How many bytes are queued.
+    fn len(&self) -> usize {
+        self.bytes.len() - self.head
+    }
+
+    /// Whether a block of [`BLOCK`] still fits.
     #[must_use]
-    pub(super) fn has_room(&self, wanted: usize) -> bool {
-        self.bytes.len() + wanted <= self.limit
+    pub(super) fn has_room_for_block(&self) -> bool {
+        self.len() + BLOCK <= self.limit
+    }
+
+    /// Whether half of it is free: the reads of a client that only sends bytes are then few and large, and the line still
+    /// has as much to send.
+    #[must_use]
+    pub(super) fn is_half_free(&self) -> bool {
+        self.len() <= self.limit / 2
     }
 
     /// How much fits; not less than one block, which is let in beyond the limit where it must be.
     #[must_use]
     pub(super) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.bytes.len()).clamp(BLOCK, AT_LEAST)
+        self.limit.saturating_sub(self.len()).max(BLOCK)
     }
 
     /// Whether nothing is queued.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// The offset behind the last byte pushed.
     #[must_use]
     pub(super) fn end(&self) -> u64 {
-        self.taken + self.bytes.len() as u64
+        self.taken + self.len() as u64
     }
 
     /// The offset behind the last byte that the line took (or that was thrown away).
@@ -80,17 +95,25 @@ impl TxQueue {
         self.taken
     }
 
-    /// Queues one block. Whoever asked [`TxQueue::has_room`] and [`TxQueue::room`] first keeps the bound, or exceeds it by
-    /// that room at most.
-    pub(super) fn push(&mut self, block: &[u8]) {
-        debug_assert!(block.len() <= 2 * self.room());
-        self.bytes.extend(block);
+    /// Queues what `append` appends; returns what that returns, and how many bytes those were. Whoever asked whether there is
+    /// room, and [`TxQueue::room`] how much, keeps the bound, or exceeds it by that room at most.
+    pub(super) fn push<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> (R, usize) {
+        // Not before it is the smaller part that is moved: each byte at most once, on the average.
+        if self.head >= self.len() {
+            self.bytes.drain(..self.head);
+            self.head = 0;
+        }
+        let (before, room) = (self.bytes.len(), self.room());
+        let result = append(&mut self.bytes);
+        let len = self.bytes.len() - before;
+        debug_assert!(len <= 2 * room);
+        (result, len)
     }
 
-    /// The next bytes for the line before the offset `hold`, in one piece; empty when there are none.
+    /// The next bytes for the line before the offset `hold`; empty when there are none.
     #[must_use]
     pub(super) fn front_until(&self, hold: Option<u64>) -> &[u8] {
-        let front = self.bytes.as_slices().0;
+        let front = &self.bytes[self.head..];
         match hold.map(|hold| usize::try_from(hold.saturating_sub(self.taken))) {
             Some(Ok(free)) => &front[..front.len().min(free)],
             _ => front,
@@ -98,27 +121,43 @@ impl TxQueue {
     }
 
     /// The line took the first `n` bytes of [`TxQueue::front_until`].
-    pub(super) fn advance(&mut self, n: usize) {
-        let n = n.min(self.bytes.len());
-        self.bytes.drain(..n);
+    pub(super) fn advance(&mut self, n: usize, now: Instant) {
+        let (since, took) = self.pace.get_or_insert((now, 0));
+        *took += n;
+        let (span, took) = (now.saturating_duration_since(*since), *took);
+        if span < LINE_TIME {
+            self.limit = self.limit.max(took.min(AT_MOST));
+        } else {
+            let in_line_time = took as u128 * LINE_TIME.as_nanos() / span.as_nanos();
+            self.limit = usize::try_from(in_line_time).unwrap_or(AT_MOST).clamp(self.nominal, AT_MOST);
+            self.pace = Some((now, 0));
+        }
+        self.remove(n);
+    }
+
+    fn remove(&mut self, n: usize) {
+        let n = n.min(self.len());
+        self.head += n;
         self.taken += n as u64;
-        if self.bytes.is_empty() {
-            // Start at the first page again: `front` stays in one piece, and little memory is touched.
+        if self.is_empty() {
+            // Start at the first page again: little memory is touched, and what a faster line had needed is given back.
             self.bytes.clear();
+            self.head = 0;
+            self.bytes.shrink_to(2 * self.limit);
         }
     }
 
     /// Throws away what is before this offset; says how much that was.
     pub(super) fn purge_before(&mut self, offset: u64) -> u64 {
         let n = offset.clamp(self.taken, self.end()) - self.taken;
-        self.advance(usize::try_from(n).unwrap_or(usize::MAX));
+        self.remove(usize::try_from(n).unwrap_or(usize::MAX));
         n
     }
 
     /// Throws everything away; says how much that was.
     pub(super) fn purge(&mut self) -> usize {
-        let n = self.bytes.len();
-        self.advance(n);
+        let n = self.len();
+        self.remove(n);
         n
     }
 }
@@ -131,6 +170,10 @@ mod tests {
         TxQueue::new(&settings.parse().unwrap())
     }
 
+    fn push(queue: &mut TxQueue, block: &[u8]) {
+        queue.push(|bytes| bytes.extend_from_slice(block));
+    }
+
     #[test]
     fn holds_a_quarter_of_a_second_of_the_line_within_its_bounds() {
         assert_eq!(queue("9600 8N1").limit, AT_LEAST);
@@ -141,10 +184,10 @@ mod tests {
     #[test]
     fn blocks_leave_in_order_and_offsets_count_them() {
         let mut queue = queue("9600 8N1");
-        queue.push(b"abc");
-        queue.push(b"de");
+        push(&mut queue, b"abc");
+        push(&mut queue, b"de");
         assert_eq!(queue.front_until(None), b"abcde");
-        queue.advance(4);
+        queue.advance(4, Instant::now());
         assert_eq!((queue.front_until(None), queue.taken(), queue.end()), (&b"e"[..], 4, 5));
         assert_eq!(queue.purge(), 1);
         assert_eq!((queue.front_until(None), queue.taken()), (&b""[..], 5));
@@ -154,8 +197,8 @@ mod tests {
     fn is_full_before_a_block_would_not_fit() {
         let mut queue = queue("9600 8N1");
         let mut blocks = 0;
-        while queue.has_room(BLOCK) {
-            queue.push(&[0; BLOCK]);
+        while queue.has_room_for_block() {
+            push(&mut queue, &[0; BLOCK]);
             blocks += 1;
         }
         assert_eq!(blocks * BLOCK, AT_LEAST);
@@ -165,10 +208,45 @@ mod tests {
     fn takes_at_once_what_fits() {
         let mut queue = queue("9600 8N1");
         assert_eq!(queue.room(), AT_LEAST);
-        queue.push(&[0; 5000]);
+        push(&mut queue, &[0; 5000]);
         assert_eq!(queue.room(), AT_LEAST - 5000);
-        assert!(queue.has_room(BLOCK));
-        queue.push(&[0; AT_LEAST - 5000]);
-        assert!(!queue.has_room(BLOCK));
+        assert!(queue.has_room_for_block() && queue.is_half_free());
+        push(&mut queue, &[0; AT_LEAST - 5000]);
+        assert!(!queue.has_room_for_block() && !queue.is_half_free());
+    }
+
+    #[test]
+    fn holds_more_while_the_line_takes_more_than_its_speed_says() {
+        let (mut queue, mut now) = (queue("9600 8N1"), Instant::now());
+        let mut take = |n, after| {
+            push(&mut queue, &vec![0; n]);
+            now += after;
+            queue.advance(n, now);
+            queue.limit
+        };
+        let (at_once, soon) = (Duration::ZERO, Duration::from_millis(100));
+        assert_eq!(take(AT_LEAST, at_once), AT_LEAST);
+        assert_eq!(take(4000, soon), AT_LEAST + 4000);
+        assert_eq!(take(2 * AT_LEAST, soon), 3 * AT_LEAST + 4000);
+        assert_eq!(take(2 * AT_LEAST, at_once), AT_MOST);
+        // What it took in all that time, once it is over.
+        assert_eq!(take(4000, LINE_TIME), (5 * AT_LEAST + 8000) * 250 / 450);
+        // Nobody sent for a while.
+        assert_eq!(take(4000, Duration::from_secs(10)), AT_LEAST);
+        assert_eq!(take(4000, LINE_TIME), AT_LEAST);
+        assert!(queue.bytes.capacity() <= 2 * AT_LEAST);
+    }
+
+    #[test]
+    fn what_is_left_moves_to_the_front_once_it_is_the_smaller_part() {
+        let mut queue = queue("9600 8N1");
+        push(&mut queue, &[1; 100]);
+        queue.advance(49, Instant::now());
+        push(&mut queue, &[2; 10]);
+        assert_eq!((queue.head, queue.front_until(None)), (49, &[&[1; 51][..], &[2; 10]].concat()[..]));
+        queue.advance(31, Instant::now());
+        push(&mut queue, &[3]);
+        assert_eq!((queue.head, queue.front_until(None)), (0, &[&[1; 20][..], &[2; 10], &[3]].concat()[..]));
+        assert_eq!((queue.taken(), queue.end()), (80, 111));
     }
 }

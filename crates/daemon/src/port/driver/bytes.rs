@@ -1,13 +1,18 @@
 //! Bytes, from the line and to it.
 
-use std::mem::MaybeUninit;
+use std::cell::RefCell;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::io::ReadBuf;
 use tracing::trace;
 
-use super::{ClientId, Driver, Slot, BLOCK, INPUT_TURNS, LARGE_BLOCK, RX_AT_ONCE};
+use super::{ClientId, Driver, Slot, BLOCK, INPUT_TURNS, RX_AT_ONCE};
+
+thread_local! {
+    /// What one read of a client returned, until the hub has it: one for all ports, which share a thread.
+    static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Driver {
     /// Line → ring.
@@ -131,12 +136,19 @@ impl Driver {
         progress
     }
 
-    /// One read of one client, of so many bytes. Not inlined: its block is not to be part of the stack of every poll.
-    #[inline(never)]
+    /// One read of one client, of so many bytes.
     fn drive_input_of(&mut self, id: ClientId, most: usize, now: Instant) -> bool {
+        INPUT.with_borrow_mut(|memory| {
+            if memory.len() < most {
+                memory.resize(most, 0);
+            }
+            self.drive_input_into(&mut memory[..most], id, now)
+        })
+    }
+
+    fn drive_input_into(&mut self, memory: &mut [u8], id: ClientId, now: Instant) -> bool {
         let Some(Some(socket)) = self.sockets.get_mut(id) else { return false };
-        let mut memory = [MaybeUninit::uninit(); LARGE_BLOCK];
-        let mut block = ReadBuf::uninit(&mut memory[..most]);
+        let mut block = ReadBuf::new(memory);
         match socket.conn.poll_read(&mut Context::from_waker(&socket.waker), &mut block) {
             Poll::Pending => {
                 socket.listed = false;

@@ -30,7 +30,7 @@ use tracing::info;
 use self::followers::Followers;
 use self::operations::Operations;
 use self::report::Account;
-use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK, LARGE_BLOCK};
+use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
 use super::link::{Accepted, Command, Link, Reconfigure, Reply};
 use super::ready::ReadySet;

@@ -48,7 +48,7 @@ use super::frames::Frames;
 pub use super::freshness::SocketQueue;
 use super::ring::Ring;
 use super::tx_queue::TxQueue;
-pub use super::tx_queue::{BLOCK, LARGE_BLOCK};
+pub use super::tx_queue::BLOCK;
 
 /// The line is read only with so much room: what a tty hands out in one go.
 const RX_ROOM: usize = 4096;
@@ -109,8 +109,6 @@ pub struct Hub {
     notify_at: Option<Instant>,
     /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
     escaped: Vec<u8>,
-    /// What telnet clients sent, without what was not data.
-    decoded: Vec<u8>,
 }
 
 impl Hub {
@@ -141,7 +139,6 @@ impl Hub {
             addressed: Vec::new(),
             escaped: Vec::new(),
             escaped_len: 0,
-            decoded: Vec::new(),
             line: LineState::Expected,
             quiet: Quiet::new(port.expect.frame),
             last_rx: None,

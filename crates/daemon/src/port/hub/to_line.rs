@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use sermux_protocol::session::Session;
 
-use super::{earlier, Asker, Client, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
+use super::{earlier, Asker, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
 use crate::line::Snapshot;
-use crate::port::tx_queue::{BLOCK, WORTHWHILE};
+use crate::port::tx_queue::{BLOCK, LARGE_BLOCK};
 
 /// A telnet client is not read while it has not taken so much of what it was answered …
 const MOST_OUTBOX: usize = 4096;
@@ -23,12 +23,12 @@ impl Hub {
         if client.input != Input::Open || client.closing || self.draining {
             return false;
         }
-        let takes = |room| self.line == LineState::Gone || !self.may_write(id, client) || self.tx.has_room(room);
+        let takes = |has_room| self.line == LineState::Gone || !self.may_write(id, client) || has_room;
         match &client.session {
-            Session::Raw => takes(WORTHWHILE),
+            Session::Raw => takes(self.tx.is_half_free()),
             // What it asks for gets through although others have filled the queue: it may be what empties it.
             Session::Telnet(telnet) => {
-                (takes(BLOCK) || client.own_end <= self.tx.taken())
+                (takes(self.tx.has_room_for_block()) || client.own_end <= self.tx.taken())
                     && telnet.outbox().len() <= MOST_OUTBOX
                     && self.control.waiting(Asker::Client(id)) <= MOST_REQUESTS
             }
@@ -43,7 +43,7 @@ impl Hub {
     #[must_use]
     pub fn input_room(&self, id: ClientId) -> usize {
         let sends_pairs = self.clients.get(id).is_some_and(|client| client.sends_pairs);
-        self.tx.room() * if sends_pairs { 2 } else { 1 }
+        (self.tx.room() * if sends_pairs { 2 } else { 1 }).min(LARGE_BLOCK)
     }
 
     /// One read of this client returned `bytes`: at most [`Hub::input_room`], and only after [`Hub::wants_input`].
@@ -52,22 +52,21 @@ impl Hub {
         client.counters.received += bytes.len() as u64;
         client.active = now;
         if let Session::Raw = client.session {
-            self.take_data(id, bytes, now);
+            self.take_data(id, now, |_, data| data.extend_from_slice(bytes));
             return;
         }
         let mut input = bytes;
-        let mut data = std::mem::take(&mut self.decoded);
         let mut decoded = 0;
         loop {
-            data.clear();
-            let Some(Client { session: Session::Telnet(telnet), .. }) = self.clients.get_mut(id) else { break };
-            let request = telnet.decode(&mut input, &mut data);
-            decoded += data.len();
-            self.take_data(id, &data, now);
+            let decode = |session: &mut Session, data: &mut Vec<u8>| match session {
+                Session::Raw => None,
+                Session::Telnet(telnet) => telnet.decode(&mut input, data),
+            };
+            let Some((request, len)) = self.take_data(id, now, decode) else { break };
+            decoded += len;
             let Some(request) = request else { break };
             self.take_request(id, request, now);
         }
-        self.decoded = data;
         if let Some(client) = self.clients.get_mut(id) {
             // One more when the first of them is the second half of a pair.
             client.sends_pairs = bytes.len() >= BLOCK && 2 * decoded <= bytes.len() + 1;
@@ -75,23 +74,33 @@ impl Hub {
         self.addressed.push(id);
         self.watch_changed = true;
     }
-
-    /// Data for the line.
-    fn take_data(&mut self, id: ClientId, data: &[u8], now: Instant) {
-        let Some(client) = self.clients.get(id).filter(|_| !data.is_empty()) else { return };
-        if !self.may_write(id, client) {
-            self.refuse_data(id, data.len());
-            return;
-        }
+    /// Data for the line, as `decode` appends it: queued, or counted where it may not or cannot go there. Returns what
+    /// `decode` did, and how much data it was; nothing when the client is gone.
+    fn take_data<R>(
+        &mut self,
+        id: ClientId,
+        now: Instant,
+        decode: impl FnOnce(&mut Session, &mut Vec<u8>) -> R,
+    ) -> Option<(R, usize)> {
+        let may_write = self.may_write(id, self.clients.get(id)?);
         let client = &mut self.clients[id];
-        if self.line == LineState::Gone {
-            client.counters.refused += data.len() as u64;
-            self.counters.tx_lost += data.len() as u64;
-            return;
+        if !may_write || self.line == LineState::Gone {
+            let mut data = Vec::new();
+            let result = decode(&mut client.session, &mut data);
+            if !may_write && !data.is_empty() {
+                self.refuse_data(id, data.len());
+            } else {
+                client.counters.refused += data.len() as u64;
+                self.counters.tx_lost += data.len() as u64;
+            }
+            return Some((result, data.len()));
         }
-        self.tx.push(data);
-        client.own_end = self.tx.end();
-        self.take_pen(id, now);
+        let (result, len) = self.tx.push(|data| decode(&mut client.session, data));
+        if len > 0 {
+            client.own_end = self.tx.end();
+            self.take_pen(id, now);
+        }
+        Some((result, len))
     }
 
     /// The client sends no more (it shut down that direction, or closed: TCP does not tell them apart).
@@ -136,7 +145,7 @@ impl Hub {
 
     /// The line took the first `n` bytes of [`Hub::tx_front`].
     pub fn tx_written(&mut self, n: usize, now: Instant) {
-        self.tx.advance(n);
+        self.tx.advance(n, now);
         self.counters.tx += n as u64;
         self.control.tx_written();
         self.see_off(now);
@@ -248,6 +257,6 @@ mod tests {
         }
         assert_eq!(written, room / 4 + 1 + BLOCK / 2 + most);
         assert!(hub.wants_input(id));
-        assert_eq!(hub.input_room(id), room);
+        assert_eq!(hub.input_room(id), written, "what the line took at once");
     }
 }
