@@ -3,10 +3,11 @@
 //! The floor ([`floor`]) is the least a forwarder can do; this program started once more with the argument `floor`. The
 //! [`peers`] are ser2net as it comes and tuned, socat, pyserial's tcp_serial_redirect and gensiot, each where it is
 //! installed. All subjects are given the same lines and clients, in rounds: in each, one after the other is measured as
-//! fresh processes on fresh pseudo-terminals, the first of a round changing from round to round. Where the time of
-//! wake-ups counts (latency, connects), all run side by side and take turns many times a second, and where nothing is to
-//! happen (memory, wake-ups) they wait side by side. Peers take part in some of the rounds. One that is missing, hangs,
-//! dies or loses bytes is an entry in the table, and the others go on.
+//! fresh processes on fresh pseudo-terminals, the first of a round changing from round to round. Where the kernel's choices
+//! make more of a difference than any subject (which core, how deep it sleeps: latency, transfers, lines at a pace,
+//! connects), all run side by side and take turns many times in each round, and where nothing is to happen (memory,
+//! wake-ups) they wait side by side. Peers take part in some of the rounds. One that is missing, hangs, dies or loses bytes is
+//! an entry in the table, and the others go on.
 //!
 //! What counts is the **ratio**: the median over the rounds of (subject / floor in the same round). Absolute figures
 //! depend on the machine, and noise that lasts hits all alike. The notes under the table show least … median … most
