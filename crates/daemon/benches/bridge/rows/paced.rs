@@ -49,13 +49,13 @@ pub(super) static GROUPS: &[Group] = &[
         needs: Needs::raw(1, 1_000),
         rounds: Rounds { quick: 1, full: 5 },
         measure: Measure::InTurn(|subject, needs, effort| {
-            let pace = Pace::of(200e3, 4_000, effort.pick(Duration::from_secs(1), Duration::from_secs(4)));
-            let measured = |stopped| -> Outcome<Bench> {
-                let mut bench = Bench::start(subject, needs, pace, stopped)?;
-                bench.run()?;
-                Ok(bench)
-            };
-            let (mut alone, mut beside) = (measured(0)?, measured(1)?);
+            let pace = Pace::of(200e3, 4_000, Duration::from_millis(500));
+            let start = |stopped| Bench::start(subject, needs, pace, stopped);
+            let (mut alone, mut beside) = (start(0)?, start(1)?);
+            for _ in 0..effort.pick(2, 8) {
+                alone.run()?;
+                beside.run()?;
+            }
             let values = vec![alone.cpu_per_gigabyte(), beside.p99() / alone.p99()];
             Ok(Round { values, remarks: alone.remarks() })
         }),
