@@ -58,17 +58,17 @@ impl TxQueue {
         self.bytes.len() - self.head
     }
 
-    /// Whether a block of [`BLOCK`] still fits.
-    #[must_use]
-    pub(super) fn has_room_for_block(&self) -> bool {
-        self.len() + BLOCK <= self.limit
-    }
-
-    /// Whether half of it is free: the reads of a client that only sends bytes are then few and large, and the line still
-    /// has as much to send.
+    /// Whether half of it is free: reads are then few and large, and the line still has as much to send.
     #[must_use]
     pub(super) fn is_half_free(&self) -> bool {
         self.len() <= self.limit / 2
+    }
+
+    /// Whether a client may be read whose next request may lie behind its bytes: while a block of [`BLOCK`] fits into the
+    /// smallest queue, in which seconds of a slow line may be before it, or half of it is free.
+    #[must_use]
+    pub(super) fn lets_requests_in(&self) -> bool {
+        self.len() + BLOCK <= AT_LEAST || self.is_half_free()
     }
 
     /// How much fits; not less than one block, which is let in beyond the limit where it must be.
@@ -197,7 +197,7 @@ mod tests {
     fn is_full_before_a_block_would_not_fit() {
         let mut queue = queue("9600 8N1");
         let mut blocks = 0;
-        while queue.has_room_for_block() {
+        while queue.lets_requests_in() {
             push(&mut queue, &[0; BLOCK]);
             blocks += 1;
         }
@@ -210,9 +210,20 @@ mod tests {
         assert_eq!(queue.room(), AT_LEAST);
         push(&mut queue, &[0; 5000]);
         assert_eq!(queue.room(), AT_LEAST - 5000);
-        assert!(queue.has_room_for_block() && queue.is_half_free());
-        push(&mut queue, &[0; AT_LEAST - 5000]);
-        assert!(!queue.has_room_for_block() && !queue.is_half_free());
+        assert!(queue.lets_requests_in() && queue.is_half_free());
+        push(&mut queue, &[0; 5000]);
+        assert!(queue.lets_requests_in() && !queue.is_half_free(), "seconds of a slow line");
+        push(&mut queue, &[0; AT_LEAST - 10_000]);
+        assert!(!queue.lets_requests_in() && !queue.is_half_free());
+    }
+
+    #[test]
+    fn requests_of_a_fast_line_wait_until_half_of_it_is_free() {
+        let mut queue = queue("4000000 8N1");
+        push(&mut queue, &[0; AT_MOST / 2]);
+        assert!(queue.lets_requests_in() && queue.is_half_free());
+        push(&mut queue, &[0]);
+        assert!(!queue.lets_requests_in() && !queue.is_half_free());
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Hub {
             Session::Raw => takes(self.tx.is_half_free()),
             // What it asks for gets through although others have filled the queue: it may be what empties it.
             Session::Telnet(telnet) => {
-                (takes(self.tx.has_room_for_block()) || client.own_end <= self.tx.taken())
+                (takes(self.tx.lets_requests_in()) || client.own_end <= self.tx.taken())
                     && telnet.outbox().len() <= MOST_OUTBOX
                     && self.control.waiting(Asker::Client(id)) <= MOST_REQUESTS
             }
