@@ -33,7 +33,7 @@ struct Bench {
 fn measure(subjects: &[&Subject], needs: &Needs, effort: Effort) -> Vec<Outcome<Round>> {
     let patience = effort.pick(Duration::from_secs(2), Duration::from_secs(5));
     let run = |bench: &mut Bench| bench.run(Deadline::after(patience));
-    let benches = in_slices(subjects, effort.pick(10, 50), |subject| Bench::start(subject, needs), run);
+    let benches = in_slices(subjects, effort.pick(6, 50), |subject| Bench::start(subject, needs), run);
     pause(LINGER);
     benches.into_iter().map(|bench| Ok(bench?.round())).collect()
 }

@@ -19,7 +19,7 @@ pub(super) static GROUPS: &[Group] = &[
             Row { name: "telnet over raw, line → client: bytes/s", unit: "×", goal: Goal::AtLeast(0.9) },
         ],
         needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
-        rounds: Rounds { quick: 3, full: 9 },
+        rounds: Rounds { quick: 2, full: 9 },
         measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, Way::Down)),
     },
     Group {
@@ -32,7 +32,7 @@ pub(super) static GROUPS: &[Group] = &[
             Row { name: "telnet over raw, client → line: bytes/s", unit: "×", goal: Goal::AtLeast(0.9) },
         ],
         needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
-        rounds: Rounds { quick: 3, full: 9 },
+        rounds: Rounds { quick: 2, full: 9 },
         measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, Way::Up)),
     },
 ];
