@@ -23,7 +23,7 @@ const LATENCY: Group = Group {
         Row { name: "latency, round trip, p99", unit: "µs", goal: Goal::RatioAtMost(1.25) },
     ],
     needs: Needs::raw(1, 1),
-    rounds: Rounds { quick: 6, full: 10 },
+    rounds: Rounds { quick: 5, full: 10 },
     measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, &[0.50, 0.99])),
 };
 
@@ -35,7 +35,7 @@ const TELNET: Group = Group {
         Row { name: "telnet: latency, round trip, p50", unit: "µs", goal: Goal::RatioAtMost(1.25) },
     ],
     needs: Needs { ports: 1, clients: 1, protocol: Protocol::Telnet },
-    rounds: Rounds { quick: 6, full: 10 },
+    rounds: Rounds { quick: 5, full: 10 },
     measure: Measure::SideBySide(|subjects, needs, effort| measure(subjects, needs, effort, &[0.50])),
 };
 

@@ -40,7 +40,7 @@ fn measure(subjects: &[&Subject], needs: &Needs, effort: Effort, way: Way) -> Ve
 
 /// How many slices of a [`Transfer`] a round has.
 pub(super) fn slices(effort: Effort) -> usize {
-    effort.pick(8, 20)
+    effort.pick(6, 20)
 }
 
 #[derive(Clone, Copy)]
