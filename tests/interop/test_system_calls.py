@@ -37,6 +37,15 @@ class Traced:
         trace.end()
         return (self._called(only) - before) / CHUNKS
 
+    def to_the_line(self, block, sent=None):
+        """A chunk: the client sends this, or what stands for it in its protocol, and the line gets it."""
+
+        def chunk():
+            self.clients[0].send(sent or block)
+            assert self.pty.receive(len(block)) == block
+
+        return chunk
+
     def _called(self, only):
         return sum(only in (None, name) for name in CALL.findall(self.log.read_bytes()))
 
@@ -60,46 +69,26 @@ def test_a_chunk_from_the_line_costs_a_wait_a_read_and_a_send_for_each_client(st
 
 def test_a_chunk_to_the_line_costs_a_wait_a_read_and_a_write(started, tool, tmp_path):
     traced = Traced(started, tool, tmp_path, RAW, 1)
-
-    def chunk():
-        traced.clients[0].send(b"show version\r\n")
-        assert traced.pty.receive(14) == b"show version\r\n"
-
-    assert traced.calls(chunk) <= 3 + 1
+    assert traced.calls(traced.to_the_line(b"show version\r\n")) <= 3 + 1
 
 
 def test_a_large_block_of_a_client_that_is_alone_is_read_at_once(started, tool, tmp_path):
     traced = Traced(started, tool, tmp_path, RAW, 1)
-    block = bytes(range(240)) * 50
-
-    def chunk():
-        traced.clients[0].send(block)
-        assert traced.pty.receive(len(block)) == block
-
+    chunk = traced.to_the_line(bytes(range(240)) * 50)
     # Of 4 KiB each they would be three.
     assert traced.calls(chunk, only=b"recvfrom") <= 2
 
 
 def test_a_client_is_read_as_much_at_once_as_the_line_has_shown_to_take(started, tool, tmp_path):
     traced = Traced(started, tool, tmp_path, RAW, 1)
-    block = bytes(range(240)) * 250
-
-    def chunk():
-        traced.clients[0].send(block)
-        assert traced.pty.receive(len(block)) == block
-
+    chunk = traced.to_the_line(bytes(range(240)) * 250)
     # As much as 9600 baud are good for, 16 KiB, it would be four at the least.
     assert traced.calls(chunk, only=b"recvfrom") <= 3
 
 
 def test_0xff_of_a_telnet_client_that_is_alone_is_read_at_once_although_each_is_two(started, tool, tmp_path):
     traced = Traced(started, tool, tmp_path, RFC2217, 1)
-    block = b"\xff" * 14_000
-
-    def chunk():
-        traced.clients[0].send(block * 2)
-        assert traced.pty.receive(len(block)) == block
-
+    chunk = traced.to_the_line(b"\xff" * 14_000, sent=b"\xff" * 28_000)
     # One, and one that finds nothing more. In blocks for which the queue has room if none is doubled it would be four.
     assert traced.calls(chunk, only=b"recvfrom") <= 3
 
