@@ -39,9 +39,10 @@ fn measure(subject: &Subject, needs: &Needs, effort: Effort) -> Outcome<Round> {
         || read_all(&mut readers, pace.bytes(), &deadline, &mut whole),
     )?;
     expect_no_more(&readers, pace.bytes())?;
-    let cpu = meter.cpu()?.as_secs_f64() * 1e6 / telegrams as f64;
+    let spent = meter.spent()?;
+    let cpu = spent.cpu.as_secs_f64() * 1e6 / telegrams as f64;
     let share = whole.seen as f64 / (telegrams * READERS) as f64 * 100.0;
-    let remarks = vec![format!("{} bytes each, in {chunks} chunks of {CHUNK}", telegram::LENGTH), meter.disturbance()?];
+    let remarks = vec![format!("{} bytes each, in {chunks} chunks of {CHUNK}", telegram::LENGTH), spent.disturbance()];
     Ok(Round { values: vec![cpu, share], remarks })
 }
 

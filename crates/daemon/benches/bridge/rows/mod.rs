@@ -104,36 +104,45 @@ fn in_slices<B>(
     benches
 }
 
-/// Processor time that a subject takes from now on.
+/// What a subject spends from now on.
 struct Meter<'a> {
     processes: &'a Processes,
-    cpu: Duration,
-    waited: Duration,
+    before: Spent,
 }
 
 impl<'a> Meter<'a> {
     fn start(processes: &'a Processes) -> Outcome<Self> {
-        Ok(Self { processes, cpu: processes.cpu()?, waited: processes.waited_for_core() })
+        Ok(Self { processes, before: Spent::so_far(processes)? })
     }
 
-    fn cpu(&self) -> Outcome<Duration> {
-        Ok(self.processes.cpu()?.saturating_sub(self.cpu))
-    }
-
-    /// How long it had to wait for a core.
-    fn waited(&self) -> Duration {
-        self.processes.waited_for_core().saturating_sub(self.waited)
-    }
-
-    fn disturbance(&self) -> Outcome<String> {
-        Ok(disturbance(self.cpu()?, self.waited()))
+    fn spent(&self) -> Outcome<Spent> {
+        let Spent { cpu, waited } = Spent::so_far(self.processes)?;
+        Ok(Spent { cpu: cpu.saturating_sub(self.before.cpu), waited: waited.saturating_sub(self.before.waited) })
     }
 }
 
-/// A remark on how much of its ready time a subject had to wait for a core.
-fn disturbance(cpu: Duration, waited: Duration) -> String {
-    let share = waited.as_secs_f64() / (cpu + waited).as_secs_f64().max(f64::MIN_POSITIVE);
-    format!("waited for a core {:.0} % of the time it could have run", share * 100.0)
+/// Processor time, and how long a subject that could have run had to wait for a core.
+#[derive(Default)]
+struct Spent {
+    cpu: Duration,
+    waited: Duration,
+}
+
+impl Spent {
+    fn so_far(processes: &Processes) -> Outcome<Self> {
+        Ok(Self { cpu: processes.cpu()?, waited: processes.waited_for_core() })
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.cpu += other.cpu;
+        self.waited += other.waited;
+    }
+
+    /// A remark on how much the subject was held up.
+    fn disturbance(&self) -> String {
+        let share = self.waited.as_secs_f64() / (self.cpu + self.waited).as_secs_f64().max(f64::MIN_POSITIVE);
+        format!("waited for a core {:.0} % of the time it could have run", share * 100.0)
+    }
 }
 
 /// The value below which the given part of the samples lies.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{disturbance, in_slices, percentile, Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
+use super::{in_slices, percentile, Effort, Goal, Group, Measure, Meter, Round, Rounds, Row, Spent};
 use crate::flow::{expect_no_more, feed, read_all, readers, Ages, Pace, Reader, Stamps};
 use crate::pattern::Pattern;
 use crate::rig::Rig;
@@ -87,8 +87,7 @@ struct Bench {
     _stopped: Vec<Reader>,
     /// Of each chunk at each reader.
     nanoseconds: Vec<u64>,
-    spent: Duration,
-    waited: Duration,
+    spent: Spent,
     slices: u32,
 }
 
@@ -103,8 +102,8 @@ impl Bench {
             // So that it is behind soon.
             socket2::SockRef::from(&reader.client.stream).set_recv_buffer_size(4096)?;
         }
-        let (nanoseconds, spent, waited, slices) = Default::default();
-        Ok(Self { rig, pace, patterns, readers, _stopped: stopped, nanoseconds, spent, waited, slices })
+        let (nanoseconds, spent, slices) = Default::default();
+        Ok(Self { rig, pace, patterns, readers, _stopped: stopped, nanoseconds, spent, slices })
     }
 
     fn run(&mut self) -> Outcome<()> {
@@ -121,20 +120,19 @@ impl Bench {
             || read_all(readers, pace.bytes(), &deadline, &mut ages),
         )?;
         expect_no_more(readers, pace.bytes())?;
-        self.spent += meter.cpu()?;
-        self.waited += meter.waited();
+        self.spent.add(&meter.spent()?);
         self.slices += 1;
         Ok(())
     }
 
     /// In percent.
     fn share_of_a_core(&self) -> f64 {
-        self.spent.as_secs_f64() / (self.pace.span() * self.slices).as_secs_f64() * 100.0
+        self.spent.cpu.as_secs_f64() / (self.pace.span() * self.slices).as_secs_f64() * 100.0
     }
 
     fn cpu_per_gigabyte(&self) -> f64 {
         let bytes = self.pace.bytes() * self.readers.len() as u64 * u64::from(self.slices);
-        self.spent.as_secs_f64() / bytes as f64 * 1e9
+        self.spent.cpu.as_secs_f64() / bytes as f64 * 1e9
     }
 
     /// Nanoseconds.
@@ -143,7 +141,7 @@ impl Bench {
     }
 
     fn remarks(&self) -> Vec<String> {
-        vec![disturbance(self.spent, self.waited)]
+        vec![self.spent.disturbance()]
     }
 }
 

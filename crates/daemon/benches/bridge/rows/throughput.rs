@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::{disturbance, in_slices, Effort, Goal, Group, Measure, Meter, Round, Rounds, Row};
+use super::{in_slices, Effort, Goal, Group, Measure, Meter, Round, Rounds, Row, Spent};
 use crate::flow::{expect_no_more, feed_at_once, read_all, Reader};
 use crate::pattern::{Checker, Pattern};
 use crate::rig::{Client, Pty, Rig};
@@ -60,8 +60,7 @@ pub(super) struct Transfer {
     at_the_line: Pattern,
     /// The same as the client gets or sends it, and how many bytes that are.
     at_the_client: (Pattern, u64),
-    spent: Duration,
-    waited: Duration,
+    spent: Spent,
     elapsed: Duration,
     /// Of the line.
     bytes: u64,
@@ -74,8 +73,8 @@ impl Transfer {
         rig.probe_upwards(&mut client)?;
         let at_the_client = rig.protocol.on_the_wire(pattern, SLICE);
         let client = Reader { client, checker: Checker::new(at_the_client.0.clone()) };
-        let (spent, waited, elapsed) = Default::default();
-        Ok(Self { rig, client, way, at_the_line: pattern.clone(), at_the_client, spent, waited, elapsed, bytes: 0 })
+        let (spent, elapsed) = Default::default();
+        Ok(Self { rig, client, way, at_the_line: pattern.clone(), at_the_client, spent, elapsed, bytes: 0 })
     }
 
     /// One slice.
@@ -104,15 +103,14 @@ impl Transfer {
             Way::Down => expect_no_more(std::slice::from_ref(&self.client), *count)?,
             Way::Up => expect_silence(line)?,
         }
-        self.spent += meter.cpu()?;
-        self.waited += meter.waited();
+        self.spent.add(&meter.spent()?);
         self.bytes += SLICE;
         Ok(())
     }
 
     /// Seconds of processor time for each gigabyte.
     pub(super) fn cpu(&self) -> f64 {
-        self.spent.as_secs_f64() / self.bytes as f64 * 1e9
+        self.spent.cpu.as_secs_f64() / self.bytes as f64 * 1e9
     }
 
     /// Megabytes per second.
@@ -121,7 +119,7 @@ impl Transfer {
     }
 
     pub(super) fn remarks(&self) -> Vec<String> {
-        vec![format!("{:.0} MB/s", self.rate()), disturbance(self.spent, self.waited)]
+        vec![format!("{:.0} MB/s", self.rate()), self.spent.disturbance()]
     }
 }
 

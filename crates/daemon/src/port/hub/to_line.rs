@@ -74,6 +74,7 @@ impl Hub {
         self.addressed.push(id);
         self.watch_changed = true;
     }
+
     /// Data for the line, as `decode` appends it: queued, or counted where it may not or cannot go there. Returns what
     /// `decode` did, and how much data it was; nothing when the client is gone.
     fn take_data<R>(
