@@ -36,6 +36,11 @@ impl Pace {
         self.period * self.chunks as u32
     }
 
+    /// How many chunks a line has sent after so long.
+    pub(crate) fn chunks_in(&self, span: Duration) -> usize {
+        (span.as_secs_f64() / self.period.as_secs_f64()).ceil() as usize
+    }
+
     /// Until when it has to be sent and received: later than planned, on a machine with other things to do.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(self.span() * 6)
@@ -137,16 +142,17 @@ impl Witness for () {
     fn saw(&mut self, _: usize, _: u64, _: u64) {}
 }
 
-/// Notes how long chunks took from the line to the client.
+/// Notes how long chunks took from the line to the client, from the chunk `first` of each line on.
 pub(crate) struct Ages<'a> {
     pub(crate) stamps: &'a Stamps,
     pub(crate) chunk: usize,
+    pub(crate) first: usize,
     pub(crate) nanoseconds: &'a mut Vec<u64>,
 }
 
 impl Witness for Ages<'_> {
     fn saw(&mut self, port: usize, from: u64, to: u64) {
-        for chunk in from as usize / self.chunk..to as usize / self.chunk {
+        for chunk in (from as usize / self.chunk).max(self.first)..to as usize / self.chunk {
             self.nanoseconds.push(self.stamps.age(port, chunk));
         }
     }

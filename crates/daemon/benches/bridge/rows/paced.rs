@@ -85,7 +85,7 @@ struct Bench {
     readers: Vec<Reader>,
     /// Who reads nothing.
     _stopped: Vec<Reader>,
-    /// Of each chunk at each reader.
+    /// Of each chunk at each reader, but for the first ones of a slice.
     nanoseconds: Vec<u64>,
     spent: Spent,
     slices: u32,
@@ -112,7 +112,12 @@ impl Bench {
             reader.begin_anew(&patterns[reader.client.port]);
         }
         let stamps = Stamps::new(patterns.len(), pace);
-        let mut ages = Ages { stamps: &stamps, chunk: pace.chunk, nanoseconds: &mut self.nanoseconds };
+        let mut ages = Ages {
+            stamps: &stamps,
+            chunk: pace.chunk,
+            first: pace.chunks_in(WARM_UP),
+            nanoseconds: &mut self.nanoseconds,
+        };
         let deadline = pace.deadline();
         let meter = Meter::start(&rig.processes)?;
         deadline.both(
@@ -144,6 +149,10 @@ impl Bench {
         vec![self.spent.disturbance()]
     }
 }
+
+/// At the beginning of a slice nothing of a subject is in the caches, and chunks wait for each other. A line that sends all
+/// the time has that once.
+const WARM_UP: Duration = Duration::from_millis(50);
 
 /// Bytes per second of 115200 8N1.
 const UART_115200: f64 = 11_520.0;
