@@ -36,12 +36,76 @@ fn telegrams_with_a_wrong_crc_do_not_count() {
     daemon.opened("p", 1);
     pty.send(&telegram_with_wrong_crc(1));
     said(&daemon, 1, "telegram with a wrong CRC");
-    said(&daemon, 1, "quiet: no good telegram came for 300ms");
+    let line = said(&daemon, 1, "quiet: no good telegram came for 300ms (expect): the only one had a wrong CRC");
+    assert!(line.contains(&probe_it(&pty)), "{line}");
     pty.send(&telegram_with_wrong_crc(2));
     pty.was_read();
     assert_eq!(daemon.run(&["status", "p"]).code, Some(1));
     pty.send(&telegram(3));
     said(&daemon, 1, "something comes again");
+}
+
+/// What the program advises where bytes come.
+fn probe_it(pty: &Pty) -> String {
+    format!("run `sermux probe {}`", pty.path().display())
+}
+
+/// Bytes in which there is no telegram.
+fn garbage(len: usize) -> Vec<u8> {
+    (0..len).map(|at| [0xE5, 0xEB, 0x9F, 0x9D][at % 4]).collect()
+}
+
+#[test]
+fn of_bytes_without_telegrams_it_says_how_many_and_what_to_run() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).key("profile: dsmr-p1").key("expect: { frame: 300ms }").listen("");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    let line = said(&daemon, 1, "quiet: nothing came for 300ms (expect)");
+    assert!(!line.contains("probe"), "{line}");
+    pty.send(&telegram(1));
+    said(&daemon, 1, "something comes again");
+    pty.send(&garbage(300));
+    let line = said(&daemon, 1, "quiet: no telegram came for 300ms (expect), only 300 bytes without one");
+    assert!(line.contains(&probe_it(&pty)), "{line}");
+    let shown = daemon.run(&["status", "p"]);
+    assert!(shown.code == Some(1) && shown.stdout.contains("quiet for"), "{shown:?}");
+    let words = shown.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("no telegram in 300 B; {}", probe_it(&pty))), "{words}");
+}
+
+#[test]
+fn a_meters_port_that_gets_only_garbage_is_not_well_until_a_good_telegram_comes() {
+    for (what, said_of_it) in
+        [(garbage(5000), "no telegram in 4."), (telegram_with_wrong_crc(7).repeat(12), "wrong CRC")]
+    {
+        let pty = Pty::new();
+        let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("profile: dsmr-p1").listen(""));
+        daemon.opened("p", 1);
+        pty.send(&telegram(1));
+        pty.was_read();
+        assert_eq!(daemon.run(&["status", "p"]).code, Some(0));
+        for piece in what.chunks(1000) {
+            pty.send(piece);
+        }
+        let line = said(&daemon, 1, "garbage: ");
+        assert!(line.contains(said_of_it) && line.contains(&probe_it(&pty)), "{line}");
+        let shown = daemon.run(&["status", "p"]);
+        assert_eq!(shown.code, Some(1), "{shown:?}");
+        assert!(shown.stdout.contains("! p  garbage for"), "{shown:?}");
+        let words = shown.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(said_of_it.trim_end_matches(" 4.")) && words.contains(&probe_it(&pty)), "{words}");
+        let json = daemon.run(&["status", "p", "--json"]);
+        assert_eq!(json.code, Some(1));
+        let port: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!((port["state"].as_str(), port["well"].as_bool()), (Some("garbage"), Some(false)), "{port}");
+        assert!(port["advice"].as_str().unwrap().contains(&probe_it(&pty)), "{port}");
+        assert_eq!(daemon.run(&["status"]).code, Some(1));
+        pty.send(b"\r\n");
+        pty.send(&telegram(3));
+        said(&daemon, 1, "good telegrams come again");
+        assert_eq!(daemon.run(&["status", "p"]).code, Some(0));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::remote::{follow, get, of_port, understand, NotDone};
 use super::Arguments;
 use crate::control::client::{Lines, Next as Line};
 use crate::control::request::Piece;
-use crate::control::status::{Port, State, Status};
+use crate::control::status::{Port, Status};
 use crate::device::{usb, Root};
 use crate::line::OpenError;
 use crate::probe::{next_after, Came, Failure, Found, Heard, Next, Progress, Search, Stop};
@@ -63,7 +63,7 @@ pub(super) fn is_secret(arguments: &Arguments, failure: &Failure) -> Option<Stri
 }
 
 fn is_open(port: &Port) -> bool {
-    matches!(port.state, State::Open | State::Quiet)
+    port.state.is_open()
 }
 
 /// What comes from now on.

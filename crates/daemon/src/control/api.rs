@@ -27,7 +27,7 @@ use super::status::{Port, Program, Status};
 use super::target::{ask, wish};
 use crate::net::peer::Peer;
 use crate::port::hub::Wish;
-use crate::port::{Command, Link, PortReport, PortState};
+use crate::port::{Command, Link, PortReport};
 use crate::time::rfc3339;
 
 /// How long a line may take to tell how it is now; then it is told as it was known.
@@ -112,7 +112,7 @@ impl Api {
     /// The port as it is now, after a look at its wires.
     pub(super) async fn look(&self, link: &Link) -> Option<PortReport> {
         let report = ask(link, Command::Report).await?;
-        if !matches!(report.state, PortState::Open | PortState::Quiet) {
+        if !report.state.is_open() {
             return Some(report);
         }
         let _turn = self.looks.acquire().await;

@@ -41,6 +41,8 @@ pub(crate) enum State {
     Open,
     /// The device is open, and what the port is for has been missing for too long (`expect`).
     Quiet,
+    /// The device is open, and what comes holds no good telegram, on a port for telegrams.
+    Garbage,
     Closing,
     /// The device is not there; it is opened when it appears.
     Waiting,
@@ -63,6 +65,7 @@ impl State {
             State::Opening => "opening",
             State::Open => "open",
             State::Quiet => "quiet",
+            State::Garbage => "garbage",
             State::Closing => "closing",
             State::Waiting => "waiting",
             State::Faulted => "faulted",
@@ -74,7 +77,12 @@ impl State {
     }
 
     fn is_well(self) -> bool {
-        !matches!(self, State::Waiting | State::Faulted | State::Paused | State::Quiet)
+        !matches!(self, State::Waiting | State::Faulted | State::Paused | State::Quiet | State::Garbage)
+    }
+
+    /// Whether the device is open.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, State::Open | State::Quiet | State::Garbage)
     }
 }
 
@@ -84,6 +92,7 @@ impl From<PortState> for State {
             PortState::Opening => State::Opening,
             PortState::Open => State::Open,
             PortState::Quiet => State::Quiet,
+            PortState::Garbage => State::Garbage,
             PortState::Closing => State::Closing,
             PortState::Waiting => State::Waiting,
             PortState::Faulted => State::Faulted,
@@ -130,6 +139,9 @@ pub(crate) struct Port {
     /// Only with `capture`.
     #[serde(default)]
     pub(crate) capture: Option<Capture>,
+    /// What does not come although the device is open, and what to do.
+    #[serde(default)]
+    pub(crate) advice: Option<String>,
     /// The latest thing that was wrong with the device.
     pub(crate) fault: Option<Fault>,
 }
@@ -393,6 +405,7 @@ mod tests {
             listeners: vec![listener],
             clients: vec![client],
             capture: Some(Capture::default()),
+            advice: Some(text()),
             fault: Some(Fault { what: text(), at: text(), at_seconds: 0, over: false }),
         };
         let program = Program { version: text(), pid: 1, started: text(), uptime_seconds: 0, config: None };
@@ -428,6 +441,7 @@ mod tests {
             State::Opening,
             State::Open,
             State::Quiet,
+            State::Garbage,
             State::Closing,
             State::Waiting,
             State::Faulted,

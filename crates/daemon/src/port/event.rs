@@ -26,6 +26,10 @@ pub enum Event {
     Quiet(Duration),
     /// Something came again, after so long.
     Heard(Duration),
+    /// Bytes come and no good telegram; said once until [`Event::GoodAgain`].
+    Garbage,
+    /// A good telegram came.
+    GoodAgain,
     /// A telegram's CRC is wrong; said at the first one of a row.
     CrcBad,
     /// Telegrams have the right CRC again, after so many with a wrong one.

@@ -10,6 +10,7 @@ use sermux_protocol::rfc2217::View;
 use super::client::{Admission, ClientCounters};
 use super::control::ControlCounters;
 use super::event::PortCounters;
+use super::missing::Missing;
 pub use crate::capture::CaptureReport;
 use crate::line::{LineCounters, NotCarried};
 use crate::net::peer::{Endpoint, Peer};
@@ -43,6 +44,8 @@ pub struct PortReport {
     pub held: Option<Held>,
     /// The capture, if there is one.
     pub capture: Option<CaptureReport>,
+    /// What does not come although the device is open, of a port that is quiet or gets garbage.
+    pub missing: Option<Missing>,
     /// The latest thing that went wrong with the device.
     pub fault: Option<PortFault>,
     /// Its listeners, in the order of the configuration.
@@ -71,6 +74,8 @@ pub enum PortState {
     Open,
     /// The device is open, and what the port is for has been missing for too long (`expect`).
     Quiet,
+    /// The device is open, and what comes holds no good telegram, on a port for telegrams.
+    Garbage,
     /// The device is being closed.
     Closing,
     /// The device is not there; it is opened when it appears.
@@ -81,6 +86,13 @@ pub enum PortState {
     Paused,
     /// The device is closed because nobody uses it (`open: on-demand`).
     Idle,
+}
+
+impl PortState {
+    /// Whether the device is open.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, PortState::Open | PortState::Quiet | PortState::Garbage)
+    }
 }
 
 /// Something that went wrong with the device.

@@ -58,6 +58,7 @@ fn summary(ports: &[Port]) -> String {
     let states = [
         State::Open,
         State::Quiet,
+        State::Garbage,
         State::Idle,
         State::Opening,
         State::Closing,
@@ -122,6 +123,9 @@ pub(super) fn one(port: &Port, look: Look) -> String {
     if let Some(capture) = &port.capture {
         push_capture(&mut block, capture, look);
     }
+    if let Some(advice) = &port.advice {
+        push_row(&mut block, "advice", &printable(advice), Some(Colour::Yellow), look);
+    }
     if let Some(fault) = &port.fault {
         // The device stands above.
         let prefix = format!("{}: ", port.device.configured);
@@ -139,7 +143,9 @@ fn state(port: &Port, look: Look) -> String {
         State::Open | State::Idle => Some(Colour::Green),
         State::Faulted => Some(Colour::Red),
         State::Disabled | State::Unknown => None,
-        State::Opening | State::Closing | State::Waiting | State::Paused | State::Quiet => Some(Colour::Yellow),
+        State::Opening | State::Closing | State::Waiting | State::Paused | State::Quiet | State::Garbage => {
+            Some(Colour::Yellow)
+        }
     };
     let name = port.state.name();
     let name = colour.map_or_else(|| name.to_owned(), |colour| painted(name, colour, look));

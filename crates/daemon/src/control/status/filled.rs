@@ -15,7 +15,7 @@ impl Port {
     /// Of a running port. Looks at the device's node: on the blocking pool.
     pub(in crate::control) fn of_blocking(name: &str, report: &PortReport, now: (Instant, SystemTime)) -> Port {
         let state = State::from(report.state);
-        let open = matches!(state, State::Open | State::Quiet);
+        let open = state.is_open();
         let (since, since_seconds) = at(report.since, now);
         let listeners: Vec<Listener> =
             report.listeners.iter().zip(&report.port.listen).map(|(is, config)| listener(is, config)).collect();
@@ -80,6 +80,7 @@ impl Port {
                 lost_bytes: capture.lost,
                 fault: capture.fault.clone(),
             }),
+            advice: report.missing.map(|missing| missing.now(&report.port.device)),
             fault: report.fault.as_ref().map(|fault| {
                 let (at, at_seconds) = at(fault.at, now);
                 Fault { what: fault.what.clone(), at, at_seconds, over: fault.over }
@@ -113,6 +114,7 @@ impl Port {
             listeners: Vec::new(),
             clients: Vec::new(),
             capture: None,
+            advice: None,
             fault: None,
         }
     }

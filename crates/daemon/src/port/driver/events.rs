@@ -29,19 +29,18 @@ impl Driver {
                     self.tell(id, &format!("writes while {holder} holds the pen; its bytes are thrown away"));
                 }
                 Event::Answered(number, outcome) => self.answer_wish(number, outcome),
-                Event::Quiet(limit) => warn!(port = %self.name, device = %self.port.device, "{}", self.missing(limit)),
+                Event::Quiet(limit) => warn!(port = %self.name, device = %self.port.device, "quiet: {}",
+                    self.hub.missing().for_so_long(limit, &self.port.device)),
                 Event::Heard(silence) => warn!(port = %self.name, device = %self.port.device,
                     "something comes again, after {}", format_duration(whole_seconds(silence))),
+                Event::Garbage => warn!(port = %self.name, device = %self.port.device, "garbage: {}",
+                    self.hub.missing().now(&self.port.device)),
+                Event::GoodAgain => warn!(port = %self.name, device = %self.port.device, "good telegrams come again"),
                 Event::CrcBad => warn!(port = %self.name, "telegram with a wrong CRC"),
                 Event::CrcGoodAgain(bad) => warn!(port = %self.name, bad, "CRCs are right again"),
             }
         }
         progress
-    }
-
-    fn missing(&self, limit: Duration) -> String {
-        let what = if self.hub.has_telegrams() { "no good telegram" } else { "nothing" };
-        format!("quiet: {what} came for {} (expect); is the device on, and connected?", format_duration(limit))
     }
 
     pub(super) fn tell(&self, id: ClientId, what: &str) {

@@ -96,6 +96,7 @@ impl Driver {
             _ if self.paused => PortState::Paused,
             Slot::Open(_) if self.operations.is_stuck() => PortState::Faulted,
             Slot::Open(_) if self.hub.is_quiet() => PortState::Quiet,
+            Slot::Open(_) if self.hub.is_garbage() => PortState::Garbage,
             Slot::Open(_) => PortState::Open,
             Slot::Opening { stuck_at: None, .. } => PortState::Faulted,
             slot => match self.lifecycle.trouble() {
@@ -129,9 +130,10 @@ impl Driver {
             turned_away: self.status.turned_away_by(*key),
             limited: self.status.limited_by(*key),
         });
+        let state = self.state();
         PortReport {
             port: Arc::clone(&self.port),
-            state: self.state(),
+            state,
             since: self.account.since,
             view: *self.hub.view(),
             differences: self.account.differences.clone(),
@@ -143,6 +145,7 @@ impl Driver {
             last_rx: self.hub.last_rx(),
             held: self.hub.held(),
             capture: self.capture.as_deref().map(Recorder::report),
+            missing: matches!(state, PortState::Quiet | PortState::Garbage).then(|| self.hub.missing()),
             fault: self.account.fault.clone(),
             listeners: listeners.collect(),
             clients,

@@ -310,7 +310,7 @@ impl Hub {
         }
         self.cut_after_silence(now);
         if let Some(frames) = self.frames.as_mut() {
-            frames.handle_timeout(now);
+            frames.handle_timeout(self.ring.head(), now, &mut self.events);
             self.wake_at = self.wake_at.into_iter().chain(frames.deadline()).min();
         }
         for (_, client) in &self.clients {
