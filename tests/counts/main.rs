@@ -32,6 +32,7 @@ fn admission(port: &Port) -> Admission {
         max_clients: listener.max_clients,
         when_full: listener.when_full,
         on_lag: listener.on_lag,
+        on_gone: listener.on_gone,
         idle_timeout: listener.idle_timeout,
         write_hold: listener.write_hold,
         replay: listener.replay,

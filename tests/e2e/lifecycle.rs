@@ -15,20 +15,20 @@ use crate::rig::{
 };
 
 /// A stable name for a device that comes and goes, as /dev/serial/by-id has them.
-struct Socket {
+pub(crate) struct Socket {
     folder: TempDir,
 }
 
 impl Socket {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("ttyP1")
     }
 
-    fn plug(&self) -> Pty {
+    pub(crate) fn plug(&self) -> Pty {
         let pty = Pty::new();
         // Renamed into place, as udev does it.
         let beside = self.folder.path().join("new");
@@ -38,7 +38,7 @@ impl Socket {
     }
 
     /// The name goes first: the kernel gives the number of a pty that is gone to the next one that is made.
-    fn unplug(&self, pty: Pty) {
+    pub(crate) fn unplug(&self, pty: Pty) {
         fs::remove_file(self.path()).unwrap();
         drop(pty);
     }

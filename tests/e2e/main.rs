@@ -25,6 +25,7 @@ mod limits;
 mod listeners;
 mod logs;
 mod on_demand;
+mod on_gone;
 mod probe;
 mod reload;
 mod reload_storm;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{OnLag, Port, Replay};
+use sermux_port_config::config::{OnGone, OnLag, Port, Replay};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -131,6 +131,7 @@ impl World {
             max_clients: 64,
             when_full: listener.when_full,
             on_lag,
+            on_gone: OnGone::Hold,
             idle_timeout: Duration::ZERO,
             write_hold: listener.write_hold,
             replay: listener.replay,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, Replay, WhenFull, Write};
+use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull, Write};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -33,11 +33,14 @@ pub(crate) struct World {
     /// Those who lost it since it was last free.
     deposed: Vec<ClientId>,
     tx_refused: u64,
+    /// Those who are to be disconnected because the line went.
+    parting: Vec<ClientId>,
 }
 
 /// A client and its socket.
 pub(crate) struct Reader {
     pub(crate) on_lag: OnLag,
+    on_gone: OnGone,
     pub(crate) access: Access,
     /// What the line had sent, in bytes or telegrams, when the client came.
     pub(crate) since: u64,
@@ -73,6 +76,7 @@ impl World {
             pen: None,
             deposed: Vec::new(),
             tx_refused: 0,
+            parting: Vec::new(),
         }
     }
 
@@ -85,6 +89,7 @@ impl World {
         };
         let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
         let when_full = self.random.pick(&[WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
+        let on_gone = self.random.pick(&[OnGone::Hold, OnGone::Hold, OnGone::Disconnect]);
         let idle_timeout = Duration::from_secs(self.random.pick(&[0, 0, 1, 5]));
         let admission = Admission {
             listener: 0,
@@ -94,6 +99,7 @@ impl World {
             idle_timeout,
             write_hold: WRITE_HOLD,
             on_lag,
+            on_gone,
             replay,
             notify: false,
         };
@@ -117,6 +123,7 @@ impl World {
                 let holds = 64 + self.random.below(20_000);
                 let reader = Reader {
                     on_lag,
+                    on_gone,
                     access,
                     since,
                     held: 0,
@@ -279,6 +286,9 @@ impl World {
         self.tx_expected.clear();
         self.hub.line_gone(self.now);
         assert_eq!(self.hub.counters().tx_lost, self.tx_lost, "lost bytes are not counted");
+        self.hub.part_with_device();
+        self.parting =
+            self.clients.iter().filter(|(_, c)| c.on_gone == OnGone::Disconnect).map(|(id, _)| *id).collect();
     }
 
     pub(crate) fn time_passes(&mut self, most: Duration) {
@@ -298,6 +308,7 @@ impl World {
             if let Event::Close(id, reason) = event {
                 let reader = self.clients.remove(&id).expect("a client is closed once");
                 self.lays_down_the_pen(id);
+                let parts = self.parting.iter().position(|parting| *parting == id).map(|at| self.parting.remove(at));
                 match reason {
                     CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
@@ -305,6 +316,7 @@ impl World {
                         let due = reader.idle_timeout.map(|timeout| reader.active.0 + timeout);
                         assert!(due.is_some_and(|due| due <= self.now), "closed as silent, and was not for long");
                     }
+                    CloseReason::DeviceGone => assert!(parts.is_some(), "the device is there, or the client holds on"),
                     CloseReason::ListenerGone => panic!("no listener went"),
                     CloseReason::Oldest | CloseReason::Idlest => {
                         assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");
@@ -318,6 +330,7 @@ impl World {
             let silent = |reader: &Reader| reader.idle_timeout.is_some_and(|most| reader.active.0 + most <= self.now);
             assert!(!self.clients.values().any(silent), "a client was silent for too long and is still there");
         }
+        assert!(self.parting.is_empty(), "clients that were to be disconnected with the device are still there");
         assert_eq!(self.makes_room, None, "nobody was kicked although somebody was to be");
     }
 }

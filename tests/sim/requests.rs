@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sermux::line::{Operation, Snapshot};
 use sermux::port::hub::{Admission, ClientId, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
+use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull};
 use sermux_port_config::line::{BaudRate, LineSettings};
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::{Offer, Telnet};
@@ -117,6 +117,7 @@ impl World {
             idle_timeout: Duration::ZERO,
             write_hold: Duration::from_secs(30),
             on_lag: OnLag::Disconnect,
+            on_gone: OnGone::Hold,
             replay: Replay::None,
             notify: false,
         };

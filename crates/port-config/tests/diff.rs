@@ -37,6 +37,7 @@ fn a_change_is_as_small_as_it_can_be() {
         ("max-clients: 3", Live, &[]),
         ("keepalive: off", Live, &[]),
         ("on-lag: skip", Live, &[]),
+        ("on-gone: disconnect", Live, &[]),
         ("access: read-only", Live, &[]),
         ("banner: hello", Live, &[]),
         ("write: first", Live, &[Setting::Write]),

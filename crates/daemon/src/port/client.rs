@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, OnLag, Replay, WhenFull};
+use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
@@ -27,6 +27,8 @@ pub struct Admission {
     pub when_full: WhenFull,
     /// What happens when it falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// What happens when the device is closed under it.
+    pub on_gone: OnGone,
     /// Silence in both directions after which it is closed; zero is never.
     pub idle_timeout: Duration,
     /// With `write: first` and `last`: how long it keeps the pen while it sends nothing.

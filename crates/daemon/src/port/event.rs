@@ -51,6 +51,8 @@ pub enum CloseReason {
     Idle,
     /// It had half-closed; what it sent has gone to the line.
     Left,
+    /// The device is not open any more, or could not be opened (`on-gone: disconnect`).
+    DeviceGone,
     /// The listener that it came through is not in the configuration any more.
     ListenerGone,
 }

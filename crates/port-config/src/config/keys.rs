@@ -144,6 +144,7 @@ const KEYS: &[KnownKey] = &[
     key("max-clients", In::Client, Built),
     key("when-full", In::Client, Built),
     key("on-lag", In::Client, Built),
+    key("on-gone", In::Client, Built),
     key("idle-timeout", In::Client, Built),
     mapping("keepalive", In::Client, Built, In::Keepalive),
     key("banner", In::Client, Built),

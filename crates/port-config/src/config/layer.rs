@@ -23,8 +23,8 @@ use super::values::{
     boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
 };
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnLag, Open, Usb,
-    WhenFull, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnGone, OnLag,
+    Open, Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -108,6 +108,7 @@ pub(super) struct ClientLayer {
     pub(super) max_clients: Option<Set<usize>>,
     pub(super) when_full: Option<Set<WhenFull>>,
     pub(super) on_lag: Option<Set<OnLag>>,
+    pub(super) on_gone: Option<Set<OnGone>>,
     pub(super) idle_timeout: Option<Set<Duration>>,
     pub(super) write_hold: Option<Set<Duration>>,
     pub(super) replay: Option<Set<Replay>>,
@@ -293,6 +294,10 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
         "on-lag" => {
             let words = [("disconnect", OnLag::Disconnect), ("skip", OnLag::Skip), ("hold", OnLag::Hold)];
             layer.on_lag = read(value, path, problems, |node| word(node, &words, &[]));
+        }
+        "on-gone" => {
+            let words = [("hold", OnGone::Hold), ("disconnect", OnGone::Disconnect)];
+            layer.on_gone = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "replay" => layer.replay = read(value, path, problems, replay),
         "idle-timeout" => {

@@ -304,6 +304,8 @@ pub struct Listener {
     pub when_full: WhenFull,
     /// What happens to a client that falls behind by the whole backlog.
     pub on_lag: OnLag,
+    /// What happens to a client when the device is closed under it.
+    pub on_gone: OnGone,
     /// Silence in both directions after which a client is closed; zero is never.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub idle_timeout: Duration,
@@ -411,6 +413,17 @@ pub enum OnLag {
     Skip,
     /// The line is not read until the client has caught up.
     Hold,
+}
+
+/// `on-gone:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnGone {
+    /// The client stays and goes on with the next device.
+    #[default]
+    Hold,
+    /// The client is disconnected, and none gets in while there is no device.
+    Disconnect,
 }
 
 /// `keepalive:`, tcp(7)

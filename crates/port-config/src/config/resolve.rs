@@ -16,7 +16,7 @@ use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
     profile, Access, AccessList, Banner, Crc, Device, Enter, Expect, Frame, Keepalive, Line, Listener, Modem,
-    OnConnect, OnLag, Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
+    OnConnect, OnGone, OnLag, Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -352,6 +352,7 @@ impl<'a> Clients<'a> {
             max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
             when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
             on_lag,
+            on_gone: self.value(|layer| layer.on_gone.as_ref(), OnGone::default()),
             idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), Duration::ZERO),
             write_hold: self.write_hold(problems),
             replay: self.replay(problems),

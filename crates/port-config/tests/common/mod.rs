@@ -10,8 +10,8 @@ use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, ConnectRate, Control, ControlSocket, Crc,
     Delimiter, Device, Direction, Enter, Expect, Frame, Gap, Keepalive, Limits, Line, Listener, Log, LogFormat,
-    LogLevel, Modem, Network, OnConnect, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb,
-    WhenFull, Write,
+    LogLevel, Modem, Network, OnConnect, OnGone, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, SocketRights, Telnet,
+    Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -171,13 +171,14 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         Write::Any | Write::None => 30_000..=30_000,
     };
     let write_hold = write_hold.prop_map(Duration::from_millis);
-    let policies = (select(on_lag), when_full, select(replay), idle_timeout, write_hold);
+    let on_gone = select(vec![OnGone::Hold, OnGone::Disconnect]);
+    let policies = ((select(on_lag), on_gone), when_full, select(replay), idle_timeout, write_hold);
     let limits = (select(access), 1..=100_000usize, any_keepalive(), hosts);
     let place = (prop::option::of(any_host()), prop::option::of(any_rights()));
     (limits, policies, place, any_protocol(), any_banner()).prop_map(
         move |(
             (access, max_clients, keepalive, hosts),
-            (on_lag, when_full, replay, idle_timeout, write_hold),
+            ((on_lag, on_gone), when_full, replay, idle_timeout, write_hold),
             (host, file),
             protocol,
             banner,
@@ -197,6 +198,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
                 max_clients,
                 when_full,
                 on_lag,
+                on_gone,
                 idle_timeout,
                 write_hold,
                 replay,

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use sermux_port_config::config::Listener;
+use sermux_port_config::config::{Listener, OnGone, Open, Protocol};
 use sermux_port_config::signal::Output;
 use tracing::{info, warn};
 
@@ -53,10 +53,25 @@ impl Driver {
 
     pub(super) fn connect(&mut self, accepted: Accepted, now: Instant) {
         let Accepted { conn, peer, listener: key, places } = accepted;
+        if self.port.open == Open::OnDemand && self.hub.clients() == 0 && !self.paused {
+            // Nobody has looked for the device since the last client left, so it is not known to be gone.
+            self.expect_line(now);
+        }
         let listener = self.listeners.iter().position(|known| *known == key).and_then(|at| self.port.listen.get(at));
         // Its listener is gone, or the port ends.
         let Some(listener) = listener.filter(|_| self.ends_at.is_none()) else { return };
         let admission = admission(key, listener);
+        if admission.on_gone == OnGone::Disconnect && self.hub.is_line_gone() {
+            self.hub.refused();
+            info!(port = %self.name, client = %peer, "client refused: the device is not there (on-gone: disconnect)");
+            // A program on a raw listener takes each byte for the device's.
+            let words = match &listener.protocol {
+                Protocol::Telnet(_) => format!("port {}: the device is not there\r\n", self.name),
+                Protocol::Raw => String::new(),
+            };
+            refuse(conn, &words);
+            return;
+        }
         let session = greeting::session(listener);
         let ends = (conn.endpoint(), peer);
         let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
@@ -194,6 +209,7 @@ fn admission(key: usize, listener: &Listener) -> Admission {
         idle_timeout: listener.idle_timeout,
         write_hold: listener.write_hold,
         on_lag: listener.on_lag,
+        on_gone: listener.on_gone,
         replay: listener.replay,
         notify: greeting::notifies(listener),
     }

@@ -86,6 +86,7 @@ fn describe(reason: CloseReason) -> &'static str {
         CloseReason::Oldest => "the listener is full, and it was the oldest client (when-full: kick-oldest)",
         CloseReason::Idlest => "the listener is full, and it was silent the longest (when-full: kick-idle)",
         CloseReason::Idle => "it was silent in both directions for too long (idle-timeout)",
+        CloseReason::DeviceGone => "the device is gone (on-gone: disconnect)",
         CloseReason::ListenerGone => "its listener is not configured any more",
         CloseReason::Left => "it had nothing more to send",
     }

@@ -16,11 +16,12 @@ impl Driver {
         if std::mem::replace(&mut self.paused, true) {
             return;
         }
-        info!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
+        info!(port = %self.name, device = %self.port.device, clients = self.hub.clients_that_hold(),
             "paused: the device is left alone until it is resumed");
         self.record(EventKind::Paused, format_args!("paused: {} is left alone", self.port.device));
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: paused]\r\n", self.name));
+        self.part_with_device(now);
         self.operations.abandon();
         self.watched = None;
         self.close_line(now);

@@ -88,6 +88,13 @@ impl Driver {
         }
     }
 
+    /// The first client of a device that nobody has used (`open: on-demand`): what it sends waits until the next try.
+    pub(super) fn expect_line(&mut self, now: Instant) {
+        if matches!(self.slot, Slot::Waiting(_)) && self.hub.is_line_gone() {
+            self.hub.line_at_rest(now);
+        }
+    }
+
     /// Closes the device and opens what is configured now; clients stay.
     pub(super) fn reopen(&mut self, now: Instant) {
         self.watched = None;
@@ -96,6 +103,7 @@ impl Driver {
                 self.record(EventKind::Closed, format_args!("closed, to open what is configured now"));
                 self.operations.abandon();
                 self.hub.line_gone(now);
+                self.part_with_device(now);
                 self.close_line(now);
             }
             Slot::Waiting(_) | Slot::Opening { .. } => self.slot = Slot::Waiting(now),
@@ -143,23 +151,36 @@ impl Driver {
             warn!(port = %self.name, "{text}; trying again");
         }
         self.hub.line_gone(now);
+        self.part_with_device(now);
         self.slot = Slot::Waiting(at);
     }
 
     /// The device went away: its fd is closed at once, or a replugged adapter gets another name.
     pub(super) fn line_gone(&mut self, cause: &dyn fmt::Display, now: Instant) {
         let Slot::Open(_) = &self.slot else { return };
-        warn!(port = %self.name, device = %self.port.device, clients = self.hub.clients(),
-            "device gone: {cause}; its clients stay, and it is opened again when it is back");
+        let staying = self.hub.clients_that_hold();
+        let who = if staying == self.hub.clients() { "its clients" } else { "clients with `on-gone: hold`" };
+        warn!(port = %self.name, device = %self.port.device, clients = staying,
+            "device gone: {cause}; {who} stay connected, and it is opened again when it is back");
         self.record(EventKind::Gone, format_args!("{} gone: {cause}", self.port.device));
         self.account.fault(&format!("{}: device gone: {cause}; plug it in again", self.port.device), now);
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: the device is gone]\r\n", self.name));
+        self.part_with_device(now);
         self.operations.abandon();
         let again_at = self.lifecycle.gone(now);
         // Before anything else: an adapter that is back at once is not kept waiting by the back-off.
         self.watch_name();
         self.close_line(again_at);
+    }
+
+    /// The device is closed: those who are to notice get what the line said last, and are disconnected.
+    pub(super) fn part_with_device(&mut self, now: Instant) {
+        if self.hub.clients_that_hold() < self.hub.clients() {
+            self.drive_clients(true, now);
+            self.hub.part_with_device();
+            self.take_events(now);
+        }
     }
 
     /// Gives the line back; it may be opened again from `again_at` on.

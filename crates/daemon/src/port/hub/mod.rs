@@ -28,7 +28,7 @@ mod to_line;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Port, WhenFull, Write};
+use sermux_port_config::config::{Frame as Framing, OnGone, Port, WhenFull, Write};
 use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
@@ -282,6 +282,28 @@ impl Hub {
     #[must_use]
     pub fn client_counters(&self, id: ClientId) -> Option<ClientCounters> {
         Some(self.clients.get(id)?.counters)
+    }
+
+    /// The device is closed: disconnects the clients that are to notice that (`on-gone: disconnect`). To be called when the
+    /// others know, and these have been sent what the line said last.
+    pub fn part_with_device(&mut self) {
+        let them = self.clients.iter().filter(|(_, client)| client.admission.on_gone == OnGone::Disconnect);
+        let them: Vec<ClientId> = them.map(|(id, _)| id).collect();
+        for id in them {
+            self.close(id, CloseReason::DeviceGone);
+        }
+    }
+
+    /// How many clients stay when the device goes.
+    #[must_use]
+    pub fn clients_that_hold(&self) -> usize {
+        self.clients.iter().filter(|(_, client)| client.admission.on_gone == OnGone::Hold).count()
+    }
+
+    /// Whether the device is known not to be there: it is not open, and not about to be.
+    #[must_use]
+    pub fn is_line_gone(&self) -> bool {
+        self.line == LineState::Gone
     }
 
     fn close(&mut self, id: ClientId, reason: CloseReason) {

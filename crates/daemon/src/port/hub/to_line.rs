@@ -213,7 +213,7 @@ impl Hub {
 mod tests {
     use std::time::Duration;
 
-    use sermux_port_config::config::{Access, Device, OnLag, Replay, WhenFull};
+    use sermux_port_config::config::{Access, Device, OnGone, OnLag, Replay, WhenFull};
     use sermux_protocol::telnet::Offer;
 
     use super::*;
@@ -231,6 +231,7 @@ mod tests {
             max_clients: 1,
             when_full: WhenFull::Refuse,
             on_lag: OnLag::Disconnect,
+            on_gone: OnGone::Hold,
             idle_timeout: Duration::ZERO,
             write_hold: Duration::ZERO,
             replay: Replay::default(),

@@ -202,6 +202,13 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         In::Client,
+        "on-gone",
+        Words(&["hold", "disconnect"]),
+        "When the device is closed or unplugged: keep clients connected, or disconnect them.",
+    )
+    .or("hold"),
+    key(
+        In::Client,
         "idle-timeout",
         Time,
         "Silence in both directions after which a client is disconnected; 0 is never.",
