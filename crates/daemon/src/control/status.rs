@@ -201,7 +201,7 @@ pub(crate) struct Counters {
     pub(crate) cut_frames: u64,
     /// Clients so far.
     pub(crate) clients: u64,
-    /// Turned away because the listener was full.
+    /// Turned away because the listener was full, or because the device was not there (`on-gone: disconnect`).
     pub(crate) clients_refused: u64,
     /// What clients asked of the line by RFC 2217.
     pub(crate) control_requests: u64,
