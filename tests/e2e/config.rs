@@ -133,6 +133,22 @@ fn a_misspelt_key_comes_with_the_right_one() {
 }
 
 #[test]
+fn an_address_of_another_program_is_an_error_with_the_right_one() {
+    let of = |address: &str| {
+        let listener = format!("{{ protocol: raw, address: \"{address}\" }}");
+        only_fault_of(&format!("ports:\n  p:\n    device: sim:echo\n    listen:\n      - {listener}\n"))
+    };
+    for (address, right) in [
+        ("tcp:2001", "\"*:2001\""),
+        ("tcp,localhost,2001", "write 2001"),
+        ("telnet://10.0.0.7:23", "\"10.0.0.7:23\", and `protocol: telnet`"),
+    ] {
+        let fault = of(address);
+        assert!(fault.path.ends_with(".address") && fault.text.contains(right), "{fault:?}");
+    }
+}
+
+#[test]
 fn a_key_twice_is_an_error() {
     let fault = only_fault_of("ports:\n  p:\n    device: sim:echo\n    device: sim:dsmr-p1\n    listen:\n      - protocol: raw\n        address: 4001\n");
     assert_eq!((fault.line, fault.path.as_str()), (4, "ports.p.device"));
@@ -375,13 +391,13 @@ ports:
             "    line.baud: 9600 → 115200",
             "    line.data-bits: 8 → 7",
             "    line.parity: none → even",
-            "    listener telnet 127.0.0.1:4003: keepalive: { idle: 30s, interval: 10s, count: 3, user-timeout: 1min } → off",
-            "    listener telnet 127.0.0.1:4003: banner: \"\" → hi\\r\\n",
+            "    listener telnet localhost:4003: keepalive: { idle: 30s, interval: 10s, count: 3, user-timeout: 1min } → off",
+            "    listener telnet localhost:4003: banner: \"\" → hi\\r\\n",
             "~ moved: the device is opened again; clients stay where their listener does",
             "    device: /dev/here → /dev/there",
-            "    listener raw 127.0.0.1:4004: closed, its clients are disconnected",
-            "    listener telnet with rfc2217 127.0.0.1:4004: opened",
-            "+ off: sim:echo, raw 127.0.0.1:4005: started",
+            "    listener raw localhost:4004: closed, its clients are disconnected",
+            "    listener telnet with rfc2217 localhost:4004: opened",
+            "+ off: sim:echo, raw localhost:4005: started",
             "~ control.mode: 0660 → 0600",
             "~ log.level: info → debug (at the next start)",
             "1 removed, 2 changed, 1 added, 1 untouched",

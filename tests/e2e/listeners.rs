@@ -1,6 +1,7 @@
 //! Addresses: which ones are bound, and what happens when one cannot be.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 
 use crate::rig::{field, Client, Clock, Daemon, End, PortYaml, Pty, PATIENCE};
 
@@ -32,6 +33,67 @@ fn a_bare_port_number_is_loopback_only() {
     let address = daemon.address("echo");
     assert_eq!(address.ip(), Ipv4Addr::LOCALHOST);
     echoes(&daemon.connect("echo"));
+}
+
+#[test]
+fn a_bare_port_and_localhost_are_both_loopbacks_with_one_port() {
+    if !ipv6() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no IPv6 here");
+        eprintln!("skipped: no IPv6 here");
+        return;
+    }
+    for address in ["0", "localhost:0"] {
+        let daemon = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on(address, "max-clients: 2"));
+        let (v4, v6) = (daemon.address_on("echo", "127.0.0.1"), daemon.address_on("echo", "::1"));
+        assert_eq!(v4.port(), v6.port());
+        let clients = [daemon.connect_on("echo", "127.0.0.1"), daemon.connect_on("echo", "::1")];
+        clients[0].send(b"hello");
+        clients.iter().for_each(|client| assert_eq!(client.receive(5), b"hello"));
+        // They are one listener.
+        let third = Client::connect(v6);
+        assert!(matches!(third.receive_to_end().1, End::Closed), "a third client of two");
+        let shown = daemon.done(&["status"]);
+        assert!(shown.contains(&format!("{v4} and {v6}")), "{shown}");
+        let status: serde_json::Value = serde_json::from_str(&daemon.done(&["status", "--json"])).unwrap();
+        let listener = &status["ports"][0]["listeners"][0];
+        assert_eq!(listener["addresses"], serde_json::json!([v4.to_string(), v6.to_string()]), "{listener}");
+        assert_eq!(listener["address"], v4.to_string());
+    }
+}
+
+#[test]
+fn one_loopback_that_is_in_use_is_not_half_a_listener() {
+    if !ipv6() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no IPv6 here");
+        return;
+    }
+    let squatter = TcpListener::bind("[::1]:0").unwrap();
+    let port = squatter.local_addr().unwrap().port();
+    let daemon = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on(&port.to_string(), "").listen(""));
+    daemon
+        .log()
+        .wait_for("it is in use", |line| line.contains(&format!("localhost:{port}")) && line.contains("in use"));
+    drop(squatter);
+    daemon.log().wait_for("both", |line| line.contains("listening") && line.contains(&format!("[::1]:{port}")));
+    echoes(&Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
+}
+
+#[test]
+fn where_ipv6_is_off_a_bare_port_is_the_other_loopback() {
+    if !nix::unistd::Uid::effective().is_root() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "this takes root");
+        eprintln!("skipped: this takes root");
+        return;
+    }
+    let mut command = Command::new("unshare");
+    let off = "ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && exec \"$@\"";
+    command.args(["--net", "sh", "-ec", off, "sh", env!("CARGO_BIN_EXE_sermux")]);
+    let daemon = Daemon::start_as(PortYaml::new("echo", "sim:echo").listen_on("0", ""), command);
+    let address = daemon.address_on("echo", "127.0.0.1");
+    let status: serde_json::Value = serde_json::from_str(&daemon.done(&["status", "--json"])).unwrap();
+    let addresses = &status["ports"][0]["listeners"][0]["addresses"];
+    assert_eq!(*addresses, serde_json::json!([address.to_string()]));
+    assert!(!daemon.log().text().contains("::1"), "{}", daemon.log().text());
 }
 
 #[test]

@@ -500,7 +500,7 @@ fn two_listeners_on_one_address_are_refused() {
     );
     assert!(taken.contains("note: it is at x.yaml:2:61\n"), "{taken}");
     let overlap = faults(&two("'*:9000'", "9000")).to_string();
-    assert!(overlap.contains("`127.0.0.1:9000` overlaps with `*:9000` of ports.a.listen[0].address"), "{overlap}");
+    assert!(overlap.contains("`localhost:9000` overlaps with `*:9000` of ports.a.listen[0].address"), "{overlap}");
     for (a, b) in [("0", "0"), ("'*:0'", "'*:0'"), ("1", "2"), ("127.0.0.1:1", "127.0.0.2:1")] {
         assert!(load_str("x.yaml", &two(a, b)).is_ok(), "{a} {b}");
     }

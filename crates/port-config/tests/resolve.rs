@@ -42,7 +42,7 @@ fn the_built_in_defaults_are_those_of_the_documentation() {
     assert_eq!((port.write, port.frame, port.crc), (Write::Any, Frame::None, Crc::Pass));
     assert_eq!((port.gather, port.backlog), (Duration::ZERO, 256 * 1024));
     let listener = &port.listen[0];
-    assert_eq!(listener.address, Address::Host { host: "127.0.0.1".into(), port: 4001 });
+    assert_eq!(listener.address, Address::Localhost { port: 4001 });
     assert_eq!((listener.access, listener.max_clients, listener.on_lag), (Access::ReadWrite, 64, OnLag::Disconnect));
     let seconds = Duration::from_secs;
     let keepalive = Keepalive { idle: seconds(30), interval: seconds(10), count: 3, user_timeout: seconds(60) };

@@ -63,11 +63,12 @@ fn the_contract_and_every_shipped_file_are_taken() {
     }
 }
 
-/// Of sizes, times and lists the schema knows the form, not the range, and nothing of the escapes of a banner.
+/// Of sizes, times and lists the schema knows the form, not the range, and nothing of the escapes of a banner; and which names
+/// of hosts are none takes more than a pattern of every dialect can say.
 fn is_beyond_a_schema(fault: &str) -> bool {
     let is_number = ["max-clients", "count", "a baud rate of"].iter().any(|number| fault.contains(number));
     let is_range = fault.contains("out of range") || fault.contains("takes whole seconds");
-    is_range && !is_number || fault.contains("banner")
+    is_range && !is_number || fault.contains("banner") || fault.contains("not a host")
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn what_the_loader_refuses_for_its_type_is_marked() {
             marked += 1;
         }
     }
-    assert!(marked > 50 && passed.len() < 15, "{marked} marked; {passed:#?}");
+    assert!(marked > 50 && passed.len() < 20, "{marked} marked; {passed:#?}");
 }
 
 #[test]

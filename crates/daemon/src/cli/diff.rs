@@ -70,7 +70,7 @@ fn report(old: &Config, new: &Config, clients: &Clients) -> String {
     report
 }
 
-/// `/dev/ttyUSB0, raw 127.0.0.1:4001`
+/// `/dev/ttyUSB0, raw localhost:4001`
 fn offer(port: &Port) -> String {
     port.listen.iter().fold(printable(&port.device.to_string()), |text, listener| format!("{text}, {}", name(listener)))
 }

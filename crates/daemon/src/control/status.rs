@@ -242,6 +242,9 @@ pub(crate) struct Listener {
     pub(crate) configured: String,
     /// Where it listens; none while it does not.
     pub(crate) address: Option<String>,
+    /// All of them: there are two on the loopback.
+    #[serde(default)]
+    pub(crate) addresses: Vec<String>,
     /// Why it does not.
     pub(crate) fault: Option<String>,
     pub(crate) access: String,
@@ -379,6 +382,7 @@ mod tests {
             rfc2217: true,
             configured: text(),
             address: None,
+            addresses: Vec::new(),
             fault: None,
             access: text(),
             clients: 0,

@@ -32,10 +32,8 @@ pub(super) fn check(root: &Root, name: &str, port: &Port, config: &Path) -> Vec<
 fn is_loopback(address: &Address) -> bool {
     match address {
         Address::Any { .. } => false,
-        Address::Unix { .. } => true,
-        Address::Host { host, .. } => {
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-        }
+        Address::Localhost { .. } | Address::Unix { .. } => true,
+        Address::Host { host, .. } => host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback()),
     }
 }
 

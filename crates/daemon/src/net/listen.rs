@@ -35,6 +35,9 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 /// A name that is not resolved by then counts as a failure.
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
 
+/// How often the system may choose a port that is taken on the other loopback address.
+const PORT_TRIES: usize = 32;
+
 /// How often the turn is tried that another one has who makes a socket in the same folder.
 const TURN_TRIES: usize = 3;
 
@@ -122,10 +125,9 @@ impl Offer {
     ///
     /// `quietly`: it is tried again at once when it fails, and not said.
     pub async fn bind(&self, handed_over: &[Socket], quietly: bool) -> Result<Listening, NotBound> {
-        let listener = match self.find(handed_over) {
-            Some(socket) => self.adopt(socket).map_err(NotBound::from),
-            None => self.try_bind().await,
-        };
+        let found = self.find(handed_over);
+        let listener =
+            if found.is_empty() { self.try_bind().await } else { self.adopt(&found).map_err(NotBound::from) };
         match listener {
             Ok(listener) => {
                 self.say_listening(&listener.endpoint()?);
@@ -140,7 +142,13 @@ impl Offer {
     }
 
     fn say_listening(&self, bound: &Endpoint) {
-        info!(port = %self.port, protocol = %self.protocol, address = %bound, access = %access(self.access), "listening");
+        let say = |address: &Endpoint| {
+            info!(port = %self.port, protocol = %self.protocol, %address, access = %access(self.access), "listening");
+        };
+        match bound {
+            Endpoint::Loopbacks(_) => bound.addresses().map(Endpoint::Tcp).for_each(|address| say(&address)),
+            one => say(one),
+        }
         self.say_who_may_connect(bound);
     }
 
@@ -152,35 +160,43 @@ impl Offer {
         }
     }
 
-    /// The socket of socket activation that is bound to this address.
-    fn find<'a>(&self, handed_over: &'a [Socket]) -> Option<&'a Socket> {
-        handed_over.iter().find(|socket| {
+    /// The sockets of socket activation that are bound to this address: one, or one of each kind on the loopback.
+    fn find<'a>(&self, handed_over: &'a [Socket]) -> Vec<&'a Socket> {
+        let is_it = |socket: &&Socket| {
             let Ok(bound) = socket.local_addr() else { return false };
             match (&self.address, bound.as_socket()) {
                 (Address::Any { port }, Some(bound)) => bound.ip().is_unspecified() && bound.port() == *port,
+                (Address::Localhost { port }, Some(bound)) => is_loopback(bound.ip()) && bound.port() == *port,
                 (Address::Host { host, port }, Some(bound)) => host.parse() == Ok(bound.ip()) && bound.port() == *port,
                 (Address::Unix { path }, None) => bound.as_pathname() == Some(path),
                 _ => false,
             }
-        })
+        };
+        let most = if matches!(self.address, Address::Localhost { .. }) { 2 } else { 1 };
+        handed_over.iter().filter(is_it).take(most).collect()
     }
 
     /// systemd keeps its end open, so the socket outlives this listener; it is not bound a second time. The file of a
     /// unix socket is its own as well.
-    fn adopt(&self, socket: &Socket) -> io::Result<Listening> {
-        let socket = socket.try_clone()?;
-        socket.set_nonblocking(true)?;
-        if let Address::Unix { .. } = self.address {
-            return Ok(Listening::unix(UnixListener::from_std(socket.into())?, None));
+    fn adopt(&self, sockets: &[&Socket]) -> io::Result<Listening> {
+        let mut own = Vec::new();
+        for socket in sockets {
+            let socket = socket.try_clone()?;
+            socket.set_nonblocking(true)?;
+            if let Address::Unix { .. } = self.address {
+                return Ok(Listening::unix(UnixListener::from_std(socket.into())?, None));
+            }
+            self.set_options(SockRef::from(&socket))?;
+            own.push(TcpListener::from_std(socket.into())?);
         }
-        self.set_options(SockRef::from(&socket))?;
-        TcpListener::from_std(socket.into()).map(Listening::Tcp)
+        listening(own)
     }
 
     async fn try_bind(&self) -> Result<Listening, NotBound> {
         // The best first.
         let addresses = match &self.address {
             Address::Unix { path } => return self.bind_file(path).await,
+            Address::Localhost { port } => return self.bind_loopbacks(*port).map_err(NotBound::from),
             // Dual-stack; where IPv6 is off, IPv4 alone.
             Address::Any { port } => {
                 vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()]
@@ -199,6 +215,30 @@ impl Offer {
         Err(last.into())
     }
 
+    /// Both loopback addresses with the same port; one of them where the machine has no other.
+    fn bind_loopbacks(&self, port: u16) -> io::Result<Listening> {
+        let mut tries = 0;
+        loop {
+            let v4 = self.bind_to((Ipv4Addr::LOCALHOST, port).into());
+            let chosen = match &v4 {
+                Ok(socket) => socket.local_addr()?.port(),
+                Err(error) if is_missing(error) => port,
+                Err(_) => return v4.map(Listening::Tcp),
+            };
+            match (v4, self.bind_to((Ipv6Addr::LOCALHOST, chosen).into())) {
+                (Ok(v4), Ok(v6)) => return listening(vec![v4, v6]),
+                (Ok(v4), Err(error)) if is_missing(&error) => return Ok(Listening::Tcp(v4)),
+                // The one that the system chose is taken on the other address: it chooses another.
+                (Ok(_), Err(error)) if port == 0 && tries < PORT_TRIES && error.kind() == io::ErrorKind::AddrInUse => {
+                    tries += 1;
+                }
+                // Half of what was asked for would look like the whole.
+                (Ok(_), Err(error)) => return Err(error),
+                (Err(_), v6) => return v6.map(Listening::Tcp),
+            }
+        }
+    }
+
     async fn bind_file(&self, path: &Path) -> Result<Listening, NotBound> {
         let SocketRights { mode, owner, group } = self.file.clone();
         let wanted = Wanted { path: path.to_owned(), mode, owner, group, queue: QUEUE };
@@ -214,6 +254,8 @@ impl Offer {
         match address {
             // An address that the machine does not have yet is bound all the same (IP_FREEBIND).
             SocketAddr::V4(_) if specific => socket.set_freebind_v4(true)?,
+            // Where IPv6 is off this one would never come.
+            SocketAddr::V6(v6) if *v6.ip() == Ipv6Addr::LOCALHOST => {}
             SocketAddr::V6(_) if specific => socket.set_freebind_v6(true)?,
             SocketAddr::V6(_) => socket.set_only_v6(false)?,
             SocketAddr::V4(_) => {}
@@ -279,7 +321,7 @@ pub async fn serve(
                 if let (false, Ok(bound)) = (before.allow.is_empty(), listener.endpoint()) {
                     offer.say_who_may_connect(&bound);
                 }
-                if let Listening::Tcp(socket) = &listener {
+                for socket in listener.tcp() {
                     if let Err(error) = offer.set_options(SockRef::from(socket)) {
                         warn!(port = %offer.port, address = %offer.address,
                             "options of the socket stay as they were: {error}");
@@ -366,6 +408,25 @@ fn access(access: Access) -> &'static str {
         Access::ReadOnly => "read-only",
         Access::ReadWrite => "read-write",
         Access::Control => "control",
+    }
+}
+
+/// One of the two addresses that `localhost` is.
+fn is_loopback(ip: IpAddr) -> bool {
+    ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
+}
+
+/// The machine has no such address, or no addresses of this kind.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
+fn listening(sockets: Vec<TcpListener>) -> io::Result<Listening> {
+    let mut sockets = sockets.into_iter();
+    match (sockets.next(), sockets.next()) {
+        (Some(v4), Some(v6)) => Ok(Listening::Loopbacks(Box::new([v4, v6]))),
+        (Some(one), None) => Ok(Listening::Tcp(one)),
+        (None, _) => Err(io::ErrorKind::NotFound.into()),
     }
 }
 

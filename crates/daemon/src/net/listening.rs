@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::conn::Conn;
 use super::peer::{Endpoint, Peer};
@@ -18,6 +18,8 @@ pub(super) const FRAME_SEND_BUFFER: usize = 8 * 1024;
 pub enum Listening {
     /// An address of TCP.
     Tcp(TcpListener),
+    /// 127.0.0.1 and ::1 with the same port.
+    Loopbacks(Box<[TcpListener; 2]>),
     /// A unix socket.
     Unix(UnixListening),
 }
@@ -53,6 +55,7 @@ impl Listening {
     pub fn endpoint(&self) -> io::Result<Endpoint> {
         match self {
             Self::Tcp(socket) => socket.local_addr().map(Endpoint::Tcp),
+            Self::Loopbacks(sockets) => Ok(Endpoint::Loopbacks(sockets[0].local_addr()?.port())),
             Self::Unix(UnixListening { socket, .. }) => {
                 let path = socket.local_addr()?.as_pathname().map(ToOwned::to_owned);
                 path.map(Endpoint::Unix).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
@@ -60,15 +63,26 @@ impl Listening {
         }
     }
 
+    /// Its sockets of TCP.
+    pub(super) fn tcp(&self) -> &[TcpListener] {
+        match self {
+            Self::Tcp(socket) => std::slice::from_ref(socket),
+            Self::Loopbacks(sockets) => sockets.as_slice(),
+            Self::Unix(_) => &[],
+        }
+    }
+
     /// The next connection. May be dropped while it waits.
     pub(super) async fn accept(&self, clients: Clients) -> io::Result<(Conn, Peer)> {
         match self {
-            Self::Tcp(socket) => {
-                let (stream, peer) = socket.accept().await?;
-                // A client that came over a dual-stack socket is known by its IPv4 address.
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                let conn = if clients.telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
-                Ok((conn, Peer::Tcp(peer)))
+            Self::Tcp(socket) => Ok(accepted(socket.accept().await?, clients)),
+            Self::Loopbacks(sockets) => {
+                let accept = tokio::select! {
+                    // Neither waits for as long as the other is busy.
+                    accept = sockets[0].accept() => accept,
+                    accept = sockets[1].accept() => accept,
+                };
+                Ok(accepted(accept?, clients))
             }
             Self::Unix(UnixListening { socket, .. }) => {
                 let (stream, _) = socket.accept().await?;
@@ -81,4 +95,11 @@ impl Listening {
             }
         }
     }
+}
+
+fn accepted((stream, peer): (TcpStream, SocketAddr), clients: Clients) -> (Conn, Peer) {
+    // A client that came over a dual-stack socket is known by its IPv4 address.
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let conn = if clients.telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
+    (conn, Peer::Tcp(peer))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -27,6 +27,8 @@ pub enum Peer {
 pub enum Endpoint {
     /// An address of TCP.
     Tcp(SocketAddr),
+    /// 127.0.0.1 and ::1 with this port.
+    Loopbacks(u16),
     /// The file of a unix socket.
     Unix(PathBuf),
 }
@@ -91,11 +93,24 @@ impl FromStr for Peer {
 }
 
 impl Endpoint {
+    /// Its addresses one by one: there are two on the loopback, and none in a file.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let (first, second) = match self {
+            Self::Tcp(address) => (Some(*address), None),
+            Self::Loopbacks(port) => {
+                (Some((Ipv4Addr::LOCALHOST, *port).into()), Some((Ipv6Addr::LOCALHOST, *port).into()))
+            }
+            Self::Unix(_) => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+
     /// What tells it from the others of this machine: the port's number, or the path.
     #[must_use]
     pub fn number_or_path(&self) -> String {
         match self {
             Self::Tcp(address) => address.port().to_string(),
+            Self::Loopbacks(port) => port.to_string(),
             Self::Unix(path) => path.display().to_string(),
         }
     }
@@ -105,6 +120,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Loopbacks(port) => write!(f, "localhost:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }

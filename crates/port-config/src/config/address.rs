@@ -1,5 +1,7 @@
 //! Where a listener is: `"*:9000"`, `"host:port"`, `"[v6]:port"`, a bare port on the loopback, or `unix:/path`.
 
+mod foreign;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,12 @@ pub enum Address {
         /// 0: the kernel chooses.
         port: u16,
     },
-    /// `host:port`, `[v6]:port`, or a bare port, which is 127.0.0.1.
+    /// A bare port, or `localhost:port`: both loopback addresses, 127.0.0.1 and ::1.
+    Localhost {
+        /// 0: the kernel chooses, the same for both.
+        port: u16,
+    },
+    /// `host:port`, `[v6]:port`.
     Host {
         /// A literal address or a name; an IPv6 address stands here without its brackets.
         host: String,
@@ -39,7 +46,7 @@ impl Address {
     /// The TCP port, where it has one; 0: the kernel chooses.
     pub fn port(&self) -> Option<u16> {
         match self {
-            Address::Any { port } | Address::Host { port, .. } => Some(*port),
+            Address::Any { port } | Address::Localhost { port } | Address::Host { port, .. } => Some(*port),
             Address::Unix { .. } => None,
         }
     }
@@ -54,6 +61,7 @@ impl Address {
     pub(super) fn reach(&self) -> Reach {
         match self {
             Address::Any { .. } => Reach::All,
+            Address::Localhost { .. } => Reach::Loopbacks,
             Address::Host { host, .. } => match host.parse::<IpAddr>() {
                 // `::` is bound for IPv4 too
                 Ok(IpAddr::V6(ip)) if ip == Ipv6Addr::UNSPECIFIED => Reach::All,
@@ -73,6 +81,8 @@ impl Address {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     All,
+    /// 127.0.0.1 and ::1.
+    Loopbacks,
     One(IpAddr),
     Name(String),
     File(PathBuf),
@@ -88,11 +98,14 @@ impl Reach {
             (Reach::One(a), Reach::One(b)) => {
                 a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
             }
+            (Reach::Loopbacks, Reach::Loopbacks) => true,
+            (Reach::Loopbacks, Reach::One(ip)) | (Reach::One(ip), Reach::Loopbacks) => {
+                ip.is_unspecified() || *ip == Ipv4Addr::LOCALHOST || *ip == Ipv6Addr::LOCALHOST
+            }
+            (Reach::Loopbacks, Reach::Name(_)) | (Reach::Name(_), Reach::Loopbacks) => false,
             // a name can be any address, so it meets every wildcard
             (Reach::Name(a), Reach::Name(b)) => a == b,
-            (Reach::Name(name), Reach::One(ip)) | (Reach::One(ip), Reach::Name(name)) => {
-                ip.is_unspecified() || (name == "localhost" && ip.is_loopback())
-            }
+            (Reach::Name(_), Reach::One(ip)) | (Reach::One(ip), Reach::Name(_)) => ip.is_unspecified(),
         }
     }
 }
@@ -101,6 +114,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Any { port } => write!(f, "*:{port}"),
+            Address::Localhost { port } => write!(f, "localhost:{port}"),
             Address::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Address::Host { host, port } => write!(f, "{host}:{port}"),
             Address::Unix { path } => write!(f, "unix:{}", path.display()),
@@ -125,7 +139,10 @@ impl FromStr for Address {
             return Err(if scheme == "udp:" { AddressError::NotBuilt(scheme) } else { AddressError::wrong(text) });
         }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(Address::Host { host: Ipv4Addr::LOCALHOST.to_string(), port: port(text)? });
+            return Ok(Address::Localhost { port: port(text)? });
+        }
+        if let Some(error) = foreign::refused(text) {
+            return Err(error);
         }
         let (host, tail) = text.rsplit_once(':').ok_or_else(|| AddressError::no_port(text))?;
         if host == "*" {
@@ -155,6 +172,9 @@ impl FromStr for Address {
         }
         if !is_v4_or_name(host) {
             return Err(AddressError::wrong(text));
+        }
+        if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+            return Ok(Address::Localhost { port: port(tail)? });
         }
         Ok(Address::Host { host: host.to_owned(), port: port(tail)? })
     }
@@ -264,8 +284,10 @@ mod tests {
     #[test]
     fn every_form_of_an_address_is_read_and_written_back() {
         for (text, written) in [
-            ("4001", "127.0.0.1:4001"),
-            ("0", "127.0.0.1:0"),
+            ("4001", "localhost:4001"),
+            ("0", "localhost:0"),
+            ("Localhost.:80", "localhost:80"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
             ("*:9000", "*:9000"),
             ("0.0.0.0:1", "0.0.0.0:1"),
             ("[::]:65535", "[::]:65535"),
@@ -352,6 +374,13 @@ mod tests {
             ("127.0.0.1:1", "[::ffff:127.0.0.1]:1", true),
             ("[::1]:1", "[0:0::1]:1", true),
             ("localhost:1", "127.0.0.1:1", true),
+            ("localhost:1", "[::1]:1", true),
+            ("localhost:1", "[::ffff:127.0.0.1]:1", true),
+            ("localhost:1", "127.0.0.2:1", false),
+            ("localhost:1", "0.0.0.0:1", true),
+            ("localhost:1", "*:1", true),
+            ("localhost:1", "1", true),
+            ("localhost:1", "meter:1", false),
             ("Meter:1", "meter.:1", true),
             ("meter:1", "127.0.0.1:1", false),
             ("unix:/run/x", "unix:/run//x", true),

@@ -172,7 +172,7 @@ fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
             let reach = address.value.reach();
             let file = match &address.value {
                 Address::Unix { path } => Some(path.as_path()),
-                Address::Any { .. } | Address::Host { .. } => None,
+                Address::Any { .. } | Address::Localhost { .. } | Address::Host { .. } => None,
             };
             let taken = by_number.entry((address.value.port(), file)).or_default();
             if let Some(other) = taken.iter().find(|other| other.reach.meets(&reach)) {

@@ -202,6 +202,11 @@ impl DeviceError {
                 "on Linux a serial device is /dev/ttyS0, /dev/ttyUSB0 or the like".to_owned()
             }
             DeviceError::NotAbsolute(text) if text.is_empty() => "write `device: /dev/…`".to_owned(),
+            // `serialdev,/dev/ttyS0,9600n81,local` of ser2net, `serial:/dev/ttyS0`, `file:///dev/ttyS0`
+            DeviceError::NotAbsolute(text) if text.contains("/dev/") => {
+                let path = text[text.find("/dev/").unwrap_or_default()..].split([',', '(']).next().unwrap_or_default();
+                format!("write `device: {}`; what follows it at ser2net stands in `line`", shown(path))
+            }
             DeviceError::NotAbsolute(text) => {
                 format!("did you mean `/dev/{}`?", shown(text.trim_start_matches("dev/")))
             }
@@ -242,6 +247,10 @@ mod tests {
         assert_eq!("sim:meter".parse::<Device>(), Err(DeviceError::UnknownSim("meter".into())));
         assert_eq!("tcp://10.0.0.1:23".parse::<Device>(), Err(DeviceError::NotBuilt("tcp://")));
         assert_eq!("ttyUSB0".parse::<Device>(), Err(DeviceError::NotAbsolute("ttyUSB0".into())));
+        for text in ["serialdev,/dev/ttyS0,9600n81,local", "serial:/dev/ttyS0", "file:///dev/ttyS0"] {
+            let help = text.parse::<Device>().unwrap_err().help();
+            assert!(help.starts_with("write `device: /dev/ttyS0`"), "{text}: {help}");
+        }
         assert_eq!("".parse::<Device>(), Err(DeviceError::NotAbsolute(String::new())));
         for ids in ["", "0403", "0403:", "403:6001", "0x0403:0x6001", "+403:6001", "0403:60010", "0403:6001:1", "ftdi"]
         {

@@ -155,7 +155,9 @@ pub const WRONG_ADDRESSES: &[(&str, &str, &str)] = &[
         "the path of a socket has at most 107 bytes, not 109",
         "unix:/run/sermux/NAME.sock",
     ),
-    ("'tcp,4001'", "`tcp,4001` has no TCP port", "host:port"),
+    ("'tcp,4001'", "`tcp,4001` is how ser2net writes it", "\"*:4001\""),
+    ("'tcp:4001'", "`tcp:4001` begins with `tcp`, which is a protocol and not a host", "\"*:4001\""),
+    ("/run/x", "`/run/x` is a path", "unix:/run/x"),
 ];
 
 /// Keys of a telnet listener, the fault without `5:`, and what is in its help.

@@ -188,6 +188,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
                 protocol,
                 address: match (&file, host) {
                     (Some(_), _) => Address::Unix { path: "/run/x".into() },
+                    (None, Some(host)) if host == "localhost" => Address::Localhost { port: 0 },
                     (None, Some(host)) => Address::Host { host, port: 0 },
                     (None, None) => Address::Any { port: 0 },
                 },

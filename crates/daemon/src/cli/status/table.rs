@@ -260,6 +260,7 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
     let Listener { access, clients: n, max_clients, .. } = listener;
     match (&listener.address, &listener.fault) {
         (Some(address), _) => {
+            let address = if listener.addresses.len() > 1 { &listener.addresses.join(" and ") } else { address };
             push_row(block, name, &format!("{address}, {access}, {n} of {max_clients} clients"), None, look);
             for (n, what) in [(listener.turned_away, "allow and deny"), (listener.limited, "limits")] {
                 if n > 0 {

@@ -168,8 +168,9 @@ impl From<&sermux_protocol::rfc2217::View> for Modem {
 }
 
 fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
+    let addresses = is.bound.iter().flatten().flat_map(canonical).collect();
     let (address, fault) = match &is.bound {
-        Some(Ok(address)) => (Some(canonical(address)), None),
+        Some(Ok(address)) => (canonical(address).next(), None),
         Some(Err(fault)) => (None, Some(fault.clone())),
         None => (None, None),
     };
@@ -178,6 +179,7 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
         rfc2217: config.protocol.has_rfc2217(),
         configured: config.address.to_string(),
         address,
+        addresses,
         fault,
         access: access(config.access).to_owned(),
         clients: is.clients,
@@ -188,11 +190,10 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
 }
 
 /// An IPv4 address is shown as one.
-fn canonical(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Tcp(address) => SocketAddr::new(address.ip().to_canonical(), address.port()).to_string(),
-        Endpoint::Unix(_) => endpoint.to_string(),
-    }
+fn canonical(endpoint: &Endpoint) -> impl Iterator<Item = String> + '_ {
+    let file = matches!(endpoint, Endpoint::Unix(_)).then(|| endpoint.to_string());
+    let shown = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
+    file.into_iter().chain(endpoint.addresses().map(shown))
 }
 
 fn access(access: Access) -> &'static str {
