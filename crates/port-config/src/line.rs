@@ -114,8 +114,8 @@ impl LineSettings {
 
 /// Symbols a second.
 ///
-/// The range is what hardware has: 50 is the slowest speed that termios names, 12,000,000 the fastest of the USB
-/// adapters (FTDI's H series). What a given device makes of a rate inside the range only that device can say.
+/// 50 is the slowest speed that termios names. There is no fastest but that of the number itself: what a given device makes
+/// of a rate only its driver can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BaudRate(NonZeroU32);
 
@@ -123,7 +123,7 @@ impl BaudRate {
     /// The slowest rate.
     pub const MIN: u32 = 50;
     /// The fastest rate.
-    pub const MAX: u32 = 12_000_000;
+    pub const MAX: u32 = u32::MAX;
 
     /// `None` outside [`MIN`](Self::MIN) to [`MAX`](Self::MAX).
     pub fn new(rate: u32) -> Option<BaudRate> {
@@ -165,7 +165,7 @@ impl FromStr for BaudRate {
         }
         text.parse().ok().and_then(BaudRate::new).ok_or_else(|| ParseError {
             what: format!("a baud rate of {} is out of range", shown(text)),
-            help: "baud rates go from 50 to 12000000",
+            help: "baud rates go from 50 to 4294967295",
         })
     }
 }
