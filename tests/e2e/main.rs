@@ -36,4 +36,5 @@ mod setup;
 mod shutdown;
 mod support;
 mod telegrams;
+mod telnet;
 mod unix_socket;

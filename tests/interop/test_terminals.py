@@ -132,24 +132,17 @@ def types(client, onlooker, data):
 
 @listeners
 def test_send_brk_is_a_break(breaks, listener):
-    client, onlooker = breaks(listener + ", access: control")
+    client, onlooker = breaks(listener)
     for n in (1, 2):
         command(client, "send", "brk")
         break_comes(onlooker, n)
         types(client, onlooker, b"after")
 
 
-def test_send_brk_without_the_right_to_control_is_none(breaks):
-    client, onlooker = breaks(TELNET)
-    command(client, "send", "brk")
-    types(client, onlooker, b"after")
-    assert broken(onlooker) == 0
-
-
 @listeners
 def test_send_synch_is_a_break_if_it_is_to_be_one(breaks, listener):
     """Its DM is urgent data. It counts at once, not with the next key."""
-    client, onlooker = breaks(listener + ", access: control, break-on-sync: true")
+    client, onlooker = breaks(listener + ", break-on-sync: true")
     for n in (1, 2, 3):
         command(client, "send", "synch")
         break_comes(onlooker, n)

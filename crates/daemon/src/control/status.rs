@@ -199,6 +199,10 @@ pub(crate) struct Counters {
     pub(crate) skipped_frames: u64,
     /// Longer than a quarter of the backlog, and therefore cut.
     pub(crate) cut_frames: u64,
+    /// Of telnet clients: too long, or without an end.
+    pub(crate) dropped_subnegotiations: u64,
+    /// Of telnet clients: none of telnet or of RFC 2217.
+    pub(crate) unknown_commands: u64,
     /// Clients so far.
     pub(crate) clients: u64,
     /// Turned away because the listener was full, or because the device was not there (`on-gone: disconnect`).
@@ -256,6 +260,9 @@ pub(crate) struct Listener {
     /// Connections that were closed because of `limits`.
     #[serde(default)]
     pub(crate) limited: u64,
+    /// Clients that seemed to speak another protocol.
+    #[serde(default)]
+    pub(crate) wrong_protocol: u64,
 }
 
 /// A client.
@@ -282,6 +289,12 @@ pub(crate) struct Client {
     /// Of the line that it purged.
     pub(crate) purged_bytes: u64,
     pub(crate) skipped_frames: u64,
+    /// From it, by telnet: too long, or without an end.
+    #[serde(default)]
+    pub(crate) dropped_subnegotiations: u64,
+    /// From it, by telnet: none of telnet or of RFC 2217.
+    #[serde(default)]
+    pub(crate) unknown_commands: u64,
     /// Of the line that it has not got yet.
     pub(crate) lag_bytes: u64,
     /// How long the oldest of these has been here.
@@ -369,6 +382,8 @@ mod tests {
             gap_bytes: 0,
             purged_bytes: 0,
             skipped_frames: 0,
+            dropped_subnegotiations: 0,
+            unknown_commands: 0,
             lag_bytes: 0,
             lag_seconds: None,
             history: Some(History::default()),
@@ -389,6 +404,7 @@ mod tests {
             max_clients: 0,
             turned_away: 0,
             limited: 0,
+            wrong_protocol: 0,
         };
         let port = Port {
             name: text(),

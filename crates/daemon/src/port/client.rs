@@ -56,6 +56,10 @@ pub struct ClientCounters {
     pub purged: u64,
     /// Frames of the line that it never got.
     pub skipped_frames: u64,
+    /// Telnet subnegotiations of it that were too long or had no end.
+    pub dropped_subnegotiations: u64,
+    /// Commands of it that telnet or RFC 2217 do not have.
+    pub unknown_commands: u64,
 }
 
 /// One client. What every chunk looks at comes first and stays together in memory: with hundreds of ports none of it is
@@ -92,6 +96,8 @@ pub(super) struct Client {
     pub(super) number: u64,
     /// What it was given of the past.
     pub(super) replayed: Option<Held>,
+    /// It was counted as one that speaks something else than its listener.
+    pub(super) is_mistaken: bool,
 }
 
 /// Where a client is in what came from the line.
@@ -197,6 +203,7 @@ impl Client {
             sends_pairs: false,
             counters: ClientCounters::default(),
             replayed: None,
+            is_mistaken: false,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sermux_protocol::session::Speaks;
+
 use super::client::{ClientCounters, ClientId};
 use super::control::Outcome;
 
@@ -18,6 +20,11 @@ pub enum Event {
     WriteRefused(ClientId),
     /// The first client sent something while the second one holds the pen; said once for each client and hold.
     PenRefused(ClientId, ClientId),
+    /// A telnet subnegotiation of this client was thrown away, because it is too long or has no end; said once for each
+    /// client.
+    SubnegotiationDropped(ClientId),
+    /// This client seems to speak something else than its listener; said once for each listener.
+    WrongProtocol(ClientId, Speaks),
     /// So many bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
     BreakCost(u64),
     /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
@@ -89,6 +96,10 @@ pub struct PortCounters {
     pub skipped_frames: u64,
     /// Frames that were cut because they are longer than a quarter of the backlog.
     pub cut_frames: u64,
+    /// Telnet subnegotiations of clients that were too long or had no end.
+    pub dropped_subnegotiations: u64,
+    /// Commands of clients that telnet or RFC 2217 do not have.
+    pub unknown_commands: u64,
 }
 
 impl PortCounters {
@@ -96,5 +107,7 @@ impl PortCounters {
     pub(super) fn add(&mut self, client: &ClientCounters) {
         self.gap += client.gap;
         self.skipped_frames += client.skipped_frames;
+        self.dropped_subnegotiations += client.dropped_subnegotiations;
+        self.unknown_commands += client.unknown_commands;
     }
 }

@@ -119,6 +119,8 @@ pub struct ListenerReport {
     pub turned_away: u64,
     /// How many because of `limits`.
     pub limited: u64,
+    /// How many clients seemed to speak something else than it does.
+    pub mistaken: u64,
 }
 
 /// A client as it is now.

@@ -90,7 +90,7 @@ fn ends(mut input: Input) {
         while client.decode(&mut piece, &mut data).is_some() {}
     }
     assert!(data.is_empty());
-    assert_eq!(server.is_com_port_agreed(), rfc2217);
+    assert_eq!(server.uses_com_port(), rfc2217);
     assert_eq!(client.is_agreed(), rfc2217);
 }
 

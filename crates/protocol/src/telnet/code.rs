@@ -1,5 +1,7 @@
 //! The bytes of telnet: its commands (RFC 854) and the options that are known here.
 
+/// End of file (RFC 1184): the lowest command that there is.
+pub const EOF: u8 = 236;
 /// Ends a subnegotiation.
 pub const SE: u8 = 240;
 /// Nothing.

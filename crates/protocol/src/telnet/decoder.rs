@@ -9,6 +9,9 @@ use super::negotiation::Verb;
 /// The longest value of a subnegotiation, in bytes after un-doubling. Longer ones are dropped whole.
 pub const MAX_VALUE: usize = 256;
 
+/// One that has not ended after so many bytes, its option among them, never will: it is left, and what follows is data.
+pub const MAX_SUBNEGOTIATION: usize = 1024;
+
 /// What precedes the value: the option, and for COM-PORT the command.
 const PREFIX: usize = 2;
 
@@ -62,7 +65,8 @@ pub(crate) struct Decoder {
     after_cr: bool,
     content: [u8; PREFIX + MAX_VALUE],
     len: usize,
-    too_long: bool,
+    /// How long the subnegotiation is so far; only its first `len` bytes are kept.
+    total: usize,
     dropped: u64,
 }
 
@@ -81,7 +85,7 @@ enum State {
 impl Decoder {
     pub(crate) fn new() -> Decoder {
         let content = [0; PREFIX + MAX_VALUE];
-        Decoder { state: State::Data, after_cr: false, content, len: 0, too_long: false, dropped: 0 }
+        Decoder { state: State::Data, after_cr: false, content, len: 0, total: 0, dropped: 0 }
     }
 
     /// Appends the data in `input` to `data`, up to the next event, and moves `input` behind what was taken. `None`:
@@ -168,8 +172,7 @@ impl Decoder {
             }
             SB => {
                 self.state = State::Subnegotiation;
-                self.len = 0;
-                self.too_long = false;
+                (self.len, self.total) = (0, 0);
                 None
             }
             _ => match Verb::from_code(byte) {
@@ -182,15 +185,18 @@ impl Decoder {
         }
     }
 
-    /// The inside of a subnegotiation, up to an IAC. Returns what is left.
+    /// The inside of a subnegotiation, up to an IAC or to where it is given up. Returns what is left.
     fn take_content<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
-        let end = memchr(IAC, input);
-        self.push_content(&input[..end.unwrap_or(input.len())]);
-        match end {
-            None => &[],
+        let most = input.len().min(MAX_SUBNEGOTIATION - self.total);
+        match memchr(IAC, &input[..most]) {
             Some(end) => {
+                self.push_content(&input[..end]);
                 self.state = State::SubnegotiationCommand;
                 &input[end + 1..]
+            }
+            None => {
+                self.push_content(&input[..most]);
+                &input[most..]
             }
         }
     }
@@ -202,7 +208,7 @@ impl Decoder {
             SE => {
                 self.state = State::Data;
                 return match self.content[..self.len].first() {
-                    Some(option) if !self.too_long => Some(Event::Subnegotiation(*option)),
+                    Some(option) if self.len == self.total => Some(Event::Subnegotiation(*option)),
                     _ => {
                         self.dropped += 1;
                         None
@@ -221,12 +227,14 @@ impl Decoder {
     }
 
     fn push_content(&mut self, bytes: &[u8]) {
-        match self.content.get_mut(self.len..self.len + bytes.len()) {
-            Some(free) => {
-                free.copy_from_slice(bytes);
-                self.len += bytes.len();
-            }
-            None => self.too_long = true,
+        let kept = bytes.len().min(self.content.len() - self.len);
+        self.content[self.len..self.len + kept].copy_from_slice(&bytes[..kept]);
+        self.len += kept;
+        self.total += bytes.len();
+        if self.total >= MAX_SUBNEGOTIATION {
+            self.dropped += 1;
+            self.state = State::Data;
+            self.after_cr = false;
         }
     }
 }

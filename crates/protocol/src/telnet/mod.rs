@@ -27,14 +27,15 @@ mod outbox;
 
 use sermux_port_config::signal::{LineState, ModemState};
 
-pub use self::decoder::MAX_VALUE;
 pub(crate) use self::decoder::{AfterCr, Decoder, Event};
+pub use self::decoder::{MAX_SUBNEGOTIATION, MAX_VALUE};
 pub(crate) use self::outbox::Outbox;
 
-use self::code::{AO, AYT, BINARY, BRK, COM_PORT, DM, EC, ECHO, EL, GA, IP, NAWS, NOP, SE, SGA, TIMING_MARK};
+use self::code::{AO, AYT, BINARY, BRK, COM_PORT, DM, EC, ECHO, EL, EOF, GA, IP, NAWS, NOP, SE, SGA, TIMING_MARK};
 use self::negotiation::{Accept, Options, Side, Verb};
 use crate::rfc2217::server::{ComPort, Command};
 use crate::rfc2217::{Request, View};
+use crate::session::Speaks;
 
 /// What a telnet listener offers its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub struct Offer {
 /// What a client sent that could not be used. Nothing is answered to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Subnegotiations with a value longer than [`MAX_VALUE`], or without an end.
+    /// Subnegotiations with a value longer than [`MAX_VALUE`], or without an end. After [`MAX_SUBNEGOTIATION`] bytes of one
+    /// its client's data begins again.
     pub dropped_subnegotiations: u64,
     /// Commands of telnet or of RFC 2217 that do not exist, or not from a client.
     pub unknown_commands: u64,
@@ -69,13 +71,18 @@ pub struct Telnet {
     next: Option<Request>,
     outbox: Outbox,
     unknown_commands: u64,
+    /// Nothing but data has come so far.
+    is_new: bool,
+    seems: Option<Speaks>,
 }
 
 impl Telnet {
     /// A client that has just connected; what is offered to it is in the outbox.
     ///
     /// These are WILL SGA and WILL ECHO (so that clients send each character at once and do not echo it themselves), WILL
-    /// and DO BINARY, and with [`Offer::rfc2217`] WILL and DO COM-PORT. Nothing waits for what becomes of them.
+    /// and DO BINARY, and with [`Offer::rfc2217`] DO COM-PORT, as ser2net has it. WILL COM-PORT would be of no use: a client
+    /// that wants it asks for it and is answered, and one that only reflects what it is offered would agree to it unawares.
+    /// Nothing waits for what becomes of them.
     pub fn new(offer: Offer) -> Self {
         let accept = |option, us, him| Accept { option, us, him };
         let mut options = Options::new(&[
@@ -88,7 +95,7 @@ impl Telnet {
         ]);
         let mut outbox = Outbox::default();
         let common = [(Side::Us, SGA), (Side::Us, ECHO), (Side::Us, BINARY), (Side::Him, BINARY)];
-        let com_port = [(Side::Us, COM_PORT), (Side::Him, COM_PORT)];
+        let com_port = [(Side::Him, COM_PORT)];
         let offered = common.iter().chain(com_port.iter().filter(|_| offer.rfc2217));
         for (side, option) in offered {
             if let Some(verb) = options.enable(*side, *option) {
@@ -103,6 +110,8 @@ impl Telnet {
             next: None,
             outbox,
             unknown_commands: 0,
+            is_new: true,
+            seems: None,
         }
     }
 
@@ -112,7 +121,7 @@ impl Telnet {
     /// The data in `data` was sent before the request. Negotiation is answered, and SUSPEND and RESUME are followed, on
     /// the way. Call it until it gives `None`: a request may be followed by one that needs no more input.
     ///
-    /// That is [`Request::ModemState`], once, when COM-PORT is agreed or is used for the first time though it was not. The
+    /// That is [`Request::ModemState`], once, when the client has said WILL COM-PORT or has sent its first command of it. The
     /// client did not send it; answered like any other, it tells the client of the inputs before anything changes.
     /// pyserial 3.5 waits for it, also when it lost its half of the negotiation: an offer that arrives before it has begun
     /// counts there as the answer to a request that is then never sent.
@@ -125,6 +134,9 @@ impl Telnet {
             }
             let after_cr = AfterCr { nul: !self.options.is_on(Side::Him, BINARY), lf: self.offer.enter_is_cr };
             let event = self.decoder.decode(input, after_cr, data)?;
+            if std::mem::take(&mut self.is_new) && matches!(event, Event::Command(..EOF)) {
+                self.seems = Some(Speaks::Raw);
+            }
             let request = self.handle(event);
             if request.is_some() {
                 return request;
@@ -144,18 +156,26 @@ impl Telnet {
             Event::Negotiation(verb, option) => self.negotiate(verb, option),
             Event::Subnegotiation(COM_PORT) if self.offer.rfc2217 => return self.handle_com_port(),
             Event::Subnegotiation(NAWS) => {}
+            Event::Subnegotiation(COM_PORT) => {
+                self.seems = Some(Speaks::Rfc2217);
+                self.unknown_commands += 1;
+            }
             Event::Subnegotiation(_) => self.unknown_commands += 1,
         }
         None
     }
 
     fn negotiate(&mut self, verb: Verb, option: u8) {
-        let was_agreed = self.is_com_port_agreed();
+        if (verb, option) == (Verb::Will, COM_PORT) && !self.offer.rfc2217 {
+            self.seems = Some(Speaks::Rfc2217);
+        }
+        let was_on = self.options.is_on(Side::Him, COM_PORT);
         if let Some(answer) = self.options.hear(verb, option) {
             self.outbox.negotiate(answer, option);
         }
-        match (was_agreed, self.is_com_port_agreed()) {
-            (false, true) => self.begin_com_port(),
+        // The client's own side counts: what else it lets us do says nothing about what it understands.
+        match (was_on, self.options.is_on(Side::Him, COM_PORT)) {
+            (false, true) if !self.com_port.is_in_use() => self.begin_com_port(),
             (true, false) => self.com_port.end(),
             _ => {}
         }
@@ -219,14 +239,21 @@ impl Telnet {
         self.com_port.is_suspended()
     }
 
-    /// Whether COM-PORT was agreed, in either direction.
-    pub fn is_com_port_agreed(&self) -> bool {
-        self.options.is_on(Side::Us, COM_PORT) || self.options.is_on(Side::Him, COM_PORT)
+    /// Whether the client speaks RFC 2217: it has said WILL COM-PORT, or has sent a command of it. Before that it hears
+    /// nothing of it.
+    pub fn uses_com_port(&self) -> bool {
+        self.com_port.is_in_use()
     }
 
     /// What the client says it is (SIGNATURE): at most [`MAX_VALUE`] printable ASCII characters.
     pub fn client_signature(&self) -> Option<&str> {
         self.com_port.signature()
+    }
+
+    /// What else the client seems to speak than this session does: raw bytes, if its first command is none of telnet, or RFC
+    /// 2217 where that is not offered.
+    pub fn seems_to_speak(&self) -> Option<Speaks> {
+        self.seems
     }
 
     /// What could not be used of what the client sent.

@@ -411,7 +411,7 @@ fn a_client_that_never_negotiated_is_answered_all_the_same() {
     let mut served = Served::new();
     assert_eq!(served.hears(&com_port(1, &rate)), [com_port(101, &rate), com_port(107, &[0])].concat());
     assert_eq!(served.requests, [Request::BaudRate(9600), Request::ModemState]);
-    assert!(!served.telnet.is_com_port_agreed());
+    assert!(served.telnet.uses_com_port());
     assert!(served.telnet.wants_modem_state(), "it speaks the option");
     assert_eq!(served.hears(&com_port(1, &rate)), com_port(101, &rate), "the inputs are told once");
 }

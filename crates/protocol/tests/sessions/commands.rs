@@ -74,7 +74,7 @@ fn a_value_may_be_256_bytes_long() {
 
 #[test]
 fn a_longer_value_is_dropped_up_to_its_end_and_counted() {
-    for long in [&[b'x'; 257][..], &[255; 257], &[b'x'; 100_000]] {
+    for long in [&[b'x'; 257][..], &[255; 257], &[b'x'; 1000]] {
         let mut served = Served::agreed();
         let bytes = [b"a".to_vec(), com_port(0, long), com_port(2, &[7]), b"b".to_vec()].concat();
         assert_eq!(served.hears(&bytes), com_port(102, &[7]));
@@ -97,6 +97,23 @@ fn a_subnegotiation_without_end_does_not_swallow_what_comes_next() {
         assert_eq!(std::mem::take(&mut served.data), b"data");
     }
     assert_eq!(served.telnet.counters().dropped_subnegotiations, 3);
+}
+
+#[test]
+fn a_subnegotiation_that_never_ends_is_left_after_1_kib_and_what_follows_is_data() {
+    // The option and the command count.
+    for content in [&[b'x'; 1022][..], &[255; 2 * 1022]] {
+        let mut served = Served::agreed();
+        let begin = [&b"a\xFF\xFA\x2C\x00"[..], content].concat();
+        served.send(&begin[..begin.len() - 2]);
+        assert_eq!(served.telnet.counters().dropped_subnegotiations, 0);
+        served.send(&begin[begin.len() - 2..]);
+        assert_eq!(served.telnet.counters().dropped_subnegotiations, 1);
+        assert_eq!(served.hears(&vec![b'b'; 200_000]), b"");
+        assert_eq!(served.data, [&b"a"[..], &vec![b'b'; 200_000]].concat());
+        assert_eq!(served.hears(&com_port(2, &[7])), com_port(102, &[7]), "and the next one is whole");
+        assert_eq!(served.telnet.counters().dropped_subnegotiations, 1);
+    }
 }
 
 #[test]

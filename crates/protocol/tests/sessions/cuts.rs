@@ -24,6 +24,8 @@ fn from_clients() -> Vec<Vec<u8>> {
         hex("FF FA 1F 00 FF FF 00 18 FF F0"),
         hex("FF FA FF F0"),
         com_port(0, &[255; 258]),
+        com_port(0, &[255; 1030]),
+        [&b"\xFF\xFA\x2C"[..], &b"x\xFF\xF1".repeat(400)].concat(),
     ];
     commands.chain(negotiation).chain(telnet).chain(others).map(|bytes| [b"a\r", &bytes[..], b"z"].concat()).collect()
 }

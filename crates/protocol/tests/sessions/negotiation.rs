@@ -1,5 +1,6 @@
 //! Options: what is offered, agreed and refused (RFC 855, RFC 1143).
 
+use sermux_port_config::signal::{LineState, ModemState};
 use sermux_protocol::telnet::code::{BINARY, COM_PORT, DO, DONT, ECHO, IAC, NAWS, SGA, WILL, WONT};
 use sermux_protocol::telnet::negotiation::{Accept, Options, Side, Verb};
 use sermux_protocol::telnet::Offer;
@@ -64,18 +65,34 @@ fn an_option_can_be_turned_off_and_on_again() {
 }
 
 #[test]
-fn com_port_is_agreed_by_either_direction() {
+fn com_port_is_in_use_once_the_client_has_said_that_it_will() {
     let mut served = Served::new();
-    assert!(!served.telnet.is_com_port_agreed());
-    served.hears(&[IAC, DONT, COM_PORT]);
-    assert!(!served.telnet.is_com_port_agreed());
-    served.hears(&[IAC, WILL, COM_PORT]);
-    assert!(served.telnet.is_com_port_agreed());
-    served.hears(&[IAC, DO, COM_PORT]);
+    assert!(!served.telnet.uses_com_port());
+    assert_eq!(served.hears(&[IAC, DO, COM_PORT]), [IAC, WILL, COM_PORT]);
+    assert!(!served.telnet.uses_com_port(), "it only lets us");
+    assert_eq!(served.hears(&[IAC, WILL, COM_PORT]), FIRST_MODEM_STATE);
+    assert!(served.telnet.uses_com_port());
+    assert_eq!(served.hears(&[IAC, DONT, COM_PORT]), [IAC, WONT, COM_PORT]);
+    assert!(served.telnet.uses_com_port(), "it still does");
     served.hears(&[IAC, WONT, COM_PORT]);
-    assert!(served.telnet.is_com_port_agreed(), "one direction is left");
-    served.hears(&[IAC, DONT, COM_PORT]);
-    assert!(!served.telnet.is_com_port_agreed());
+    assert!(!served.telnet.uses_com_port());
+}
+
+#[test]
+fn a_client_that_only_reflects_what_it_is_offered_hears_nothing_of_rfc2217() {
+    let mut served = Served::new();
+    // It refuses to do anything, and lets us do everything.
+    assert_eq!(
+        served.hears(b"\xFF\xFD\x03\xFF\xFD\x01\xFF\xFD\x00\xFF\xFC\x00\xFF\xFC\x2C\xFF\xFD\x2C"),
+        b"\xFF\xFB\x2C"
+    );
+    let on = ModemState { cts: true, dsr: true, ri: false, dcd: true };
+    served.telnet.modem_changed(on, false);
+    served.telnet.line_changed(LineState { break_detected: true, ..LineState::default() });
+    assert_eq!(served.heard(), b"");
+    assert_eq!(served.requests, []);
+    assert!(!served.telnet.wants_modem_state());
+    assert_eq!(served.hears(&com_port(7, &[])), [com_port(107, &[0]), com_port(107, &[0])].concat(), "now it uses it");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn two_sessions_agree_on_what_both_have() {
     let mut pair = Pair::new(offer());
     pair.settle();
     assert_eq!(pair.events, [Event::Agreed, Event::ModemState(0)]);
-    assert!(pair.server.telnet.is_com_port_agreed());
+    assert!(pair.server.telnet.uses_com_port());
     assert!(pair.client.is_agreed());
 
     let mut pair = Pair::new(Offer { rfc2217: false, ..offer() });

@@ -5,10 +5,10 @@ use sermux_protocol::rfc2217::{Effect, Request, View};
 use sermux_protocol::telnet::{Offer, Telnet};
 
 /// What is offered to a client that has just connected.
-pub(crate) const OFFERS: &[u8] = b"\xFF\xFB\x03\xFF\xFB\x01\xFF\xFB\x00\xFF\xFD\x00\xFF\xFB\x2C\xFF\xFD\x2C";
+pub(crate) const OFFERS: &[u8] = b"\xFF\xFB\x03\xFF\xFB\x01\xFF\xFB\x00\xFF\xFD\x00\xFF\xFD\x2C";
 
 /// A client that agrees to COM-PORT and nothing else, and how it hears of the inputs then, all of which are off.
-pub(crate) const AGREE: &[u8] = b"\xFF\xFD\x2C";
+pub(crate) const AGREE: &[u8] = b"\xFF\xFB\x2C";
 pub(crate) const FIRST_MODEM_STATE: &[u8] = b"\xFF\xFA\x2C\x6B\x00\xFF\xF0";
 
 pub(crate) struct Served {

@@ -222,6 +222,8 @@ fn counters(counters: &Counters) -> String {
         (counters.skipped_frames, "telegrams skipped by clients"),
         (counters.cut_frames, "frames cut (over a quarter of the backlog)"),
         (counters.clients_refused, "clients refused"),
+        (counters.dropped_subnegotiations, "telnet subnegotiations discarded"),
+        (counters.unknown_commands, "unknown telnet commands"),
         (counters.control_late, "late changes"),
         (counters.control_failed, "failed operations"),
     ];
@@ -268,6 +270,13 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
                     push_row(block, "", &format!("{connections} refused by {what}"), None, look);
                 }
             }
+            match listener.wrong_protocol {
+                0 => {}
+                1 => push_row(block, "", "1 client seems to speak another protocol; see the log", None, look),
+                n => {
+                    push_row(block, "", &format!("{n} clients seem to speak another protocol; see the log"), None, look)
+                }
+            }
         }
         (None, fault) => {
             let why = fault.as_deref().map_or("not bound yet".to_owned(), printable);
@@ -307,6 +316,13 @@ fn standing(client: &Client) -> Vec<String> {
     }
     if client.skipped_frames > 0 {
         facts.push(format!("skipped {}", client.skipped_frames));
+    }
+    for (n, what) in
+        [(client.dropped_subnegotiations, "subnegotiation"), (client.unknown_commands, "unknown telnet command")]
+    {
+        if n > 0 {
+            facts.push(format!("{} discarded", count(usize::try_from(n).unwrap_or(usize::MAX), what)));
+        }
     }
     let states =
         [(client.has_pen, "has the pen"), (client.suspended, "suspended"), (client.half_closed, "sends no more")];

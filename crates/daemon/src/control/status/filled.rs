@@ -49,6 +49,8 @@ impl Port {
                 gap_bytes: counters.gap,
                 skipped_frames: counters.skipped_frames,
                 cut_frames: counters.cut_frames,
+                dropped_subnegotiations: counters.dropped_subnegotiations,
+                unknown_commands: counters.unknown_commands,
                 clients: counters.clients,
                 clients_refused: counters.refused,
                 control_requests: report.control.requests,
@@ -141,6 +143,8 @@ impl Client {
             gap_bytes: counters.gap,
             purged_bytes: counters.purged,
             skipped_frames: counters.skipped_frames,
+            dropped_subnegotiations: counters.dropped_subnegotiations,
+            unknown_commands: counters.unknown_commands,
             lag_bytes: client.standing.lag,
             lag_seconds: client.standing.lag_since.map(|since| at(since, now).1),
             history: client.standing.replayed.map(|held| History::of(held, now)),
@@ -186,6 +190,7 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
         max_clients: config.max_clients,
         turned_away: is.turned_away,
         limited: is.limited,
+        wrong_protocol: is.mistaken,
     }
 }
 

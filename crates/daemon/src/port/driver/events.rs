@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use sermux_port_config::config::Protocol;
 use sermux_port_config::units::format_duration;
+use sermux_protocol::session::Speaks;
 use tracing::{info, warn};
 
 use crate::capture::EventKind;
@@ -28,6 +30,10 @@ impl Driver {
                         self.who(Some(holder)).map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
                     self.tell(id, &format!("writes while {holder} holds the pen; its bytes are thrown away"));
                 }
+                Event::SubnegotiationDropped(id) => {
+                    self.tell(id, "sends a telnet subnegotiation that is too long or has no end; it was discarded");
+                }
+                Event::WrongProtocol(id, speaks) => self.tell_mistaken(id, speaks),
                 Event::Answered(number, outcome) => self.answer_wish(number, outcome),
                 Event::Quiet(limit) => warn!(port = %self.name, device = %self.port.device, "quiet: {}",
                     self.hub.missing().for_so_long(limit, &self.port.device)),
@@ -41,6 +47,37 @@ impl Driver {
             }
         }
         progress
+    }
+
+    /// The client came to a listener that does not speak what it does: names one that fits.
+    fn tell_mistaken(&self, id: ClientId, speaks: Speaks) {
+        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        let Some(standing) = self.hub.standing(id) else { return };
+        let mut listeners = self.listeners.iter().copied().zip(&self.port.listen);
+        let Some((_, own)) = listeners.clone().find(|(key, _)| *key == standing.admission.listener) else { return };
+        let (seems, is_it): (_, fn(&Protocol) -> bool) = match speaks {
+            Speaks::Raw => ("to send raw bytes", |protocol| *protocol == Protocol::Raw),
+            Speaks::Telnet => ("to speak telnet", |protocol| *protocol != Protocol::Raw),
+            Speaks::Rfc2217 => ("to speak RFC 2217", Protocol::has_rfc2217),
+        };
+        let does = match &own.protocol {
+            Protocol::Telnet(_) if speaks == Speaks::Rfc2217 => "telnet without RFC 2217",
+            protocol => protocol.name(),
+        };
+        let advice = match listeners.find(|(_, listener)| is_it(&listener.protocol)) {
+            Some((key, listener)) => match self.account.bound(key) {
+                Some(Ok(address)) => format!("connect it to {address}"),
+                _ => format!("connect it to {}", listener.address),
+            },
+            None => match speaks {
+                Speaks::Raw => "add a listener with `protocol: raw`".to_owned(),
+                Speaks::Telnet => "add a listener with `protocol: telnet`".to_owned(),
+                Speaks::Rfc2217 if own.protocol != Protocol::Raw => "add `rfc2217: true` to it".to_owned(),
+                Speaks::Rfc2217 => "add a listener with `protocol: telnet` and `rfc2217: true`".to_owned(),
+            },
+        };
+        warn!(port = %self.name, client = %socket.peer, listener = %own.address,
+            "client seems {seems}, and this listener is {does}; {advice}");
     }
 
     pub(super) fn tell(&self, id: ClientId, what: &str) {

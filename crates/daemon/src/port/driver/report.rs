@@ -84,7 +84,7 @@ impl Account {
         }
     }
 
-    fn bound(&self, listener: usize) -> Option<&Result<Endpoint, String>> {
+    pub(super) fn bound(&self, listener: usize) -> Option<&Result<Endpoint, String>> {
         self.bound.iter().find_map(|(key, bound)| (*key == listener).then_some(bound))
     }
 }
@@ -129,6 +129,7 @@ impl Driver {
             clients: clients.iter().filter(|client| client.standing.admission.listener == *key).count(),
             turned_away: self.status.turned_away_by(*key),
             limited: self.status.limited_by(*key),
+            mistaken: self.hub.mistaken(*key),
         });
         let state = self.state();
         PortReport {

@@ -17,6 +17,7 @@
 
 mod from_line;
 mod history;
+mod mistaken;
 mod pen;
 mod quiet;
 mod reconfigure;
@@ -25,7 +26,7 @@ mod standing;
 mod to_clients;
 mod to_line;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::{Frame as Framing, OnGone, Port, WhenFull, Write};
@@ -104,6 +105,8 @@ pub struct Hub {
     pen: Pen,
     gather_due: Option<Instant>,
     leaving: usize,
+    /// Clients that seemed to speak something else than their listener, by its key.
+    mistaken: BTreeMap<usize, u64>,
     /// What the receiver noticed and clients have not been told, and when they may be.
     noticed: Noticed,
     notify_at: Option<Instant>,
@@ -133,6 +136,7 @@ impl Hub {
             leaving: 0,
             tx: TxQueue::new(&port.line.settings),
             control: ControlQueue::new(port.line.settings),
+            mistaken: BTreeMap::new(),
             noticed: Noticed::default(),
             notify_at: None,
             watch_changed: false,

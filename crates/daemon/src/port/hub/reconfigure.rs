@@ -28,6 +28,7 @@ impl Hub {
                 None => self.close(id, CloseReason::ListenerGone),
             }
         }
+        self.mistaken.retain(|listener, _| admit(*listener).is_some());
         self.review_pen(port.write, now);
         self.close_idle(now);
     }

@@ -42,7 +42,11 @@ impl Hub {
 
     pub(super) fn take_request(&mut self, id: ClientId, request: Request, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
-        let may_change = client.admission.access == Access::Control;
+        // Telnet's BRK stands in the data, and whoever may write that may send a break, as at any terminal.
+        if request == Request::BreakPulse && client.admission.access != Access::Control && !self.may_write(id, client) {
+            return self.refuse_data(id, 0);
+        }
+        let may_change = client.admission.access == Access::Control || request == Request::BreakPulse;
         let offsets = (self.tx.end(), client.own_end);
         self.control.ask((Asker::Client(id), may_change), Asked::Request(request), offsets, now);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sermux_protocol::session::Session;
+use sermux_protocol::session::{Session, Speaks};
 
 use super::{earlier, Asker, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
 use crate::line::Snapshot;
@@ -52,6 +52,11 @@ impl Hub {
         client.counters.received += bytes.len() as u64;
         client.active = now;
         if let Session::Raw = client.session {
+            if client.counters.received == bytes.len() as u64 {
+                if let Some(speaks) = Speaks::of_first_bytes(bytes) {
+                    self.is_mistaken(id, speaks);
+                }
+            }
             self.take_data(id, now, |_, data| data.extend_from_slice(bytes));
             return;
         }
@@ -71,6 +76,7 @@ impl Hub {
             // One more when the first of them is the second half of a pair.
             client.sends_pairs = bytes.len() >= BLOCK && 2 * decoded <= bytes.len() + 1;
         }
+        self.count_unusable(id);
         self.addressed.push(id);
         self.watch_changed = true;
     }
