@@ -84,6 +84,8 @@ fn a_rate_is_what_the_driver_makes_of_it() {
     let pty = Pty::new();
     let daemon = start(PortYaml::new("p", pty.path()).telnet_on("127.0.0.1:0", RFC2217));
     let client = telnet(&daemon, "127.0.0.1", true);
+    client.send(b"\xFF\xFB\x2C");
+    assert_eq!(client.receive(7), com_port(107, &[0]));
     for rate in [16_776_960_u32, 20_000_000, u32::MAX] {
         client.send(&com_port(1, &rate.to_be_bytes()));
         let answer = com_port(101, &rate.to_be_bytes());
