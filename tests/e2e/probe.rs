@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rig::p1::{telegram, telegram_with_wrong_crc, telegram_without_crc};
+use crate::rig::p1::{encrypted, telegram, telegram_with_wrong_crc, telegram_without_crc};
 use crate::rig::{as_nobody, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
 
 /// With nobody to be asked.
@@ -91,10 +91,11 @@ fn every_field_is_there_whatever_is_heard() {
         let names: Vec<&String> = tried[0].as_object().unwrap().keys().collect();
         assert_eq!(names, ["bytes", "cause", "seconds", "settings"]);
     }
-    assert_eq!(silent["tried"].as_array().unwrap().len(), 8, "{silent}");
+    assert_eq!(silent["tried"].as_array().unwrap().len(), 9, "{silent}");
+    assert!(silent["tried"].as_array().unwrap().iter().any(|tried| tried["settings"] == "115200 8E1"), "{silent}");
     // The manual is made from this.
     let help = run(&["probe", "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    for name in fields.into_iter().chain(["version", "id", "telegrams", "crc-good", "crc-bad"]) {
+    for name in fields.into_iter().chain(["version", "id", "telegrams", "crc-good", "crc-bad", "before-each"]) {
         assert!(help.contains(name), "{name} is not in the help");
     }
 }
@@ -381,4 +382,72 @@ fn telegrams_without_a_crc_are_told() {
     let said = json(&finished);
     assert_eq!((finished.code, said["per-second"].as_f64()), (Some(0), None), "one has no rate: {said}");
     assert_eq!(said["meter"]["crc-good"].as_u64(), Some(0));
+}
+
+/// What a probe that runs on a pty says, while this is sent each second.
+fn probed(bytes: &[u8], more: &[&str]) -> Finished {
+    let pty = Pty::new();
+    let probe = probing(sermux(), pty.path(), more);
+    pty.was_opened();
+    pty.send_while(probe, |_| bytes.to_vec())
+}
+
+#[test]
+fn telegrams_with_something_before_each_slash_are_telegrams() {
+    for before in ["\0", "\u{7f}", " "] {
+        let bytes = [before.as_bytes(), &telegram(1)].concat();
+        let finished = probed(&bytes, &["--json"]);
+        let said = json(&finished);
+        assert_eq!((finished.code, said["cause"].as_str()), (Some(0), Some("p1")), "{said}");
+        assert_eq!(said["meter"]["before-each"].as_str(), Some(&*format!("{:02X}", before.as_bytes()[0])), "{said}");
+        assert_eq!(said["settings"].as_str(), Some("115200 8N1"), "{said}");
+        assert!(said["tried"].as_array().unwrap().len() == 1, "it took longer than it needs: {said}");
+    }
+    let text = probed(&[b"\0", &telegram(1)[..]].concat(), &[]).stdout;
+    assert!(text.contains("\n  before /   00 before each telegram"), "{text}");
+}
+
+#[test]
+fn lines_of_a_meter_without_a_whole_telegram_are_named_and_no_good_data() {
+    let whole = telegram(1);
+    let finished = probed(&whole[..whole.len() - 40], &["--json", "--time", "30"]);
+    let said = json(&finished);
+    assert_eq!((finished.code, said["cause"].as_str()), (Some(1), Some("p1-fragments")), "{said}");
+    assert!(said["what"].as_str().unwrap().contains("no whole P1 telegram"), "{said}");
+    assert!(said["tried"].as_array().unwrap().len() <= 2, "it took longer than it needs: {said}");
+}
+
+#[test]
+fn encrypted_telegrams_are_named_with_their_profile_and_where_the_key_comes_from() {
+    for bytes in [encrypted(), [b"/SAG5SAG-METER\r\n\r\n", &encrypted()[20..]].concat()] {
+        let finished = probed(&bytes, &[]);
+        assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+        for part in ["encrypted P1 telegrams", "115200 8N1", "`profile: p1-luxembourg`", "grid operator"] {
+            assert!(finished.stdout.contains(part), "{part}: {}", finished.stdout);
+        }
+    }
+}
+
+#[test]
+fn where_telegrams_have_no_crc_none_is_counted_and_no_version_is_guessed() {
+    let finished = probed(&telegram_without_crc(1), &[]);
+    assert!(!finished.stdout.contains("0 good, 0 bad"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("CRC        the telegrams have none"), "{}", finished.stdout);
+}
+
+#[test]
+fn telegrams_that_had_waited_in_a_queue_do_not_count_for_the_rate() {
+    let clock = Clock::start();
+    let pty = Pty::new();
+    pty.send(&(1..=5).flat_map(telegram).collect::<Vec<_>>());
+    let probe = probing(sermux(), pty.path(), &["--json"]);
+    pty.was_opened();
+    pty.was_read();
+    for number in 6..8 {
+        clock.seconds(1);
+        pty.send(&telegram(number));
+    }
+    let said = json(&probe.finish());
+    let rate = said["per-second"].as_f64().unwrap();
+    assert!(rate < 2.0, "a second was between those that came: {said}");
 }

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::termios::{tcgetattr, Termios};
 use tempfile::TempDir;
 
-use crate::rig::p1::{telegram, telegram_without_crc};
+use crate::rig::p1::{encrypted, telegram, telegram_without_crc};
 use crate::rig::{sermux, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
 
 const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
@@ -45,12 +45,19 @@ fn a_running_program_takes_the_port_and_readers_are_told_where_it_is() {
     assert!(said.contains("telegrams arrive"), "{said}");
     for reader in ["Domoticz", "Home Assistant", "DSMR-reader"] {
         let line = said.lines().find(|line| line.contains(reader)).unwrap();
-        assert!(line.contains("127.0.0.1") && line.ends_with(&format!("port {}", address.port())), "{line}");
+        assert!(line.contains("127.0.0.1") && line.ends_with(&address.port().to_string()), "{line}");
+    }
+    let home_assistant = [
+        format!("device socket://127.0.0.1:{}\n", address.port()),
+        format!("(before mid-2026: connection type network, host 127.0.0.1, port {})\n", address.port()),
+        "each telegram goes out in one write".to_owned(),
+    ];
+    for part in home_assistant {
+        assert!(said.contains(&part), "{part}: {said}");
     }
     let shown = said.lines().skip_while(|line| !line.contains("telegrams arrive"));
     let shown: String = shown.map(|line| format!("    {line}\n")).collect();
-    let shown =
-        shown.replace("127.0.0.1", "192.168.1.20").replace(&format!("port {}\n", address.port()), "port 9000\n");
+    let shown = shown.replace("127.0.0.1", "192.168.1.20").replace(&address.port().to_string(), "9000");
     for guide in GUIDES {
         assert!(guide.contains(&shown), "{shown}");
     }
@@ -131,6 +138,64 @@ fn the_profile_is_the_one_of_the_meter_that_is_heard() {
     let new = shown("sim:dsmr-p1?version=5.0");
     assert!(new.stdout.contains("version    DSMR 5.0\n"), "{}", new.stdout);
     assert!(new.stdout.contains("      profile: dsmr-p1\n"), "{}", new.stdout);
+}
+
+/// What `sermux setup p1` and `sermux probe` print for a pty on which this comes.
+fn heard(bytes: &[u8]) -> (Finished, Finished) {
+    let pty = Pty::new();
+    let device = pty.path().to_str().unwrap().to_owned();
+    let folder = with_config(INCLUDE);
+    let mut setup = sermux();
+    setup.env("XDG_RUNTIME_DIR", folder.path()).arg("--config").arg(folder.path().join("sermux.yaml"));
+    let setup = Process::start(setup.args(["setup", "p1", "--dry-run", "--device", &device]));
+    let set_up = pty.send_while(setup, |_| bytes.to_vec());
+    let mut probe = sermux();
+    probe.args(["--control", "/nonexistent", "probe", &device]);
+    (set_up, pty.send_while(Process::start(&mut probe), |_| bytes.to_vec()))
+}
+
+#[test]
+fn setup_takes_the_profile_that_probe_advises() {
+    for (bytes, profile) in [(telegram(1), "dsmr-p1"), (encrypted(), "p1-luxembourg")] {
+        let (set_up, probed) = heard(&bytes);
+        assert_eq!((set_up.code, probed.code), (Some(0), Some(0)), "{}{}", set_up.stdout, probed.stdout);
+        assert!(set_up.stdout.contains(&format!("      profile: {profile}\n")), "{}", set_up.stdout);
+        assert!(probed.stdout.contains(&format!("use `profile: {profile}`")), "{}", probed.stdout);
+    }
+}
+
+#[test]
+fn the_advice_for_9600_baud_is_the_same_whoever_gives_it() {
+    for (line, keys) in
+        [("9600 7E1", "`profile: dsmr-p1-v2`"), ("9600 8N1", "`profile: dsmr-p1` with `line: 9600 8N1`")]
+    {
+        let pty = Pty::new();
+        let daemon = Daemon::start(PortYaml::new("p1", pty.path()).key(&format!("line: {line}")).listen(""));
+        daemon.opened("p1", 1);
+        daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+        let device = pty.path().to_str().unwrap();
+        let ask = |arguments: &[&str]| {
+            let asked = Process::start(&mut daemon.command(arguments));
+            pty.send_while(asked, telegram)
+        };
+        let probed = ask(&["probe", device]);
+        assert!(probed.stdout.contains(&format!("  use {keys}\n")), "{}", probed.stdout);
+        let set_up = ask(&["setup", "p1", "--dry-run", "--device", device]);
+        assert!(set_up.stdout.contains(&format!("  use {keys}\n")), "{}", set_up.stdout);
+        let written = keys.replace('`', "").replace(" with ", "\n      ");
+        assert!(set_up.stdout.contains(&format!("      {written}\n")), "{written}: {}", set_up.stdout);
+    }
+}
+
+#[test]
+fn an_encrypted_meter_is_set_up_and_waited_for() {
+    let daemon = Daemon::start(INCLUDE);
+    let pty = Pty::new();
+    let device = pty.path().to_str().unwrap();
+    let setup = ["setup", "p1", "--device", device, "--address", "127.0.0.1:0", "--yes"];
+    let finished = pty.send_while(Process::start(&mut daemon.command(&setup)), |_| encrypted());
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stdout.contains("the telegrams are encrypted: enter the key"), "{}", finished.stdout);
 }
 
 #[test]

@@ -32,6 +32,20 @@ pub(crate) fn telegram_without_crc(number: u32) -> Vec<u8> {
     text
 }
 
+/// As the meters of Luxembourg send it; nobody can read what is in it.
+pub(crate) fn encrypted() -> Vec<u8> {
+    let mut bytes = b"\xDB\x08SAGgp\x00\x02\xB7\x82\x02\x58\x30".to_vec();
+    // Any bytes without an order (xorshift).
+    let mut state = 0x9E37_79B9_u32;
+    bytes.extend((0..599).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[1]
+    }));
+    bytes
+}
+
 /// From `/` to `!`.
 fn body(number: u32) -> Vec<u8> {
     let lines = [

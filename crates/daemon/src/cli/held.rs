@@ -97,7 +97,7 @@ pub(super) fn hear(
             errors.map(|(was, now)| (now.framing.saturating_sub(was.framing), now.breaks.saturating_sub(was.breaks)));
         let found = Found::of(settings, &came, errors, spent);
         progress(Progress::Found(&found));
-        if matches!(found.verdict.cause, Cause::P1(_)) {
+        if matches!(found.verdict.cause, Cause::P1(_) | Cause::P1Fragments) {
             first_telegram.get_or_insert(spent);
         }
         let waited = first_telegram.map_or(Duration::ZERO, |first| spent.saturating_sub(first));

@@ -231,10 +231,10 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 66, value_parser = clap::value_parser!(u32).range(1..=3600))]
         time: u32,
         /// As JSON, for programs: an object with device; held-by-port, the running program's port that was asked; cause (p1,
-        /// inverted, seven-bit-parity, speed-too-high, speed-too-low, console, nmea, text, silence, unknown); certainty
+        /// p1-encrypted, p1-fragments, inverted, seven-bit-parity, speed-too-high, speed-too-low, console, nmea, text, silence, unknown); certainty
         /// (possible, likely, certain); evidence, a count of what shows the cause; settings; bytes; framing-errors and breaks, as
-        /// the driver counts them; seconds; per-second, of telegrams, from the first to the last; meter (version, id, telegrams,
-        /// crc-good, crc-bad); tried, a list of objects with settings, bytes, seconds and cause; what and advice, in words.
+        /// the driver counts them; seconds; per-second, of telegrams, from one to the next; meter (version, id, telegrams,
+        /// crc-good, crc-bad, before-each, the bytes before each telegram in hexadecimal); tried, a list of objects with settings, bytes, seconds and cause; what and advice, in words.
         /// What is not known is null
         #[arg(long)]
         json: bool,

@@ -114,7 +114,14 @@ pub(super) fn text(device: &Device, heard: &Heard, held: Option<&Held>) -> Strin
             let _ = writeln!(text, "  version    {}", meter.version);
         }
         let _ = writeln!(text, "  telegrams  {}{rate}", meter.telegrams);
-        let _ = writeln!(text, "  CRC        {} good, {} bad", meter.crc_good, meter.crc_bad);
+        let _ = match (meter.crc_good, meter.crc_bad) {
+            (0, 0) => writeln!(text, "  CRC        the telegrams have none"),
+            (good, bad) => writeln!(text, "  CRC        {good} good, {bad} bad"),
+        };
+        if !meter.before_each.is_empty() {
+            let bytes = hex(&meter.before_each);
+            let _ = writeln!(text, "  before /   {bytes} before each telegram; readers do not get that");
+        }
         let _ = writeln!(text, "  meter      {}", meter.id.as_deref().unwrap_or("does not say"));
     }
     let _ = writeln!(text, "  {}", words::advice(heard));
@@ -131,7 +138,7 @@ fn document(device: &Device, heard: &Heard, held: Option<&Held>) -> String {
         Cause::P1(meter) => {
             let document = serde_json::json!({
                 "version": meter.version, "id": meter.id, "telegrams": meter.telegrams,
-                "crc-good": meter.crc_good, "crc-bad": meter.crc_bad,
+                "crc-good": meter.crc_good, "crc-bad": meter.crc_bad, "before-each": hex(&meter.before_each),
             });
             (Some(document), meter.per_second())
         }
@@ -155,4 +162,9 @@ fn document(device: &Device, heard: &Heard, held: Option<&Held>) -> String {
         "what": words::what(heard), "advice": words::advice(heard),
     });
     format!("{document:#}\n")
+}
+
+/// `00 FF`
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
 }

@@ -218,11 +218,11 @@ fn wait(arguments: &Arguments, before: u64) -> Result<ExitCode, ExitCode> {
     }
 }
 
-/// Those whose CRC is right, and the port.
+/// Those whose CRC is right, or the bytes of a port on which telegrams are not framed; and the port.
 fn telegrams(arguments: &Arguments) -> Option<(u64, Port)> {
     let port: Port = understand(&get(arguments, &of_port(PORT, "")).ok()?).ok()?;
-    let frames = port.frames.as_ref()?;
-    Some((frames.telegrams.saturating_sub(frames.crc_failures), port))
+    let bytes = port.counters.rx_bytes;
+    Some((port.frames.as_ref().map_or(bytes, |frames| frames.telegrams.saturating_sub(frames.crc_failures)), port))
 }
 
 /// Where to point readers.
@@ -231,13 +231,21 @@ fn addresses(port: &Port) -> String {
     for address in port.listeners.iter().filter_map(|listener| listener.address.as_ref()?.parse::<SocketAddr>().ok()) {
         let host = if address.ip().is_unspecified() { own_address() } else { address.ip().to_string() };
         let number = address.port();
+        let in_url = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let _ = write!(
             text,
             "  Domoticz        hardware \"P1 Smart Meter with LAN interface\", address {host}, port {number}\n  \
-             Home Assistant  integration \"DSMR Smart Meter\", network, host {host}, port {number}\n  \
-             DSMR-reader     datalogger, network socket, host {host}, port {number}\n"
+             Home Assistant  integration \"DSMR Smart Meter\", device socket://{in_url}:{number}\n  \
+             {:16}(before mid-2026: connection type network, host {host}, port {number})\n  \
+             DSMR-reader     datalogger, network socket, host {host}, port {number}\n",
+            ""
         );
     }
+    text.push_str(if port.frames.is_some() {
+        "each telegram goes out in one write, as the readers of Domoticz and Home Assistant need it\n"
+    } else {
+        "the telegrams are encrypted: enter the key in each of these; the grid operator hands it out\n"
+    });
     text
 }
 

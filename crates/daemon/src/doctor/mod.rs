@@ -23,13 +23,14 @@ mod trees;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sermux_port_config::config::{Device, Port};
+use sermux_port_config::config::{Device, Frame, Port};
 use sermux_port_config::line::Parity;
 
 pub(crate) use board::Board;
 use boot::Boot;
 
 use crate::device::Root;
+use crate::probe::words::INVERTERS;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -171,6 +172,12 @@ impl<'a> Machine<'a> {
                 of_it.extend(node::check(self.root, wanted, &node));
             }
             of_it.extend(console::check(self, &node));
+            if self.is_on_pins(&node) && is_for_p1(wanted, ports) {
+                of_it.push(Finding::good(format!(
+                    "{}: the P1 signal of a meter is inverted: {INVERTERS}",
+                    shown(wanted, &node)
+                )));
+            }
             of_it.extend(rights::check(self.root, &node, caller));
             if of_it.iter().all(|finding| finding.severity == Severity::Good) {
                 of_it.push(Finding::good(format!("{}: there, and nobody is in the way", shown(wanted, &node))));
@@ -190,10 +197,20 @@ impl<'a> Machine<'a> {
         once
     }
 
+    fn is_on_pins(&self, node: &Path) -> bool {
+        self.on_pins().is_some_and(|pins| read::node(self.root, Path::new(pins)) == node)
+    }
+
     /// The devices to look at if nobody names one: what is on the pins.
     pub(crate) fn usual(&self) -> Vec<Wanted> {
         self.on_pins().map(Wanted::path).into_iter().collect()
     }
+}
+
+/// Whether a meter may be on it: its port is one for telegrams, or it has no port yet.
+fn is_for_p1(wanted: &Wanted, ports: &[(&str, &Port)]) -> bool {
+    let Some(name) = &wanted.port else { return true };
+    ports.iter().any(|(other, port)| other == name && port.frame == Frame::Dsmr)
 }
 
 /// What cannot be read of the configuration is a finding, too.

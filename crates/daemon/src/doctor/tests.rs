@@ -214,6 +214,27 @@ fn who_holds_it_is_named_and_what_is_missing_is_said_with_what_there_is() {
 }
 
 #[test]
+fn for_a_meter_on_the_pins_it_names_what_can_invert() {
+    let pi = good(PI_4);
+    let root = pi.root();
+    let said_of = |device: &str, frame: &str| {
+        let yaml = format!(
+            "ports: {{ p: {{ device: {device}, line: 115200 8N1, frame: {frame}, listen: [ {{ protocol: raw, address: 0 }} ] }} }}"
+        );
+        let config = load_str("doctor", &yaml).unwrap().config;
+        let wanted = Wanted::of_port(&root, "p", &config.ports["p"]).unwrap().unwrap();
+        let found = Machine::of(&root).examine(&[wanted], &[("p", &config.ports["p"])], Path::new("c.yaml"), None);
+        found.into_iter().any(|finding| {
+            let names = ["inverted", "FT232R", "EEPROM", "ESP8266", "ESP32"];
+            finding.severity == Severity::Good && names.iter().all(|name| finding.what.contains(name))
+        })
+    };
+    assert!(said_of("/dev/ttyAMA0", "dsmr"));
+    assert!(!said_of("/dev/ttyAMA0", "none"));
+    assert!(!said_of("/dev/ttyUSB0", "dsmr"), "the cable may have one");
+}
+
+#[test]
 fn a_listener_that_others_cannot_reach_is_told() {
     let pi = good(PI_4);
     let told = |listen: &str| {

@@ -64,7 +64,7 @@ pub(super) async fn attempt(
         let errors = now.map(|now| (now.framing.saturating_sub(was.framing), now.breaks.saturating_sub(was.breaks)));
         let found = Found::of(settings, &came, errors, start.elapsed());
         progress(Progress::Found(&found));
-        if let Cause::P1(_) = found.verdict.cause {
+        if matches!(found.verdict.cause, Cause::P1(_) | Cause::P1Fragments) {
             first_telegram.get_or_insert(found.spent);
         }
         let waited = first_telegram.map_or(Duration::ZERO, |first| found.spent.saturating_sub(first));
@@ -126,12 +126,35 @@ pub(crate) fn next_after(found: &Found, telegrams: u64, waited: Duration) -> Nex
     match cause {
         Cause::SpeedTooHigh => Next::Other,
         Cause::Unknown if found.bytes >= ENOUGH => Next::Other,
+        // The rest of a telegram is still to come, unless far more has.
+        Cause::P1Fragments if has_format_errors(found) => Next::Other,
+        // Not every driver counts what would show a parity bit.
+        Cause::P1Fragments if found.bytes >= ENOUGH || waited >= SLOW_METER => {
+            match found.settings.to_string().as_str() {
+                "115200 8N1" => Next::Other,
+                _ => Next::Done,
+            }
+        }
+        Cause::P1Fragments => Next::Stay,
         _ if *certainty < Certainty::Certain => Next::Stay,
-        Cause::P1(meter) if meter.telegrams >= telegrams || waited >= SLOW_METER => Next::Done,
+        // Its driver delivers characters that have no stop bit: what is read is right, and the parity is not.
+        Cause::P1(_) if has_format_errors(found) && found.settings.to_string() == "115200 8N1" => Next::Other,
+        Cause::P1(_) if waited >= SLOW_METER => Next::Done,
+        // One says what it is. More of them, all from a queue, would not say how often they come.
+        Cause::P1(meter) if meter.telegrams >= telegrams && (telegrams < 2 || meter.per_second().is_some()) => {
+            Next::Done
+        }
+        Cause::EncryptedP1 => Next::Done,
         Cause::Console | Cause::Nmea if is_half_read => Next::Other,
         Cause::Inverted | Cause::SevenBitParity | Cause::Console | Cause::Nmea => Next::Done,
         _ => Next::Stay,
     }
+}
+
+/// One of twenty characters has no stop bit: what can be read is read with the wrong parity.
+pub(super) fn has_format_errors(found: &Found) -> bool {
+    let errors = usize::try_from(found.framing_errors.unwrap_or(0)).unwrap_or(usize::MAX);
+    found.bytes >= 256 && errors.saturating_mul(20) >= found.bytes
 }
 
 #[cfg(test)]
@@ -163,14 +186,33 @@ mod tests {
     }
 
     #[test]
+    fn fragments_of_telegrams_are_waited_on_and_then_tried_with_parity() {
+        let next = |settings: &str, bytes, errors, waited| {
+            let settings = settings.parse().unwrap();
+            let mut found = Found::of(settings, &Came::default(), Some((errors, 0)), Duration::from_secs(2));
+            found.bytes = bytes;
+            found.verdict = Verdict { cause: Cause::P1Fragments, certainty: Certainty::Likely, evidence: 9 };
+            next_after(&found, 2, waited)
+        };
+        assert_eq!(next("115200 8N1", 900, 3, Duration::ZERO), Next::Stay, "the rest is to come");
+        assert_eq!(next("115200 8N1", 900, 200, Duration::ZERO), Next::Other);
+        assert_eq!(next("115200 8N1", 900, 3, SLOW_METER), Next::Other);
+        assert_eq!(next("115200 8E1", 5000, 0, Duration::ZERO), Next::Done);
+    }
+
+    #[test]
     fn a_second_telegram_is_waited_for_as_long_as_a_slow_meter_needs() {
         let mut found = Found::of("115200 8N1".parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
-        let of = |telegrams| Cause::P1(Meter { telegrams, ..Meter::default() });
+        let second = Some((1, Duration::from_secs(1)));
+        let of = |telegrams| Cause::P1(Meter { telegrams, spread: second, ..Meter::default() });
         found.verdict = Verdict { cause: of(1), certainty: Certainty::Certain, evidence: 1 };
         assert_eq!(next_after(&found, 1, Duration::ZERO), Next::Done);
         assert_eq!(next_after(&found, 2, Duration::from_secs(10)), Next::Stay);
         assert_eq!(next_after(&found, 2, SLOW_METER), Next::Done);
         found.verdict.cause = of(2);
         assert_eq!(next_after(&found, 2, Duration::ZERO), Next::Done);
+        found.verdict.cause = Cause::P1(Meter { telegrams: 5, ..Meter::default() });
+        assert_eq!(next_after(&found, 2, Duration::ZERO), Next::Stay, "all came from a queue");
+        assert_eq!(next_after(&found, 1, Duration::ZERO), Next::Done);
     }
 }

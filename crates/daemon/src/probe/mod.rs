@@ -18,7 +18,7 @@ use sermux_port_config::config::{Device, Port};
 use sermux_port_config::line::{DataBits, LineSettings};
 use sermux_protocol::verdict::{judge, Cause, Certainty, Reading, Verdict};
 
-use self::attempt::attempt;
+use self::attempt::{attempt, has_format_errors};
 use self::stop::{blocking, briefly};
 use crate::line::{self, Line, OpenError, Saved};
 
@@ -27,8 +27,9 @@ pub(crate) use self::came::Came;
 pub(crate) use self::stop::Stop;
 
 /// The likely settings, and how many seconds each deserves: DSMR 2 to 4 send every 10 s, receivers of positions each second.
-pub(crate) const TRIES: [(&str, u32); 8] = [
+pub(crate) const TRIES: [(&str, u32); 9] = [
     ("115200 8N1", 25),
+    (EVEN_PARITY, 2),
     ("9600 7E1", 25),
     ("9600 8N1", 4),
     ("4800 8N1", 3),
@@ -38,6 +39,9 @@ pub(crate) const TRIES: [(&str, u32); 8] = [
     // Consoles of boards with Rockchip processors.
     ("1500000 8N1", 3),
 ];
+
+/// Some meters (Denmark) have a parity bit; read without it, half of their characters have no stop bit.
+const EVEN_PARITY: &str = "115200 8E1";
 
 /// As long as a meter of DSMR 2 to 4 needs to be heard.
 const SLOW_METER: Duration = Duration::from_secs(11);
@@ -221,7 +225,7 @@ async fn listen(
         let left = end.saturating_duration_since(Instant::now());
         let time = share(at, left, &tried);
         if time.is_zero() && !tried.is_empty() {
-            break;
+            continue;
         }
         let (found, next) = attempt(line, settings, Search { time, ..search }, end, stop, progress).await?;
         if next == Next::Gone && tried.iter().all(|found| found.bytes == 0) && found.bytes == 0 {
@@ -236,7 +240,8 @@ async fn listen(
 }
 
 /// How much of the time that is left a try gets: its part of what those that are left deserve. Once something is known to
-/// be slower, an old meter gets the time that it needs, as long as there is any.
+/// be slower, an old meter gets the time that it needs, as long as there is any; once something came that may have parity, so
+/// does a meter that has.
 fn share(at: usize, left: Duration, tried: &[Found]) -> Duration {
     let (settings, seconds) = TRIES[at];
     let all: u32 = TRIES[at..].iter().map(|(_, seconds)| seconds).sum();
@@ -245,20 +250,24 @@ fn share(at: usize, left: Duration, tried: &[Found]) -> Duration {
     if is_slower && settings == "9600 7E1" {
         return part.max(SLOW_METER.min(left));
     }
-    part
+    match settings {
+        EVEN_PARITY if is_slower => Duration::ZERO,
+        EVEN_PARITY if tried.iter().any(|found| found.bytes > 0) => part.max(SLOW_METER.min(left)),
+        _ => part,
+    }
 }
 
 /// What comes in eight bits can mostly be read in seven as well, and not the other way round.
-fn worth(found: &Found) -> (u8, Certainty, bool) {
+fn worth(found: &Found) -> (u8, Certainty, bool, bool) {
     let kind = match found.verdict.cause {
         Cause::Silence => 0,
         Cause::Unknown => 1,
         Cause::SpeedTooHigh | Cause::SpeedTooLow => 2,
         Cause::Text => 3,
-        Cause::P1(_) => 5,
+        Cause::P1(_) | Cause::EncryptedP1 => 5,
         _ => 4,
     };
-    (kind, found.verdict.certainty, found.settings.data_bits == DataBits::Eight)
+    (kind, found.verdict.certainty, !has_format_errors(found), found.settings.data_bits == DataBits::Eight)
 }
 
 #[cfg(test)]
@@ -279,13 +288,24 @@ mod tests {
     #[test]
     fn all_the_time_is_given_out_and_an_old_meter_gets_what_it_needs() {
         let seconds = Duration::from_secs;
-        assert_eq!(share(0, seconds(66), &[]), seconds(25));
-        assert_eq!(share(7, seconds(3), &[]), seconds(3));
-        assert_eq!(share(1, seconds(41), &[]), seconds(25));
+        assert_eq!(share(0, seconds(68), &[]), seconds(25));
+        assert_eq!(share(8, seconds(3), &[]), seconds(3));
+        assert_eq!(share(2, seconds(41), &[]), seconds(25));
         let slower = [found("115200 8N1", 100, Cause::SpeedTooHigh)];
-        assert_eq!(share(1, seconds(65), &slower), seconds(65) * 25 / 41);
-        assert_eq!(share(1, seconds(15), &slower), SLOW_METER);
-        assert_eq!(share(1, seconds(8), &slower), seconds(8));
+        assert_eq!(share(2, seconds(65), &slower), seconds(65) * 25 / 41);
+        assert_eq!(share(2, seconds(15), &slower), SLOW_METER);
+        assert_eq!(share(2, seconds(8), &slower), seconds(8));
+    }
+
+    #[test]
+    fn a_meter_with_parity_gets_the_time_that_it_needs_where_something_came_and_is_not_slower() {
+        let seconds = Duration::from_secs;
+        let silent = [found("115200 8N1", 0, Cause::Silence)];
+        assert_eq!(share(1, seconds(43), &silent), seconds(2));
+        let came = [found("115200 8N1", 900, Cause::P1Fragments)];
+        assert_eq!(share(1, seconds(43), &came), SLOW_METER);
+        let slower = [found("115200 8N1", 100, Cause::SpeedTooHigh)];
+        assert_eq!(share(1, seconds(43), &slower), Duration::ZERO);
     }
 
     #[test]

@@ -3,11 +3,14 @@
 use sermux_protocol::verdict::{Cause, Certainty};
 
 use super::{Found, Heard};
+use crate::setup::Reading;
 
 /// Its name for programs.
 pub(crate) fn name(cause: &Cause) -> &'static str {
     match cause {
         Cause::P1(_) => "p1",
+        Cause::EncryptedP1 => "p1-encrypted",
+        Cause::P1Fragments => "p1-fragments",
         Cause::Inverted => "inverted",
         Cause::SevenBitParity => "seven-bit-parity",
         Cause::SpeedTooHigh => "speed-too-high",
@@ -24,7 +27,7 @@ pub(crate) fn name(cause: &Cause) -> &'static str {
 pub(crate) fn is_good(cause: &Cause) -> bool {
     match cause {
         Cause::P1(meter) => meter.telegrams > meter.crc_bad,
-        _ => matches!(cause, Cause::Console | Cause::Nmea | Cause::Text),
+        _ => matches!(cause, Cause::EncryptedP1 | Cause::Console | Cause::Nmea | Cause::Text),
     }
 }
 
@@ -32,6 +35,8 @@ pub(crate) fn is_good(cause: &Cause) -> bool {
 pub(crate) fn what(heard: &Heard) -> String {
     let what = match &heard.best.verdict.cause {
         Cause::P1(_) => "P1 telegrams of a smart meter",
+        Cause::EncryptedP1 => "encrypted P1 telegrams of a smart meter, as in Luxembourg",
+        Cause::P1Fragments => "lines of a smart meter, but no whole P1 telegram",
         Cause::Inverted => "the signal is inverted: a P1 output without its inverter",
         Cause::SevenBitParity => "seven bits with even parity (DSMR 2 or 3), read as eight bits",
         Cause::SpeedTooHigh if heard.is_unfinished() => {
@@ -48,15 +53,22 @@ pub(crate) fn what(heard: &Heard) -> String {
     what.to_owned()
 }
 
+/// What turns an inverted signal over.
+pub(crate) const INVERTERS: &str = "put an inverter (a transistor and two resistors) or a P1 cable with one in between; a UART of a Pi cannot invert. Adapters that can: a genuine FT232R (by its EEPROM; clones forget it), ESP8266 and ESP32";
+
 /// What to do.
-pub(crate) fn advice(heard: &Heard) -> &'static str {
+pub(crate) fn advice(heard: &Heard) -> String {
     let Found { settings, verdict, .. } = &heard.best;
-    match &verdict.cause {
+    let keys = Reading::of(&verdict.cause, *settings).map(|reading| reading.keys()).unwrap_or_default();
+    let advice = match &verdict.cause {
         Cause::P1(meter) if meter.crc_bad == meter.telegrams => "the CRC of every telegram is wrong: is the cable long or loose, or another program reading as well?",
-        Cause::P1(_) if settings.baud.get() == DSMR_2_BAUD => "use `profile: dsmr-p1-v2`",
-        Cause::P1(_) => "use `profile: dsmr-p1`",
-        Cause::Inverted => "put an inverter (a transistor and two resistors) or a P1 cable with one in between; a UART of a Pi cannot invert",
-        Cause::SevenBitParity => "use `profile: dsmr-p1-v2` (9600 7E1)",
+        Cause::P1(_) => return format!("use {keys}"),
+        Cause::EncryptedP1 => {
+            return format!("use {keys}: readers get the telegrams as they are, and need the key, which the grid operator hands out");
+        }
+        Cause::P1Fragments => "is the cable long or loose, or does another program read the device as well?",
+        Cause::Inverted => INVERTERS,
+        Cause::SevenBitParity => return format!("use {keys} (9600 7E1)"),
         Cause::SpeedTooHigh if heard.is_unfinished() => "look for longer (--time 66): a meter of DSMR 2 or 3 sends at 9600 7E1, each 10 s",
         Cause::SpeedTooHigh => "try a lower baud rate",
         Cause::SpeedTooLow => "try a higher baud rate",
@@ -66,7 +78,6 @@ pub(crate) fn advice(heard: &Heard) -> &'static str {
         Cause::Silence if verdict.certainty < Certainty::Certain => "look for longer (--time 66): many meters send each 10 s",
         Cause::Silence => "a P1 port needs +5 V on data request (pin 2); is it the right pin and the right UART, and does no console or Bluetooth own it?",
         Cause::Unknown => "the device may want to be asked first, or have other settings: see its manual",
-    }
+    };
+    advice.to_owned()
 }
-
-const DSMR_2_BAUD: u32 = 9600;

@@ -6,6 +6,7 @@ pub(crate) mod choice;
 pub(crate) mod files;
 
 use sermux_port_config::line::LineSettings;
+use sermux_protocol::verdict::Cause;
 
 /// The port that is set up.
 pub(crate) const PORT: &str = "p1";
@@ -29,6 +30,26 @@ impl Default for Reading {
 }
 
 impl Reading {
+    /// As the meter was heard; `None`: what was heard is no meter.
+    pub(crate) fn of(cause: &Cause, settings: LineSettings) -> Option<Reading> {
+        let reading = match cause {
+            Cause::P1(_) => Reading::with(settings),
+            Cause::SevenBitParity => Reading::of_old_meter(),
+            Cause::EncryptedP1 => {
+                let is_usual = settings.to_string() == "115200 8N1";
+                Reading { profile: "p1-luxembourg", line: (!is_usual).then_some(settings), ..Reading::default() }
+            }
+            _ => return None,
+        };
+        Some(Reading { is_meter: true, ..reading })
+    }
+
+    /// The keys of the configuration, in words.
+    pub(crate) fn keys(&self) -> String {
+        let line = self.line.map_or_else(String::new, |line| format!(" with `line: {line}`"));
+        format!("`profile: {}`{line}", self.profile)
+    }
+
     /// DSMR 2 and 3.
     pub(crate) fn of_old_meter() -> Reading {
         Reading { profile: "dsmr-p1-v2", ..Reading::default() }
@@ -81,6 +102,17 @@ mod tests {
             let reading = Reading::with(heard.parse().unwrap());
             assert_eq!((reading.profile, reading.line.is_some()), (profile, heard == "9600 8N1"));
             let config = load_str("p1.yaml", &yaml("/dev/ttyUSB0", reading, "*:9000")).unwrap().config;
+            assert_eq!(config.ports[PORT].line.settings.to_string(), heard);
+        }
+    }
+
+    #[test]
+    fn an_encrypted_meter_has_its_own_profile() {
+        for heard in ["115200 8N1", "9600 8N1"] {
+            let reading = Reading::of(&Cause::EncryptedP1, heard.parse().unwrap()).unwrap();
+            let text = yaml("/dev/ttyUSB0", reading, "*:9000");
+            assert!(text.contains("profile: p1-luxembourg\n"), "{text}");
+            let config = load_str("p1.yaml", &text).unwrap().config;
             assert_eq!(config.ports[PORT].line.settings.to_string(), heard);
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! Pure: no I/O and no clock; the time that was spent is handed in. No cause is ever named for random bytes.
 
+mod encrypted;
 mod garbage;
 mod inverted;
+mod meter;
 mod telegrams;
 mod text;
 
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use sermux_port_config::line::LineSettings;
 
-pub use telegrams::Meter;
+pub use meter::Meter;
 
 /// What was read of a line with one kind of settings.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,10 @@ pub struct Reading<'a> {
 pub enum Cause {
     /// P1 telegrams, as they should be.
     P1(Meter),
+    /// P1 telegrams that nobody reads without a key.
+    EncryptedP1,
+    /// Lines of a meter, and no whole telegram.
+    P1Fragments,
     /// A P1 output without its inverter.
     Inverted,
     /// Seven bits and even parity, read as eight bits.
@@ -101,7 +107,9 @@ pub fn judge(reading: &Reading<'_>) -> Verdict {
         return seen(Cause::Silence, certainty, 0);
     }
     telegrams::judge(reading)
+        .or_else(|| encrypted::judge(reading))
         .or_else(|| text::nmea(reading.bytes))
+        .or_else(|| telegrams::fragments(reading))
         .or_else(|| garbage::judge(reading))
         .or_else(|| text::judge(reading))
         .unwrap_or(seen(Cause::Unknown, Certainty::Possible, reading.bytes.len()))

@@ -2,36 +2,9 @@
 
 use std::time::Duration;
 
-use super::{obis_codes, Cause, Certainty, Reading, Verdict};
+use super::{obis_codes, Cause, Certainty, Meter, Reading, Verdict};
 use crate::frame::p1::P1Framer;
-use crate::frame::Check;
-
-/// A meter by its telegrams.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Meter {
-    /// `5.0`, `4.2`, `2.2 or 3.0`, `eMUCS-P1 5.02`.
-    pub version: String,
-    /// The number of the meter (0-0:96.1.1), as text.
-    pub id: Option<String>,
-    /// Whole telegrams.
-    pub telegrams: u64,
-    /// Those with a right CRC.
-    pub crc_good: u64,
-    /// Those with a wrong one.
-    pub crc_bad: u64,
-    /// From the start of the first telegram to that of the last; `None` where that cannot be told.
-    pub spread: Option<Duration>,
-}
-
-impl Meter {
-    /// How many telegrams come in a second, by the time from one to the next.
-    #[must_use]
-    pub fn per_second(&self) -> Option<f64> {
-        let steps = u32::try_from(self.telegrams).ok()?.checked_sub(1)?;
-        let spread = self.spread.filter(|spread| !spread.is_zero())?;
-        (steps > 0).then(|| f64::from(steps) / spread.as_secs_f64())
-    }
-}
+use crate::frame::{Check, Frame};
 
 /// The telegrams, if there are any.
 pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
@@ -39,9 +12,12 @@ pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
     let mut framer = P1Framer::new();
     let mut found = Vec::new();
     framer.push(bytes, 0, reading.at, |frame| found.push(frame));
+    if found.is_empty() {
+        found = behind_slashes(reading);
+    }
     let mut meter = Meter::default();
     let mut codes = 0;
-    let (mut first, mut last) = (None, None);
+    let mut places = Vec::new();
     for frame in &found {
         let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let telegram = &bytes[place(frame.start)..place(frame.end)];
@@ -51,20 +27,16 @@ pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
         }
         codes += here;
         meter.telegrams += 1;
-        last = Some(place(frame.start));
-        first = first.or(last);
+        places.push((place(frame.start), place(frame.end)));
         match frame.check {
             Check::Good => meter.crc_good += 1,
             Check::Bad => meter.crc_bad += 1,
             Check::Absent => {}
         }
-        if frame.check != Check::Bad || meter.version.is_empty() {
-            meter.version = version(telegram, frame.check);
-            meter.id = value(telegram, "0-0:96.1.1").and_then(from_hex).or(meter.id);
-        }
+        meter.read(telegram, frame.check);
     }
-    let came = |place: Option<usize>| came(reading.arrivals, place?);
-    meter.spread = came(last).zip(came(first)).map(|(last, first)| last.saturating_sub(first));
+    meter.spread = spread(reading, &places);
+    meter.before_each = before_each(bytes, &places);
     let evidence = usize::try_from(meter.telegrams).unwrap_or(usize::MAX);
     let certainty = match (meter.telegrams, meter.crc_good) {
         (0, _) => return None,
@@ -82,35 +54,60 @@ fn came(arrivals: &[(usize, Duration)], place: usize) -> Option<Duration> {
     Some(arrivals.get(after.checked_sub(1)?)?.1)
 }
 
-fn version(telegram: &[u8], check: Check) -> String {
-    let dotted = |digits: String| match digits.split_at_checked(1) {
-        Some((major, minor)) if !minor.is_empty() => format!("{major}.{minor}"),
-        _ => digits,
+/// The telegrams that begin at a `/` with an identification behind it, wherever that stands in its line.
+fn behind_slashes(reading: &Reading<'_>) -> Vec<Frame> {
+    let bytes = reading.bytes;
+    let begins: Vec<usize> = (0..bytes.len()).filter(|at| is_identification(&bytes[*at..])).collect();
+    let ends = begins.iter().skip(1).copied().chain([bytes.len()]);
+    let mut found = Vec::new();
+    for (begin, end) in begins.iter().copied().zip(ends) {
+        P1Framer::new().push(&bytes[begin..end], begin as u64, reading.at, |frame| found.push(frame));
+    }
+    found
+}
+
+/// `/`, three letters or digits for the maker, and more (DSMR P1, 6.2).
+pub(super) fn is_identification(bytes: &[u8]) -> bool {
+    let maker = bytes.get(1..4).is_some_and(|maker| maker.iter().all(u8::is_ascii_alphanumeric));
+    bytes.first() == Some(&b'/') && maker && bytes.get(4).is_some_and(|byte| (0x21..0x7F).contains(byte))
+}
+
+/// Steps from one telegram to a later one, and their time. The first burst of a reading may be what had waited for it: its
+/// telegrams came faster than the line can carry them, and nobody knows when.
+fn spread(reading: &Reading<'_>, places: &[(usize, usize)]) -> Option<(u32, Duration)> {
+    let char_time = reading.settings.char_time();
+    let came: Option<Vec<(usize, Duration)>> =
+        places.iter().map(|(start, _)| Some((*start, came(reading.arrivals, *start)?))).collect();
+    let came = came?;
+    let is_burst = |pair: &[(usize, Duration)]| {
+        let on_the_line = char_time * u32::try_from(pair[1].0 - pair[0].0).unwrap_or(u32::MAX);
+        pair[1].1.saturating_sub(pair[0].1) < on_the_line / 2
     };
-    let number = |obis| value(telegram, obis).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    if let Some(digits) = number("1-3:0.2.8") {
-        return format!("DSMR {}", dotted(digits));
-    }
-    if let Some(digits) = number("0-0:96.1.4") {
-        return format!("eMUCS-P1 {digits} (Belgium)");
-    }
-    match check {
-        Check::Absent => "DSMR 2.2 or 3.0".to_owned(),
-        _ => "P1 with CRC, of a version that it does not tell".to_owned(),
+    let queued = came.windows(2).take_while(|pair| is_burst(pair)).count();
+    let fresh = if queued == 0 { &came[..] } else { came.get(queued + 1..)? };
+    let (first, last) = (fresh.first()?, fresh.last()?);
+    Some((u32::try_from(fresh.len() - 1).ok()?, last.1.saturating_sub(first.1)))
+}
+
+/// The same few bytes before every telegram. What is before the first may be the end of another one.
+fn before_each(bytes: &[u8], places: &[(usize, usize)]) -> Vec<u8> {
+    const MOST: usize = 4;
+    let between = |pair: &[(usize, usize)]| &bytes[pair[0].1.min(pair[1].0)..pair[1].0];
+    let mut all = places.windows(2).map(between);
+    let first = places.first().map_or(&[][..], |(start, _)| &bytes[..*start]);
+    let before = all.next().unwrap_or(first);
+    let is_the_same = !before.is_empty() && before.len() <= MOST && all.all(|other| other == before);
+    if is_the_same && first.ends_with(before) {
+        before.to_vec()
+    } else {
+        Vec::new()
     }
 }
 
-/// What stands in the parentheses behind a code.
-fn value(telegram: &[u8], obis: &str) -> Option<String> {
-    let text = String::from_utf8_lossy(telegram);
-    let line = text.lines().find_map(|line| line.strip_prefix(obis)?.strip_prefix('('))?;
-    Some(line.split(')').next()?.to_owned())
-}
-
-/// Two digits for each character; only what may be printed.
-fn from_hex(digits: String) -> Option<String> {
-    let pairs: Option<Vec<u8>> =
-        digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
-    let text = String::from_utf8(pairs?).ok()?;
-    (!text.is_empty() && text.bytes().all(|byte| (0x20..0x7F).contains(&byte))).then_some(text)
+/// Lines of a meter, of which no telegram is whole.
+pub(super) fn fragments(reading: &Reading<'_>) -> Option<Verdict> {
+    let codes = obis_codes(reading.bytes, |byte| byte);
+    let masked = obis_codes(reading.bytes, |byte| byte & 0x7F);
+    let is_text = codes >= 3 && codes * 4 >= masked;
+    is_text.then_some(Verdict { cause: Cause::P1Fragments, certainty: Certainty::Likely, evidence: codes })
 }

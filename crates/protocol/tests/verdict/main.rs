@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use sermux_protocol::frame::crc16;
 use sermux_protocol::line_sim::{carry, Received, Transmitter};
-use sermux_protocol::verdict::{judge, Cause, Certainty, Reading, Verdict};
+use sermux_protocol::verdict::{judge, Cause, Certainty, Meter, Reading, Verdict};
 
 fn telegram(head: &str, with_crc: bool) -> Vec<u8> {
     let mut text = format!("/XMX5LGBBFG1012345678\r\n\r\n{head}");
@@ -62,11 +62,14 @@ fn read(bytes: &[u8], from: Transmitter, settings: &str) -> Verdict {
 #[test]
 fn clean_telegrams_of_every_version_are_told() {
     for (head, crc, line, expected) in [
-        ("", false, "9600 7E1", "DSMR 2.2 or 3.0"),
+        ("0-0:17.0.0(0999.00*kW)\r\n0-0:96.3.10(1)\r\n", false, "9600 7E1", "DSMR 2.2 or 3.0"),
+        ("", false, "9600 7E1", "P1 without CRC, of a version that it does not tell"),
+        ("", false, "115200 8N1", "P1 without CRC, of a version that it does not tell"),
         ("1-3:0.2.8(40)\r\n", true, "115200 8N1", "DSMR 4.0"),
         ("1-3:0.2.8(42)\r\n", true, "115200 8N1", "DSMR 4.2"),
         ("1-3:0.2.8(50)\r\n", true, "115200 8N1", "DSMR 5.0"),
-        ("0-0:96.1.4(50217)\r\n", true, "115200 8N1", "eMUCS-P1 50217 (Belgium)"),
+        ("0-0:96.1.4(50217)\r\n0-0:98.1.0(0)\r\n", true, "115200 8N1", "eMUCS-P1 50217 (Belgium)"),
+        ("0-0:96.1.4(50217)\r\n", true, "115200 8N1", "50217, of which standard it does not tell"),
     ] {
         let verdict = read(&telegram(head, crc).repeat(3), sent(line, 0, false), line);
         let Cause::P1(meter) = verdict.cause else { panic!("{expected}: {verdict:?}") };
@@ -74,6 +77,118 @@ fn clean_telegrams_of_every_version_are_told() {
         assert_eq!((meter.telegrams, meter.crc_good, meter.crc_bad), (3, if crc { 3 } else { 0 }, 0));
         assert_eq!(meter.id.as_deref(), Some("E0031003212345678"));
     }
+}
+
+/// What P1 telegrams are told of.
+fn meter(bytes: &[u8]) -> Meter {
+    let verdict = read(bytes, sent("115200 8N1", 0, false), "115200 8N1");
+    let Cause::P1(meter) = verdict.cause else { panic!("{verdict:?}") };
+    meter
+}
+
+/// With a right CRC.
+fn of_lines(lines: &[&str]) -> Vec<u8> {
+    let text = format!("/XMX5LGBBFG1012345678\r\n\r\n{}\r\n!", lines.join("\r\n"));
+    format!("{text}{:04X}\r\n", crc16::checksum(text.as_bytes())).into_bytes()
+}
+
+#[test]
+fn the_meters_number_is_found_wherever_meters_write_it() {
+    for (line, number) in [
+        ("0-0:96.1.1(4530303331303033323132333435363738)", Some("E0031003212345678")),
+        ("0-0:96.1.1(AUX59992000012345)", Some("AUX59992000012345")),
+        ("0-0:96.1.1(12345678)", Some("12345678")),
+        ("0-0:96.1.0(4B464D3132333435363738)", Some("KFM12345678")),
+        ("0-0:96.1.0.255(KFM12345678)", Some("KFM12345678")),
+        ("0-0:42.0.0(LGZ1030655933512)", Some("LGZ1030655933512")),
+        ("0-0:42.0.0(4C475A31303330363535393333)", Some("LGZ1030655933")),
+        ("1-0:0.0.0(30313233)", Some("30313233")),
+        ("0-1:96.1.0(4730303332)", None),
+        ("0-0:96.1.1()", None),
+    ] {
+        assert_eq!(meter(&of_lines(&["1-0:1.8.1(000143.422*kWh)", line])).id.as_deref(), number, "{line}");
+    }
+    let both = of_lines(&["1-0:0.0.0(998)", "0-0:96.1.1(45303033)"]);
+    assert_eq!(meter(&both).id.as_deref(), Some("E003"), "its own number goes before the customer's");
+}
+
+#[test]
+fn telegrams_with_something_before_each_slash_are_told_with_what_that_is() {
+    for before in [&b"\0"[..], b"\xFF", b" ", b"\0\xFF"] {
+        let bytes = [before, &dsmr_5()].concat().repeat(3);
+        let meter = meter(&bytes);
+        assert_eq!((meter.telegrams, meter.crc_good, &meter.before_each[..]), (3, 3, before));
+        let one = [before, &dsmr_5()].concat();
+        assert_eq!(self::meter(&one).before_each, before);
+    }
+    assert_eq!(meter(&dsmr_5().repeat(3)).before_each, b"");
+    let after_a_part = [&dsmr_5()[300..], &dsmr_5()].concat();
+    assert_eq!(meter(&after_a_part).before_each, b"", "the end of another one");
+    let once = [&dsmr_5()[..], b"\0", &dsmr_5(), &dsmr_5()].concat();
+    assert_eq!(meter(&once).before_each, b"");
+}
+
+#[test]
+fn lines_of_a_meter_without_a_whole_telegram_are_no_text() {
+    let telegram = dsmr_5();
+    let without_ends: Vec<u8> = telegram.iter().copied().filter(|byte| !matches!(byte, b'/' | b'!')).collect();
+    for bytes in [&telegram[..telegram.len() - 40], &telegram[40..telegram.len() - 40], &without_ends] {
+        let verdict = read(bytes, sent("115200 8N1", 0, false), "115200 8N1");
+        assert_eq!((verdict.cause, verdict.certainty), (Cause::P1Fragments, Certainty::Likely));
+    }
+}
+
+#[test]
+fn a_parity_bit_that_is_not_expected_hides_no_meter() {
+    let bytes = dsmr_5().repeat(3);
+    for idle in [0, 1, 5] {
+        let sender = sent("115200 8E1", idle, false);
+        let right = read(&bytes, sender, "115200 8E1");
+        assert!(matches!(right.cause, Cause::P1(Meter { crc_good: 3, .. })), "{right:?}");
+        let received = carry(&bytes, sender, "115200 8N1".parse().expect("settings"));
+        let wrong = verdict(&received, "115200 8N1").cause;
+        assert!(
+            received.framing_errors * 20 >= received.bytes.len() as u64 && wrong != Cause::Text,
+            "{idle}: {} of {}: {wrong:?}",
+            received.framing_errors,
+            received.bytes.len()
+        );
+    }
+}
+
+/// As Luxembourg's meters send it; what is encrypted looks like noise.
+fn encrypted(len: u16) -> Vec<u8> {
+    let mut bytes = vec![0xDB, 0x08];
+    bytes.extend(b"SAGgp\x00\x02\xB7");
+    bytes.push(0x82);
+    bytes.extend(len.to_be_bytes());
+    bytes.push(0x30);
+    bytes.extend(noise(usize::from(len) - 1));
+    bytes
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    let mut dice = bench::Dice::of(5);
+    (0..len).map(|_| dice.byte()).collect()
+}
+
+#[test]
+fn encrypted_telegrams_are_named_from_their_first_bytes_on() {
+    let told = |bytes: &[u8]| {
+        let verdict = read(bytes, sent("115200 8N1", 0, false), "115200 8N1");
+        (verdict.cause, verdict.certainty)
+    };
+    let one = encrypted(600);
+    assert_eq!(told(&one), (Cause::EncryptedP1, Certainty::Certain));
+    assert_eq!(told(&one[..20]), (Cause::EncryptedP1, Certainty::Certain));
+    assert_eq!(told(&[&one[200..], &one].concat()), (Cause::EncryptedP1, Certainty::Certain));
+    assert_eq!(told(&one[20..]).0, Cause::Unknown);
+    let identified = [b"/SAG5SAG-METER\r\n\r\n", &noise(500)[..]].concat();
+    assert_eq!(told(&identified), (Cause::EncryptedP1, Certainty::Likely));
+    assert_eq!(told(&identified.repeat(2)), (Cause::EncryptedP1, Certainty::Certain));
+    // Damaged, and not encrypted.
+    let damaged = [&dsmr_5()[..120], &noise(400)[..]].concat();
+    assert_ne!(told(&damaged).0, Cause::EncryptedP1);
 }
 
 #[test]
@@ -182,6 +297,9 @@ fn the_rate_is_that_from_one_telegram_to_the_next() {
     assert_eq!(rate(1, &[at(0, 0, 100)]), None, "one has no rate");
     assert_eq!(rate(2, &[at(0, 0, 100)]), None, "they came at once");
     assert_eq!(rate(2, &[]), None);
+    let queue = [at(0, 0, 5), at(5, 0, 700), at(6, 0, 1_700), at(7, 0, 2_700)];
+    assert_eq!(rate(8, &queue), Some(1.0), "five had waited in a queue");
+    assert_eq!(rate(6, &queue[..2]), None, "nobody knows when the last of the queue was sent");
 }
 
 #[test]

@@ -11,10 +11,9 @@ use super::{ears, say, Options};
 use crate::device::Root;
 use crate::doctor::Machine;
 use crate::probe::session::Session;
-use crate::probe::{Failure, Heard, Search};
+use crate::probe::{Failure, Found, Heard, Search};
 use crate::setup::choice::{candidates, choose, Candidate};
 use crate::setup::Reading;
-use sermux_protocol::verdict::Cause;
 
 /// For each device: an old meter is heard at both speeds within this time.
 const SEARCH: Search = Search { time: Duration::from_secs(30), telegrams: 1 };
@@ -135,9 +134,6 @@ fn hear(
 
 /// How it is to be read. The settings of a port that runs stay where nothing better was heard.
 pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
-    match heard.best.verdict.cause {
-        Cause::P1(_) => Some(Reading { is_meter: true, ..Reading::with(heard.best.settings) }),
-        Cause::SevenBitParity => Some(Reading { is_meter: true, ..Reading::of_old_meter() }),
-        _ => is_held.then(|| Reading::with(heard.best.settings)),
-    }
+    let Found { settings, verdict, .. } = &heard.best;
+    Reading::of(&verdict.cause, *settings).or_else(|| is_held.then(|| Reading::with(*settings)))
 }

@@ -47,7 +47,9 @@ fn in_version(telegram: &[u8], version: SimVersion) -> Vec<u8> {
             let body = body.replace("1-3:0.2.8(50)", "1-3:0.2.8(42)") + "!";
             format!("{body}{:04X}\r\n", crc16::checksum(body.as_bytes())).into_bytes()
         }
-        SimVersion::V2_2 => (body.replace("1-3:0.2.8(50)\r\n", "") + "!\r\n").into_bytes(),
+        SimVersion::V2_2 => {
+            (body.replace("1-3:0.2.8(50)\r\n", "") + "0-0:17.0.0(0999.00*kW)\r\n0-0:96.3.10(1)\r\n!\r\n").into_bytes()
+        }
     }
 }
 
