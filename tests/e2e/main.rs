@@ -29,6 +29,7 @@ mod on_gone;
 mod probe;
 mod reload;
 mod reload_storm;
+mod requests;
 mod rig;
 mod scale;
 mod service;

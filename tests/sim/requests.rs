@@ -1,5 +1,6 @@
-//! Telnet clients that write and set the line: settings never overtake bytes, bytes never overtake settings, and
-//! everybody is answered what they asked, in order.
+//! Telnet clients that write, set the line and send breaks: settings never overtake bytes, bytes never overtake settings or
+//! breaks, not even when their client has gone, everybody is answered what they asked, in order, and what waits of one
+//! client is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -22,11 +23,19 @@ const FIRST_RATE: u32 = 1_000_000;
 /// What a setting that changes something waits for at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// So many requests of one client may wait.
+const MOST_REQUESTS: usize = 64;
+
 struct World {
     random: Random,
     hub: Hub,
     now: Instant,
     clients: BTreeMap<ClientId, Asker>,
+    /// Those that have gone, with what is still to be done of what they asked.
+    gone: Vec<Asker>,
+    /// Clients send breaks. A break may throw bytes away, so that not everything is known of these then.
+    breaks: bool,
+    breaks_begun: u64,
     next_rate: u32,
     next_tag: u8,
     settings: LineSettings,
@@ -50,7 +59,18 @@ struct Asker {
     asked: VecDeque<(u32, u64, Instant)>,
     /// Rates that are to be answered, in order.
     answers: VecDeque<u32>,
+    /// Breaks that it asked for: its bytes before each, and how many breaks had begun.
+    breaks: VecDeque<(u64, u64)>,
+    /// What it sent: how long each piece is on its connection, and what it is.
+    sent: Vec<(usize, Piece)>,
     got: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Piece {
+    Bytes,
+    Rate,
+    Break,
 }
 
 pub(crate) fn run(seed: u64) {
@@ -72,6 +92,9 @@ impl World {
             hub,
             now: Instant::now(),
             clients: BTreeMap::new(),
+            gone: Vec::new(),
+            breaks: seed % 4 == 3,
+            breaks_begun: 0,
             next_rate: FIRST_RATE,
             next_tag: 1,
             settings: LineSettings::default(),
@@ -89,8 +112,7 @@ impl World {
             0 if self.clients.len() < 6 && self.next_tag < 250 => self.connect(),
             1 if self.random.one_in(6) => {
                 if let Some(id) = self.any_client() {
-                    self.clients.remove(&id);
-                    self.hub.disconnect(id, self.now).expect("the hub knows it");
+                    self.disconnect(id);
                 }
             }
             2..=9 => {
@@ -99,7 +121,7 @@ impl World {
                 }
             }
             10..=15 => self.line_takes(),
-            16 if self.random.one_in(8) => self.stalled = !self.stalled,
+            16 if self.random.one_in(8) && !self.breaks => self.stalled = !self.stalled,
             17 => self.unsent -= self.unsent.min(self.random.below(4096)),
             _ => self.now += Duration::from_micros(self.random.below(30_000) as u64),
         }
@@ -130,6 +152,8 @@ impl World {
             may_set,
             asked: VecDeque::new(),
             answers: VecDeque::new(),
+            breaks: VecDeque::new(),
+            sent: Vec::new(),
             got: Vec::new(),
         };
         // 0xFF would be doubled, CR may be followed by something.
@@ -150,9 +174,16 @@ impl World {
             return;
         }
         let mut segment = Vec::new();
-        for _ in 0..1 + self.random.below(4) {
+        // Now and then more requests than may wait.
+        let (pieces, longest) = if self.random.one_in(12) { (150, 8) } else { (4, 600) };
+        for _ in 0..1 + self.random.below(pieces) {
             let client = self.clients.get_mut(&id).unwrap();
-            if self.random.one_in(3) {
+            let before = segment.len();
+            let piece = if self.breaks && self.random.one_in(6) {
+                segment.extend([255, 243]);
+                client.breaks.push_back((client.written, self.breaks_begun));
+                Piece::Break
+            } else if self.random.one_in(3) {
                 self.next_rate += 101;
                 let rate = self.next_rate;
                 segment.extend([255, 250, 44, 1]);
@@ -166,13 +197,45 @@ impl World {
                 } else {
                     client.answers.push_back(0);
                 }
+                Piece::Rate
             } else {
-                let n = 1 + self.random.below(600);
+                let n = 1 + self.random.below(longest);
                 client.written += n as u64;
                 segment.extend(std::iter::repeat_n(client.tag, n));
-            }
+                Piece::Bytes
+            };
+            client.sent.push((segment.len() - before, piece));
         }
         self.hub.input(id, &segment, self.now);
+        self.check_bound(id);
+    }
+
+    fn check_bound(&self, id: ClientId) {
+        let waiting = self.hub.waiting_requests(id);
+        assert!(waiting <= MOST_REQUESTS, "{waiting} requests of one client wait");
+    }
+
+    /// The client's connection is gone. Its bytes go to the line, and what it asked between them is done.
+    fn disconnect(&mut self, id: ClientId) {
+        let mut client = self.clients.remove(&id).unwrap();
+        let counters = self.hub.disconnect(id, self.now).expect("the hub knows it");
+        // What had not been decoded is lost.
+        let mut undecoded = usize::try_from(counters.refused).unwrap();
+        while undecoded > 0 {
+            let (len, piece) = client.sent.pop().expect("it was sent");
+            let lost = len.min(undecoded);
+            undecoded -= lost;
+            match piece {
+                Piece::Bytes => client.written -= lost as u64,
+                Piece::Rate if client.may_set => drop(client.asked.pop_back()),
+                Piece::Rate => {}
+                Piece::Break => drop(client.breaks.pop_back()),
+            }
+        }
+        let written = client.written;
+        client.asked.retain(|(_, before, _)| *before < written);
+        client.breaks.retain(|(before, _)| *before < written);
+        self.gone.push(client);
     }
 
     fn line_takes(&mut self) {
@@ -191,10 +254,13 @@ impl World {
 
     /// A byte that was sent behind a setting is written after it was carried out.
     fn check_that_no_byte_overtakes(&self) {
-        for client in self.clients.values() {
+        for client in self.clients.values().chain(&self.gone) {
             let written = self.written.get(&client.tag).copied().unwrap_or(0);
             if let Some((rate, before, _)) = client.asked.front() {
                 assert!(written <= *before, "bytes overtook the setting of {rate}");
+            }
+            for (before, begun) in client.breaks.iter().filter(|(before, _)| *before < written) {
+                assert!(self.breaks_begun > *begun, "the byte behind {before} overtook a break");
             }
         }
     }
@@ -223,6 +289,7 @@ impl World {
         }
         if let Some(start) = self.hub.poll_start() {
             assert!(self.running.is_none(), "two operations at a time");
+            self.breaks_begun += u64::from(start.operation == Operation::Break(true));
             self.check_order(&start.operation);
             let takes = Duration::from_micros(self.random.below(5_000) as u64);
             self.running = Some((start.operation, self.now + takes));
@@ -235,6 +302,8 @@ impl World {
         let ids: Vec<_> = self.clients.keys().copied().collect();
         for id in ids {
             self.receive(id);
+            self.hub.resume_input(id, self.now);
+            self.check_bound(id);
         }
     }
 
@@ -243,14 +312,14 @@ impl World {
         let Operation::Configure(LineSettings { baud, .. }) = operation else { return };
         let written = &self.written;
         let unsent = self.unsent;
-        let owner = self.clients.values_mut().find(|client| client.asked.iter().any(|(rate, ..)| *rate == baud.get()));
-        // Its client may have gone in the meantime.
-        let Some(client) = owner else { return };
+        let mut clients = self.clients.values_mut().chain(&mut self.gone);
+        let owner = clients.find(|client| client.asked.iter().any(|(rate, ..)| *rate == baud.get()));
+        let client = owner.expect("what none of a client's bytes waits for goes with it");
         let (rate, before, read_at) = client.asked.pop_front().unwrap();
         assert_eq!(rate, baud.get(), "settings of one client are carried out in another order");
         if self.now < read_at + PATIENCE {
             let written = written.get(&client.tag).copied().unwrap_or(0);
-            assert_eq!(written, before, "a setting overtook bytes");
+            assert!(written == before || self.breaks && written < before, "a setting overtook bytes");
             assert_eq!(unsent, 0, "a setting was carried out while bytes were not on the wire");
         }
     }
@@ -280,13 +349,21 @@ impl World {
             self.now += Duration::from_millis(1);
             self.drive();
             let is_done = |client: &Asker| client.answers.is_empty();
-            if self.clients.values().all(is_done) && self.hub.tx_is_empty() {
+            let has_input = |id| self.hub.resume_input(id, self.now);
+            if !self.clients.keys().copied().any(has_input)
+                && self.clients.values().all(is_done)
+                && self.hub.tx_is_empty()
+            {
                 break;
             }
         }
         for client in self.clients.values() {
             assert!(client.answers.is_empty(), "questions without an answer: {:?}", client.answers);
-            assert_eq!(self.written.get(&client.tag).copied().unwrap_or(0), client.written, "bytes are lost");
+        }
+        for client in self.clients.values().chain(&self.gone) {
+            assert!(client.asked.is_empty(), "settings that were not made: {:?}", client.asked);
+            let written = self.written.get(&client.tag).copied().unwrap_or(0);
+            assert!(written == client.written || self.breaks && written < client.written, "bytes are lost");
         }
         assert!(BaudRate::new(self.next_rate).is_some(), "the marks of the model are rates");
     }

@@ -213,6 +213,8 @@ pub(crate) struct Counters {
     pub(crate) control_late: u64,
     /// Operations that the device refused.
     pub(crate) control_failed: u64,
+    /// Requests that were not carried out: their client had gone, or somebody purged the port.
+    pub(crate) control_dropped: u64,
 }
 
 /// What the framer has counted.

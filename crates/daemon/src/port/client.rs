@@ -96,6 +96,8 @@ pub(super) struct Client {
     pub(super) number: u64,
     /// What it was given of the past.
     pub(super) replayed: Option<Held>,
+    /// What was read of a telnet client and not decoded yet, because too much that it asked for waits.
+    pub(super) undecoded: Vec<u8>,
     /// It was counted as one that speaks something else than its listener.
     pub(super) is_mistaken: bool,
 }
@@ -203,6 +205,7 @@ impl Client {
             sends_pairs: false,
             counters: ClientCounters::default(),
             replayed: None,
+            undecoded: Vec::new(),
             is_mistaken: false,
         }
     }

@@ -13,8 +13,13 @@
 //! | a break begins | the same, but what has not left by then is purged |
 //! | a break ends | at once |
 //! | purge | at once |
+//!
+//! A short break that is asked for while one waits, with nothing between them, is that one. How much one client may have
+//! waiting is bounded ([`bounds`]): it is not read, nor what was read of it decoded, until there is room.
 
 mod asked;
+mod bounds;
+mod purging;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,11 +27,12 @@ use std::time::{Duration, Instant};
 
 use sermux_port_config::line::LineSettings;
 use sermux_port_config::signal::{LineState, Purge};
-use sermux_protocol::rfc2217::{Effect, View};
+use sermux_protocol::rfc2217::View;
 
-use self::asked::{Action, Pending};
+use self::asked::{Action, Pending, BREAK_PULSE};
 pub(super) use self::asked::{Asked, Asker};
 pub use self::asked::{Outcome, Wish};
+use self::purging::Purging;
 use super::client::ClientId;
 use crate::line::{Change, LineCounters, Operation, Snapshot};
 
@@ -78,16 +84,8 @@ pub struct ControlCounters {
     pub late: u64,
     /// Operations that the line refused.
     pub failed: u64,
-}
-
-/// A purge that is on its way, or waits for another.
-#[derive(Debug)]
-struct Purging {
-    asker: Option<Asker>,
-    asked: Asked,
-    purge: Purge,
-    /// The offset behind the bytes that were queued for the line before it.
-    after_all: u64,
+    /// Requests that were not carried out because their client had gone, or because somebody purged the port.
+    pub dropped: u64,
 }
 
 #[derive(Debug)]
@@ -210,8 +208,14 @@ impl ControlQueue {
     ) {
         self.counters.requests += u64::from(matches!(asker, Asker::Client(_)));
         if let Some(purge) = self.purge_in(&asked).filter(|_| may_change) {
-            self.purges.push_back(Purging { asker: Some(asker), asked, purge, after_all });
+            if matches!(asker, Asker::Operator(_)) && purge != Purge::Rx {
+                self.drop_breaks(now);
+            }
+            self.purges.push_back(Purging { asker: Some(asker), asked, purge, after_all, after_own, cancelled: false });
             self.purges_asked += 1;
+            return;
+        }
+        if may_change && self.has_break_for(asker, &asked, (after_all, after_own)) {
             return;
         }
         let queue = self.queues.entry(asker).or_default();
@@ -226,36 +230,9 @@ impl ControlQueue {
             after_own,
             read_at: now,
             cleared: false,
+            is_running: false,
             purges_before,
         });
-    }
-
-    fn purge_in(&self, asked: &Asked) -> Option<Purge> {
-        match asked {
-            Asked::Request(request) => match request.effect(&self.view) {
-                Effect::Purge(purge) => Some(purge),
-                _ => None,
-            },
-            Asked::Wish(Wish::Purge(purge)) => Some(*purge),
-            Asked::Wish(_) => None,
-        }
-    }
-
-    /// This asker is gone: nothing more is done for it, and its break ends.
-    pub(super) fn forget(&mut self, asker: Asker, now: Instant) {
-        if self.queues.remove(&asker).is_some() {
-            self.turns.retain(|turn| *turn != asker);
-        }
-        for purging in &mut self.purges {
-            purging.asker = purging.asker.filter(|waits| *waits != asker);
-        }
-        if let Some(running) = self.running.as_mut().filter(|running| running.asker == Some(asker)) {
-            running.asker = None;
-        }
-        if self.break_by == Some(asker) {
-            self.break_by = None;
-            self.break_until = Some(now);
-        }
     }
 
     /// Bytes for the line from this offset on wait for something that is to happen before them.
@@ -267,7 +244,7 @@ impl ControlQueue {
             return None;
         }
         let settings = self.queues.values().flatten().filter(|pending| pending.holds_bytes());
-        let purges = self.purges.iter().filter(|purging| purging.purge != Purge::Rx);
+        let purges = self.purges.iter().filter(|purging| purging.purge != Purge::Rx && !purging.cancelled);
         settings.map(|pending| pending.after_all).chain(purges.map(|purging| purging.after_all)).min()
     }
 
@@ -286,6 +263,9 @@ impl ControlQueue {
         (self.break_by, self.break_until, self.empty_since) = (None, None, None);
         // What is on its way to a line that is gone is nobody's any more; who waits for it is answered in the next step.
         (self.running, self.start, self.stuck) = (None, None, false);
+        for pending in self.queues.values_mut().filter_map(VecDeque::front_mut) {
+            pending.is_running = false;
+        }
         (self.start_purge, self.purging) = (None, false);
     }
 
@@ -354,29 +334,6 @@ impl ControlQueue {
             }
         }
         None
-    }
-
-    fn step_purge(&mut self) -> Option<Todo> {
-        if self.purging {
-            return None;
-        }
-        let Purging { asker, purge, after_all, .. } = *self.purges.front()?;
-        if self.presence == Presence::Open {
-            (self.purging, self.start_purge) = (true, Some(purge));
-            return Some(Todo::Purge { asker, purge, before: after_all });
-        }
-        let purging = self.purges.pop_front()?;
-        match asker {
-            Some(asker) => Some(Todo::Answer(asker, purging.asked, Outcome::NoLine)),
-            None => self.step_purge(),
-        }
-    }
-
-    /// Whether a purge that this asker asked for before is not done yet: answers come in order.
-    fn is_purging(&self, asker: Asker, purges_before: u64) -> bool {
-        let done = self.purges_asked - self.purges.len() as u64;
-        let ahead = usize::try_from(purges_before.saturating_sub(done)).unwrap_or(usize::MAX);
-        self.purges.iter().take(ahead).any(|purging| purging.asker == Some(asker))
     }
 
     fn end_overdue_break(&mut self, now: Instant) {
@@ -499,6 +456,9 @@ impl ControlQueue {
             Some(Asker::Client(id)) => Some(id),
             _ => None,
         };
+        if let Some(pending) = asker.and_then(|asker| self.queues.get_mut(&asker)).and_then(VecDeque::front_mut) {
+            pending.is_running = true;
+        }
         self.running = Some(Running { asker, action });
         self.start = Some(Start { operation, client });
     }
@@ -524,11 +484,6 @@ impl ControlQueue {
         self.start.take()
     }
 
-    /// The purge to be started now, past the operation that is on its way.
-    pub(super) fn poll_purge(&mut self) -> Option<Purge> {
-        self.start_purge.take()
-    }
-
     /// The operation came back; `None`: it failed.
     pub(super) fn operation_done(&mut self, snapshot: Option<&Snapshot>, now: Instant) -> Option<Todo> {
         self.stuck = false;
@@ -545,8 +500,12 @@ impl ControlQueue {
         match running.action {
             Action::BreakOn(length) | Action::Pulse(length) => {
                 self.view.break_on = true;
-                // Whoever began it may be gone by now.
-                let length = if running.asker.is_some() { length } else { Duration::ZERO };
+                // Whoever began it may be gone by now, and does not end it.
+                let length = match running.asker {
+                    None => Duration::ZERO,
+                    Some(Asker::Departed(_)) => length.min(BREAK_PULSE),
+                    Some(_) => length,
+                };
                 (self.break_by, self.break_until) = (running.asker, Some(now + length));
             }
             Action::BreakOff => self.break_ended(),
@@ -554,6 +513,11 @@ impl ControlQueue {
         }
         self.seen(snapshot);
         if running.action == Action::Clear {
+            if let Some(pending) =
+                running.asker.and_then(|asker| self.queues.get_mut(&asker)).and_then(VecDeque::front_mut)
+            {
+                pending.is_running = false;
+            }
             return None;
         }
         running.asker.and_then(|asker| self.finish(asker, Outcome::Done))
@@ -562,17 +526,6 @@ impl ControlQueue {
     fn break_ended(&mut self) {
         self.view.break_on = false;
         (self.break_by, self.break_until) = (None, None);
-    }
-
-    /// The purge came back.
-    pub(super) fn purge_done(&mut self, snapshot: Option<&Snapshot>) -> Option<Todo> {
-        self.purging = false;
-        self.tx_written();
-        let Purging { asker, asked, .. } = self.purges.pop_front()?;
-        if let Some(snapshot) = snapshot.filter(|_| self.presence == Presence::Open) {
-            self.seen(snapshot);
-        }
-        asker.map(|asker| Todo::Answer(asker, asked, if snapshot.is_some() { Outcome::Done } else { Outcome::Failed }))
     }
 
     /// The operation does not come back: whoever waits for the line is answered without it.

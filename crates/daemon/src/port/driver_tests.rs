@@ -2,6 +2,7 @@
 
 mod control;
 mod pause;
+mod requests;
 mod telnet;
 
 use std::collections::VecDeque;

@@ -226,6 +226,7 @@ fn counters(counters: &Counters) -> String {
         (counters.unknown_commands, "unknown telnet commands"),
         (counters.control_late, "late changes"),
         (counters.control_failed, "failed operations"),
+        (counters.control_dropped, "requests dropped"),
     ];
     let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
     sizes.chain(counts).collect::<Vec<_>>().join(", ")

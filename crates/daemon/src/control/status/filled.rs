@@ -56,6 +56,7 @@ impl Port {
                 control_requests: report.control.requests,
                 control_late: report.control.late,
                 control_failed: report.control.failed,
+                control_dropped: report.control.dropped,
             },
             last_rx: last_rx.as_ref().map(|(at, _)| at.clone()),
             last_rx_seconds: last_rx.map(|(_, ago)| ago),

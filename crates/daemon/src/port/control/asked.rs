@@ -13,12 +13,14 @@ use super::super::client::ClientId;
 const LONGEST_BREAK: Duration = Duration::from_secs(5);
 
 /// Telnet's BRK.
-const BREAK_PULSE: Duration = Duration::from_millis(250);
+pub(super) const BREAK_PULSE: Duration = Duration::from_millis(250);
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::port) enum Asker {
     Client(ClientId),
+    /// A client that is gone and of which bytes are still queued, by its number.
+    Departed(u64),
     /// Whoever is not a client; each wish has a number of its own.
     Operator(u64),
 }
@@ -74,6 +76,8 @@ pub(super) struct Pending {
     pub(super) read_at: Instant,
     /// What stood in the way of a break was thrown away.
     pub(super) cleared: bool,
+    /// It is on its way to the line.
+    pub(super) is_running: bool,
     /// How many purges had been asked for before it.
     pub(super) purges_before: u64,
 }

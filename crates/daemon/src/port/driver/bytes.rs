@@ -128,6 +128,9 @@ impl Driver {
             if self.hub.wants_input(id) {
                 let most = if self.readable.is_empty() { self.hub.input_room(id) } else { BLOCK };
                 progress |= self.drive_input_of(id, most, now);
+            } else if self.hub.resume_input(id, now) {
+                progress = true;
+                self.readable.push_back(id);
             } else if matches!(self.sockets.get(id), Some(Some(_))) {
                 // Its turn comes when the line has taken something.
                 self.readable.push_back(id);

@@ -172,6 +172,15 @@ impl Driver {
         self.hub.wish(number, wish, now);
     }
 
+    /// Gives up what was asked by somebody who does not wait any more.
+    pub(super) fn forget_wishes(&mut self, now: Instant) {
+        let gone: Vec<u64> = self.wishes.iter().filter(|(_, reply)| reply.is_closed()).map(|(id, _)| *id).collect();
+        for number in gone {
+            self.wishes.remove(&number);
+            self.hub.forget_wish(number, now);
+        }
+    }
+
     /// Tells whoever asked how it came out.
     pub(super) fn answer_wish(&mut self, number: u64, outcome: Outcome) {
         if let Some(reply) = self.wishes.remove(&number) {

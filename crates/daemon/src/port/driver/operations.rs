@@ -97,6 +97,9 @@ impl Driver {
     /// Moves everything that is asked of the line beside its bytes, and what it tells beside them.
     pub(super) fn drive_operations(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
+        if !self.wishes.is_empty() {
+            self.forget_wishes(now);
+        }
         if let Some((start, result)) = self.operations.poll_running(cx) {
             self.operation_done(&start, result, now);
             progress = true;

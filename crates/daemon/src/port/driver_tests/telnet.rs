@@ -221,17 +221,17 @@ async fn a_break_ends_when_its_client_goes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_short_breaks_are_two() {
+async fn two_short_breaks_with_a_byte_between_them_are_two() {
     const IAC_BRK: &[u8] = &[255, 243];
     let (rig, wire) = start("").await;
     let mut client = join(&rig).await;
     wire.operations();
-    client.write_all(&[IAC_BRK, IAC_BRK, b"x"].concat()).await.unwrap();
+    client.write_all(&[IAC_BRK, b"x", IAC_BRK, b"y"].concat()).await.unwrap();
     let began = Instant::now();
     let mut got = Vec::new();
     until(|| {
         got.extend(wire.tx());
-        got == b"x"
+        got == b"xy"
     })
     .await;
     let breaks = [true, false, true, false].map(Operation::Break);

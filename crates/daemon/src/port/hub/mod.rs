@@ -271,9 +271,11 @@ impl Hub {
 
     /// The client's connection is closed; its key may be given out again.
     pub fn disconnect(&mut self, id: ClientId, now: Instant) -> Option<ClientCounters> {
-        let client = self.clients.try_remove(id)?;
+        let mut client = self.clients.try_remove(id)?;
         self.pen.release(id);
-        self.control.forget(Asker::Client(id), now);
+        self.control.depart(id, client.number, client.own_end, now);
+        client.counters.refused += client.undecoded.len() as u64;
+        self.counters.tx_lost += client.undecoded.len() as u64;
         self.watch_changed |= matches!(client.session, Session::Telnet(_));
         if matches!(client.input, Input::Leaving { .. }) {
             self.leaving -= 1;

@@ -30,6 +30,9 @@ impl Hub {
         }
         self.mistaken.retain(|listener, _| admit(*listener).is_some());
         self.review_pen(port.write, now);
+        for (id, client) in &self.clients {
+            self.control.review(id, client.admission.access, self.is_writer(client));
+        }
         self.close_idle(now);
     }
 

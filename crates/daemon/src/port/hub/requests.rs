@@ -40,6 +40,17 @@ impl Hub {
         self.control.ask((Asker::Operator(number), true), Asked::Wish(wish), (end, self.tx.taken()), now);
     }
 
+    /// How many requests of this client wait for their turn.
+    #[must_use]
+    pub fn waiting_requests(&self, id: ClientId) -> usize {
+        self.control.waiting(Asker::Client(id))
+    }
+
+    /// Nobody waits for this wish any more: unless it is on its way to the line, it is not done.
+    pub fn forget_wish(&mut self, number: u64, now: Instant) {
+        self.control.forget(Asker::Operator(number), now);
+    }
+
     pub(super) fn take_request(&mut self, id: ClientId, request: Request, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
         // Telnet's BRK stands in the data, and whoever may write that may send a break, as at any terminal.
@@ -88,7 +99,7 @@ impl Hub {
                 }
             }
             (Asker::Operator(number), _) => self.events.push_back(Event::Answered(number, outcome)),
-            (Asker::Client(_), Asked::Wish(_)) => {}
+            (Asker::Client(_), Asked::Wish(_)) | (Asker::Departed(_), _) => {}
         }
     }
 

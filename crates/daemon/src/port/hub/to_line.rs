@@ -4,22 +4,21 @@ use std::time::Instant;
 
 use sermux_protocol::session::{Session, Speaks};
 
-use super::{earlier, Asker, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
+use super::{earlier, Asker, Client, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
 use crate::line::Snapshot;
 use crate::port::tx_queue::{BLOCK, LARGE_BLOCK};
 
-/// A telnet client is not read while it has not taken so much of what it was answered …
+/// A telnet client is not read while it has not taken so much of what it was answered.
 const MOST_OUTBOX: usize = 4096;
-/// … or while so many of its requests wait for their turn.
-const MOST_REQUESTS: usize = 64;
 
 impl Hub {
     /// Whether this client should be read now.
     #[must_use]
     pub fn wants_input(&self, id: ClientId) -> bool {
-        let Some(client) = self.clients.get(id) else {
-            return false;
-        };
+        self.clients.get(id).is_some_and(|client| client.undecoded.is_empty() && self.takes_input(id, client))
+    }
+
+    fn takes_input(&self, id: ClientId, client: &Client) -> bool {
         if client.input != Input::Open || client.closing || self.draining {
             return false;
         }
@@ -30,7 +29,7 @@ impl Hub {
             Session::Telnet(telnet) => {
                 (takes(self.tx.lets_requests_in()) || client.own_end <= self.tx.taken())
                     && telnet.outbox().len() <= MOST_OUTBOX
-                    && self.control.waiting(Asker::Client(id)) <= MOST_REQUESTS
+                    && !self.control.is_full_for(id)
             }
         }
     }
@@ -60,9 +59,36 @@ impl Hub {
             self.take_data(id, now, |_, data| data.extend_from_slice(bytes));
             return;
         }
+        self.decode(id, bytes, now);
+    }
+
+    /// Goes on with what was read of a client and not decoded, if there is such and it may. True: something was decoded.
+    pub fn resume_input(&mut self, id: ClientId, now: Instant) -> bool {
+        let Some(client) = self.clients.get(id).filter(|client| !client.undecoded.is_empty()) else { return false };
+        if !self.takes_input(id, client) || !self.control.is_half_free_for(id) {
+            return false;
+        }
+        let mut bytes = std::mem::take(&mut self.clients[id].undecoded);
+        // No more at once than if it were read now.
+        let behind = bytes.split_off(bytes.len().min(self.input_room(id)));
+        self.decode(id, &bytes, now);
+        if let Some(client) = self.clients.get_mut(id) {
+            client.undecoded.extend_from_slice(&behind);
+        }
+        true
+    }
+
+    /// Takes data and requests out of what a telnet client has sent, until so much waits that the rest is left for later.
+    fn decode(&mut self, id: ClientId, bytes: &[u8], now: Instant) {
         let mut input = bytes;
         let mut decoded = 0;
         loop {
+            if !input.is_empty() && self.control.is_full_for(id) {
+                if let Some(client) = self.clients.get_mut(id) {
+                    client.undecoded = input.to_vec();
+                }
+                break;
+            }
             let decode = |session: &mut Session, data: &mut Vec<u8>| match session {
                 Session::Raw => None,
                 Session::Telnet(telnet) => telnet.decode(&mut input, data),

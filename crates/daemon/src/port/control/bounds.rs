@@ -1,0 +1,156 @@
+//! What bounds the control queue: how much one asker may have in it, and what becomes of it when the asker is gone, may do
+//! less, or somebody purges the port.
+//!
+//! The rule for clients that are gone is that of their bytes. What is queued of a client that closed properly still goes to
+//! the line, and what it asked between those bytes is done between them, or they would go out at the wrong rate. What none of
+//! its bytes waits for goes with it. Of a client whose bytes were discarded everything goes.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use sermux_port_config::config::Access;
+use sermux_protocol::rfc2217::{Effect, Request};
+
+use super::super::client::ClientId;
+use super::asked::{Asked, Asker, Pending, BREAK_PULSE};
+use super::ControlQueue;
+
+/// A client is not read while so many of its requests wait for their turn …
+const MOST_REQUESTS: usize = 64;
+/// … or such that keep the line busy for so long.
+const MOST_LINE_TIME: Duration = Duration::from_secs(2);
+
+impl ControlQueue {
+    /// Whether this client has asked for so much that nothing more is to be read of it for now.
+    pub(in crate::port) fn is_full_for(&self, id: ClientId) -> bool {
+        let asker = Asker::Client(id);
+        let waiting = self.waiting(asker);
+        waiting >= MOST_REQUESTS
+            || (waiting > 0 && self.queues.get(&asker).is_some_and(|queue| line_time(queue) >= MOST_LINE_TIME))
+    }
+
+    /// Whether so little of it is left that it is worth reading on.
+    pub(in crate::port) fn is_half_free_for(&self, id: ClientId) -> bool {
+        self.waiting(Asker::Client(id)) <= MOST_REQUESTS / 2 && !self.is_full_for(id)
+    }
+
+    /// Whether a break that waits already is as good as another one now: there is nothing between the two.
+    pub(super) fn has_break_for(&self, asker: Asker, asked: &Asked, (after_all, after_own): (u64, u64)) -> bool {
+        if !matches!(asked, Asked::Request(Request::BreakPulse)) {
+            return false;
+        }
+        let running = self.running.as_ref().and_then(|running| running.asker);
+        let waits = |(of, queue): (&Asker, &VecDeque<Pending>)| {
+            let first = usize::from(running == Some(*of));
+            let waiting = queue.range(first.min(queue.len())..);
+            if *of == asker {
+                waiting.last().is_some_and(|last| last.is_pulse() && last.after_own == after_own)
+            } else {
+                // Nothing that this one asked before may come behind it.
+                !self.queues.contains_key(&asker)
+                    && waiting.last().is_some_and(|last| last.is_pulse() && last.after_all == after_all)
+            }
+        };
+        self.queues.iter().any(waits)
+    }
+
+    /// This client is gone, and its last byte that is still for the line is before `own_end`.
+    pub(in crate::port) fn depart(&mut self, id: ClientId, number: u64, own_end: u64, now: Instant) {
+        let (asker, departed) = (Asker::Client(id), Asker::Departed(number));
+        let is_running = self.running.as_ref().is_some_and(|running| running.asker == Some(asker));
+        let mut kept = VecDeque::new();
+        if let Some(queue) = self.queues.remove(&asker) {
+            let before = queue.len();
+            kept = queue;
+            kept.retain(|pending| pending.after_own < own_end && pending.outlives_its_asker());
+            self.counters.dropped += (before - kept.len()) as u64;
+        }
+        if is_running {
+            let stays = kept.front().is_some_and(|pending| pending.is_running);
+            if let Some(running) = self.running.as_mut() {
+                running.asker = stays.then_some(departed);
+            }
+        }
+        if kept.is_empty() {
+            self.turns.retain(|turn| *turn != asker);
+        } else {
+            self.turns.iter_mut().filter(|turn| **turn == asker).for_each(|turn| *turn = departed);
+            self.queues.insert(departed, kept);
+        }
+        let on_its_way = usize::from(self.purging);
+        for (at, purging) in self.purges.iter_mut().enumerate().filter(|(_, purging)| purging.asker == Some(asker)) {
+            purging.asker = None;
+            if at >= on_its_way && purging.after_own >= own_end {
+                purging.cancelled = true;
+                self.counters.dropped += 1;
+            }
+        }
+        self.end_break_of(asker, now);
+    }
+
+    /// This asker is gone: nothing more is done for it, and its break ends.
+    pub(in crate::port) fn forget(&mut self, asker: Asker, now: Instant) {
+        if let Some(queue) = self.queues.remove(&asker) {
+            self.counters.dropped += queue.len() as u64;
+            self.turns.retain(|turn| *turn != asker);
+        }
+        if let Some(running) = self.running.as_mut().filter(|running| running.asker == Some(asker)) {
+            running.asker = None;
+        }
+        self.end_break_of(asker, now);
+    }
+
+    fn end_break_of(&mut self, asker: Asker, now: Instant) {
+        if self.break_by == Some(asker) {
+            self.break_by = None;
+            self.break_until = Some(now);
+        }
+    }
+
+    /// This client may do other things now: what it asked when it might do more is only answered.
+    pub(in crate::port) fn review(&mut self, id: ClientId, access: Access, may_write: bool) {
+        for pending in self.queues.get_mut(&Asker::Client(id)).into_iter().flatten() {
+            pending.may_change &= access == Access::Control || (may_write && pending.is_pulse());
+        }
+    }
+
+    /// Somebody who is not a client throws away what is queued for the line: breaks of clients too, the one that is on and
+    /// those that wait. Whoever waits for one is answered what is.
+    pub(super) fn drop_breaks(&mut self, now: Instant) {
+        for (asker, queue) in &mut self.queues {
+            if matches!(asker, Asker::Operator(_)) {
+                continue;
+            }
+            for pending in queue.iter_mut().filter(|pending| !pending.is_running && pending.may_change) {
+                if pending.is_pulse() || pending.begins_break(&self.view) {
+                    pending.may_change = false;
+                    self.counters.dropped += 1;
+                }
+            }
+        }
+        if self.view.break_on && !matches!(self.break_by, Some(Asker::Operator(_))) {
+            self.break_until = Some(now);
+        }
+    }
+}
+
+impl Pending {
+    fn is_pulse(&self) -> bool {
+        self.may_change && matches!(self.asked, Asked::Request(Request::BreakPulse))
+    }
+
+    fn begins_break(&self, view: &sermux_protocol::rfc2217::View) -> bool {
+        matches!(&self.asked, Asked::Request(request) if request.effect(view) == Effect::Break(true))
+    }
+
+    /// Whether bytes behind it are not what they were meant to be if it is not done.
+    fn outlives_its_asker(&self) -> bool {
+        self.is_running || self.holds_bytes()
+    }
+}
+
+/// How long what waits keeps the line from sending anything.
+fn line_time(queue: &VecDeque<Pending>) -> Duration {
+    let pulses = queue.iter().filter(|pending| pending.is_pulse()).count();
+    BREAK_PULSE.saturating_mul(u32::try_from(pulses).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,192 @@
+//! What is bounded of what clients ask, and what becomes of it when they go.
+
+use sermux_port_config::signal::{Purge, Step};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::line::Operation;
+use crate::port::hub::{Outcome, Wish};
+
+const IAC_BRK: &[u8] = &[255, 243];
+const OFFERS: usize = 15;
+
+fn telnet_port(keys: &str) -> Arc<Port> {
+    let yaml = format!(
+        "ports: {{ p: {{ device: sim:echo, line: 9600 8N1, gather: 0ms, \
+         listen: [ {{ protocol: telnet, rfc2217: true, address: 0, {keys} }} ] }} }}"
+    );
+    let config = load_str("test", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
+    Arc::clone(&config.ports["p"])
+}
+
+async fn start() -> (Rig, SimHandle) {
+    let rig = Rig::start(telnet_port(""));
+    let wire = rig.plug();
+    until(|| !rig.tries().is_empty()).await;
+    (rig, wire)
+}
+
+async fn join(rig: &Rig) -> DuplexStream {
+    let mut client = rig.connect(1 << 20).await;
+    read(&mut client, OFFERS).await;
+    client
+}
+
+fn baud(rate: u32) -> Vec<u8> {
+    [&[255, 250, 44, 1][..], &rate.to_be_bytes(), &[255, 240]].concat()
+}
+
+/// What the line is given and told, in order, until it has been given so many bytes.
+async fn course(wire: &SimHandle, bytes: usize) -> Vec<String> {
+    let (mut course, mut seen) = (Vec::new(), 0);
+    until(|| {
+        for operation in wire.operations() {
+            match operation {
+                Operation::Configure(settings) => course.push(settings.baud.to_string()),
+                Operation::Break(true) => course.push("break".to_owned()),
+                _ => {}
+            }
+        }
+        let tx = wire.tx();
+        seen += tx.len();
+        if !tx.is_empty() {
+            course.push(String::from_utf8_lossy(&tx).into_owned());
+        }
+        seen >= bytes
+    })
+    .await;
+    course
+}
+
+#[tokio::test(start_paused = true)]
+async fn breaks_that_are_asked_for_while_one_waits_are_one() {
+    let (rig, wire) = start().await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    client.write_all(&[&IAC_BRK.repeat(30_000)[..], b"x"].concat()).await.unwrap();
+    other.write_all(b"y").await.unwrap();
+    let began = Instant::now();
+    let course = course(&wire, 2).await;
+    let breaks = course.iter().filter(|what| *what == "break").count();
+    // The 64 KiB of one read are decoded in one go; what comes in the next may find the first break begun.
+    assert!((1..=3).contains(&breaks), "{course:?}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_beyond_two_seconds_of_the_lines_time_is_not_read() {
+    let (rig, wire) = start().await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    client.write_all(&[IAC_BRK, b"a"].concat().repeat(1000)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    other.write_all(b"y").await.unwrap();
+    let mut got = Vec::new();
+    let began = Instant::now();
+    until(|| {
+        got.extend(wire.tx());
+        got.contains(&b'y')
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
+    drop(client);
+    // Its connection fails.
+    wire.rx(b"!");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    wire.operations();
+    wire.tx();
+    other.write_all(b"z").await.unwrap();
+    assert_eq!(course(&wire, 1).await, ["z"], "what was left has gone with its client");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(wire.operations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_settings_in_one_write_are_all_answered_in_order() {
+    let (rig, _wire) = start().await;
+    let mut client = join(&rig).await;
+    let rates: Vec<u32> = (10_000..).filter(|rate| rate % 256 != 255).take(1000).collect();
+    client.write_all(&rates.iter().flat_map(|rate| baud(*rate)).collect::<Vec<u8>>()).await.unwrap();
+    let mut answers = read(&mut client, 1000 * 10 + 7).await;
+    // The inputs are told once, behind the first answer.
+    answers.drain(10..17);
+    let got: Vec<u32> = answers.chunks(10).map(|answer| u32::from_be_bytes(answer[4..8].try_into().unwrap())).collect();
+    assert_eq!(got, rates);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_asked_between_its_bytes_is_done_between_them_though_it_has_gone() {
+    let (rig, wire) = start().await;
+    let mut client = join(&rig).await;
+    wire.operations();
+    // The last one is for nobody.
+    let sent = [b"x", &baud(2400)[..], b"y", &baud(1200)[..], b"z", &baud(300)[..]].concat();
+    client.write_all(&sent).await.unwrap();
+    drop(client);
+    assert_eq!(course(&wire, 3).await, ["x", "2400", "y", "1200", "z"]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(wire.operations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_gone_takes_along_what_none_of_its_bytes_waits_for() {
+    let (rig, wire) = start().await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    wire.block_tx(true);
+    other.write_all(b"stays").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    client.write_all(&[IAC_BRK, &baud(300)[..]].concat()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    drop(client);
+    // Its connection fails.
+    wire.rx(b"!");
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    wire.operations();
+    wire.block_tx(false);
+    assert_eq!(course(&wire, 5).await, ["stays"]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(wire.operations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_of_the_operator_frees_the_line_of_the_breaks_that_wait() {
+    let (rig, wire) = start().await;
+    let (mut client, mut other) = (join(&rig).await, join(&rig).await);
+    client.write_all(&[IAC_BRK, b"a"].concat().repeat(8)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let (reply, answer) = oneshot::channel();
+    assert!(rig.link.send(Command::Wish { wish: Wish::Purge(Purge::Tx), reply }).await);
+    assert_eq!(answer.await.unwrap().0, Outcome::Done);
+    wire.operations();
+    let began = Instant::now();
+    other.write_all(b"y").await.unwrap();
+    assert_eq!(course(&wire, 1).await, ["y"]);
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_macro_that_nobody_waits_for_any_more_is_not_run() {
+    let (rig, wire) = start().await;
+    let steps = |ms| -> Arc<[Step]> { [Step::Wait(Duration::from_millis(ms))].into() };
+    wire.stick();
+    let ask = |wish| {
+        let (reply, answer) = oneshot::channel();
+        (Command::Wish { wish, reply }, answer)
+    };
+    wire.operations();
+    let (first, runs) = ask(Wish::Run(steps(300)));
+    let (second, given_up) = ask(Wish::Run(steps(200)));
+    let (third, last) = ask(Wish::Run(steps(100)));
+    for command in [first, second, third] {
+        assert!(rig.link.send(command).await);
+    }
+    let mut ran = Vec::new();
+    while ran.is_empty() {
+        tokio::task::yield_now().await;
+        ran = wire.operations();
+    }
+    drop(given_up);
+    wire.unstick();
+    assert_eq!(runs.await.unwrap().0, Outcome::Done);
+    assert_eq!(last.await.unwrap().0, Outcome::Done);
+    ran.extend(wire.operations());
+    assert_eq!(ran, [Operation::Run(steps(300)), Operation::Run(steps(100))]);
+}
