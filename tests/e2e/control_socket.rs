@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use nix::unistd::{geteuid, Group};
 use serde_json::Value;
@@ -303,4 +304,28 @@ fn nonsense_and_clients_that_do_nothing_hold_up_nobody() {
     daemon.done(&["status"]);
     drop(idle);
     assert_eq!(run(&["--control", socket.to_str().unwrap(), "status", "echo"]).code, Some(0));
+}
+
+#[test]
+fn a_place_that_is_no_good_is_said_and_taken_when_it_is() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("later/control.sock");
+    let config = format!("control: {{ socket: {} }}\n{}", socket.display(), echo());
+    let daemon = Daemon::start(config);
+    daemon.log().wait_for("the warning", |line| line.contains("WARN no control socket"));
+    fs::create_dir(folder.path().join("later")).unwrap();
+    daemon.log().wait_for("the socket", |line| line.contains("INFO control socket"));
+    assert_eq!(at(&socket, &["status"]).code, Some(0));
+    assert_eq!(daemon.log().count(|line| line.contains("no control socket")), 1, "said once");
+}
+
+#[test]
+fn a_lock_on_its_folder_does_not_keep_it_away() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("control.sock");
+    let opened = fs::File::open(folder.path()).unwrap();
+    let _held = Flock::lock(opened, FlockArg::LockExclusiveNonblock).unwrap();
+    let daemon = Daemon::start(format!("control: {{ socket: {} }}\n{}", socket.display(), echo()));
+    daemon.log().wait_for("the socket", |line| line.contains("INFO control socket"));
+    assert_eq!(at(&socket, &["status"]).code, Some(0));
 }

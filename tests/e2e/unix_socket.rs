@@ -1,10 +1,12 @@
 //! Listeners on unix sockets: the file and its rights, who is there, and that the bytes are the same.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use nix::sys::termios::{cfgetospeed, tcgetattr, BaudRate};
 use nix::unistd::{geteuid, Group, User};
@@ -376,4 +378,82 @@ fn a_file_that_somebody_put_in_its_place_is_not_removed() {
     let _theirs = UnixListener::bind(&path).unwrap();
     end(daemon);
     assert!(UnixStream::connect(&path).is_ok());
+}
+
+/// Who may read the folder can hold a lock on it for as long as he likes.
+#[test]
+fn a_lock_on_the_folder_keeps_nobody_out() {
+    let folder = Folder::new();
+    let path = folder.path("p.sock");
+    let opened = fs::File::open(folder.0.path()).unwrap();
+    let _held = Flock::lock(opened, FlockArg::LockExclusiveNonblock).unwrap();
+    let daemon = Daemon::start(echo(&path, ""));
+    echoes(&join(&daemon, &path, 1));
+    end(daemon);
+    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 0, "left behind");
+}
+
+#[test]
+fn in_a_folder_where_everybody_may_rename_files_there_is_no_socket_until_that_is_mended() {
+    let folder = Folder::new();
+    let path = folder.path("p.sock");
+    let set = |mode| fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(mode)).unwrap();
+    set(0o777);
+    let daemon = Daemon::start(echo(&path, "").listen(""));
+    let said = daemon.log().wait_for("the warning", |line| line.contains("cannot listen"));
+    assert!(said.contains("every user may rename files in its folder"), "{said}");
+    set(0o1777);
+    echoes(&join(&daemon, &path, 1));
+}
+
+/// Stops the other thread also when this one fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The folder's owner puts a link in the socket's place again and again, while root makes it again and again.
+#[test]
+fn rights_and_owner_never_go_to_a_file_that_was_put_in_its_place() {
+    if !geteuid().is_root() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "needs root");
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let folder = Folder::new();
+    let (path, secret) = (folder.path("p.sock"), folder.path("secret"));
+    fs::write(&secret, "").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        scope.spawn(|| {
+            let aside = folder.path("aside");
+            while !stop.load(Ordering::Relaxed) {
+                // A link that has its name in one step, as soon as there is a socket to put it over.
+                let _ = std::os::unix::fs::symlink(&secret, &aside);
+                if fs::symlink_metadata(&path).is_ok_and(|file| file.file_type().is_socket()) {
+                    let _ = fs::rename(&aside, &path);
+                }
+                if fs::symlink_metadata(&path).is_ok_and(|file| file.file_type().is_symlink()) {
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        });
+        let ports = |n: usize| {
+            let keys = format!("mode: \"06{}6\", owner: daemon, group: daemon", if n % 2 == 0 { 6 } else { 0 });
+            echo(&path, &keys).listen("")
+        };
+        let mut daemon = Daemon::start(ports(0));
+        daemon.log().wait_for("the start", |line| line.contains("started"));
+        for n in 1..300 {
+            daemon.reload(ports(n));
+            daemon.log().wait_for_nth(n, "the reload", |line| line.contains("configuration read again"));
+        }
+        let file = fs::metadata(&secret).unwrap();
+        assert_eq!((file.uid(), file.gid(), file.mode() & 0o777), (0, 0, 0o600), "it was given away");
+    });
 }

@@ -55,8 +55,8 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 pub(crate) struct Server(JoinHandle<()>);
 
 impl Server {
-    /// Makes the socket and serves on it. What keeps it from that is a warning in the log; a socket that another instance
-    /// holds is tried again, but not one where a port of `ports` listens.
+    /// Makes the socket and serves on it. What keeps it from that is a warning in the log, and it is tried again; but not
+    /// where a port of `ports` listens.
     pub(crate) async fn start(
         mut control: Control,
         at: Option<&Path>,
@@ -80,13 +80,10 @@ impl Server {
         }
         match make(&place, &control).await {
             Ok((socket, file)) => Some(Server(tokio::spawn(serve(socket, file, router)))),
-            Err(error @ NoSocket::Held) => {
-                warn!(socket = %place.socket.display(), "no control socket: {error}; trying again");
-                Some(Server(tokio::spawn(serve_later(place, control, router))))
-            }
             Err(error) => {
-                warn!(socket = %place.socket.display(), "no control socket: {error}");
-                None
+                let why = error.to_string();
+                warn!(socket = %place.socket.display(), "no control socket: {why}; trying again");
+                Some(Server(tokio::spawn(serve_later(place, control, router, why))))
             }
         }
     }
@@ -138,17 +135,20 @@ fn make_folder_blocking(folder: &Path) -> io::Result<()> {
     }
 }
 
-async fn serve_later(place: Place, control: Control, router: Router) {
+/// `told`: why there is none, as the log has it.
+async fn serve_later(place: Place, control: Control, router: Router, mut told: String) {
     let mut wait = FIRST_RETRY;
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);
         match make(&place, &control).await {
             Ok((socket, file)) => return serve(socket, file, router).await,
-            Err(NoSocket::Held) => {}
             Err(error) => {
-                warn!(socket = %place.socket.display(), "no control socket: {error}");
-                return;
+                let why = error.to_string();
+                if why != told {
+                    warn!(socket = %place.socket.display(), "no control socket: {why}; trying again");
+                    told = why;
+                }
             }
         }
     }

@@ -4,26 +4,37 @@
 //! Whoever may write to the file may connect (unix(7)): its owner, the members of its group, root. The kernel looks at
 //! that with all groups of the one who connects, so nothing is looked at a second time here.
 //!
-//! Two that want a socket in the same folder at the same time take turns: each holds a lock on the folder while it looks
-//! whether somebody listens, removes what is left of somebody who does not, and binds.
+//! Two that want the same socket at the same time take turns: each holds a lock while it looks whether somebody listens,
+//! removes what is left of somebody who does not, and binds. The lock is on a file of our own that others cannot open: on the
+//! folder, any user who may read it could hold it for ever.
+//!
+//! Whoever owns the folder, or may write to it, can put something else in the socket's place at any moment. So nothing here
+//! goes by the path twice: the folder is opened once, the file is opened in it without following a link, and rights and
+//! owner are given to what was opened then, if it is the socket that was made a moment ago.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{chown, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::fcntl::{openat, AtFlags, Flock, FlockArg, OFlag};
+use nix::sys::stat::{fchmod, fstatat, FileStat, Mode};
+use nix::unistd::{fchownat, unlinkat, Gid, Group, Uid, UnlinkatFlags, User};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
 /// After so long the turn is tried again that another one has.
 const TURN_RETRY: Duration = Duration::from_millis(50);
+
+/// How often a lock file that is no good, or that somebody has just removed, is made anew.
+const LOCK_TRIES: usize = 16;
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +62,14 @@ pub(crate) struct SocketFile {
 /// Why there is no socket.
 #[derive(Debug)]
 pub(crate) enum NoSocket {
-    /// Another one is about to be made in this folder.
+    /// Another program is about to make this one.
     Turn,
     /// Somebody listens there.
     Held,
     /// It is not a socket.
     Other,
+    /// Others could put something else in its place: why, and what to do.
+    Folder(String),
     /// It cannot have the owner or the group that it should have: why, and what to do.
     Rights(String),
     /// The system's word for it, and what could not be done.
@@ -66,10 +79,10 @@ pub(crate) enum NoSocket {
 impl fmt::Display for NoSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NoSocket::Turn => f.write_str("another program holds a lock on its folder"),
+            NoSocket::Turn => f.write_str("another program is about to listen there (another instance of sermux?)"),
             NoSocket::Held => f.write_str("another program listens there (another instance of sermux?)"),
             NoSocket::Other => f.write_str("a file that is not a socket is there; remove it or name another place"),
-            NoSocket::Rights(why) => f.write_str(why),
+            NoSocket::Folder(why) | NoSocket::Rights(why) => f.write_str(why),
             NoSocket::Io(what, error) => write!(f, "{what}: {error}"),
         }
     }
@@ -106,41 +119,132 @@ fn make_blocking(wanted: &Wanted) -> Result<(StdListener, SocketFile), NoSocket>
     let (owner, group) = (wanted.owner.as_deref().map(user), wanted.group.as_deref().map(group));
     let ids = (owner.transpose()?, group.transpose()?);
     let _turn_here = TURN_HERE.lock().unwrap_or_else(PoisonError::into_inner);
-    let _turn = lock_folder(path)?;
-    remove_stale(path)?;
-    let socket = bind(wanted, ids)?;
-    let metadata = fs::symlink_metadata(path).map_err(|error| NoSocket::Io("it is gone again", error))?;
-    let file = SocketFile { path: path.clone(), identity: (metadata.dev(), metadata.ino()) };
-    Ok((socket, file))
+    let folder = Folder::of(path)?;
+    folder.check()?;
+    let _turn = folder.turn()?;
+    remove_stale(&folder, path)?;
+    let (socket, identity) = bind(&folder, wanted, ids)?;
+    Ok((socket, SocketFile { path: path.clone(), identity }))
 }
 
-/// Nobody else makes or removes a socket in this folder until it is dropped.
-fn lock_folder(socket: &Path) -> Result<Flock<File>, NoSocket> {
-    let folder = socket.parent().unwrap_or(Path::new("/"));
-    let folder = File::open(folder).map_err(|error| NoSocket::Io("its folder cannot be opened", error))?;
-    Flock::lock(folder, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        Errno::EWOULDBLOCK => NoSocket::Turn,
-        error => NoSocket::Io("its folder cannot be locked", error.into()),
-    })
+/// The folder of a socket, opened: what is done in it is done there, wherever its path leads later.
+#[derive(Debug)]
+struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+    /// The socket's name in it.
+    name: OsString,
+}
+
+impl Folder {
+    fn of(socket: &Path) -> Result<Folder, NoSocket> {
+        let path = socket.parent().unwrap_or(Path::new("/"));
+        let file = File::open(path).map_err(|error| NoSocket::Io("its folder cannot be opened", error))?;
+        let name = socket.file_name().unwrap_or(OsStr::new(".")).to_owned();
+        let metadata = file.metadata().map_err(|error| NoSocket::Io("its folder cannot be opened", error))?;
+        if !metadata.is_dir() {
+            return Err(NoSocket::Io("its folder cannot be opened", Errno::ENOTDIR.into()));
+        }
+        Ok(Folder { fd: file.into(), path: path.to_owned(), name })
+    }
+
+    /// Where every user may rename what others have made, no file is safe.
+    fn check(&self) -> Result<(), NoSocket> {
+        let stat =
+            nix::sys::stat::fstat(&self.fd).map_err(|errno| NoSocket::Io("its folder cannot be read", errno.into()))?;
+        let (world, sticky) = (libc::S_IWOTH, libc::S_ISVTX);
+        if stat.st_mode & world != 0 && stat.st_mode & sticky == 0 {
+            let folder = self.path.display();
+            return Err(NoSocket::Folder(format!(
+                "every user may rename files in its folder {folder}; sudo chmod o-w {folder}, or sudo chmod +t {folder}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What is there under this name; a link is not followed.
+    fn look(&self, name: &OsStr) -> io::Result<FileStat> {
+        Ok(fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)
+    }
+
+    fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    /// Nobody else makes or removes this socket until it is dropped.
+    fn turn(&self) -> Result<Turn<'_>, NoSocket> {
+        let cannot = |error: io::Error| NoSocket::Io("no lock file can be made beside it", error);
+        let mut name = OsString::from(".");
+        name.push(&self.name);
+        name.push(".lock");
+        for _ in 0..LOCK_TRIES {
+            let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            let opened = openat(&self.fd, name.as_os_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR);
+            let file = match opened {
+                Ok(fd) => File::from(fd),
+                // A link, or what another user has put there (protected_regular of proc_sys_fs(5)).
+                Err(Errno::ELOOP | Errno::EACCES | Errno::ENXIO) if self.look(&name).is_ok() => {
+                    self.remove(&name).map_err(cannot)?;
+                    continue;
+                }
+                Err(errno) => return Err(cannot(errno.into())),
+            };
+            let metadata = file.metadata().map_err(cannot)?;
+            let is_own = metadata.is_file() && metadata.uid() == Uid::effective().as_raw();
+            if !is_own || metadata.mode() & 0o077 != 0 {
+                // Others can open it, and so hold the lock for as long as they like.
+                self.remove(&name).map_err(cannot)?;
+                continue;
+            }
+            let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err((_, Errno::EWOULDBLOCK)) => return Err(NoSocket::Turn),
+                Err((_, errno)) => return Err(cannot(errno.into())),
+            };
+            // The one who had it has removed it meanwhile: a lock on that keeps nobody out.
+            if self.look(&name).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (metadata.dev(), metadata.ino())) {
+                return Ok(Turn { folder: self, name, _lock: lock });
+            }
+        }
+        Err(NoSocket::Turn)
+    }
+}
+
+/// The lock of [`Folder::turn`]. Its file goes with it.
+struct Turn<'a> {
+    folder: &'a Folder,
+    name: OsString,
+    _lock: Flock<File>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // The next one makes it anew.
+        let _ = self.folder.remove(&self.name);
+    }
 }
 
 /// Removes a socket that nobody listens on.
-fn remove_stale(path: &Path) -> Result<(), NoSocket> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
+fn remove_stale(folder: &Folder, path: &Path) -> Result<(), NoSocket> {
+    let stat = match folder.look(&folder.name) {
+        Ok(stat) => stat,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(NoSocket::Io("it cannot be looked at", error)),
     };
-    if !metadata.file_type().is_socket() {
+    if !is_socket(&stat) {
         return Err(NoSocket::Other);
     }
     match is_held(path) {
-        Ok(false) => {
-            fs::remove_file(path).map_err(|error| NoSocket::Io("what is left of another one cannot be removed", error))
-        }
+        Ok(false) => folder
+            .remove(&folder.name)
+            .map_err(|error| NoSocket::Io("what is left of another one cannot be removed", error)),
         Ok(true) => Err(NoSocket::Held),
         Err(error) => Err(NoSocket::Io("another one is there, and it cannot be asked", error)),
     }
+}
+
+fn is_socket(stat: &FileStat) -> bool {
+    stat.st_mode & libc::S_IFMT == libc::S_IFSOCK
 }
 
 /// Whether some process has this socket. A socket for datagrams asks: one for streams refuses it by its type, and whoever
@@ -157,44 +261,82 @@ fn is_held(path: &Path) -> io::Result<bool> {
 }
 
 /// Nobody can connect before it listens, and then everything about it is as it should be.
-fn bind(wanted: &Wanted, ids: (Option<Uid>, Option<Gid>)) -> Result<StdListener, NoSocket> {
+fn bind(
+    folder: &Folder,
+    wanted: &Wanted,
+    ids: (Option<Uid>, Option<Gid>),
+) -> Result<(StdListener, (u64, u64)), NoSocket> {
     let cannot = |error| NoSocket::Io("it cannot be made", error);
-    let path = &wanted.path;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(cannot)?;
-    socket.bind(&SockAddr::unix(path).map_err(cannot)?).map_err(cannot)?;
+    // The file gets these rights, less the umask: never more than it should have.
+    let _ = fchmod(&socket, Mode::from_bits_truncate(wanted.mode));
+    socket.bind(&SockAddr::unix(&wanted.path).map_err(cannot)?).map_err(cannot)?;
     let listen = || socket.listen(wanted.queue).and_then(|()| socket.set_nonblocking(true)).map_err(cannot);
-    if let Err(error) = give_rights(wanted, ids).and_then(|()| listen()) {
-        // It was made a moment ago; that it could not be finished is what counts.
-        let _ = fs::remove_file(path);
-        return Err(error);
+    let finished = Made::look(folder).and_then(|made| {
+        made.give_rights(wanted, ids)?;
+        listen()?;
+        Ok(made.identity)
+    });
+    match finished {
+        Ok(identity) => Ok((socket.into(), identity)),
+        Err(error) => {
+            // It was made a moment ago; that it could not be finished is what counts.
+            let _ = folder.remove(&folder.name);
+            Err(error)
+        }
     }
-    Ok(socket.into())
 }
 
-fn give_rights(wanted: &Wanted, (uid, gid): (Option<Uid>, Option<Gid>)) -> Result<(), NoSocket> {
-    let path = &wanted.path;
-    let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    fs::set_permissions(path, Permissions::from_mode(wanted.mode))
-        .map_err(|error| NoSocket::Io("its rights cannot be set", error))?;
-    if let (Some(gid), Some(group)) = (gid, &wanted.group) {
-        chown(path, None, Some(gid.as_raw())).map_err(|error| {
-            NoSocket::Rights(if denied(&error) {
-                format!("this user is not in group {group}; as a service it is with SupplementaryGroups={group} in the unit")
-            } else {
-                format!("it cannot be given to group {group}: {error}")
-            })
-        })?;
+/// The file of a socket that was made a moment ago, opened as it is.
+struct Made {
+    /// For its place alone (O_PATH of open(2)).
+    fd: OwnedFd,
+    mode: u32,
+    identity: (u64, u64),
+}
+
+impl Made {
+    fn look(folder: &Folder) -> Result<Made, NoSocket> {
+        let gone = |errno: Errno| NoSocket::Io("it is gone again", errno.into());
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(&folder.fd, folder.name.as_os_str(), flags, Mode::empty()).map_err(gone)?;
+        let stat = nix::sys::stat::fstat(&fd).map_err(gone)?;
+        // Neither a link nor a second name of some other file of this user, that somebody has put there meanwhile.
+        if !is_socket(&stat) || stat.st_nlink != 1 || stat.st_uid != Uid::effective().as_raw() {
+            return Err(NoSocket::Folder("something else was put in its place meanwhile".to_owned()));
+        }
+        Ok(Made { fd, mode: stat.st_mode & 0o777, identity: (stat.st_dev, stat.st_ino) })
     }
-    if let (Some(uid), Some(owner)) = (uid, &wanted.owner) {
-        chown(path, Some(uid.as_raw()), None).map_err(|error| {
-            NoSocket::Rights(if denied(&error) {
-                format!("only root can give it to user {owner}; name a `group` for those who may connect")
-            } else {
-                format!("it cannot be given to user {owner}: {error}")
-            })
-        })?;
+
+    fn give_rights(&self, wanted: &Wanted, (uid, gid): (Option<Uid>, Option<Gid>)) -> Result<(), NoSocket> {
+        let denied = |errno: Errno| matches!(errno, Errno::EPERM | Errno::EACCES);
+        if self.mode != wanted.mode {
+            // There is no fchmod(2) for such a descriptor; this leads to the very file that it is of.
+            let itself = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+            fs::set_permissions(itself, Permissions::from_mode(wanted.mode))
+                .map_err(|error| NoSocket::Io("its rights cannot be set", error))?;
+        }
+        let chown = |uid, gid| fchownat(&self.fd, "", uid, gid, AtFlags::AT_EMPTY_PATH);
+        if let (Some(gid), Some(group)) = (gid, &wanted.group) {
+            chown(None, Some(gid)).map_err(|errno| {
+                NoSocket::Rights(if denied(errno) {
+                    format!("this user is not in group {group}; as a service it is with SupplementaryGroups={group} in the unit")
+                } else {
+                    format!("it cannot be given to group {group}: {}", errno.desc())
+                })
+            })?;
+        }
+        if let (Some(uid), Some(owner)) = (uid, &wanted.owner) {
+            chown(Some(uid), None).map_err(|errno| {
+                NoSocket::Rights(if denied(errno) {
+                    format!("only root can give it to user {owner}; name a `group` for those who may connect")
+                } else {
+                    format!("it cannot be given to user {owner}: {}", errno.desc())
+                })
+            })?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn group(name: &str) -> Result<Gid, NoSocket> {
@@ -223,12 +365,12 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let _turn_here = TURN_HERE.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(folder) = Folder::of(&self.path) else { return };
         // Without the lock somebody is just looking at it, and finds out by itself that nobody listens.
-        let Ok(_turn) = lock_folder(&self.path) else { return };
-        let Ok(metadata) = fs::symlink_metadata(&self.path) else { return };
-        if (metadata.dev(), metadata.ino()) == self.identity {
+        let Ok(_turn) = folder.turn() else { return };
+        if folder.look(&folder.name).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.identity) {
             // What is left is taken away by the next one.
-            let _ = fs::remove_file(&self.path);
+            let _ = folder.remove(&folder.name);
         }
     }
 }
@@ -311,9 +453,68 @@ mod tests {
     fn those_that_start_together_take_turns() {
         let folder = tempfile::tempdir().unwrap();
         let wanted = wanted(folder.path());
-        let lock = lock_folder(&wanted.path).unwrap();
+        let there = Folder::of(&wanted.path).unwrap();
+        let lock = there.turn().unwrap();
         assert!(matches!(make_blocking(&wanted), Err(NoSocket::Turn)));
         drop(lock);
+        let _made = make_blocking(&wanted).unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["a.sock"], "the lock file stays behind");
+    }
+
+    #[test]
+    fn a_lock_that_others_could_hold_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = wanted(folder.path());
+        let lock = folder.path().join(".a.sock.lock");
+        // The folder itself, a file that others can open, and one that is a link.
+        let _folder = Flock::lock(File::open(folder.path()).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+        fs::write(&lock, "").unwrap();
+        fs::set_permissions(&lock, Permissions::from_mode(0o644)).unwrap();
+        let _file = Flock::lock(File::open(&lock).unwrap(), FlockArg::LockSharedNonblock).unwrap();
+        drop(make_blocking(&wanted).unwrap());
+        let victim = folder.path().join("victim");
+        std::os::unix::fs::symlink(&victim, &lock).unwrap();
+        drop(make_blocking(&wanted).unwrap());
+        assert!(!victim.exists(), "a link was followed");
+    }
+
+    #[test]
+    fn rights_go_to_the_socket_that_was_made_and_to_nothing_that_was_put_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = Wanted { mode: 0o666, ..wanted(folder.path()) };
+        let secret = folder.path().join("secret");
+        fs::write(&secret, "").unwrap();
+        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        let there = Folder::of(&wanted.path).unwrap();
+        for put in [
+            |secret: &Path, path: &Path| std::os::unix::fs::symlink(secret, path),
+            |secret: &Path, path: &Path| fs::hard_link(secret, path),
+        ] {
+            let _ = fs::remove_file(&wanted.path);
+            put(&secret, &wanted.path).unwrap();
+            assert!(matches!(Made::look(&there), Err(NoSocket::Folder(_))));
+        }
+        fs::remove_file(&wanted.path).unwrap();
+
+        // Between the look and the rights.
+        drop(StdListener::bind(&wanted.path).unwrap());
+        let made = Made::look(&there).unwrap();
+        fs::rename(&wanted.path, folder.path().join("aside")).unwrap();
+        std::os::unix::fs::symlink(&secret, &wanted.path).unwrap();
+        made.give_rights(&wanted, (None, None)).unwrap();
+        assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(folder.path().join("aside")).unwrap().mode() & 0o777, 0o666);
+    }
+
+    #[test]
+    fn a_folder_where_every_user_may_rename_files_is_refused_unless_it_is_sticky() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = wanted(folder.path());
+        let set = |mode| fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        set(0o777);
+        assert!(matches!(make_blocking(&wanted), Err(NoSocket::Folder(why)) if why.contains("chmod o-w")));
+        set(0o1777);
         assert!(make_blocking(&wanted).is_ok());
     }
 }
