@@ -461,3 +461,91 @@ fn results_that_nobody_reads_are_no_crash() {
         assert_eq!((ended.status.code(), said.as_ref()), (Some(0), ""), "{command:?}");
     }
 }
+
+/// A pipe that nobody writes to.
+fn pipe(path: &Path) {
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+}
+
+#[test]
+fn what_is_no_ordinary_file_is_refused_at_once() {
+    let (folder, path) = file("include: [ports.d/*.yaml]\nports: {}\n");
+    fs::create_dir(folder.path().join("ports.d")).unwrap();
+    let fifo = folder.path().join("ports.d/a.yaml");
+    pipe(&fifo);
+    let ended = check(&path);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    let said = format!("{}: this is a pipe, not an ordinary file", fifo.display());
+    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    for other in [&fifo, Path::new("/dev/zero")] {
+        let ended = run(&["diff".as_ref(), other.as_os_str(), "--config".as_ref(), path.as_os_str()]);
+        assert_eq!(ended.code, Some(78), "{ended:?}");
+        assert!(check(other).stderr.contains("not an ordinary file"));
+    }
+}
+
+#[test]
+fn a_pipe_among_the_files_does_not_hold_the_running_program() {
+    let mut daemon = Daemon::start(format!("include: [ports.d/*.yaml]\n{}", PortYaml::new("p", "sim:echo").listen("")));
+    let _client = daemon.connect("p");
+    fs::create_dir(daemon.folder().join("ports.d")).unwrap();
+    pipe(&daemon.folder().join("ports.d/a.yaml"));
+    daemon.process.signal(Signal::SIGHUP);
+    daemon.log().wait_for("the fault", |line| line.contains("ERROR") && line.contains("this is a pipe"));
+    assert_eq!(daemon.run(&["status"]).code, Some(0));
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.finish().code, Some(0));
+}
+
+/// Many faults, so that it takes a while.
+fn long_to_read(folder: &Path, files: usize) {
+    fs::create_dir(folder.join("ports.d")).unwrap();
+    let mut text = "ports:\n".to_owned();
+    let mut n = 0;
+    while text.len() < 1_000_000 {
+        text += &format!("  p{n}: {{ device: sim:echo, listen: [ {{ protocol: raw, address: 'x y' }} ] }}\n");
+        n += 1;
+    }
+    for file in 0..files {
+        fs::write(folder.join(format!("ports.d/{file:02}.yaml")), &text).unwrap();
+    }
+}
+
+#[test]
+fn while_files_are_read_it_answers_and_reads_once_more_for_all_who_asked_meanwhile() {
+    let mut daemon = Daemon::start(format!("include: [ports.d/*.yaml]\n{}", PortYaml::new("p", "sim:echo").listen("")));
+    daemon.connect("p");
+    daemon.done(&["status"]);
+    long_to_read(daemon.folder(), 3);
+    let is_read = |line: &str| line.contains("nothing was changed");
+    daemon.process.signal(Signal::SIGHUP);
+    daemon.done(&["status"]);
+    assert_eq!(daemon.log().count(is_read), 0, "the answer had to wait for the files");
+    for _ in 0..5 {
+        daemon.process.signal(Signal::SIGHUP);
+        daemon.done(&["status"]);
+    }
+    daemon.log().wait_for_nth(1, "it was read", is_read);
+    fs::remove_dir_all(daemon.folder().join("ports.d")).unwrap();
+    daemon.log().wait_for("it was read once more", |line| line.contains("configuration read again") || is_read(line));
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.process.wait(crate::rig::SHUTDOWN).and_then(|status| status.code()), Some(0));
+    assert!(daemon.log().count(|line| is_read(line) || line.contains("configuration read again")) <= 2);
+}
+
+#[test]
+fn all_files_together_have_a_limit() {
+    let (folder, path) = file("include: [ports.d/*.yaml]\nports: {}\n");
+    fs::create_dir(folder.path().join("ports.d")).unwrap();
+    let text = format!("ports: {{}}\n#{}\n", "x".repeat(1_000_000));
+    for n in 0..17 {
+        fs::write(folder.path().join(format!("ports.d/{n:02}.yaml")), &text).unwrap();
+    }
+    let ended = check(&path);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(
+        ended.stderr.contains("ports.d/16.yaml: with this file the configuration is larger than 16 MiB"),
+        "{}",
+        ended.stderr
+    );
+}

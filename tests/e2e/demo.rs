@@ -58,6 +58,22 @@ fn what_it_tells_to_try_works() {
 }
 
 #[test]
+fn what_it_is_comes_before_what_the_log_says() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // Both in one pipe, so that their order shows.
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "exec \"$0\" demo 2>&1", env!("CARGO_BIN_EXE_sermux")]);
+    let mut demo = Process::start(&mut command);
+    demo.stdout.wait_for("the log", |line| line.contains("started"));
+    let said = demo.stdout.all();
+    let at =
+        |what: &str| said.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {said:#?}"));
+    assert!(at("Ctrl-C ends the demo") < at(" INFO "), "{said:#?}");
+    demo.signal(Signal::SIGINT);
+    assert_eq!(demo.wait(SHUTDOWN).and_then(|status| status.code()), Some(0));
+}
+
+#[test]
 fn a_taken_port_is_named_and_the_next_free_one_is_used() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // Somebody else may have it already, which is as good.

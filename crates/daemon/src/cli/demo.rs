@@ -1,9 +1,11 @@
 //! `sermux demo`: two simulated devices, for a first look on a machine without hardware.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::process::ExitCode;
 
 use sermux_port_config::config::load::load_str;
+use socket2::Socket;
 
 use super::{serve, Arguments};
 
@@ -15,8 +17,7 @@ const TRIES: u16 = 100;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the result of the command, or why there is none")]
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let meter = free_port(METER, ECHO);
-    let (Some(meter), Some(echo)) = (meter, free_port(ECHO, meter.unwrap_or(METER))) else {
+    let (Some((meter, mut sockets)), Some((echo, more))) = (listen_from(METER, ECHO), listen_from(ECHO, METER)) else {
         eprintln!("no free port in {METER} to {}: end a program that listens there", ECHO + TRIES);
         return ExitCode::FAILURE;
     };
@@ -43,23 +44,31 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             println!("Port {wanted} is taken; using {got} instead.");
         }
     }
-    serve::run_with(config, None, arguments, move || {
-        println!(
-            "sermux {}: two simulated devices, no hardware
+    // Before the log says anything: whoever has just connected waits a moment.
+    println!(
+        "sermux {}: two simulated devices, no hardware
 
   127.0.0.1:{meter}  a smart meter: DSMR 5, a telegram each second   try: nc 127.0.0.1 {meter}
   127.0.0.1:{echo}  a device that echoes what it is sent            try: nc 127.0.0.1 {echo}
 
-Open either as often as you like, all at the same time. Ctrl-C ends the demo.",
-            env!("CARGO_PKG_VERSION")
-        );
-    })
+Open either as often as you like, all at the same time. Ctrl-C ends the demo.
+",
+        env!("CARGO_PKG_VERSION")
+    );
+    sockets.extend(more);
+    serve::run_with(config, None, arguments, sockets)
 }
 
-/// The first port from `wanted` on that nobody listens on, and that is not the other device's.
-fn free_port(wanted: u16, others: u16) -> Option<u16> {
-    (wanted..wanted + TRIES).filter(|port| *port != others).find(|port| {
-        // Bound for a moment only: whoever takes it in between is met as any address in use.
-        TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+/// Listens on the first port from `wanted` on that nobody has, and that is not the one the other device begins with.
+fn listen_from(wanted: u16, others: u16) -> Option<(u16, Vec<Socket>)> {
+    let ports = (wanted..wanted + TRIES).filter(|port| *port != others);
+    ports.into_iter().find_map(|port| {
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+            Ok(v6) => Some((port, vec![v4.into(), v6.into()])),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => None,
+            // There is no IPv6 here.
+            Err(_) => Some((port, vec![v4.into()])),
+        }
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use sermux_port_config::config::Config;
+use socket2::Socket;
 use tracing::{debug, error};
 
 use super::Arguments;
@@ -20,19 +21,14 @@ const BLOCKING_KEPT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match super::load_or_complain(&arguments.config) {
-        Ok(loaded) => run_with(loaded.config, Some(&arguments.config), arguments, || {}),
+        Ok(loaded) => run_with(loaded.config, Some(&arguments.config), arguments, Vec::new()),
         Err(code) => code,
     }
 }
 
-/// Serves a configuration until a signal ends it; SIGHUP reads it again from `source`. `started` is called once the
-/// addresses are bound.
-pub(super) fn run_with(
-    config: Config,
-    source: Option<&Path>,
-    arguments: &Arguments,
-    started: impl FnOnce(),
-) -> ExitCode {
+/// Serves a configuration until a signal ends it; SIGHUP reads it again from `source`. `sockets` listen already, on some of
+/// its addresses.
+pub(super) fn run_with(config: Config, source: Option<&Path>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
     let mut how = config.log;
     if let Some(format) = arguments.log_format {
         how.format = format.into();
@@ -47,8 +43,10 @@ pub(super) fn run_with(
         .thread_keep_alive(BLOCKING_KEPT)
         .build();
     let ended = runtime.and_then(|runtime| {
-        let ended = runtime
-            .block_on(async { Supervisor::new(source, arguments.control.as_deref()).serve(config, started).await });
+        let ended = runtime.block_on(async {
+            let supervisor = Supervisor::new(source, arguments.control.as_deref()).with_sockets(sockets);
+            supervisor.serve(config, || {}).await
+        });
         // A call that hangs in a driver does not keep the program.
         runtime.shutdown_background();
         ended

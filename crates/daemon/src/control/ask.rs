@@ -32,7 +32,7 @@ pub(crate) struct Ports {
 }
 
 /// The configuration was read again and is in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reloaded {
     /// The file.
     pub(crate) file: PathBuf,
@@ -45,7 +45,7 @@ pub(crate) struct Reloaded {
 }
 
 /// The configuration stays as it was.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum NotReloaded {
     /// There is no file to be read again.
     NoFile,

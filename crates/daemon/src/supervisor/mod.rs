@@ -4,6 +4,7 @@
 //! empty one, the end is the diff to it.
 
 mod opens;
+mod reading;
 mod running;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sermux_port_config::config::diff::Diff;
-use sermux_port_config::config::load::{load, Loaded};
+use sermux_port_config::config::load::Loaded;
 use sermux_port_config::config::{Config, Control, Port};
 use sermux_port_config::{Fault, Faults};
 use socket2::Socket;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use self::opens::Opens;
+use self::reading::{Read, Reading, Reply};
 use self::running::{Listeners, Running};
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
@@ -62,6 +64,7 @@ pub struct Supervisor {
     gate: Arc<Gate>,
     opens: Opens,
     hotplug: Hotplug,
+    reading: Reading,
     /// Listening sockets of socket activation.
     handed_over: Vec<Socket>,
     /// Some port's status changed.
@@ -103,6 +106,7 @@ impl Supervisor {
             gate: Arc::default(),
             opens: Opens::default(),
             hotplug: Hotplug::start(),
+            reading: Reading::default(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
             control: None,
@@ -111,6 +115,13 @@ impl Supervisor {
             asks,
             settled_at: None,
         }
+    }
+
+    /// Has these sockets too, which listen already.
+    #[must_use]
+    pub fn with_sockets(mut self, sockets: Vec<Socket>) -> Self {
+        self.handed_over.extend(sockets);
+        self
     }
 
     /// Serves `config` until a signal asks for the end. `started` is called once every address has been tried.
@@ -152,10 +163,8 @@ impl Supervisor {
             let changed = Arc::clone(&self.changed);
             tokio::select! {
                 why = end(&mut signals.terminate, &mut signals.interrupt) => return why,
-                _ = signals.hangup.recv() => {
-                    // The log has heard how it came out.
-                    let _ = self.reload().await;
-                }
+                _ = signals.hangup.recv() => self.reload(None),
+                read = self.reading.done() => self.reloaded(read).await,
                 Some(ask) = self.asks.recv() => self.answer(ask).await,
                 () = changed.notified(), if tells_status && status_at.is_none() => {
                     status_at = Some(last_status + systemd::STATUS_EVERY);
@@ -192,9 +201,7 @@ impl Supervisor {
                 let disabled = disabled.map(|(name, port)| (name.clone(), Arc::clone(port)));
                 let _ = reply.send(Ports { running: running.collect(), disabled: disabled.collect() });
             }
-            Ask::Reload(reply) => {
-                let _ = reply.send(self.reload().await);
-            }
+            Ask::Reload(reply) => self.reload(Some(reply)),
         }
     }
 
@@ -213,20 +220,27 @@ impl Supervisor {
         }
     }
 
-    /// Reads the files again and goes from what is in force to what they say; files with faults change nothing.
-    async fn reload(&mut self) -> Result<Reloaded, NotReloaded> {
+    /// Reads the files again, and goes from what is in force to what they say; files with faults change nothing.
+    fn reload(&mut self, reply: Option<Reply>) {
         let Some(source) = self.source.clone() else {
             warn!("there is no file to read again");
-            return Err(NotReloaded::NoFile);
+            if let Some(reply) = reply {
+                // Whoever asked may have gone.
+                let _ = reply.send(Err(NotReloaded::NoFile));
+            }
+            return;
         };
         systemd::reloading();
-        // Files and the nodes under /dev may be slow to look at.
-        let path = source.clone();
-        let result = match tokio::task::spawn_blocking(move || load(&path)).await {
-            Ok(Ok(loaded)) => Ok(self.go_on_with(source, loaded).await),
+        self.reading.ask(source, reply);
+    }
+
+    async fn reloaded(&mut self, read: Read) {
+        let Some(source) = self.source.clone() else { return };
+        let outcome = match read {
+            Ok(Ok(loaded)) => Ok(self.go_on_with(source.clone(), loaded).await),
             Ok(Err(faults)) => {
                 say_faults(&source.display().to_string(), &faults);
-                Err(NotReloaded::Faults(source, faults))
+                Err(NotReloaded::Faults(source.clone(), faults))
             }
             Err(failed) => {
                 let why = format!("the configuration could not be read again: {failed}");
@@ -234,8 +248,10 @@ impl Supervisor {
                 Err(NotReloaded::Failed(why))
             }
         };
-        systemd::ready();
-        result
+        match self.reading.tell(&outcome) {
+            Some(replies) => self.reading.again(source, replies),
+            None => systemd::ready(),
+        }
     }
 
     async fn go_on_with(&mut self, file: PathBuf, loaded: Loaded) -> Reloaded {

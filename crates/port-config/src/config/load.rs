@@ -5,8 +5,9 @@
 //! not. The folders of a glob are as they are written: `*` and `?` do not search through folders below.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::conflict::{self, Resolved};
@@ -22,6 +23,9 @@ use crate::{Fault, Faults};
 /// The largest file, in bytes; 256 ports with every key are 200 KiB.
 pub const MAX_FILE: usize = 1024 * 1024;
 
+/// All files together, in bytes.
+pub const MAX_TOTAL: usize = 16 * 1024 * 1024;
+
 /// The most files that `include` may find.
 pub const MAX_FILES: usize = 1000;
 
@@ -36,7 +40,8 @@ pub struct Loaded {
 
 /// Reads a file and those it includes.
 ///
-/// It may block: on the files, and on asking for the metadata of devices. No device is opened.
+/// It may block: on the disk that the files are on, and on asking for the metadata of devices. No device is opened, and
+/// nothing but ordinary files is read: a pipe would be waited for.
 ///
 /// # Errors
 ///
@@ -100,6 +105,8 @@ struct Loader {
     sources: Sources,
     layers: Vec<FileLayer>,
     problems: Vec<Problem>,
+    /// Bytes read so far.
+    total: usize,
 }
 
 impl Loader {
@@ -120,6 +127,7 @@ impl Loader {
 
     /// `None` when it is no YAML at all.
     fn layer(&mut self, name: String, text: String, role: Role) -> Option<FileLayer> {
+        self.total += text.len();
         let index = self.sources.add(name, text);
         let (root, mut found) = parse(index, text_without_mark(self.sources.text(index)));
         let stopped = root.is_none() && !found.is_empty();
@@ -149,6 +157,11 @@ impl Loader {
                 }
                 let name = path.display().to_string();
                 match read_text(&path) {
+                    Ok(text) if self.total + text.len() > MAX_TOTAL => {
+                        let message = format!("{name}: with this file the configuration is larger than 16 MiB");
+                        self.problems.push(refuse(message, "name fewer files, or smaller ones"));
+                        return;
+                    }
                     Ok(text) => {
                         let layer = self.layer(name, text, Role::Included);
                         self.layers.extend(layer);
@@ -222,10 +235,7 @@ impl Refusal {
 
 fn read_text(path: &Path) -> Result<String, Refusal> {
     let whole = Refusal::whole;
-    let bytes = read_bytes(path).map_err(|error| match error.kind() {
-        _ if path.is_dir() => {
-            whole("this is a folder, not a file".to_owned(), "name the file in it; in `include`, write folder/*.yaml")
-        }
+    let unread = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => whole(
             "there is no such file".to_owned(),
             "check the name, or write the file; `ports: {}` alone is a valid one",
@@ -235,7 +245,10 @@ fn read_text(path: &Path) -> Result<String, Refusal> {
             "let the user that sermux runs as read the file and enter its folders",
         ),
         _ => whole(format!("cannot be read: {error}"), "check the file and the disk it is on"),
-    })?;
+    };
+    // Looked at before it is opened: to open a device may do something to it.
+    refuse_kind(&fs::metadata(path).map_err(unread)?)?;
+    let bytes = read_bytes(path).map_err(unread)??;
     if bytes.len() > MAX_FILE {
         return Err(Refusal::too_large());
     }
@@ -253,11 +266,40 @@ fn read_text(path: &Path) -> Result<String, Refusal> {
     })
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Only an ordinary file is read.
+fn refuse_kind(metadata: &Metadata) -> Result<(), Refusal> {
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        let help = "name the file in it; in `include`, write folder/*.yaml";
+        return Err(Refusal::whole("this is a folder, not a file".to_owned(), help));
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(Refusal::whole(
+        format!("this is {what}, not an ordinary file"),
+        "write the configuration to a file and name that",
+    ))
 }
+
+fn read_bytes(path: &Path) -> io::Result<Result<Vec<u8>, Refusal>> {
+    // Something else may have taken its place meanwhile, and must not be waited for.
+    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    if let Err(refusal) = refuse_kind(&file.metadata()?) {
+        return Ok(Err(refusal));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Ok(bytes))
+}
+
+/// O_NONBLOCK of open(2), as it is on all machines but MIPS, SPARC and Alpha.
+const O_NONBLOCK: i32 = 0o4000;
 
 /// Without the byte order mark that some editors put at the beginning; the places count without it as well.
 fn text_without_mark(text: &str) -> &str {

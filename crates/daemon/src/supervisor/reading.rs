@@ -1,0 +1,62 @@
+//! Reading the configuration again, on the blocking pool: a disk may take its time, and the supervisor has signals, the
+//! watchdog and the control socket to serve.
+
+use std::future::pending;
+use std::path::PathBuf;
+
+use sermux_port_config::config::load::{load, Loaded};
+use sermux_port_config::Faults;
+use tokio::sync::oneshot;
+use tokio::task::{spawn_blocking, JoinError, JoinHandle};
+
+use crate::control::ask::{NotReloaded, Reloaded};
+
+/// Where the outcome goes.
+pub(super) type Reply = oneshot::Sender<Result<Reloaded, NotReloaded>>;
+
+/// What was read.
+pub(super) type Read = Result<Result<Loaded, Faults>, JoinError>;
+
+/// What is being read, and for whom.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    task: Option<JoinHandle<Result<Loaded, Faults>>>,
+    asked: Vec<Reply>,
+    /// Asked for since it began: the files may have changed behind it, so they are read once more, for all of these.
+    next: Option<Vec<Reply>>,
+}
+
+impl Reading {
+    /// Reads now, or once more when what is being read has been read.
+    pub(super) fn ask(&mut self, file: PathBuf, reply: Option<Reply>) {
+        if self.task.is_some() {
+            self.next.get_or_insert_default().extend(reply);
+            return;
+        }
+        self.asked.extend(reply);
+        self.task = Some(spawn_blocking(move || load(&file)));
+    }
+
+    /// What was read; never, while nothing is. May be dropped while it waits.
+    pub(super) async fn done(&mut self) -> Read {
+        let Some(task) = &mut self.task else { return pending().await };
+        let read = task.await;
+        self.task = None;
+        read
+    }
+
+    /// Tells those who asked how it came out. Whether it was asked for again, and by whom.
+    pub(super) fn tell(&mut self, outcome: &Result<Reloaded, NotReloaded>) -> Option<Vec<Reply>> {
+        for reply in self.asked.drain(..) {
+            // Whoever asked may have gone.
+            let _ = reply.send(outcome.clone());
+        }
+        self.next.take()
+    }
+
+    /// Reads once more, for these.
+    pub(super) fn again(&mut self, file: PathBuf, replies: Vec<Reply>) {
+        self.ask(file, None);
+        self.asked.extend(replies);
+    }
+}
