@@ -2,9 +2,13 @@
 //!
 //! The format is that of HoneyDanBer UUCP, as the File Hierarchy Standard 3.0 has it (5.9): the number in decimal as ten
 //! characters with blanks before it, and a line feed. A file of four bytes is read too: there the number is binary.
+//!
+//! A number means something only where the process is: a container has numbers of its own, and may share the folder. So this
+//! program also locks its file (flock(2)), which every container sees; and a number that is not there is believed to be one of
+//! the past only where all processes of the machine can be seen.
 
 use std::fmt;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -13,11 +17,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use sermux_port_config::config::Port;
 
-use super::holder::Process;
+use super::holder::{Holders, Process};
 use super::{claim, Root};
 use crate::line::OpenError;
 
@@ -34,6 +39,29 @@ const TRIES: usize = 4;
 #[derive(Debug)]
 pub struct LockFile {
     held: Held,
+    /// Locked for as long as it is open.
+    _file: Option<Flock<File>>,
+}
+
+/// Which processes there can be that this one does not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// None: it is in the first namespace of processes (pid_namespaces(7)).
+    All,
+    /// Those outside of its container.
+    Container,
+}
+
+impl Sight {
+    fn own() -> Sight {
+        /// PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h.
+        const FIRST: &str = "pid:[4026531836]";
+        match fs::read_link("/proc/self/ns/pid") {
+            Ok(namespace) if namespace.as_os_str() != FIRST => Sight::Container,
+            // A kernel without such namespaces has no others.
+            _ => Sight::All,
+        }
+    }
 }
 
 /// A path whose lock this process has or is about to make: its own number in the file does not tell one port from another,
@@ -74,7 +102,7 @@ impl LockFile {
     /// The lock of a port's device, when the port wants one. `node` is no link.
     pub(crate) fn of_port(port: &Port, node: &Path) -> Result<Option<LockFile>, OpenError> {
         let Some(folder) = &port.lock_file else { return Ok(None) };
-        match Self::take(folder, node) {
+        match Self::take(folder, node, Sight::own()) {
             Ok(lock) => Ok(Some(lock)),
             Err(Refused::Held(by)) => Err(OpenError::Busy { path: node.to_owned(), by }),
             Err(Refused::Failed(what)) => Err(OpenError::Other { path: node.to_owned(), what }),
@@ -82,7 +110,7 @@ impl LockFile {
     }
 
     /// Locks, after removing what a process left that has ended.
-    fn take(folder: &Path, node: &Path) -> Result<LockFile, Refused> {
+    fn take(folder: &Path, node: &Path, sight: Sight) -> Result<LockFile, Refused> {
         // As it is, so that a link to /run/lock is said as what it is.
         let folder = fs::canonicalize(folder).map_err(|error| failed(folder, &error))?;
         let Some(held) = Held::new(folder.join(file_name(node))) else {
@@ -92,11 +120,11 @@ impl LockFile {
         };
         let path = &held.0;
         for _ in 0..TRIES {
-            let own = Draft::write(&folder).map_err(|error| failed(&folder, &error))?;
+            let mut own = Draft::write(&folder).map_err(|error| failed(&folder, &error))?;
             // Unlike a rename this fails when there is one, and unlike writing it in place it is never seen half.
             match fs::hard_link(&own.path, path) {
-                Ok(()) => return Ok(LockFile { held }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_stale(path)?,
+                Ok(()) => return Ok(LockFile { _file: own.file.take(), held }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_stale(path, node, sight)?,
                 Err(error) => return Err(failed(&folder, &error)),
             }
         }
@@ -115,13 +143,13 @@ impl Drop for LockFile {
 }
 
 /// Removes a lock that nobody holds; an error when somebody does, or when it cannot be removed.
-fn remove_stale(path: &Path) -> Result<(), Refused> {
+fn remove_stale(path: &Path, node: &Path, sight: Sight) -> Result<(), Refused> {
     let found = match Owner::in_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Refused::Held(format!("its lock file {} cannot be read: {error}", path.display()))),
         Ok(found) => found,
     };
-    match found.holds(path) {
+    match found.holds(path, node, sight) {
         Some(by) => Err(Refused::Held(by)),
         None => take_away(path, found),
     }
@@ -174,6 +202,8 @@ fn next_name() -> String {
 /// A lock file before it has its name. Removed when dropped: the lock is another link to it.
 struct Draft {
     path: PathBuf,
+    /// Taken by the lock that it becomes.
+    file: Option<Flock<File>>,
 }
 
 impl Draft {
@@ -187,10 +217,12 @@ impl Draft {
             }
             file => file?,
         };
-        let draft = Draft { path };
+        let mut draft = Draft { path, file: None };
         // Everybody is to read who holds the device, whatever the umask.
         file.set_permissions(Permissions::from_mode(0o644))?;
         writeln!(file, "{:>10}", std::process::id())?;
+        // Nobody else has it yet.
+        draft.file = Some(Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?);
         Ok(draft)
     }
 }
@@ -224,15 +256,34 @@ impl Owner {
     }
 
     /// Who it is that holds the device by this file; `None`: nobody does.
-    fn holds(self, path: &Path) -> Option<String> {
+    fn holds(self, path: &Path, node: &Path, sight: Sight) -> Option<String> {
         match self {
+            Owner::Pid(_) if is_locked(path) => {
+                Some(format!("held by another sermux (in another container?), by its lock file {}", path.display()))
+            }
             // A process that had this number before: the ports of this one know of each other.
             Owner::Pid(pid) if pid == std::process::id() => None,
             Owner::Pid(pid) if is_alive(pid) => {
                 let process = Process::of(&Root::default(), pid);
                 Some(format!("held by {process}, by its lock file {}", path.display()))
             }
-            Owner::Pid(_) => None,
+            Owner::Pid(pid) if sight == Sight::Container => {
+                let file = path.display();
+                Some(format!(
+                    "its lock file {file} names pid {pid}, which may be outside of this container; if no program uses the \
+                     device: rm {file}"
+                ))
+            }
+            // Of a process in a container the file has a number that is another one here.
+            Owner::Pid(_) => {
+                let holders = Holders::of(&Root::default(), &[node.to_owned()]);
+                let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+                let own = namespace("self");
+                let in_container =
+                    |process: &&Process| namespace(&process.pid.to_string()).is_some_and(|other| Some(other) != own);
+                let other = holders.processes(node).find(in_container);
+                other.map(|process| format!("held by {process}, and its lock file {} is there", path.display()))
+            }
             Owner::Nobody => {
                 let age = fs::metadata(path).and_then(|file| file.modified()).ok();
                 let age = age.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
@@ -249,6 +300,12 @@ impl fmt::Display for Owner {
             Owner::Nobody => f.write_str("somebody without a number"),
         }
     }
+}
+
+/// Whether some sermux has it: the one that made it keeps it locked.
+fn is_locked(path: &Path) -> bool {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    opened.is_ok_and(|file| matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK))))
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -295,6 +352,9 @@ impl fmt::Display for Seen {
         let path = self.path.display();
         match (&self.process, self.alive) {
             (Some(process), true) => write!(f, "held by {process}, by its lock file {path}"),
+            (Some(process), false) if Sight::own() == Sight::Container => {
+                write!(f, "lock file {path} of pid {}, which is not in this container", process.pid)
+            }
             (Some(process), false) => write!(f, "lock file {path} of pid {}, which has ended", process.pid),
             (None, _) => write!(f, "lock file {path}, which names nobody"),
         }
@@ -311,7 +371,7 @@ mod tests {
     const NODE: &str = "/dev/ttyUSB0";
 
     fn take(folder: &Path) -> Result<LockFile, Refused> {
-        LockFile::take(folder, Path::new(NODE))
+        LockFile::take(folder, Path::new(NODE), Sight::All)
     }
 
     /// The number of a process that has ended.
@@ -386,6 +446,31 @@ mod tests {
     }
 
     #[test]
+    fn where_not_all_processes_can_be_seen_no_number_is_one_of_the_past() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("LCK..ttyUSB0");
+        fs::write(&file, format!("{:>10}\n", ended())).unwrap();
+        let Err(Refused::Held(by)) = LockFile::take(folder.path(), Path::new(NODE), Sight::Container) else { panic!() };
+        assert!(by.contains("outside of this container") && by.ends_with(&format!("rm {}", file.display())), "{by}");
+        assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
+        take(folder.path()).expect("seen from outside it is");
+    }
+
+    #[test]
+    fn a_lock_of_a_process_with_the_same_number_in_another_container_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("LCK..ttyUSB0");
+        for pid in [std::process::id(), ended()] {
+            fs::write(&file, format!("{pid:>10}\n")).unwrap();
+            let theirs = Flock::lock(File::open(&file).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+            let Err(Refused::Held(by)) = take(folder.path()) else { panic!() };
+            assert!(by.starts_with("held by another sermux"), "{by}");
+            drop(theirs);
+            take(folder.path()).expect("it is one of the past");
+        }
+    }
+
+    #[test]
     fn a_lock_that_somebody_else_has_put_there_is_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("LCK..ttyUSB0");
@@ -415,7 +500,8 @@ mod tests {
             let file = folder.path().join("LCK..ttyUSB0");
             fs::write(&file, format!("{:>10}\n", ended())).unwrap();
             let got = std::thread::scope(|scope| {
-                let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| remove_stale(&file))).collect();
+                let threads: Vec<_> =
+                    (0..4).map(|_| scope.spawn(|| remove_stale(&file, Path::new(NODE), Sight::All))).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).filter(Result::is_ok).count()
             });
             assert!(got >= 1);
