@@ -213,3 +213,30 @@ fn two_captures_in_one_file_are_a_fault_of_the_configuration() {
     assert_eq!(checked.code, Some(78));
     assert!(checked.stderr.contains("the capture of the port `a` has this file: /tmp/x"), "{}", checked.stderr);
 }
+
+#[test]
+fn no_file_is_larger_than_its_limit_in_any_format() {
+    for format in ["text", "hex", "json"] {
+        let (pty, folder) = (Pty::new(), tempfile::TempDir::new().unwrap());
+        let daemon =
+            Daemon::start(port(&pty, folder.path(), &format!("format: {format}, max-size: 4 KiB, keep: 1000")));
+        daemon.opened("p", 1);
+        let client = daemon.connect("p");
+        let bytes = noise(5, 30_000);
+        pty.send(&bytes);
+        assert_eq!(client.receive(bytes.len()), bytes);
+        drop(daemon);
+        let files = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap());
+        let sizes: Vec<u64> = files.map(|file| file.metadata().unwrap().len()).collect();
+        assert!(sizes.len() > 4 && sizes.iter().all(|size| *size <= 4096), "{format}: {sizes:?}");
+    }
+}
+
+#[test]
+fn what_turns_the_direction_of_writing_round_is_escaped() {
+    let (pty, folder) = (Pty::new(), tempfile::TempDir::new().unwrap());
+    let daemon = Daemon::start(port(&pty, folder.path(), "timestamp: false"));
+    daemon.opened("p", 1);
+    pty.send("a\u{202e}b\u{2066}c\u{200f}d\u{61c}e \u{e9}\n".as_bytes());
+    captured(folder.path(), "rx a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x80\\x8fd\\xd8\\x9ce \u{e9}\n");
+}

@@ -210,10 +210,12 @@ fn printable(c: char) -> char {
     }
 }
 
-/// Controls, and the marks that turn the direction of writing round.
-pub(crate) fn is_unprintable(c: char) -> bool {
+/// What a log or a terminal must not have from outside: controls, separators of lines, and the marks that turn the direction of
+/// writing round or are not seen at all (UAX #9, 2.7).
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// Faults that are shown; those behind them have neither a line of the file nor a proposal, which cost time.

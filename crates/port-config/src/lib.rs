@@ -34,4 +34,4 @@ pub mod line;
 pub mod signal;
 pub mod units;
 
-pub use error::{Fault, Faults};
+pub use error::{is_unprintable, Fault, Faults};

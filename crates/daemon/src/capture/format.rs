@@ -4,14 +4,23 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
-use sermux_port_config::config::CaptureFormat;
+use sermux_port_config::config::{Capture, CaptureFormat};
 
 use super::queue::{Event, Way};
+use sermux_port_config::is_unprintable;
+
 use crate::hex;
 use crate::time::rfc3339_micros;
 
 /// A longer line of text is written in pieces.
 const LONGEST: usize = 1024;
+
+/// What else stands on a line of text or in an object, in bytes, but for the port's name.
+const FRAMING: usize = 160;
+
+/// What a byte of the line takes at most: `\x1b`, or two digits.
+const TEXT_BYTE: usize = 4;
+const JSON_BYTE: usize = 2;
 
 /// The beginning of a line of text waits so long for the rest of it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,6 +43,8 @@ pub(super) struct Formatter {
     port: String,
     format: CaptureFormat,
     timestamp: bool,
+    /// The size of the file that all of a line has to fit into; zero is any.
+    max_size: usize,
     /// Lines of text that have begun, of [`Way::Rx`] and [`Way::Tx`].
     begun: [Begun; 2],
     line: String,
@@ -50,14 +61,29 @@ struct Begun {
 }
 
 impl Formatter {
-    pub(super) fn new(port: &str, format: CaptureFormat, timestamp: bool) -> Self {
-        Self { port: port.to_owned(), format, timestamp, begun: Default::default(), line: String::new() }
+    pub(super) fn new(port: &str, capture: &Capture) -> Self {
+        Self {
+            port: port.to_owned(),
+            format: capture.format,
+            timestamp: capture.timestamp,
+            max_size: capture.max_size,
+            begun: Default::default(),
+            line: String::new(),
+        }
     }
 
     /// From here on it is to look otherwise.
-    pub(super) fn set(&mut self, format: CaptureFormat, timestamp: bool, lines: &mut impl Lines) {
+    pub(super) fn set(&mut self, capture: &Capture, lines: &mut impl Lines) {
         self.finish(lines);
-        (self.format, self.timestamp) = (format, timestamp);
+        (self.format, self.timestamp, self.max_size) = (capture.format, capture.timestamp, capture.max_size);
+    }
+
+    /// How many bytes of the line go onto one of the file, at most `most`, each of which takes up to `each` there.
+    fn at_once(&self, most: usize, each: usize) -> usize {
+        match self.max_size {
+            0 => most,
+            size => most.min(size.saturating_sub(FRAMING + self.port.len()) / each).max(1),
+        }
     }
 
     /// When lines that have begun are to be written.
@@ -83,9 +109,10 @@ impl Formatter {
                 }
             }
             CaptureFormat::Json => {
-                for (index, chunk) in bytes.chunks(IN_AN_OBJECT).enumerate() {
+                let most = self.at_once(IN_AN_OBJECT, JSON_BYTE);
+                for (index, chunk) in bytes.chunks(most).enumerate() {
                     let hex = hex::digits(chunk);
-                    let offset = offset + (index * IN_AN_OBJECT) as u64;
+                    let offset = offset + (index * most) as u64;
                     let time = self.timestamp.then(|| rfc3339_micros(at));
                     self.json(
                         &Passed { time, port: &self.port, direction: way.name(), offset, hex },
@@ -130,6 +157,7 @@ impl Formatter {
     }
 
     fn text(&mut self, way: Way, bytes: &[u8], at: SystemTime, now: Instant, lines: &mut impl Lines) {
+        let longest = self.at_once(LONGEST, TEXT_BYTE);
         for byte in bytes {
             let begun = &mut self.begun[way as usize];
             let after_cr = std::mem::take(&mut begun.after_cr);
@@ -150,7 +178,7 @@ impl Formatter {
                 continue;
             }
             begun.bytes.push(*byte);
-            if begun.bytes.len() >= LONGEST {
+            if begun.bytes.len() >= longest {
                 self.cut(way, lines);
             }
         }
@@ -186,7 +214,8 @@ impl Formatter {
 
     fn json(&self, object: &impl Serialize, bytes: usize, lines: &mut impl Lines) {
         // Texts and numbers always have a shape in JSON.
-        if let Ok(mut line) = serde_json::to_string(object) {
+        if let Ok(line) = serde_json::to_string(object) {
+            let mut line = hex::json_for_terminals(line);
             line.push('\n');
             lines.line(&line, bytes);
         }
@@ -211,7 +240,8 @@ fn emptied(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// A blank, and UTF-8 as it is; control characters, backslashes and what is not UTF-8 so that they can be told.
+/// A blank, and UTF-8 as it is; backslashes, what is not UTF-8, and characters that would steer the terminal or turn the
+/// direction of writing round so that they can be told.
 fn escape(bytes: &[u8], line: &mut String) {
     if !bytes.is_empty() {
         line.push(' ');
@@ -223,7 +253,7 @@ fn escape(bytes: &[u8], line: &mut String) {
                 '\t' => line.push_str("\\t"),
                 '\r' => line.push_str("\\r"),
                 '\n' => line.push_str("\\n"),
-                c if c.is_control() => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape_byte(byte, line)),
+                c if is_unprintable(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape_byte(byte, line)),
                 c => line.push(c),
             }
         }
@@ -269,9 +299,22 @@ mod tests {
         }
     }
 
+    fn formatter(format: CaptureFormat, timestamp: bool, max_size: usize) -> Formatter {
+        let capture = Capture {
+            file: "/x".into(),
+            direction: sermux_port_config::config::Direction::Both,
+            format,
+            timestamp,
+            max_size,
+            max_age: Duration::ZERO,
+            keep: 1,
+        };
+        Formatter::new("p", &capture)
+    }
+
     /// What these pieces come to, without times.
     fn lines(format: CaptureFormat, pieces: &[(Way, &[u8])]) -> Vec<String> {
-        let mut formatter = Formatter::new("p", format, false);
+        let mut formatter = formatter(format, false, 0);
         let mut written = Written::default();
         let mut offsets = [0; 2];
         for (way, bytes) in pieces {
@@ -305,8 +348,31 @@ mod tests {
     }
 
     #[test]
+    fn no_line_is_longer_than_the_file_may_be() {
+        const SIZE: usize = 4096;
+        for format in [CaptureFormat::Text, CaptureFormat::Hex, CaptureFormat::Json] {
+            let mut formatter = formatter(format, true, SIZE);
+            let (mut written, at, now) = (Written::default(), SystemTime::now(), Instant::now());
+            formatter.bytes(Way::Rx, u64::from(u32::MAX), &[0; 20_000], at, now, &mut written);
+            formatter.finish(&mut written);
+            assert_eq!(written.1, 20_000);
+            let longest = written.0.iter().map(|line| line.len() + 1).max().unwrap();
+            assert!(longest <= SIZE, "{format:?}: {longest}");
+        }
+    }
+
+    #[test]
+    fn characters_that_turn_the_direction_of_writing_round_are_escaped() {
+        for c in ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{2028}'] {
+            let written = lines(CaptureFormat::Text, &[(Way::Rx, format!("a{c}b\n").as_bytes())]);
+            let escaped: String = c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+            assert_eq!(written, [format!("rx a{escaped}b")]);
+        }
+    }
+
+    #[test]
     fn the_beginning_of_a_line_waits_a_second() {
-        let mut formatter = Formatter::new("p", CaptureFormat::Text, true);
+        let mut formatter = formatter(CaptureFormat::Text, true, 0);
         let (mut written, now) = (Written::default(), Instant::now());
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(5);
         formatter.bytes(Way::Rx, 0, b"login: ", at, now, &mut written);
@@ -333,7 +399,7 @@ mod tests {
 
     #[test]
     fn objects_have_everything_and_events_their_name() {
-        let mut formatter = Formatter::new("p", CaptureFormat::Json, true);
+        let mut formatter = formatter(CaptureFormat::Json, true, 0);
         let mut written = Written::default();
         let at = SystemTime::UNIX_EPOCH;
         formatter.bytes(Way::Tx, 7, b"\x00\xff", at, Instant::now(), &mut written);
@@ -349,7 +415,7 @@ mod tests {
 
     #[test]
     fn an_event_comes_after_the_lines_that_had_begun() {
-        let mut formatter = Formatter::new("p", CaptureFormat::Text, false);
+        let mut formatter = formatter(CaptureFormat::Text, false, 0);
         let mut written = Written::default();
         formatter.bytes(Way::Rx, 0, b"half", SystemTime::UNIX_EPOCH, Instant::now(), &mut written);
         let event = Event { kind: EventKind::Gone, text: "gone: \n".to_owned() };

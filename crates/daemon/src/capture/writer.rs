@@ -29,7 +29,7 @@ pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<Queue>, end: 
     let mut writer = Writer {
         port: Arc::clone(port),
         path: file.clone(),
-        formatter: Formatter::new(port, capture.format, capture.timestamp),
+        formatter: Formatter::new(port, capture),
         out: Out { file: CaptureFile::new(capture), lines: Vec::new(), bytes: 0, written: 0, fault: None, lost: 0 },
         said: None,
         lost: 0,
@@ -103,7 +103,7 @@ impl Writer {
                     self.formatter.bytes(*way, *offset, bytes, *time, now, &mut self.out);
                 }
                 What::Change(capture) => {
-                    self.formatter.set(capture.format, capture.timestamp, &mut self.out);
+                    self.formatter.set(capture, &mut self.out);
                     self.out.flush();
                     self.out.file.set(capture);
                     self.path.clone_from(&capture.file);
@@ -238,7 +238,7 @@ mod tests {
         Writer {
             port: "p".into(),
             path,
-            formatter: Formatter::new("p", capture.format, capture.timestamp),
+            formatter: Formatter::new("p", &capture),
             out: Out {
                 file: CaptureFile::new(&capture),
                 lines: Vec::new(),

@@ -8,6 +8,7 @@ use crate::device::access::Access;
 use crate::device::console::Login;
 use crate::device::inventory::{Entry, Inventory, State};
 use crate::device::Root;
+use crate::hex::json_for_terminals;
 
 const NOTHING: &str = "No serial ports were found. What to look at:
   a USB adapter      is it plugged in (lsusb), and has a driver taken it (sudo dmesg | tail)?
@@ -165,7 +166,7 @@ fn document(inventory: &Inventory) -> String {
     let devices = inventory.entries.iter().map(device).collect();
     let document = Document { devices, all_processes_seen: inventory.complete };
     // Nothing of these can fail: keys are texts, and no value is a map or NaN.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    json_for_terminals(serde_json::to_string_pretty(&document).unwrap_or_default() + "\n")
 }
 
 fn device(entry: &Entry) -> Device<'_> {

@@ -12,6 +12,7 @@ use super::text::count;
 use super::Arguments;
 use crate::device::Root;
 use crate::doctor::{self, Finding, Machine, Severity, Wanted};
+use crate::hex::json_for_terminals;
 
 #[expect(clippy::print_stderr, reason = "what is no result")]
 pub(super) fn run(arguments: &Arguments, device: Option<&Path>, json: bool, root: Option<&Path>) -> ExitCode {
@@ -129,5 +130,5 @@ struct Document<'a> {
 fn document(found: &[Finding]) -> String {
     let well = found.iter().all(|finding| finding.severity != Severity::Bad);
     // Nothing of these can fail: keys are texts, and no value is a map or NaN.
-    serde_json::to_string_pretty(&Document { well, findings: found }).unwrap_or_default() + "\n"
+    json_for_terminals(serde_json::to_string_pretty(&Document { well, findings: found }).unwrap_or_default() + "\n")
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use super::remote::{get, of_port, understand, NotDone};
 use super::Arguments;
 use crate::control::status::{Port, Status};
+use crate::hex::json_for_terminals;
 use table::Look;
 
 pub(super) fn run(arguments: &Arguments, port: Option<&str>, as_json: bool) -> ExitCode {
@@ -47,7 +48,7 @@ fn look() -> Look {
     }
 }
 
-/// Whatever this version knows of it.
+/// Whatever this version knows of it. Clients choose their signatures.
 fn as_it_came(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).into_owned()
+    json_for_terminals(String::from_utf8_lossy(body).into_owned())
 }

@@ -80,7 +80,17 @@ fn text(arguments: &Arguments, port: Option<&str>, data: Option<&str>) -> String
 
 fn section(text: &mut String, name: &str, content: &str) {
     let end = if content.ends_with('\n') || content.is_empty() { "" } else { "\n" };
-    let _ = write!(text, "\n== {name}\n{}{end}", without_credentials(content));
+    let _ = write!(text, "\n== {name}\n{}{end}", readable(&without_credentials(content)));
+}
+
+/// Lines, and nothing in them that steers the terminal.
+fn readable(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => super::text::printable(line) + "\n",
+            None => super::text::printable(line),
+        })
+        .collect()
 }
 
 /// The file, and what stands beside it in ports.d, by name.

@@ -1,5 +1,7 @@
 //! Numbers, times and texts as people read them.
 
+use sermux_port_config::is_unprintable;
+
 /// `1 port`, `2 ports`
 pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -38,8 +40,7 @@ pub(super) fn duration(seconds: u64) -> String {
 
 /// In one line, and nothing in it steers the terminal.
 pub(super) fn printable(text: &str) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if steers(c) { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if is_unprintable(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// Broken between words into lines of at most `width` characters. A word that is longer has a line of its own.
@@ -99,5 +100,6 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(printable("a\u{1b}[31m\nb\u{202e}é"), "a\\u{1b}[31m\\nb\\u{202e}é");
+        assert_eq!(printable("\u{200e}\u{200f}\u{61c}\u{2067}"), "\\u{200e}\\u{200f}\\u{61c}\\u{2067}");
     }
 }

@@ -21,6 +21,8 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use sermux_port_config::is_unprintable;
+
 /// Where /dev, /proc, /run and /sys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root(PathBuf);
@@ -66,11 +68,7 @@ fn link_name(link: &Path) -> Option<String> {
 
 /// Text from a device, a process or a file as a log and a terminal may have it.
 pub(crate) fn printable(text: &str) -> String {
-    let safe = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().map(|c| if safe(c) { c } else { '\u{fffd}' }).collect()
+    text.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
