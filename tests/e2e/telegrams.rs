@@ -154,6 +154,130 @@ fn a_telegram_with_a_long_message_is_whole() {
 }
 
 #[test]
+fn a_telegram_with_five_messages_of_a_thousand_characters_is_whole() {
+    let long = p1::with_messages(9, 5, 2 * 1024);
+    assert!(long.len() > 10 * 1024);
+    let pty = Pty::new();
+    let daemon = start(&pty, "backlog: 32 KiB");
+    let reader = daemon.connect("p1");
+    for _ in 0..5 {
+        send_in_pieces(&pty, &long, 3);
+        assert_same(&reader.receive(long.len()), &long, "what came");
+    }
+}
+
+/// Sends these with a pause behind each, and wants exactly these pieces.
+#[track_caller]
+fn of_these_come(port: &str, pause: Pause, sent: &[&[u8]], wanted: &[&[u8]]) {
+    let clock = Clock::start();
+    let pty = Pty::new();
+    let daemon = start(&pty, port);
+    let reader = daemon.connect("p1");
+    // What comes without a pause may make the reader skip some; it reads all the time.
+    for bytes in sent {
+        send_in_pieces(&pty, bytes, bytes.len());
+        if pause == Pause::OfASecond {
+            clock.seconds(1);
+        }
+    }
+    let last = telegram(999);
+    pty.send(&last);
+    let wanted = [wanted.concat(), last].concat();
+    assert_same(&reader.receive(wanted.len()), &wanted, "what came");
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Pause {
+    OfASecond,
+    None,
+}
+
+#[test]
+fn bytes_in_front_of_a_slash_cost_no_telegram() {
+    for before in [&b"\0"[..], b"\xFF", b" ", b"xyz"] {
+        let sent: Vec<_> = (0..3).map(|number| [before, &telegram(number)].concat()).collect();
+        let sent: Vec<_> = sent.iter().map(Vec::as_slice).collect();
+        of_these_come("", Pause::OfASecond, &sent, &[&telegram(0), &telegram(1), &telegram(2)]);
+        of_these_come("", Pause::None, &sent, &[&telegram(0), &telegram(1), &telegram(2)]);
+    }
+}
+
+#[test]
+fn a_lost_line_end_costs_nothing_but_itself() {
+    for lost in [1, 2] {
+        let cut = telegram(1);
+        let cut = &cut[..cut.len() - lost];
+        for pause in [Pause::OfASecond, Pause::None] {
+            of_these_come("", pause, &[cut, &telegram(2), cut, &telegram(3)], &[cut, &telegram(2), cut, &telegram(3)]);
+        }
+    }
+}
+
+#[test]
+fn a_telegram_without_its_line_end_needs_no_next_one_to_be_handed_out() {
+    let pty = Pty::new();
+    let daemon = start(&pty, "");
+    let reader = daemon.connect("p1");
+    let whole = telegram(1);
+    let cut = &whole[..whole.len() - 2];
+    pty.send(cut);
+    assert_same(&reader.receive(cut.len()), cut, "after silence");
+}
+
+#[test]
+fn bytes_between_a_crc_and_its_line_end_do_not_make_it_bad() {
+    for between in [&b"\0"[..], b" "] {
+        let whole = telegram(1);
+        let (text, line_end) = whole.split_at(whole.len() - 2);
+        let odd = [text, between, line_end].concat();
+        of_these_come("crc: drop", Pause::OfASecond, &[&odd, &telegram(2)], &[&odd, &telegram(2)]);
+    }
+}
+
+#[test]
+fn a_crc_without_its_leading_zeros_is_right() {
+    let short = (0..).map(p1::telegram_with_short_crc).find(|short| short.len() < telegram(0).len()).unwrap();
+    of_these_come("crc: drop", Pause::OfASecond, &[&short, &telegram(2)], &[&short, &telegram(2)]);
+}
+
+#[test]
+fn a_telegram_that_lost_its_crc_and_more_is_not_handed_out_with_crc_drop() {
+    let damaged = telegram(1);
+    let damaged = [&damaged[..damaged.len() - 6], b"\r\n"].concat();
+    let at = crate::rig::find(&damaged, b"000078.911").unwrap();
+    let damaged = [&damaged[..at], b"9", &damaged[at + 1..]].concat();
+    of_these_come("crc: drop", Pause::OfASecond, &[&damaged, &telegram(2), &damaged], &[&telegram(2)]);
+}
+
+#[test]
+fn of_two_telegrams_in_one_the_whole_one_is_handed_out() {
+    let whole = telegram(1);
+    let cut = &whole[..whole.len() - 40];
+    for pause in [Pause::OfASecond, Pause::None] {
+        of_these_come("", pause, &[cut, &telegram(2), cut, &telegram(3)], &[&telegram(2), &telegram(3)]);
+    }
+}
+
+#[test]
+fn a_crc_by_another_rule_is_accepted_and_logged_once_by_name() {
+    let pty = Pty::new();
+    let daemon = start(&pty, "crc: drop");
+    let reader = daemon.connect("p1");
+    let x25 = [p1::telegram_with_x25(1), p1::telegram_with_x25(2)];
+    let lf: Vec<_> = telegram(3).into_iter().filter(|byte| *byte != b'\r').collect();
+    for telegram in [&x25[0], &x25[1], &lf] {
+        pty.send(telegram);
+        assert_same(&reader.receive(telegram.len()), telegram, "what came");
+    }
+    let status = status_when(&daemon, "p1", |port| port["frames"]["telegrams"] == 3);
+    assert_eq!((&status["frames"]["crc-x25"], &status["frames"]["crc-over-cr-lf"]), (&2.into(), &1.into()));
+    for name in ["CRC-16/X-25 instead", "lines end in LF alone"] {
+        daemon.log().wait_for(name, |line| line.contains(name));
+        assert_eq!(daemon.log().count(|line| line.contains(name)), 1);
+    }
+}
+
+#[test]
 fn a_wrong_crc_is_passed_on_as_it_is() {
     let pty = Pty::new();
     let daemon = start(&pty, "");

@@ -103,10 +103,17 @@ impl World {
         let is_due = due.is_some_and(|due| due <= self.now);
         let wakes = self.hub.deadline().is_some_and(|at| at <= self.now);
         assert!(wakes || !is_due, "nobody looks when it is due");
+        let good_before = self.good();
         if wakes {
             self.hub.handle_timeout(self.now);
         }
-        if is_due {
+        // One that lacked its line end has become one because no more came.
+        if self.good() > good_before && !self.limit().is_zero() {
+            let before = self.heard.replace(self.now).unwrap();
+            if std::mem::take(&mut self.quiet) {
+                self.said.push(Event::Heard(self.now - before));
+            }
+        } else if is_due {
             self.quiet = true;
             self.said.push(Event::Quiet(self.limit()));
         }

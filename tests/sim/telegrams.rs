@@ -52,6 +52,7 @@ impl Telegrams {
             2 if world.random.one_in(6) => {
                 if world.line_open {
                     world.line_goes();
+                    self.end_without_lf();
                     // What was under way is lost on the wire, as on a real one.
                     self.wire.clear();
                     self.coming.clear();
@@ -71,10 +72,12 @@ impl Telegrams {
             }
             5 => world.line_takes(),
             6 => {
-                let abandoned = world.hub.p1_counters().unwrap().abandoned;
+                let stray = world.hub.p1_counters().unwrap().stray_bytes;
                 world.time_passes(Duration::from_secs(1));
-                if world.hub.p1_counters().unwrap().abandoned > abandoned {
-                    // Two seconds of silence in the middle: what comes of it later is no telegram.
+                let is_given_up = world.hub.p1_counters().unwrap().stray_bytes > stray;
+                self.end_without_lf();
+                if is_given_up {
+                    // Silence in the middle: what comes of it later is no telegram.
                     self.coming.retain(|(end, telegram)| *end >= telegram.len());
                 }
             }
@@ -90,11 +93,7 @@ impl Telegrams {
         self.world.events(|_, _, _, _| {});
     }
 
-    /// A telegram, or something that is none, is put on the wire.
-    fn meter_sends(&mut self) {
-        if self.wire.len() > 20_000 {
-            return;
-        }
+    fn make(&mut self) -> Vec<u8> {
         let lines = self.world.random.below(40);
         let mut telegram = format!("/XMX5SIM{}\r\n\r\n", self.made).into_bytes();
         for line in 0..lines {
@@ -104,6 +103,15 @@ impl Telegrams {
         let crc = crc16::checksum(&telegram);
         telegram.extend(format!("{crc:04X}\r\n").bytes());
         self.made += 1;
+        telegram
+    }
+
+    /// A telegram, or something that is none, is put on the wire.
+    fn meter_sends(&mut self) {
+        if self.wire.len() > 20_000 {
+            return;
+        }
+        let telegram = self.make();
         match self.world.random.below(10) {
             // Cut off: the next one begins a line of its own all the same.
             0 => {
@@ -111,11 +119,35 @@ impl Telegrams {
                 self.wire.extend(&telegram[..cut]);
                 self.wire.extend(b"\r\n");
             }
-            1 => self.wire.extend(b"noise without a slash at the start of a line / there\r\n"),
-            _ => {
-                self.wire.extend(&telegram);
-                self.coming.push((self.wire.len(), telegram));
+            1 => self.wire.extend(b"noise with a /slash or two / there\r\n"),
+            // A break, or what some meters send before each telegram.
+            2 => self.wire.push(self.world.random.pick(&[0, 0xFF])),
+            // Without its line end: the slash of the next one ends it, or silence.
+            3 => {
+                let text = telegram[..telegram.len() - 2].to_vec();
+                self.wire.extend(&text);
+                self.coming.push((self.wire.len() + 1, text));
+                let next = self.make();
+                self.meter_sends_whole(next);
             }
+            _ => self.meter_sends_whole(telegram),
+        }
+    }
+
+    fn meter_sends_whole(&mut self, telegram: Vec<u8>) {
+        self.wire.extend(&telegram);
+        self.coming.push((self.wire.len(), telegram));
+    }
+
+    /// A telegram without its line end has become one because no more came.
+    fn end_without_lf(&mut self) {
+        if self.world.hub.p1_counters().unwrap().telegrams > self.complete.len() as u64 {
+            let (end, mut telegram) = self.coming.remove(0);
+            // Nothing lacks but its line end, or the slash that would have told that there is none.
+            let missing = if telegram.ends_with(b"\n") { end } else { end - 1 };
+            assert!(missing <= 2, "it was not complete");
+            telegram.truncate(telegram.len() - missing);
+            self.complete.push(telegram);
         }
     }
 
@@ -129,6 +161,7 @@ impl Telegrams {
         let n = n.min(space.len());
         space[..n].copy_from_slice(&self.wire[..n]);
         self.world.hub.received(n, self.world.now);
+        self.world.hub.rx_drained();
         self.wire.drain(..n);
         let mut rest = Vec::new();
         for (end, telegram) in self.coming.drain(..) {
@@ -139,6 +172,7 @@ impl Telegrams {
             }
         }
         self.coming = rest;
+        assert_eq!(self.world.hub.p1_counters().unwrap().telegrams, self.complete.len() as u64);
         for id in self.world.clients.keys().copied().collect::<Vec<_>>() {
             self.serve(id);
         }
@@ -152,7 +186,9 @@ impl Telegrams {
                 return;
             }
             let at = complete.iter().rposition(|telegram| telegram == piece);
-            let at = at.expect("a piece at the start of a frame is a whole telegram, in one write") as u64;
+            let at = at.unwrap_or_else(|| {
+                panic!("a piece at the start of a frame is a whole telegram, in one write: {}", piece.escape_ascii())
+            }) as u64;
             assert!(at >= reader.since, "a telegram from before the client came, or one that it had already");
             if reader.blocked {
                 assert_eq!(at as usize, complete.len() - 1, "a reader that was behind gets the newest");
@@ -168,6 +204,7 @@ impl Telegrams {
         for _ in 0..100 {
             self.world.now += Duration::from_secs(1);
             self.world.time_passes(Duration::ZERO);
+            self.end_without_lf();
             self.world.events(|_, _, _, _| {});
             for id in self.world.clients.keys().copied().collect::<Vec<_>>() {
                 self.world.client_reads_all(id);

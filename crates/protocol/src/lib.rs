@@ -22,7 +22,7 @@
 //!
 //! ```
 //! use std::time::{Duration, Instant};
-//! use sermux_protocol::frame::{p1::P1Framer, Check};
+//! use sermux_protocol::frame::{held::Held, p1::P1Framer, Check};
 //!
 //! // What two reads of a line may return: the end of a telegram, a whole one, and the begin of the next.
 //! let reads = [&b"*A)\r\n!1F0E\r\n/ISk5\\2MT382\r\n\r\n1-0:1.7"[..], &b".0(00.520*kW)\r\n!\r\n/ISk5"[..]];
@@ -36,7 +36,7 @@
 //! for read in reads {
 //!     let at = base + buffer.len() as u64;
 //!     buffer.extend_from_slice(read);
-//!     framer.push(read, at, now, |frame| {
+//!     framer.push(Held::whole(base, &buffer), at, now, |frame| {
 //!         let bytes = &buffer[(frame.start - base) as usize..(frame.end - base) as usize];
 //!         telegrams.push((bytes.to_vec(), frame.check));
 //!     });
@@ -51,7 +51,7 @@
 //! let deadline = framer.deadline().expect("a telegram is partly received");
 //! assert_eq!(deadline, now + Duration::from_secs(2));
 //! now = deadline;
-//! framer.handle_timeout(now);
+//! framer.handle_timeout(Held::whole(base, &buffer), now, |frame| unreachable!("{frame:?}"));
 //! assert_eq!(framer.partial(), None);
 //! assert_eq!(framer.counters().abandoned, 1);
 //! ```

@@ -25,11 +25,40 @@ pub(crate) fn telegram_with_wrong_crc(number: u32) -> Vec<u8> {
     text
 }
 
+/// The same with its CRC in as few digits as can be.
+pub(crate) fn telegram_with_short_crc(number: u32) -> Vec<u8> {
+    let mut text = body(number);
+    let crc = crc16(&text);
+    text.extend_from_slice(format!("{crc:X}\r\n").as_bytes());
+    text
+}
+
+/// The same with a CRC-16/X-25.
+pub(crate) fn telegram_with_x25(number: u32) -> Vec<u8> {
+    let mut text = body(number);
+    let crc = !text.iter().fold(0xFFFF_u16, |crc, &byte| {
+        (0..8).fold(crc ^ u16::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0x8408 } else { crc >> 1 })
+    });
+    text.extend_from_slice(format!("{crc:04X}\r\n").as_bytes());
+    text
+}
+
+/// The same with so many more text messages of so many characters.
+pub(crate) fn with_messages(number: u32, messages: usize, len: usize) -> Vec<u8> {
+    let text = body(number);
+    let messages = format!("0-0:96.13.0({})\r\n", "6".repeat(len)).repeat(messages);
+    let mut text = [&text[..text.len() - 1], messages.as_bytes(), b"!"].concat();
+    let crc = crc16(&text);
+    text.extend_from_slice(format!("{crc:04X}\r\n").as_bytes());
+    text
+}
+
 /// As DSMR 2 and 3 have it: no CRC.
 pub(crate) fn telegram_without_crc(number: u32) -> Vec<u8> {
-    let mut text = body(number);
-    text.extend_from_slice(b"\r\n");
-    text
+    let version = b"1-3:0.2.8(50)\r\n";
+    let text = body(number);
+    let at = find(&text, version).expect("a telegram of version 5 says so");
+    [&text[..at], &text[at + version.len()..], b"\r\n"].concat()
 }
 
 /// As the meters of Luxembourg send it; nobody can read what is in it.

@@ -223,6 +223,11 @@ pub(crate) struct Counters {
 pub(crate) struct Frames {
     pub(crate) telegrams: u64,
     pub(crate) crc_failures: u64,
+    /// Those of the failures that have no CRC where there should be one.
+    pub(crate) crc_missing: u64,
+    /// Right by another rule than the standard's.
+    pub(crate) crc_x25: u64,
+    pub(crate) crc_over_cr_lf: u64,
     pub(crate) oversized: u64,
     pub(crate) abandoned: u64,
     pub(crate) stray_bytes: u64,

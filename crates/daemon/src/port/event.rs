@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::session::Speaks;
 
 use super::client::{ClientCounters, ClientId};
@@ -37,7 +38,9 @@ pub enum Event {
     Garbage,
     /// A good telegram came.
     GoodAgain,
-    /// A telegram's CRC is wrong; said at the first one of a row.
+    /// A telegram's CRC is right by another rule than the standard's; logged once for each rule.
+    CrcBy(OtherCrc),
+    /// A telegram's CRC is wrong or missing; said at the first one of a row.
     CrcBad,
     /// Telegrams have the right CRC again, after so many with a wrong one.
     CrcGoodAgain(u64),

@@ -4,108 +4,143 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use sermux_port_config::config::Crc;
+use sermux_protocol::frame::held::Held;
 use sermux_protocol::frame::p1::{P1Counters, P1Framer};
-use sermux_protocol::frame::{Check, Frame};
+use sermux_protocol::frame::{Check, Frame, OtherCrc};
 
 use super::event::Event;
 use super::garbage::{self, Change, Garbage};
 use super::missing::Missing;
+use super::ring::Ring;
 
 /// Complete frames by number, oldest first.
 #[derive(Debug)]
 pub(super) struct Frames {
     framer: P1Framer,
+    /// The line was read empty since its last byte: until then, what is silent is whoever reads it.
+    is_read_empty: bool,
+    /// When silence may have ended what is only partly here: no later than that is. Not moved by each byte, since nearly always
+    /// the rest comes before.
+    alarm: Option<Instant>,
+    garbage: Garbage,
+    known: Known,
+}
+
+/// What there was of them, and what is held.
+#[derive(Debug)]
+struct Known {
     crc: Crc,
     held: VecDeque<Frame>,
     seen: u64,
     /// Telegrams with a wrong CRC since the last right one.
     bad_row: u64,
-    garbage: Garbage,
+    /// By which other CRC some were right, which is logged once each.
+    by_other: [bool; 2],
 }
 
 impl Frames {
     pub(super) fn new(crc: Crc) -> Self {
-        Self { framer: P1Framer::new(), crc, held: VecDeque::new(), seen: 0, bad_row: 0, garbage: Garbage::default() }
+        let known = Known { crc, held: VecDeque::new(), seen: 0, bad_row: 0, by_other: [false; 2] };
+        Self { framer: P1Framer::new(), is_read_empty: false, alarm: None, garbage: Garbage::default(), known }
     }
 
     /// What happens to telegrams with a wrong CRC from now on.
     pub(super) fn set_crc(&mut self, crc: Crc) {
-        self.crc = crc;
+        self.known.crc = crc;
     }
 
     /// How many there were so far, and so the number of the next one.
     pub(super) fn seen(&self) -> u64 {
-        self.seen
+        self.known.seen
     }
 
     /// The number of the oldest one held.
     pub(super) fn first_held(&self) -> u64 {
-        self.seen - self.held.len() as u64
+        self.known.seen - self.known.held.len() as u64
     }
 
     /// Where the frame with this number lies, if it is held.
     pub(super) fn held(&self, number: u64) -> Option<Frame> {
         let index = usize::try_from(number.checked_sub(self.first_held())?).ok()?;
-        self.held.get(index).copied()
+        self.known.held.get(index).copied()
     }
 
     /// How many are held.
     pub(super) fn count_held(&self) -> usize {
-        self.held.len()
+        self.known.held.len()
     }
 
     /// Gives up the frames before this number.
     pub(super) fn forget_before(&mut self, number: u64) {
-        while self.first_held() < number && self.held.pop_front().is_some() {}
+        while self.first_held() < number && self.known.held.pop_front().is_some() {}
     }
 
     /// Gives up the oldest frame.
     pub(super) fn forget_oldest(&mut self) {
-        self.held.pop_front();
+        self.known.held.pop_front();
     }
 
     /// From where on bytes belong to a frame that is held, or that may become one; `head` if none do.
     pub(super) fn tail(&self, head: u64) -> u64 {
-        self.held.front().map(|frame| frame.start).or(self.framer.partial()).unwrap_or(head)
+        self.known.held.front().map(|frame| frame.start).or(self.framer.partial()).unwrap_or(head)
     }
 
-    /// Bytes came from the line; `at` is the offset of the first.
-    pub(super) fn push(&mut self, chunk: &[u8], at: u64, now: Instant, events: &mut VecDeque<Event>) {
-        let Self { framer, crc, held, seen, bad_row, garbage } = self;
-        framer.push(chunk, at, now, |frame: Frame| {
-            let bad = frame.check == Check::Bad;
-            match (bad, *bad_row) {
-                (true, 0) => events.push_back(Event::CrcBad),
-                (false, 1..) => events.push_back(Event::CrcGoodAgain(*bad_row)),
-                _ => {}
-            }
-            *bad_row = if bad { *bad_row + 1 } else { 0 };
-            if !bad || *crc == Crc::Pass {
-                held.push_back(frame);
-                *seen += 1;
-            }
-        });
-        let partial = framer.partial().map_or(0, |from| at + chunk.len() as u64 - from);
-        say(garbage.took(chunk.len(), framer.counters(), partial, now), events);
+    /// Bytes came from the line and are in the ring; `at` is the offset of the first.
+    pub(super) fn push(&mut self, ring: &Ring, at: u64, now: Instant, events: &mut VecDeque<Event>) {
+        let held = self.shown(ring, at);
+        let Self { framer, known, .. } = self;
+        framer.push(held, at, now, |frame| known.take(frame, events));
+        self.is_read_empty = false;
+        self.look_for_garbage(held.end() - at, held.end(), now, events);
     }
 
-    /// When a frame that is only partly here is given up, if the line stays silent, or when it is time to say that no good
-    /// one comes.
+    /// The line was read empty: until more comes it is silent.
+    pub(super) fn read_empty(&mut self) {
+        self.is_read_empty = true;
+        self.alarm = self.framer.deadline().map(|at| self.alarm.map_or(at, |alarm| alarm.min(at)));
+    }
+
+    /// When to look whether silence has ended a frame that is only partly here, or when it is time to say that no good one
+    /// comes.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.framer.deadline().into_iter().chain(self.garbage.due()).min()
+        self.alarm.filter(|_| self.is_read_empty).into_iter().chain(self.garbage.due()).min()
     }
 
-    /// `head` is the offset of the next byte.
-    pub(super) fn handle_timeout(&mut self, head: u64, now: Instant, events: &mut VecDeque<Event>) {
-        self.framer.handle_timeout(now);
-        let partial = self.framer.partial().map_or(0, |from| head - from);
-        say(self.garbage.waited(partial, now), events);
+    pub(super) fn handle_timeout(&mut self, ring: &Ring, now: Instant, events: &mut VecDeque<Event>) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        if self.is_read_empty {
+            let held = self.shown(ring, ring.head());
+            let Self { framer, known, .. } = self;
+            framer.handle_timeout(held, now, |frame| known.take(frame, events));
+            self.alarm = self.framer.deadline();
+        }
+        self.look_for_garbage(0, ring.head(), now, events);
     }
 
-    /// The line is gone: what is only partly here stays so.
-    pub(super) fn reset(&mut self) {
-        self.framer.reset();
+    /// The line is gone: what is only partly here stays so. A frame that lacks nothing but its line end is one.
+    pub(super) fn reset(&mut self, ring: &Ring, events: &mut VecDeque<Event>) {
+        let held = self.shown(ring, ring.head());
+        let Self { framer, known, .. } = self;
+        framer.reset(held, |frame| known.take(frame, events));
+        self.alarm = None;
         self.garbage.reset(self.framer.counters());
+    }
+
+    /// What the framer may look at: what is only partly here, and what came from `at` on.
+    fn shown<'a>(&self, ring: &'a Ring, at: u64) -> Held<'a> {
+        let begin = self.framer.partial().unwrap_or(at);
+        Held::new(begin, ring.slices(begin, ring.head()))
+    }
+
+    /// So many bytes came, up to the offset `head`; or only time has passed.
+    fn look_for_garbage(&mut self, bytes: u64, head: u64, now: Instant, events: &mut VecDeque<Event>) {
+        let partial = self.framer.partial().map_or(0, |from| head - from);
+        events.extend(self.garbage.took(bytes, self.framer.counters(), partial, now).map(|change| match change {
+            Change::Began => Event::Garbage,
+            Change::Ended => Event::GoodAgain,
+        }));
     }
 
     /// Telegrams whose CRC is not wrong.
@@ -132,9 +167,25 @@ impl Frames {
     }
 }
 
-fn say(change: Option<Change>, events: &mut VecDeque<Event>) {
-    events.extend(change.map(|change| match change {
-        Change::Began => Event::Garbage,
-        Change::Ended => Event::GoodAgain,
-    }));
+impl Known {
+    /// A frame is whole.
+    fn take(&mut self, frame: Frame, events: &mut VecDeque<Event>) {
+        if let Check::GoodBy(crc) = frame.check {
+            let was_said = &mut self.by_other[usize::from(crc == OtherCrc::X25)];
+            if !std::mem::replace(was_said, true) {
+                events.push_back(Event::CrcBy(crc));
+            }
+        }
+        let bad = frame.check == Check::Bad;
+        match (bad, self.bad_row) {
+            (true, 0) => events.push_back(Event::CrcBad),
+            (false, 1..) => events.push_back(Event::CrcGoodAgain(self.bad_row)),
+            _ => {}
+        }
+        self.bad_row = if bad { self.bad_row + 1 } else { 0 };
+        if !bad || self.crc == Crc::Pass {
+            self.held.push_back(frame);
+            self.seen += 1;
+        }
+    }
 }

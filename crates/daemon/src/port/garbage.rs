@@ -41,21 +41,15 @@ pub(super) enum Change {
 }
 
 impl Garbage {
-    /// So many bytes came; the framer has counted so much, and holds so many bytes that may become a telegram.
-    pub(super) fn took(&mut self, n: usize, counters: P1Counters, partial: u64, now: Instant) -> Option<Change> {
+    /// So many bytes came, or none and time has passed; the framer has counted so much, and holds so many bytes that may become a telegram.
+    pub(super) fn took(&mut self, n: u64, counters: P1Counters, partial: u64, now: Instant) -> Option<Change> {
         let good = good(counters);
         self.partial = partial;
         if good != self.good {
             *self = Garbage { is_garbage: self.is_garbage, good, bad: counters.crc_bad, partial, ..Garbage::default() };
             return std::mem::take(&mut self.is_garbage).then_some(Change::Ended);
         }
-        self.bytes += n as u64;
-        self.look(now)
-    }
-
-    /// Time has passed, and so much is left that may become a telegram.
-    pub(super) fn waited(&mut self, partial: u64, now: Instant) -> Option<Change> {
-        self.partial = partial;
+        self.bytes += n;
         self.look(now)
     }
 
@@ -140,12 +134,12 @@ mod tests {
         let due = some.due().unwrap();
         assert_eq!(some.took(300, counted(0, 2), 0, due - Duration::from_secs(1)), None);
         assert_eq!(some.due(), Some(due), "what comes does not move it");
-        assert_eq!(some.waited(0, due), Some(Change::Began));
+        assert_eq!(some.took(0, counted(0, 2), 0, due), Some(Change::Began));
         assert_eq!(some.bad_telegrams(counted(0, 2)), 2);
 
         let mut little = Garbage::default();
         assert_eq!(little.took(255, counted(0, 0), 0, now), None);
-        assert_eq!((little.due(), little.waited(0, now + 10 * PATIENCE)), (None, None));
+        assert_eq!((little.due(), little.took(0, counted(0, 0), 0, now + 10 * PATIENCE)), (None, None));
     }
 
     #[test]
@@ -153,7 +147,7 @@ mod tests {
         let now = Instant::now();
         let mut garbage = Garbage::default();
         assert_eq!(garbage.took(5000, counted(0, 0), 5000, now), None);
-        assert_eq!(garbage.waited(0, now), Some(Change::Began));
+        assert_eq!(garbage.took(0, counted(0, 0), 0, now), Some(Change::Began));
         garbage.reset(counted(0, 0));
         assert!(!garbage.is_garbage() && garbage.bytes() == 0);
     }

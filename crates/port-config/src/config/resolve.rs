@@ -34,7 +34,8 @@ const MAX_CLIENTS: usize = 64;
 /// Bytes of history.
 const BACKLOG: usize = 256 * 1024;
 
-/// A telegram is at most 8 KiB; with less than four of them there would be no whole one left to skip to.
+/// A telegram is at most 16 KiB, and nearly always a twelfth of that: there is room for one that is being received, and for some
+/// to skip to.
 const LEAST_BACKLOG_WITH_FRAMES: usize = 32 * 1024;
 
 /// The profiles that were asked for.

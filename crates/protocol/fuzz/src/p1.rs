@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use sermux_protocol::frame::held::Held;
 use sermux_protocol::frame::p1::{P1Counters, P1Framer, MAX_TELEGRAM, SILENCE};
 use sermux_protocol::frame::{crc16, Check, Frame};
 
@@ -26,11 +27,15 @@ pub fn run(input: &[u8]) {
         assert!(behind <= frame.start);
         behind = frame.end;
         let telegram = &bytes[place(frame.start)..place(frame.end)];
-        assert!(telegram.starts_with(b"/") && telegram.ends_with(b"\n"));
+        assert!(telegram.starts_with(b"/"));
         if frame.check == Check::Good {
-            let mark = telegram.iter().rposition(|byte| *byte == b'!').expect("a frame has an end");
-            let crc = format!("{:04X}", crc16::checksum(&telegram[..=mark]));
-            assert!(telegram[mark + 1..].to_ascii_uppercase().starts_with(crc.as_bytes()));
+            let mut marks = (0..telegram.len()).filter(|at| telegram[*at] == b'!');
+            assert!(marks.any(|mark| {
+                let digits: Vec<u8> =
+                    telegram[mark + 1..].iter().take(4).copied().take_while(u8::is_ascii_hexdigit).collect();
+                let digits = String::from_utf8(digits).expect("digits are text");
+                u16::from_str_radix(&digits, 16) == Ok(crc16::checksum(&telegram[..=mark]))
+            }));
         }
     }
     if with_events {
@@ -46,7 +51,8 @@ fn framed(bytes: &[u8], piece: usize) -> (Vec<Frame>, P1Counters, Option<u64>) {
     let (mut framer, mut frames, mut at) = (P1Framer::new(), Vec::new(), BASE);
     let now = Instant::now();
     for piece in bytes.chunks(piece) {
-        framer.push(piece, at, now, |frame| frames.push(frame));
+        let held = Held::whole(BASE, &bytes[..place(at) + piece.len()]);
+        framer.push(held, at, now, |frame| frames.push(frame));
         at += piece.len() as u64;
     }
     (frames, framer.counters(), framer.partial())
@@ -54,31 +60,41 @@ fn framed(bytes: &[u8], piece: usize) -> (Vec<Frame>, P1Counters, Option<u64>) {
 
 /// Pieces, silence and losses in turn.
 fn events(mut input: Input) {
-    let (mut framer, mut frames) = (P1Framer::new(), Vec::new());
+    let (mut framer, mut frames, mut all) = (P1Framer::new(), Vec::new(), Vec::new());
     let (mut now, mut at, mut received) = (Instant::now(), BASE, 0);
     while !input.is_empty() {
         match input.byte() % 4 {
             0 | 1 => {
                 let piece = input.bytes();
-                framer.push(piece, at, now, |frame| frames.push(frame));
+                all.extend_from_slice(piece);
+                framer.push(shown(&all, framer.partial()), at, now, |frame| frames.push(frame));
                 at += piece.len() as u64;
                 received += piece.len() as u64;
             }
             2 => {
                 now += Duration::from_millis(20 * u64::from(input.byte()));
                 let due = framer.deadline().is_some_and(|deadline| deadline <= now);
-                framer.handle_timeout(now);
+                framer.handle_timeout(shown(&all, framer.partial()), now, |frame| frames.push(frame));
                 assert!(!due || framer.partial().is_none());
             }
             _ => {
-                framer.reset();
+                framer.reset(shown(&all, framer.partial()), |frame| frames.push(frame));
                 at += u64::from(input.byte());
+                all.resize(place(at), 0);
             }
         }
         assert_eq!(framer.partial().is_some(), framer.deadline().is_some());
         assert!(framer.deadline().is_none_or(|deadline| deadline <= now + SILENCE));
         accounted(&frames, framer.counters(), framer.partial(), received, at);
     }
+}
+
+/// What must be kept of `all`, in two pieces.
+fn shown(all: &[u8], partial: Option<u64>) -> Held<'_> {
+    let begin = partial.unwrap_or(BASE);
+    let held = &all[place(begin)..];
+    let (first, second) = held.split_at(held.len() / 3);
+    Held::new(begin, [first, second])
 }
 
 fn accounted(frames: &[Frame], counters: P1Counters, partial: Option<u64>, received: u64, head: u64) {

@@ -13,30 +13,36 @@
 //!
 //! # Rules
 //!
-//! - `/` begins a telegram only as the first character of a line: after LF, or as the first byte that is received at all,
-//!   after a reset, or after [`SILENCE`]. Elsewhere it is data.
-//! - `/` as the first character of a line *inside* a telegram means that the end of that telegram was lost: it is given up,
-//!   and the new one begins.
-//! - `!` ends the data only as the first character of a line. What follows up to LF is the trailer: nothing, or the CRC.
-//!   Anything else there makes the telegram [`Check::Bad`]; without an LF within [`MAX_TRAILER`] bytes it is given up.
-//! - Lower-case digits are taken, though no standard allows them: a CRC that matches is a CRC that matches.
-//! - Lines may end with LF alone, as some adapters deliver them. The CRC is taken over the bytes as they came, so
-//!   it fails if the adapter dropped characters after the meter had computed it; such telegrams are Bad, not lost.
-//! - A telegram that is not complete with its [`MAX_TELEGRAM`]th byte is given up.
-//! - A telegram that is partly received when the line falls silent for [`SILENCE`] is given up.
+//! What follows from them: **a telegram that stands whole in the stream with a right CRC is found**, whatever stands before,
+//! between or behind it. Nothing but its own bytes can make it Bad, and a damaged one costs itself alone.
 //!
-//! What follows from them: **a whole telegram that begins a line is always found**, whatever came before it. Nothing but
-//! its own bytes can make it Bad.
+//! | what comes | what it means |
+//! |---|---|
+//! | `/`, three letters or digits, and one more printable character | a telegram may begin here, wherever it stands; inside another one too: which of these places is the begin is decided at the end |
+//! | `!` and one to four hexadecimal digits, lower-case ones too | the end, wherever it stands, if they are the CRC from one of these places on: [`Check::Good`]. That place is the begin. What came before it is given up |
+//! | `!` as the first character of a line, and then anything but that | the end too, with its LF: [`Check::Absent`] if there is nothing before that but CR, NUL and spaces, and [`Check::Bad`] if there is. It begins at the latest place that begins a line, or whose line an empty one follows; else at the first |
+//! | digits that are no CRC of the standard | right all the same by CRC-16/X-25, or, where lines end in LF alone, by the CRC that they had with CR LF: [`Check::GoodBy`] |
+//! | no CRC, though the line has sent right ones, or the telegram says that it is of DSMR 4 or later | [`Check::Bad`]. Eight telegrams in a row without one mean that there is another meter now |
+//! | bytes between a right CRC and its LF | belong to the telegram |
+//! | a right CRC, and then `/`, silence, or no LF within [`MAX_TRAILER`] bytes | the telegram ends with the CRC, and with its CR if that is there. The same goes for no CRC, where none is missing |
+//! | anything else behind `!` that no LF ends | the telegram is given up |
+//! | [`MAX_TELEGRAM`] bytes without an end, or [`SILENCE`] | the telegram is given up |
+//! | [`SHORT_SILENCE`], and the line has sent right CRCs | the telegram is given up: no meter that computes a CRC pauses in between |
 
 use std::time::{Duration, Instant};
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2};
 
-use super::{crc16, Check, Frame};
+use self::starts::Starts;
+use super::held::Held;
+use super::{crc16, Check, Frame, OtherCrc};
 
-/// The longest telegram, in bytes. Meters send 600 to 1100, and up to 2 kB more with a text message (0-0:96.13.0, 1024
-/// characters in two hexadecimal digits each).
-pub const MAX_TELEGRAM: usize = 8192;
+mod starts;
+mod telegram;
+
+/// The longest telegram, in bytes. Meters send 600 to 1100, and up to 2 kB more with each text message (0-0:96.13.0 and the like,
+/// 1024 characters in two hexadecimal digits each); some send five.
+pub const MAX_TELEGRAM: usize = 16 * 1024;
 
 /// The longest trailer: LF must be among this many bytes behind `!`. Four digits, CR and LF are six.
 pub const MAX_TRAILER: usize = 16;
@@ -45,17 +51,37 @@ pub const MAX_TRAILER: usize = 16;
 /// between two characters of one telegram, and a busy reader adds its own.
 pub const SILENCE: Duration = Duration::from_secs(2);
 
+/// The same on a line that has sent telegrams with a right CRC: from version 4 on they come in one go.
+pub const SHORT_SILENCE: Duration = Duration::from_millis(500);
+
+/// After so many telegrams in a row without a CRC the line is one that sends none.
+const WITHOUT_CRC: u8 = 8;
+
 /// Finds the telegrams in what a P1 line sends.
 ///
-/// Holds no bytes of a telegram, only the place of its first one: the caller keeps everything from
-/// [`partial`](Self::partial) on. The cost is one search per line, and the CRC.
+/// Holds no bytes of a telegram, only the places where one may have begun: the caller keeps everything from
+/// [`partial`](Self::partial) on, and shows it. The cost is one search for `/` and `!`, and the CRC.
 #[derive(Debug)]
 pub struct P1Framer {
-    state: State,
+    tail: Tail,
+    /// A `/` whose identification is not complete.
+    dawn: Option<Dawn>,
+    /// The byte before the next one.
+    last: u8,
+    /// The CRC from the base of `starts` up to `crc_to`; means something while there is a partial telegram.
+    crc: u16,
+    crc_to: u64,
+    starts: Starts,
     /// Absolute offset of the next byte, once there was one.
     next: Option<u64>,
     /// When the latest byte came.
     latest: Option<Instant>,
+    /// What came before this offset is in the counters.
+    settled: u64,
+    /// A CRC was right.
+    has_crc: bool,
+    /// Telegrams since then that had none, or broke off.
+    without_crc: u8,
     counters: P1Counters,
 }
 
@@ -67,8 +93,14 @@ pub struct P1Framer {
 pub struct P1Counters {
     /// Complete telegrams, whatever their check says.
     pub telegrams: u64,
-    /// Those of them whose CRC is wrong or unreadable: [`Check::Bad`].
+    /// Those of them whose CRC is wrong, unreadable or missing: [`Check::Bad`].
     pub crc_bad: u64,
+    /// Those of the bad ones whose CRC is missing.
+    pub crc_missing: u64,
+    /// Those whose CRC is right by [`OtherCrc::X25`].
+    pub crc_x25: u64,
+    /// Those whose CRC is right by [`OtherCrc::OverCrLf`].
+    pub crc_over_cr_lf: u64,
     /// Begun telegrams that grew to [`MAX_TELEGRAM`] without an end.
     pub oversized: u64,
     /// Begun telegrams given up for any other reason: cut off by the next one, by silence, by a reset, or ended by `!`
@@ -78,102 +110,152 @@ pub struct P1Counters {
     pub stray_bytes: u64,
 }
 
-/// Where the next byte falls.
+/// What came behind the latest `!`.
 #[derive(Debug, Clone, Copy)]
-enum State {
-    /// Outside any telegram.
-    Outside { place: Place },
-    /// In a telegram, up to its `!`. `crc` covers it up to here.
-    Data { start: u64, crc: u16, place: Place },
-    /// Behind the `!`.
-    Trailer { start: u64, crc: u16, seen: Trailer },
+enum Tail {
+    /// It ends nothing, or there is none.
+    None,
+    /// It may be the end.
+    Open(Mark),
+    /// It is, and the CRC is right.
+    Right(Ended),
 }
 
-/// Whether the next byte begins a line.
+/// A `!` that may end a telegram.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// The offset behind it.
+    end: u64,
+    /// The CRC up to there.
+    crc: u16,
+    /// It is the first character of its line.
+    begins_line: bool,
+    /// What the hexadecimal digits behind it say, how many there are, and whether there may be more.
+    value: u16,
+    digits: u8,
+    may_go_on: bool,
+    /// Something other than CR, NUL and spaces follows them.
+    is_dirty: bool,
+    /// A CR follows them at once.
+    cr: bool,
+    /// Bytes behind it.
+    seen: usize,
+}
+
+/// A telegram whose CRC is right, and whose LF has not come yet.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    start: u64,
+    /// Behind the digits.
+    end: u64,
+    cr: bool,
+    /// Bytes behind the `!`.
+    seen: usize,
+}
+
+/// A `/`, and how many bytes of what makes it the begin of a telegram are there.
+#[derive(Debug, Clone, Copy)]
+struct Dawn {
+    at: u64,
+    crc: u16,
+    begins_line: bool,
+    seen: u8,
+}
+
+/// What ended a trailer that has no LF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    LineStart,
-    InLine,
+enum Cut {
+    /// The next telegram, silence, or a reset.
+    Short,
+    /// Too many bytes.
+    Long,
 }
 
-/// What came behind the `!` so far.
+/// What is said about a telegram.
 #[derive(Debug, Clone, Copy)]
-struct Trailer {
-    bytes: [u8; MAX_TRAILER],
-    len: usize,
+struct Verdict {
+    start: u64,
+    /// How many places before it turned out to be none.
+    before: usize,
+    check: Check,
+    /// It is bad because its CRC is missing.
+    is_missing: bool,
 }
 
 impl P1Framer {
-    /// A framer that has seen nothing: a `/` as the first byte begins a telegram.
+    /// A framer that has seen nothing.
     pub fn new() -> Self {
         P1Framer {
-            state: State::Outside { place: Place::LineStart },
+            tail: Tail::None,
+            dawn: None,
+            last: b'\n',
+            crc: 0,
+            crc_to: 0,
+            starts: Starts::default(),
             next: None,
             latest: None,
+            settled: 0,
+            has_crc: false,
+            without_crc: 0,
             counters: P1Counters::default(),
         }
     }
 
-    /// Takes the bytes that were received next, and calls `found` for each telegram that they complete, in order.
+    /// Takes the bytes that were received next, which are those of `held` from the offset `at` on, and calls `found` for each
+    /// telegram that they complete, in order.
     ///
-    /// `at` is the absolute offset of `chunk[0]`. It goes on where the last call ended; only after [`reset`](Self::reset)
-    /// may it be any other. `now` is when the bytes were read.
-    pub fn push(&mut self, chunk: &[u8], at: u64, now: Instant, mut found: impl FnMut(Frame)) {
-        if chunk.is_empty() {
+    /// `at` goes on where the last call ended; only after [`reset`](Self::reset) may it be any other. `held` begins at
+    /// [`partial`](Self::partial) or before. `now` is when the bytes were read.
+    pub fn push(&mut self, held: Held<'_>, at: u64, now: Instant, mut found: impl FnMut(Frame)) {
+        let head = held.end();
+        if at >= head {
             return;
         }
-        self.handle_pause(at, now);
+        self.handle_pause(at, now, held, &mut found);
+        debug_assert!(held.begin() <= self.partial().unwrap_or(at), "a partial telegram is not held");
 
-        let mut at = at;
-        let mut rest = chunk;
-        while !rest.is_empty() {
-            let taken = match self.state {
-                State::Outside { place } => self.skip_stray(rest, at, place),
-                State::Data { start, crc, place } => self.read_data(rest, at, start, crc, place),
-                State::Trailer { start, crc, seen } => self.read_trailer(rest, at, start, crc, seen, &mut found),
-            };
-            let (read, unread) = rest.split_at(taken);
-            at += taken as u64;
-            rest = unread;
-            if let Some(start) = self.partial() {
-                if at - start >= MAX_TELEGRAM as u64 {
-                    self.counters.oversized += 1;
-                    self.give_up(start, at, Place::after(read));
-                }
-            }
-        }
-        self.next = Some(at);
+        let [first, second] = held.slices(at, head);
+        self.read(first, at, held, &mut found);
+        self.read(second, at + first.len() as u64, held, &mut found);
+        self.expire(head, held);
+        self.settle(self.partial().unwrap_or(head));
+        self.next = Some(head);
     }
 
     /// Absolute offset of the first byte of the telegram that is being received, if there is one. Everything from there
     /// on must be kept; it is less than [`MAX_TELEGRAM`] bytes.
     pub fn partial(&self) -> Option<u64> {
-        match self.state {
-            State::Outside { .. } => None,
-            State::Data { start, .. } | State::Trailer { start, .. } => Some(start),
+        if let Tail::Right(ended) = self.tail {
+            return Some(ended.start);
         }
+        self.starts.first().map(|start| start.at).or(self.dawn.map(|dawn| dawn.at))
     }
 
-    /// When the telegram that is being received is given up, unless more of it comes: [`SILENCE`] after the latest byte.
+    /// When the telegram that is being received is given up, unless more of it comes: [`SILENCE`] or [`SHORT_SILENCE`] after
+    /// the latest byte.
     ///
     /// A reader that was held up finds this in the past with the rest of the telegram waiting to be read. Therefore it
     /// counts only after the line was read empty.
     pub fn deadline(&self) -> Option<Instant> {
         self.partial()?;
-        Some(self.latest? + SILENCE)
+        let never_pauses = self.has_crc || matches!(self.tail, Tail::Right(_));
+        Some(self.latest? + if never_pauses { SHORT_SILENCE } else { SILENCE })
     }
 
-    /// The line was read empty and it is `now`: gives up the partial telegram if its deadline has come.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// The line was read empty and it is `now`: ends or gives up the partial telegram if its deadline has come.
+    pub fn handle_timeout(&mut self, held: Held<'_>, now: Instant, mut found: impl FnMut(Frame)) {
         if self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.abandon();
+            if self.has_crc && matches!(self.tail, Tail::None) {
+                self.had_no_crc();
+            }
+            self.end(held, &mut found);
         }
     }
 
-    /// The line was closed, or bytes were lost: gives up the partial telegram. The next byte may have any offset, and
+    /// The line was closed, or bytes were lost: ends or gives up the partial telegram. The next byte may have any offset, and
     /// begins a line.
-    pub fn reset(&mut self) {
-        self.abandon();
+    pub fn reset(&mut self, held: Held<'_>, mut found: impl FnMut(Frame)) {
+        self.end(held, &mut found);
         self.next = None;
         self.latest = None;
     }
@@ -184,110 +266,293 @@ impl P1Framer {
     }
 
     /// Notes the arrival of bytes, and what the time and place of their arrival alone say.
-    fn handle_pause(&mut self, at: u64, now: Instant) {
+    fn handle_pause(&mut self, at: u64, now: Instant, held: Held<'_>, found: &mut impl FnMut(Frame)) {
         debug_assert!(self.next.is_none_or(|next| next == at), "bytes {:?} to {at} were never pushed", self.next);
         if self.next.is_some_and(|next| next != at) {
-            self.reset();
+            self.reset(held, found);
         }
-        // A pause ends no telegram here: these bytes may have waited for us. A line that belongs to none may be ended
-        // by it all the same: should that be wrong, the next line start corrects it.
-        if let State::Outside { place } = &mut self.state {
-            if self.latest.is_some_and(|latest| latest + SILENCE <= now) {
-                *place = Place::LineStart;
-            }
+        if self.next.is_none() {
+            self.settled = at;
+        }
+        // A pause ends no telegram here: these bytes may have waited for us. A line that belongs to none may be ended by it all
+        // the same.
+        if self.partial().is_none() && self.latest.is_some_and(|latest| latest + SHORT_SILENCE <= now) {
+            self.last = b'\n';
         }
         self.latest = Some(now);
     }
 
-    /// Outside a telegram: skips to the `/` of the next one, or all. Returns how many bytes it took.
-    fn skip_stray(&mut self, bytes: &[u8], at: u64, place: Place) -> usize {
-        let begin = match place {
-            Place::LineStart if bytes.first() == Some(&b'/') => Some(0),
-            _ => memmem::find(bytes, b"\n/").map(|lf| lf + 1),
-        };
-        let stray = begin.unwrap_or(bytes.len());
-        self.counters.stray_bytes += stray as u64;
-        self.state = match begin {
-            Some(_) => State::begin(at + stray as u64),
-            None => State::Outside { place: Place::after(bytes) },
-        };
-        stray
-    }
-
-    /// In a telegram: goes from line to line up to the `!`. Returns how many bytes it took.
-    fn read_data(&mut self, bytes: &[u8], at: u64, start: u64, crc: u16, place: Place) -> usize {
-        let bytes = within_telegram(bytes, at, start);
-        let mut line = match place {
-            Place::LineStart => 0,
-            Place::InLine => next_line(bytes, 0),
-        };
-        while let Some(first) = bytes.get(line) {
-            match first {
-                b'!' => {
-                    let crc = crc16::update(crc, &bytes[..=line]);
-                    self.state = State::Trailer { start, crc, seen: Trailer::new() };
-                    return line + 1;
+    /// Reads `piece`, the bytes from the offset `from` on: goes from one `/` or `!` to the next, and looks at what follows it.
+    fn read(&mut self, piece: &[u8], from: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+        let mut next = 0;
+        loop {
+            if matches!(self.tail, Tail::None) && self.dawn.is_none() {
+                let rest = &piece[next..];
+                let ahead = if self.starts.is_empty() { memchr(b'/', rest) } else { memchr2(b'/', b'!', rest) };
+                let Some(ahead) = ahead else { break };
+                next += ahead;
+            }
+            let Some(byte) = piece.get(next).copied() else { break };
+            let at = from + next as u64;
+            self.expire(at, held);
+            let follows_line = is_line_end(match next.checked_sub(1) {
+                Some(before) => piece[before],
+                None => self.last,
+            });
+            let ends_trailer = byte == b'/' && !matches!(self.tail, Tail::None);
+            // A `!` behind a `!` that begins a line begins it as well.
+            let ends_line = follows_line || matches!(self.tail, Tail::Open(mark) if mark.begins_line);
+            self.read_trailer(byte, at, held, found);
+            self.read_identification(byte);
+            match byte {
+                b'/' => self.begin(piece, from, at, follows_line || ends_trailer),
+                // Behind the digits of another one it is dirt like any other byte.
+                b'!' if !self.starts.is_empty() && !matches!(self.tail, Tail::Open(mark) if mark.digits > 0) => {
+                    self.cover(piece, from, at + 1);
+                    self.tail = Tail::Open(Mark::new(at + 1, self.crc, ends_line));
                 }
-                b'/' => {
-                    let next = at + line as u64;
-                    self.counters.abandoned += 1;
-                    self.give_up(start, next, Place::LineStart);
-                    self.state = State::begin(next);
-                    return line;
+                _ => {}
+            }
+            next += 1;
+        }
+        if let Some(last) = piece.last() {
+            self.last = *last;
+            if self.partial().is_some() {
+                self.cover(piece, from, from + piece.len() as u64);
+            }
+        }
+    }
+
+    /// A `/`: perhaps a telegram begins.
+    fn begin(&mut self, piece: &[u8], from: u64, at: u64, begins_line: bool) {
+        if self.starts.is_empty() {
+            self.starts.set_base(at);
+            (self.crc, self.crc_to) = (0, at);
+        }
+        self.cover(piece, from, at);
+        self.dawn = Some(Dawn { at, crc: self.crc, begins_line, seen: 0 });
+    }
+
+    /// A byte behind a `/`.
+    fn read_identification(&mut self, byte: u8) {
+        let Some(dawn) = self.dawn.as_mut() else { return };
+        dawn.seen += 1;
+        let belongs = if dawn.seen <= 3 { byte.is_ascii_alphanumeric() } else { (b' '..=b'~').contains(&byte) };
+        if belongs && dawn.seen <= 3 {
+            return;
+        }
+        if belongs {
+            let dawn = *dawn;
+            self.starts.push(dawn.at, dawn.crc, dawn.begins_line);
+        }
+        self.dawn = None;
+    }
+
+    /// A byte behind a `!`.
+    fn read_trailer(&mut self, byte: u8, at: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+        match self.tail {
+            Tail::None => {}
+            Tail::Open(mark) => self.read_open(mark, byte, at, held, found),
+            Tail::Right(ended) => self.read_right(ended, byte, at, found),
+        }
+    }
+
+    fn read_open(&mut self, mut mark: Mark, byte: u8, at: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+        if mark.may_go_on {
+            let is_digit = mark.read_digit(byte);
+            if is_digit && mark.may_go_on {
+                self.tail = Tail::Open(mark);
+                return;
+            }
+            mark.may_go_on = false;
+            // In the middle of a line that may be any text: there a few digits are too few.
+            if !is_digit && !mark.begins_line && !is_line_end(byte) {
+                self.tail = Tail::None;
+                return;
+            }
+            match self.right(mark, held) {
+                Some(ended) if !is_digit => return self.read_right(ended, byte, at, found),
+                Some(ended) => return self.hold_right(ended, at + 1, found),
+                None if !mark.begins_line => {
+                    self.tail = Tail::None;
+                    return;
                 }
-                _ => line = next_line(bytes, line),
+                None if is_digit => {
+                    self.tail = Tail::Open(mark);
+                    return;
+                }
+                None => {}
             }
         }
-        self.state = State::Data { start, crc: crc16::update(crc, bytes), place: Place::after(bytes) };
-        bytes.len()
-    }
-
-    /// Behind the `!`: waits for the line's end. Returns how many bytes it took.
-    fn read_trailer(
-        &mut self,
-        bytes: &[u8],
-        at: u64,
-        start: u64,
-        crc: u16,
-        mut seen: Trailer,
-        found: &mut impl FnMut(Frame),
-    ) -> usize {
-        let bytes = within_telegram(bytes, at, start);
-        for (taken, byte) in (1..).zip(bytes) {
-            let end = at + taken as u64;
-            if *byte == b'\n' {
-                let check = seen.check(crc);
-                self.counters.telegrams += 1;
-                self.counters.crc_bad += u64::from(check == Check::Bad);
-                self.state = State::Outside { place: Place::LineStart };
-                found(Frame { start, end, check });
-                return taken;
+        match byte {
+            b'\n' => self.conclude(mark, at + 1, held, found),
+            b'/' => self.cut(mark, Cut::Short, at, held, found),
+            _ => {
+                mark.read_dirt(byte, at);
+                self.tail = Tail::Open(mark);
+                if mark.seen >= MAX_TRAILER {
+                    self.cut(mark, Cut::Long, at + 1, held, found);
+                }
             }
-            seen.push(*byte);
-            if seen.is_full() {
-                self.counters.abandoned += 1;
-                self.give_up(start, end, Place::InLine);
-                return taken;
-            }
-        }
-        self.state = State::Trailer { start, crc, seen };
-        bytes.len()
-    }
-
-    /// Gives up whatever is partial, because of silence or a reset. The next byte begins a line.
-    fn abandon(&mut self) {
-        match (self.partial(), self.next) {
-            (Some(start), Some(end)) => {
-                self.counters.abandoned += 1;
-                self.give_up(start, end, Place::LineStart);
-            }
-            _ => self.state = State::Outside { place: Place::LineStart },
         }
     }
 
-    fn give_up(&mut self, start: u64, end: u64, place: Place) {
-        self.counters.stray_bytes += end - start;
-        self.state = State::Outside { place };
+    /// A byte behind a right CRC.
+    fn read_right(&mut self, mut ended: Ended, byte: u8, at: u64, found: &mut impl FnMut(Frame)) {
+        match byte {
+            b'\n' => self.emit(ended.start, at + 1, Check::Good, found),
+            b'/' => self.emit(ended.start, ended.end_without_lf(), Check::Good, found),
+            _ => {
+                ended.cr |= byte == b'\r' && at == ended.end;
+                ended.seen += 1;
+                self.hold_right(ended, at + 1, found);
+            }
+        }
+    }
+
+    /// Waits for the LF of a telegram whose CRC is right, if there is room for it.
+    fn hold_right(&mut self, ended: Ended, head: u64, found: &mut impl FnMut(Frame)) {
+        self.tail = Tail::Right(ended);
+        if ended.seen >= MAX_TRAILER || head - ended.start >= MAX_TELEGRAM as u64 {
+            self.emit(ended.start, ended.end_without_lf(), Check::Good, found);
+        }
+    }
+
+    /// The telegram whose CRC the digits behind this `!` are, if there is one.
+    fn right(&mut self, mark: Mark, held: Held<'_>) -> Option<Ended> {
+        if mark.digits == 0 {
+            return None;
+        }
+        let (index, start) = self.starts.with_crc(mark.value, mark.crc, mark.end)?;
+        self.counters.abandoned += self.starts.headers(index, &held, mark.end);
+        self.starts.clear();
+        Some(Ended { start: start.at, end: mark.digits_end(), cr: false, seen: mark.seen })
+    }
+
+    /// A trailer that has no right CRC has its LF.
+    fn conclude(&mut self, mark: Mark, end: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+        self.tail = Tail::None;
+        let Some(verdict) = self.judge(mark, end, held) else { return };
+        self.counters.crc_missing += u64::from(verdict.is_missing);
+        self.accept(verdict, end, end, held, found);
+    }
+
+    /// A trailer that has no right CRC has no LF.
+    fn cut(&mut self, mark: Mark, cut: Cut, at: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+        self.tail = Tail::None;
+        let verdict = self.judge(mark, at, held).filter(|verdict| match verdict.check {
+            Check::GoodBy(_) => true,
+            Check::Absent => cut == Cut::Short,
+            Check::Good | Check::Bad => false,
+        });
+        match verdict {
+            Some(verdict) => self.accept(verdict, mark.end_without_lf(), at, held, found),
+            None => self.give_up(at, held),
+        }
+    }
+
+    /// What is said about the telegram that this `!` ends, up to `upto`, and that has no CRC of the standard.
+    fn judge(&self, mark: Mark, upto: u64, held: Held<'_>) -> Option<Verdict> {
+        let other = |start: u64| telegram::other_crc(&held.bytes(start, mark.end), mark.value);
+        let by_other = self.starts.all().iter().enumerate().filter(|_| mark.digits > 0);
+        for (before, start) in by_other {
+            if let Some(other) = other(start.at) {
+                return Some(Verdict { start: start.at, before, check: Check::GoodBy(other), is_missing: false });
+            }
+        }
+        let (before, start) = self.starts.likely(&held, upto)?;
+        let is_bare = mark.digits == 0 && !mark.is_dirty;
+        let is_missing =
+            is_bare && (self.has_crc || telegram::tells_a_version_with_crc(&held.bytes(start.at, mark.end)));
+        let check = if is_bare && !is_missing { Check::Absent } else { Check::Bad };
+        Some(Verdict { start: start.at, before, check, is_missing })
+    }
+
+    fn accept(&mut self, verdict: Verdict, end: u64, upto: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+        self.counters.abandoned += self.starts.headers(verdict.before, &held, upto);
+        self.starts.clear();
+        if verdict.check == Check::Absent || verdict.is_missing {
+            self.had_no_crc();
+        } else {
+            self.without_crc = 0;
+        }
+        self.emit(verdict.start, end, verdict.check, found);
+    }
+
+    fn emit(&mut self, start: u64, end: u64, check: Check, found: &mut impl FnMut(Frame)) {
+        self.tail = Tail::None;
+        self.settle(start);
+        self.settled = end;
+        let counters = &mut self.counters;
+        counters.telegrams += 1;
+        match check {
+            Check::Bad => counters.crc_bad += 1,
+            Check::GoodBy(OtherCrc::X25) => counters.crc_x25 += 1,
+            Check::GoodBy(OtherCrc::OverCrLf) => counters.crc_over_cr_lf += 1,
+            Check::Good | Check::Absent => {}
+        }
+        if check.is_good() {
+            (self.has_crc, self.without_crc) = (true, 0);
+        }
+        found(Frame { start, end, check });
+    }
+
+    /// A telegram had no CRC, or broke off in silence, though the line has sent right ones.
+    fn had_no_crc(&mut self) {
+        self.without_crc += u8::from(self.has_crc);
+        if self.without_crc >= WITHOUT_CRC {
+            (self.has_crc, self.without_crc) = (false, 0);
+        }
+    }
+
+    /// No more comes of what is partial, because of silence or a reset. The next byte begins a line.
+    fn end(&mut self, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+        let Some(head) = self.next else { return };
+        if let Tail::Open(mark) = self.tail {
+            match mark.begins_line.then(|| self.right(mark, held)).flatten() {
+                Some(ended) => self.tail = Tail::Right(ended),
+                None if mark.begins_line => self.cut(mark, Cut::Short, head, held, found),
+                None => {}
+            }
+        }
+        if let Tail::Right(ended) = self.tail {
+            self.emit(ended.start, ended.end_without_lf(), Check::Good, found);
+        }
+        self.give_up(head, held);
+        self.dawn = None;
+        self.settle(head);
+        self.last = b'\n';
+    }
+
+    /// Gives up all telegrams that have begun.
+    fn give_up(&mut self, upto: u64, held: Held<'_>) {
+        self.counters.abandoned += self.starts.headers(self.starts.len(), &held, upto);
+        self.starts.clear();
+        self.tail = Tail::None;
+    }
+
+    /// Gives up the telegrams that have become too long with the byte before `head`.
+    fn expire(&mut self, head: u64, held: Held<'_>) {
+        while self.starts.first().is_some_and(|start| head - start.at >= MAX_TELEGRAM as u64) {
+            self.counters.oversized += self.starts.headers(1, &held, head);
+            self.starts.remove_first();
+            if self.starts.is_empty() && matches!(self.tail, Tail::Open(_)) {
+                self.tail = Tail::None;
+            }
+        }
+    }
+
+    /// What is not settled before `to` belongs to no telegram.
+    fn settle(&mut self, to: u64) {
+        self.counters.stray_bytes += to - self.settled;
+        self.settled = to;
+    }
+
+    /// Takes the CRC up to the offset `to`; `piece` has the bytes from the offset `from` on.
+    fn cover(&mut self, piece: &[u8], from: u64, to: u64) {
+        let place = |offset: u64| usize::try_from(offset - from).unwrap_or(usize::MAX);
+        self.crc = crc16::update(self.crc, &piece[place(self.crc_to)..place(to)]);
+        self.crc_to = to;
     }
 }
 
@@ -297,63 +562,44 @@ impl Default for P1Framer {
     }
 }
 
-impl State {
-    /// A telegram begins at `start`; its `/` has not been read yet.
-    fn begin(start: u64) -> Self {
-        State::Data { start, crc: 0, place: Place::InLine }
+impl Mark {
+    fn new(end: u64, crc: u16, begins_line: bool) -> Self {
+        Mark { end, crc, begins_line, value: 0, digits: 0, may_go_on: true, is_dirty: false, cr: false, seen: 0 }
+    }
+
+    /// Whether this byte is one more digit.
+    fn read_digit(&mut self, byte: u8) -> bool {
+        let digit = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok());
+        let Some(digit) = digit else { return false };
+        self.value = self.value << 4 | digit;
+        self.digits += 1;
+        self.seen += 1;
+        self.may_go_on = self.digits < 4;
+        true
+    }
+
+    /// A byte behind the digits.
+    fn read_dirt(&mut self, byte: u8, at: u64) {
+        self.cr |= byte == b'\r' && at == self.digits_end();
+        self.is_dirty |= !matches!(byte, b'\r' | b'\0' | b' ');
+        self.seen += 1;
+    }
+
+    fn digits_end(&self) -> u64 {
+        self.end + u64::from(self.digits)
+    }
+
+    fn end_without_lf(&self) -> u64 {
+        self.digits_end() + u64::from(self.cr)
     }
 }
 
-impl Place {
-    fn after(bytes: &[u8]) -> Self {
-        match bytes.last() {
-            Some(b'\n') => Place::LineStart,
-            _ => Place::InLine,
-        }
+impl Ended {
+    fn end_without_lf(&self) -> u64 {
+        self.end + u64::from(self.cr)
     }
 }
 
-impl Trailer {
-    fn new() -> Self {
-        Trailer { bytes: [0; MAX_TRAILER], len: 0 }
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
-    }
-
-    fn is_full(&self) -> bool {
-        self.len == MAX_TRAILER
-    }
-
-    /// What these bytes, ended by LF, say about a telegram with this CRC.
-    fn check(&self, crc: u16) -> Check {
-        let text = &self.bytes[..self.len];
-        match text.strip_suffix(b"\r").unwrap_or(text) {
-            [] => Check::Absent,
-            digits if four_hex_digits(digits) == Some(crc) => Check::Good,
-            _ => Check::Bad,
-        }
-    }
-}
-
-fn four_hex_digits(digits: &[u8]) -> Option<u16> {
-    let digits: &[u8; 4] = digits.try_into().ok()?;
-    digits.iter().try_fold(0, |value, digit| {
-        let digit = char::from(*digit).to_digit(16)?;
-        Some(value << 4 | u16::try_from(digit).ok()?)
-    })
-}
-
-/// As much of `bytes` as the telegram may still take.
-fn within_telegram(bytes: &[u8], at: u64, start: u64) -> &[u8] {
-    let room = (start + MAX_TELEGRAM as u64).saturating_sub(at);
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    &bytes[..bytes.len().min(room)]
-}
-
-/// Where the line after the one that `from` is in begins: behind its LF, or behind the last byte.
-fn next_line(bytes: &[u8], from: usize) -> usize {
-    memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |lf| from + lf + 1)
+fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }

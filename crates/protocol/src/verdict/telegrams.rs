@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use super::{obis_codes, Cause, Certainty, Meter, Reading, Verdict};
+use crate::frame::held::Held;
 use crate::frame::p1::P1Framer;
-use crate::frame::{Check, Frame};
+use crate::frame::Check;
 
 /// The telegrams, if there are any.
 pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
     let bytes = reading.bytes;
     let mut framer = P1Framer::new();
     let mut found = Vec::new();
-    framer.push(bytes, 0, reading.at, |frame| found.push(frame));
-    if found.is_empty() {
-        found = behind_slashes(reading);
-    }
+    framer.push(Held::whole(0, bytes), 0, reading.at, |frame| found.push(frame));
     let mut meter = Meter::default();
     let mut codes = 0;
     let mut places = Vec::new();
@@ -22,14 +20,14 @@ pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
         let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let telegram = &bytes[place(frame.start)..place(frame.end)];
         let here = obis_codes(telegram, |byte| byte);
-        if here == 0 && frame.check != Check::Good {
+        if here == 0 && !frame.check.is_good() {
             continue;
         }
         codes += here;
         meter.telegrams += 1;
         places.push((place(frame.start), place(frame.end)));
         match frame.check {
-            Check::Good => meter.crc_good += 1,
+            Check::Good | Check::GoodBy(_) => meter.crc_good += 1,
             Check::Bad => meter.crc_bad += 1,
             Check::Absent => {}
         }
@@ -52,18 +50,6 @@ pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
 fn came(arrivals: &[(usize, Duration)], place: usize) -> Option<Duration> {
     let after = arrivals.partition_point(|(begin, _)| *begin <= place);
     Some(arrivals.get(after.checked_sub(1)?)?.1)
-}
-
-/// The telegrams that begin at a `/` with an identification behind it, wherever that stands in its line.
-fn behind_slashes(reading: &Reading<'_>) -> Vec<Frame> {
-    let bytes = reading.bytes;
-    let begins: Vec<usize> = (0..bytes.len()).filter(|at| is_identification(&bytes[*at..])).collect();
-    let ends = begins.iter().skip(1).copied().chain([bytes.len()]);
-    let mut found = Vec::new();
-    for (begin, end) in begins.iter().copied().zip(ends) {
-        P1Framer::new().push(&bytes[begin..end], begin as u64, reading.at, |frame| found.push(frame));
-    }
-    found
 }
 
 /// `/`, three letters or digits for the maker, and more (DSMR P1, 6.2).

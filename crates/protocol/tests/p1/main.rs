@@ -1,11 +1,13 @@
 //! P1 framing, from outside: what a driver of [`P1Framer`](sermux_protocol::frame::p1::P1Framer) sees.
 
+mod damage;
 mod properties;
 mod rules;
 mod samples;
 
 use std::time::{Duration, Instant};
 
+use sermux_protocol::frame::held::Held;
 use sermux_protocol::frame::p1::{P1Counters, P1Framer};
 use sermux_protocol::frame::{crc16, Check, Frame};
 
@@ -34,19 +36,31 @@ impl Line {
     pub(crate) fn receive(&mut self, chunk: &[u8]) {
         let at = self.head();
         self.received.extend_from_slice(chunk);
-        self.framer.push(chunk, at, self.now, |frame| self.frames.push(frame));
+        // As a ring shows it: no more than must be kept, in two pieces that meet anywhere.
+        let begin = self.framer.partial().unwrap_or(at);
+        let (_, held) = self.received.split_at(place(begin - self.base));
+        let (first, second) = held.split_at(self.received.len() * 31 % (held.len() + 1));
+        let held = Held::new(begin, [first, second]);
+        self.framer.push(held, at, self.now, |frame| self.frames.push(frame));
     }
 
     /// Time passes, in which the line is read empty.
     pub(crate) fn be_silent(&mut self, time: Duration) {
         self.now += time;
-        self.framer.handle_timeout(self.now);
+        let held = Held::whole(self.base, &self.received);
+        self.framer.handle_timeout(held, self.now, |frame| self.frames.push(frame));
     }
 
     /// Bytes are lost: the offset jumps over them.
     pub(crate) fn lose(&mut self, bytes: usize) {
-        self.framer.reset();
+        self.end();
         self.received.resize(self.received.len() + bytes, 0);
+    }
+
+    /// The line is closed.
+    pub(crate) fn end(&mut self) {
+        let held = Held::whole(self.base, &self.received);
+        self.framer.reset(held, |frame| self.frames.push(frame));
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -54,12 +68,15 @@ impl Line {
     }
 
     pub(crate) fn bytes(&self, frame: &Frame) -> &[u8] {
-        let place = |offset: u64| usize::try_from(offset - self.base).expect("a test is not that long");
-        &self.received[place(frame.start)..place(frame.end)]
+        &self.received[place(frame.start - self.base)..place(frame.end - self.base)]
     }
 
     pub(crate) fn telegrams(&self) -> Vec<(&[u8], Check)> {
         self.frames.iter().map(|frame| (self.bytes(frame), frame.check)).collect()
+    }
+
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        self.frames.iter().map(|frame| frame.check).collect()
     }
 
     pub(crate) fn counters(&self) -> P1Counters {
@@ -73,6 +90,10 @@ impl Line {
     pub(crate) fn framed_len(&self) -> u64 {
         self.frames.iter().map(|frame| frame.end - frame.start).sum()
     }
+}
+
+fn place(offset: u64) -> usize {
+    usize::try_from(offset).expect("a test is not that long")
 }
 
 /// `text` up to and with its `!`, then the right CRC and CR LF.

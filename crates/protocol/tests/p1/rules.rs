@@ -2,46 +2,63 @@
 
 use std::time::Duration;
 
-use sermux_protocol::frame::p1::{P1Counters, MAX_TELEGRAM, MAX_TRAILER, SILENCE};
-use sermux_protocol::frame::Check::{self, Absent, Bad, Good};
+use sermux_protocol::frame::p1::{P1Counters, MAX_TELEGRAM, MAX_TRAILER, SHORT_SILENCE, SILENCE};
+use sermux_protocol::frame::Check::{self, Absent, Bad, Good, GoodBy};
+use sermux_protocol::frame::{crc16, OtherCrc};
 
 use crate::{with_crc, Line};
 
-const SHORT: &str = "/X5\r\n\r\n1(0)\r\n!\r\n";
+const SHORT: &str = "/XMX5\r\n\r\n1(0)\r\n!\r\n";
 
 /// Where a telegram begins and ends: what comes in, the telegrams in it, telegrams given up, stray bytes, bytes partial.
 type Row<'a> = (&'a str, &'a [(&'a str, Check)], u64, u64, u64);
 
 #[test]
-fn telegrams_begin_and_end_where_the_standard_says() {
+fn telegrams_begin_and_end_where_the_rules_say() {
     let rows: &[Row] = &[
         ("", &[], 0, 0, 0),
-        // A slash begins a telegram at the start of a line, and only there.
-        ("/X5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent)], 0, 0, 0),
-        ("x\r\n/X5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent)], 0, 3, 0),
-        ("x\n/X5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent)], 0, 2, 0),
-        ("x/X5\r\n!\r\n", &[], 0, 9, 0),
-        ("x\r/X5\r\n!\r\n", &[], 0, 10, 0),
-        ("/X5\r\n!\r\n/Y5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent), ("/Y5\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/X5\r\n!\r\nx\r\n/Y5\r\n!\r\n", &[("/X5\r\n!\r\n", Absent), ("/Y5\r\n!\r\n", Absent)], 0, 3, 0),
-        // Slash inside text.
-        ("/X/5\r\n(a/b)\r\n!\r\n", &[("/X/5\r\n(a/b)\r\n!\r\n", Absent)], 0, 0, 0),
-        ("//\r\n!\r\n", &[("//\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/X\r/5\r\n!\r\n", &[("/X\r/5\r\n!\r\n", Absent)], 0, 0, 0),
-        // Telegram cut and the next one begins.
-        ("/X5\r\n1(0)\r\n/Y5\r\n!\r\n", &[("/Y5\r\n!\r\n", Absent)], 1, 11, 0),
-        ("/\n/\n/\n!\n", &[("/\n!\n", Absent)], 2, 4, 0),
-        // An exclamation mark ends it at the start of a line, and only there.
-        ("/!\r\n(!)!\r\n !\r\n!\r\n", &[("/!\r\n(!)!\r\n !\r\n!\r\n", Absent)], 0, 0, 0),
+        // A slash and an identification begin a telegram, wherever they stand.
+        ("/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 0, 0),
+        ("x\r\n/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 3, 0),
+        ("x\n/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 2, 0),
+        ("x/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 1, 0),
+        ("\0/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 1, 0),
+        ("/a/b//XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 5, 0),
+        ("/XMX5\r\n!\r\n/YMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/XMX5\r\n!\r\nx\r\n/YMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 3, 0),
+        // No identification.
+        ("/X5\r\n!\r\n", &[], 0, 8, 0),
+        ("//\r\n!\r\n", &[], 0, 7, 0),
+        ("/XM-5\r\n!\r\n", &[], 0, 10, 0),
+        ("/XMX\r\n!\r\n", &[], 0, 9, 0),
+        // Of any make.
+        ("/Ene5\\T210-D\r\n!\r\n", &[("/Ene5\\T210-D\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/ADN9 6534\r\n!\r\n", &[("/ADN9 6534\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/0123\r\n!\r\n", &[("/0123\r\n!\r\n", Absent)], 0, 0, 0),
+        // Slash inside text, also where it looks like the begin of another.
+        ("/XMX/5\r\n(a/b)\r\n!\r\n", &[("/XMX/5\r\n(a/b)\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/HLY5/D545-METER\r\n\r\n!\r\n", &[("/HLY5/D545-METER\r\n\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/XMX5\r\n(a/bcde)\r\n!\r\n", &[("/XMX5\r\n(a/bcde)\r\n!\r\n", Absent)], 0, 0, 0),
+        // Telegram cut and the next one begins, in a line of its own or not.
+        ("/XMX5\r\n1(0)\r\n/YMX5\r\n!\r\n", &[("/YMX5\r\n!\r\n", Absent)], 1, 13, 0),
+        ("/XMX5\r\n1(0/YMX5\r\n\r\n!\r\n", &[("/YMX5\r\n\r\n!\r\n", Absent)], 1, 10, 0),
+        ("/AAAA\n/BBBB\n/CCCC\n!\n", &[("/CCCC\n!\n", Absent)], 2, 12, 0),
+        // An exclamation mark ends it at the start of a line, and without a CRC only there.
+        ("/XMX!\r\n(!)!\r\n !\r\n!\r\n", &[("/XMX!\r\n(!)!\r\n !\r\n!\r\n", Absent)], 0, 0, 0),
         ("!\r\n!\r\n", &[], 0, 6, 0),
         // Bare LF.
-        ("/X5\n\n1(0)\n!\n", &[("/X5\n\n1(0)\n!\n", Absent)], 0, 0, 0),
+        ("/XMX5\n\n1(0)\n!\n", &[("/XMX5\n\n1(0)\n!\n", Absent)], 0, 0, 0),
+        // What follows ends it where the line end is lost; nothing is added.
+        ("/XMX5\r\n!/YMX5\r\n!\r\n", &[("/XMX5\r\n!", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/XMX5\r\n!\r/YMX5\r\n!\r\n", &[("/XMX5\r\n!\r", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/XMX5\r\n!12/YMX5\r\n!\r\n", &[("/YMX5\r\n!\r\n", Absent)], 1, 10, 0),
         // Not there yet.
         ("/", &[], 0, 0, 1),
-        ("/X5\r\n!", &[], 0, 0, 6),
-        ("/X5\r\n!12", &[], 0, 0, 8),
-        ("/X5\r\n!\r", &[], 0, 0, 7),
-        ("\r\n/X5\r\n", &[], 0, 2, 5),
+        ("/XMX", &[], 0, 0, 4),
+        ("/XMX5\r\n!", &[], 0, 0, 8),
+        ("/XMX5\r\n!12", &[], 0, 0, 10),
+        ("/XMX5\r\n!\r", &[], 0, 0, 9),
+        ("\r\n/XMX5\r\n", &[], 0, 2, 7),
     ];
     for (input, telegrams, abandoned, stray_bytes, partial) in rows {
         let line = Line::that_received(input.as_bytes());
@@ -60,49 +77,203 @@ fn telegrams_begin_and_end_where_the_standard_says() {
 
 #[test]
 fn the_trailer_decides_the_check() {
-    // "/X5\r\n!" has the CRC E57E.
+    // "/XMX5\r\n!" has the CRC 3AED.
+    assert_eq!(crc16::checksum(b"/XMX5\r\n!"), 0x3AED);
     let rows = [
-        ("E57E\r\n", Good),
-        ("e57e\r\n", Good),
-        ("E57E\n", Good),
+        ("3AED\r\n", Good),
+        ("3aed\r\n", Good),
+        ("3AED\n", Good),
         ("\r\n", Absent),
         ("\n", Absent),
-        ("E57F\r\n", Bad),
-        ("7EE5\r\n", Bad),
-        ("E57\r\n", Bad),
-        ("0E57E\r\n", Bad),
-        ("+57E\r\n", Bad),
-        ("E57G\r\n", Bad),
-        (" \r\n", Bad),
-        (" E57E\r\n", Bad),
-        ("E57E \r\n", Bad),
-        ("E57E\r\r\n", Bad),
-        ("\rE57E\n", Bad),
+        (" \r\n", Absent),
+        ("\0\r\n", Absent),
+        ("3AEE\r\n", Bad),
+        ("ED3A\r\n", Bad),
+        ("3AE\r\n", Bad),
+        ("03AED\r\n", Bad),
+        ("+AED\r\n", Bad),
+        ("3AEG\r\n", Bad),
+        (" 3AED\r\n", Bad),
+        // Behind a right one anything may stand.
+        ("3AED \r\n", Good),
+        ("3AED\0\r\n", Good),
+        ("3AED\r\r\n", Good),
+        ("3AED!0!\r\n", Good),
+        ("3AED0\r\n", Good),
+        ("\r3AED\n", Bad),
         ("\u{fffd}\r\n", Bad),
     ];
     for (trailer, check) in rows {
-        let telegram = format!("/X5\r\n!{trailer}");
+        let telegram = format!("/XMX5\r\n!{trailer}");
         let line = Line::that_received(telegram.as_bytes());
         assert_eq!(line.telegrams(), [(telegram.as_bytes(), check)], "{trailer:?}");
         assert_eq!(line.counters().crc_bad, u64::from(check == Bad), "{trailer:?}");
     }
 }
 
+/// A telegram whose CRC has so many leading zeros, up to its `!`; and the CRC.
+fn with_zeros(zeros: u32) -> (String, u16) {
+    let texts = (0..).map(|number| format!("/XMX5\r\n\r\n1({number})\r\n!"));
+    let mut with_crc = texts.map(|text| (crc16::checksum(text.as_bytes()), text));
+    let (crc, text) =
+        with_crc.find(|(crc, _)| *crc > 0 && crc.leading_zeros() / 4 == zeros).expect("there are numbers enough");
+    (text, crc)
+}
+
+#[test]
+fn leading_zeros_of_the_crc_may_be_left_out() {
+    for zeros in 1..=3 {
+        let (text, crc) = with_zeros(zeros);
+        for telegram in [format!("{text}{crc:X}\r\n"), format!("{text}{crc:04x}\r\n"), format!("{text}{crc:X}\0\r\n")] {
+            assert_eq!(Line::that_received(telegram.as_bytes()).telegrams(), [(telegram.as_bytes(), Good)]);
+        }
+        let mut cut = Line::that_received(format!("{text}{crc:X}").as_bytes());
+        cut.be_silent(SILENCE);
+        assert_eq!(cut.telegrams(), [(format!("{text}{crc:X}").as_bytes(), Good)]);
+    }
+}
+
+#[test]
+fn the_end_need_not_begin_a_line_where_the_crc_is_right() {
+    let telegram = with_crc("/XMX5\r\n\r\n1(0!)2(!F)!");
+    assert_eq!(Line::that_received(&telegram).telegrams(), [(&telegram[..], Good)]);
+    let wrong = String::from_utf8(telegram).unwrap().replace("1(0", "1(1");
+    assert_eq!(Line::that_received(wrong.as_bytes()).telegrams(), []);
+}
+
+#[test]
+fn a_crc_is_right_by_another_rule_than_the_standards_and_that_is_counted() {
+    let text = "/HLY5/D545-METER\r\n\r\n1-3:0.2.8(50)\r\n1(0)\r\n!";
+    let x25 = format!("{text}{:04X}\r\n", crc16::x25(text.as_bytes()));
+    let by_x25 = GoodBy(OtherCrc::X25);
+    let line = Line::that_received(format!("/NOI5\r\n\0{x25}").as_bytes());
+    assert_eq!(line.telegrams(), [(x25.as_bytes(), by_x25)]);
+    assert_eq!((line.counters().crc_x25, line.counters().crc_bad), (1, 0));
+    // Without its line end too.
+    let cut = x25.trim_end();
+    assert_eq!(
+        Line::that_received(format!("{cut}{x25}").as_bytes()).telegrams(),
+        [(cut.as_bytes(), by_x25), (x25.as_bytes(), by_x25)]
+    );
+
+    let over_cr_lf = String::from_utf8(with_crc(text)).unwrap().replace("\r\n", "\n");
+    let line = Line::that_received(over_cr_lf.as_bytes());
+    assert_eq!(line.telegrams(), [(over_cr_lf.as_bytes(), GoodBy(OtherCrc::OverCrLf))]);
+    assert_eq!((line.counters().crc_over_cr_lf, line.counters().crc_bad), (1, 0));
+
+    for wrong in [x25, over_cr_lf].map(|telegram| telegram.replace("1(0)", "1(1)")) {
+        assert_eq!(Line::that_received(wrong.as_bytes()).telegrams(), [(wrong.as_bytes(), Bad)]);
+    }
+}
+
 #[test]
 fn the_crc_covers_line_ends_as_they_came() {
-    let telegram = with_crc("/X5\n\n1(0)\n!");
+    let telegram = with_crc("/XMX5\n\n1(0)\n!");
     assert_eq!(Line::that_received(&telegram).telegrams(), [(&telegram[..], Good)]);
+}
 
-    let meant_for_cr_lf = String::from_utf8(with_crc("/X5\r\n\r\n1(0)\r\n!")).unwrap().replace("\r\n", "\n");
-    assert_eq!(Line::that_received(meant_for_cr_lf.as_bytes()).telegrams(), [(meant_for_cr_lf.as_bytes(), Bad)]);
+#[test]
+fn a_missing_crc_is_a_bad_one_where_there_should_be_one() {
+    let good = with_crc("/XMX5\r\n\r\n1(0)\r\n!");
+    let mut line = Line::that_received(SHORT.as_bytes());
+    line.receive(&good);
+    line.receive(SHORT.as_bytes());
+    line.lose(10);
+    line.receive(SHORT.as_bytes());
+    assert_eq!(line.checks(), [Absent, Good, Bad, Bad], "the line has sent a right one");
+    assert_eq!((line.counters().crc_bad, line.counters().crc_missing), (2, 2));
+
+    for (object, check) in [
+        ("1-3:0.2.8(50)", Bad),
+        ("1-3:0.2.8(42)", Bad),
+        ("0-0:96.1.4(50217)", Bad),
+        ("1-3:0.2.8(30)", Absent),
+        ("1-3:0.2.80(50)", Absent),
+    ] {
+        let telegram = format!("/XMX5\r\n\r\n{object}\r\n!\r\n");
+        assert_eq!(Line::that_received(telegram.as_bytes()).telegrams(), [(telegram.as_bytes(), check)], "{object}");
+    }
+}
+
+#[test]
+fn another_meter_may_be_connected_that_sends_no_crc() {
+    let mut line = Line::that_received(&with_crc("/XMX5\r\n\r\n1(0)\r\n!"));
+    for _ in 0..12 {
+        line.receive(SHORT.as_bytes());
+    }
+    assert_eq!(line.checks(), [vec![Good], vec![Bad; 8], vec![Absent; 4]].concat());
+    line.receive(&SHORT.as_bytes()[..8]);
+    assert_eq!(line.framer.deadline(), Some(line.now + SILENCE));
+}
+
+#[test]
+fn a_right_crc_and_silence_or_the_next_telegram_are_an_end() {
+    let good = with_crc("/XMX5\r\n\r\n1(0)\r\n!");
+    for lost in 1..=2 {
+        let cut = &good[..good.len() - lost];
+        let mut line = Line::that_received(cut);
+        assert_eq!(line.framer.deadline(), Some(line.now + SHORT_SILENCE));
+        line.be_silent(SHORT_SILENCE);
+        assert_eq!(line.telegrams(), [(cut, Good)], "{lost} lost, then silence");
+
+        let line = Line::that_received(&[cut, &good].concat());
+        assert_eq!(line.telegrams(), [(cut, Good), (&good, Good)], "{lost} lost, then the next");
+        let line = Line::that_received(&[cut, b"\0", &good].concat());
+        assert_eq!(line.telegrams(), [(cut, Good), (&good, Good)], "{lost} lost, then a break");
+
+        let mut line = Line::that_received(cut);
+        line.end();
+        assert_eq!(line.telegrams(), [(cut, Good)], "{lost} lost, then the line is closed");
+    }
+    // A line end that is late is no new telegram, and none is made up.
+    let mut line = Line::that_received(&good[..good.len() - 2]);
+    line.be_silent(SHORT_SILENCE);
+    line.receive(b"\r\n");
+    line.receive(&good);
+    assert_eq!(line.telegrams(), [(&good[..good.len() - 2], Good), (&good, Good)]);
+    assert_eq!(line.counters().stray_bytes, 2);
+}
+
+#[test]
+fn what_stands_between_a_right_crc_and_its_line_end_is_bounded() {
+    let text = "/XMX5\r\n\r\n1(0)\r\n!";
+    let crc = format!("{:04X}", crc16::checksum(text.as_bytes()));
+    let longest = format!("{text}{crc}{}\n", "x".repeat(MAX_TRAILER - 5));
+    assert_eq!(Line::that_received(longest.as_bytes()).telegrams(), [(longest.as_bytes(), Good)]);
+    let longer = format!("{text}{crc}\r{}\n", "x".repeat(MAX_TRAILER - 5));
+    let line = Line::that_received(longer.as_bytes());
+    assert_eq!(line.telegrams(), [(format!("{text}{crc}\r").as_bytes(), Good)]);
+    assert_eq!(line.counters().stray_bytes, MAX_TRAILER as u64 - 4);
+}
+
+#[test]
+fn of_two_telegrams_in_one_the_whole_one_is_found() {
+    let good = with_crc("/XMX5\r\n\r\n1-3:0.2.8(50)\r\n1(/abcd)\r\n!");
+    for lost in 1..good.len() {
+        let cut = &good[..good.len() - lost];
+        let line = Line::that_received(&[cut, &good].concat());
+        assert_eq!(line.telegrams().last(), Some(&(&good[..], Good)), "without its last {lost}");
+        assert!(line.checks().iter().all(|check| *check == Good));
+        // The same with noise in front that looks like the begin of one.
+        let line = Line::that_received(&[b"ls /usr/lib\n/bin/sh -c '!1A2B'\n", cut, &good].concat());
+        assert_eq!(line.telegrams().last(), Some(&(&good[..], Good)), "without its last {lost}, in noise");
+    }
+}
+
+#[test]
+fn what_looks_like_a_begin_pushes_no_telegram_out() {
+    let good = with_crc(&format!("/XMX5\r\n\r\n{}!", "1-0:1.8.0(/abcd)\r\n".repeat(40)));
+    let line = Line::that_received(&["/abcd".repeat(1000).as_bytes(), b"\n", &good].concat());
+    assert_eq!(line.telegrams(), [(&good[..], Good)]);
+    assert_eq!(line.counters().oversized, 0);
 }
 
 #[test]
 fn a_trailer_without_line_end_gives_the_telegram_up_and_the_next_one_is_found() {
-    let longest = format!("/X5\r\n!{}\n", "0".repeat(MAX_TRAILER - 1));
+    let longest = format!("/XMX5\r\n!{}\n", "0".repeat(MAX_TRAILER - 1));
     assert_eq!(Line::that_received(longest.as_bytes()).telegrams(), [(longest.as_bytes(), Bad)]);
 
-    let endless = format!("/X5\r\n!{}", "0".repeat(MAX_TRAILER));
+    let endless = format!("/XMX5\r\n!{}", "0".repeat(MAX_TRAILER));
     for after in ["\n", "xyz\r\n", "/\r\n"] {
         let line = Line::that_received(format!("{endless}{after}{SHORT}").as_bytes());
         assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)], "{after:?}");
@@ -114,7 +285,7 @@ fn a_trailer_without_line_end_gives_the_telegram_up_and_the_next_one_is_found() 
 #[test]
 fn a_never_ending_telegram_is_given_up_and_the_next_one_is_found() {
     let mut line = Line::new();
-    line.receive(b"/X5\r\n");
+    line.receive(b"/XMX5\r\n");
     for _ in 0..10_000 {
         line.receive(b"1-0:1.8.1(000000.000*kWh)\r\n");
         assert!(line.partial_len() < MAX_TELEGRAM as u64);
@@ -123,7 +294,7 @@ fn a_never_ending_telegram_is_given_up_and_the_next_one_is_found() {
     assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)]);
     let counters = line.counters();
     assert_eq!((counters.oversized, counters.abandoned), (1, 0), "what follows a given up telegram begins none");
-    assert_eq!(counters.stray_bytes, 5 + 270_000);
+    assert_eq!(counters.stray_bytes, 7 + 270_000);
 }
 
 #[test]
@@ -147,7 +318,7 @@ fn the_next_telegram_may_begin_with_the_byte_at_the_limit() {
     let cut = format!("/{}\n", "x".repeat(MAX_TELEGRAM - 3));
     let line = Line::that_received(format!("{cut}{SHORT}").as_bytes());
     assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)]);
-    assert_eq!((line.counters().oversized, line.counters().abandoned), (0, 1));
+    assert_eq!((line.counters().oversized, line.counters().abandoned), (1, 0));
 
     let full = format!("/{}\n", "x".repeat(MAX_TELEGRAM - 2));
     let line = Line::that_received(format!("{full}{SHORT}").as_bytes());
@@ -157,9 +328,11 @@ fn the_next_telegram_may_begin_with_the_byte_at_the_limit() {
 
 #[test]
 fn silence_gives_a_partial_telegram_up_and_its_rest_is_stray() {
-    let mut line = Line::that_received(b"/X5\r\n\r\n1(0");
+    let mut line = Line::that_received(b"/XMX5\r\n\r\n1(0");
     assert_eq!(line.framer.deadline(), Some(line.now + SILENCE));
-    line.be_silent(SILENCE);
+    line.be_silent(SILENCE - Duration::from_millis(1));
+    assert_eq!(line.partial_len(), 12);
+    line.be_silent(Duration::from_millis(1));
     assert_eq!((line.framer.partial(), line.framer.deadline()), (None, None));
 
     line.receive(b")\r\n!\r\n");
@@ -167,12 +340,21 @@ fn silence_gives_a_partial_telegram_up_and_its_rest_is_stray() {
     line.receive(SHORT.as_bytes());
     assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)]);
     assert_eq!(line.counters().abandoned, 1);
-    assert_eq!(line.counters().stray_bytes, 10 + 6);
+    assert_eq!(line.counters().stray_bytes, 12 + 6);
+}
+
+#[test]
+fn where_crcs_come_less_silence_gives_a_partial_telegram_up() {
+    let mut line = Line::that_received(&with_crc("/XMX5\r\n\r\n1(0)\r\n!"));
+    line.receive(b"/XMX5\r\n\r\n1(0");
+    assert_eq!(line.framer.deadline(), Some(line.now + SHORT_SILENCE));
+    line.be_silent(SHORT_SILENCE);
+    assert_eq!((line.framer.partial(), line.counters().abandoned), (None, 1));
 }
 
 #[test]
 fn after_silence_a_slash_begins_a_telegram_at_once() {
-    let mut line = Line::that_received(b"/X5\r\n\r\n1(0");
+    let mut line = Line::that_received(b"/XMX5\r\n\r\n1(0");
     line.be_silent(SILENCE);
     line.receive(SHORT.as_bytes());
     assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)]);
@@ -206,7 +388,7 @@ fn bytes_that_waited_for_a_late_reader_are_not_judged_by_the_clock() {
 
 #[test]
 fn a_read_of_nothing_does_not_move_the_deadline() {
-    let mut line = Line::that_received(b"/X5\r\n");
+    let mut line = Line::that_received(b"/XMX5\r\n");
     let deadline = line.framer.deadline();
     line.now += Duration::from_secs(1);
     line.receive(b"");
@@ -215,17 +397,17 @@ fn a_read_of_nothing_does_not_move_the_deadline() {
 
 #[test]
 fn there_is_no_deadline_outside_a_telegram() {
-    for input in ["", "noise", SHORT, "/X5\r\n!0123456789abcdef"] {
+    for input in ["", "noise", SHORT, "/XMX5\r\n!0123456789abcdef"] {
         assert_eq!(Line::that_received(input.as_bytes()).framer.deadline(), None, "{input:?}");
     }
 }
 
 #[test]
 fn a_reset_gives_the_partial_telegram_up_and_the_offset_may_jump() {
-    let mut line = Line::that_received(b"/X5\r\n1(");
+    let mut line = Line::that_received(b"/XMX5\r\n1(");
     line.lose(5000);
     assert_eq!((line.framer.partial(), line.framer.deadline()), (None, None));
-    assert_eq!((line.counters().abandoned, line.counters().stray_bytes), (1, 7));
+    assert_eq!((line.counters().abandoned, line.counters().stray_bytes), (1, 9));
 
     line.receive(SHORT.as_bytes());
     assert_eq!(line.telegrams(), [(SHORT.as_bytes(), Absent)]);

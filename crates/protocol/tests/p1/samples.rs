@@ -6,7 +6,7 @@ use crate::{with_crc, Line};
 
 /// The example of the DSMR 5.0.2 P1 companion standard, with its CRC. The standard prints EF2F, which belongs to some other
 /// text: E47C is what other programs compute for these lines too. If this fails, do not change the sample.
-const DSMR_5: &str = "/ISk5\\2MT382-1000\r\n\
+pub(crate) const DSMR_5: &str = "/ISk5\\2MT382-1000\r\n\
     \r\n\
     1-3:0.2.8(50)\r\n\
     0-0:1.0.0(101209113020W)\r\n\

@@ -196,9 +196,15 @@ fn amount(history: &History) -> String {
 
 fn telegrams(frames: &Frames) -> String {
     let mut text = frames.telegrams.to_string();
-    for (n, what) in
-        [(frames.crc_failures, "with a wrong CRC"), (frames.oversized, "too long"), (frames.abandoned, "cut off")]
-    {
+    let counted = [
+        (frames.crc_failures - frames.crc_missing.min(frames.crc_failures), "with a wrong CRC"),
+        (frames.crc_missing, "without their CRC"),
+        (frames.crc_x25, "right by CRC-16/X-25"),
+        (frames.crc_over_cr_lf, "with a CRC for CR LF"),
+        (frames.oversized, "too long"),
+        (frames.abandoned, "cut off"),
+    ];
+    for (n, what) in counted {
         if n > 0 {
             let _ = write!(text, ", {n} {what}");
         }

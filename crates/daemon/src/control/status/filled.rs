@@ -64,6 +64,9 @@ impl Port {
             frames: report.p1.map(|p1| Frames {
                 telegrams: p1.telegrams,
                 crc_failures: p1.crc_bad,
+                crc_missing: p1.crc_missing,
+                crc_x25: p1.crc_x25,
+                crc_over_cr_lf: p1.crc_over_cr_lf,
                 oversized: p1.oversized,
                 abandoned: p1.abandoned,
                 stray_bytes: p1.stray_bytes,

@@ -58,6 +58,7 @@ mod tests {
     use std::time::Instant;
 
     use sermux_port_config::signal::ModemControl;
+    use sermux_protocol::frame::held::Held;
     use sermux_protocol::frame::p1::P1Framer;
     use sermux_protocol::frame::Check;
 
@@ -80,7 +81,7 @@ mod tests {
     fn checks(read: &[Vec<u8>]) -> Vec<Check> {
         let (mut framer, mut checks, mut at) = (P1Framer::new(), Vec::new(), 0);
         for bytes in read {
-            framer.push(bytes, at, Instant::now(), |frame| checks.push(frame.check));
+            framer.push(Held::whole(at, bytes), at, Instant::now(), |frame| checks.push(frame.check));
             at += bytes.len() as u64;
         }
         checks

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sermux_port_config::config::Protocol;
 use sermux_port_config::units::format_duration;
+use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::session::Speaks;
 use tracing::{info, warn};
 
@@ -43,6 +44,10 @@ impl Driver {
                     self.hub.missing().now(&self.port.device)),
                 Event::GoodAgain => warn!(port = %self.name, device = %self.port.device, "good telegrams come again"),
                 Event::CrcBad => warn!(port = %self.name, "telegram with a wrong CRC"),
+                Event::CrcBy(OtherCrc::X25) => warn!(port = %self.name, crc = "CRC-16/X-25",
+                    "the meter sends CRC-16/X-25 instead of the standard's CRC-16/ARC; its telegrams are accepted, but a reader that checks the CRC may refuse them"),
+                Event::CrcBy(OtherCrc::OverCrLf) => warn!(port = %self.name, crc = "CRC-16/ARC over CR LF",
+                    "lines end in LF alone, and the CRC is right for CR LF: something in front of this port removes each CR; telegrams are accepted, but a reader that checks the CRC may refuse them"),
                 Event::CrcGoodAgain(bad) => warn!(port = %self.name, bad, "CRCs are right again"),
             }
         }

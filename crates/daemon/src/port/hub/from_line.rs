@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sermux_port_config::config::OnLag;
 
-use super::{Client, ClientId, CloseReason, Cutter, Event, Feed, Frames, Hub, LineState, RX_ROOM};
+use super::{Client, ClientId, CloseReason, Cutter, Event, Feed, Hub, LineState, RX_ROOM};
 
 impl Hub {
     /// Room for what the line has, or `None` if it must wait.
@@ -138,11 +138,7 @@ impl Hub {
         self.last_rx = Some(now);
         match self.frames.as_mut() {
             Some(frames) => {
-                let mut at = from;
-                for chunk in self.ring.slices(from, to) {
-                    frames.push(chunk, at, now, &mut self.events);
-                    at += chunk.len() as u64;
-                }
+                frames.push(&self.ring, from, now, &mut self.events);
                 self.released = to;
             }
             None if self.cutter.is_some() => self.cut(from, to, now),
@@ -166,8 +162,10 @@ impl Hub {
         if let Some(cutter) = self.cutter.as_mut() {
             cutter.read_empty();
         }
-        let frames = self.frames.as_deref().and_then(Frames::deadline);
-        if let Some(at) = frames.or(self.cutter.as_deref().and_then(Cutter::deadline)) {
+        if let Some(frames) = self.frames.as_mut() {
+            frames.read_empty();
+        }
+        if let Some(at) = self.cutter.as_deref().and_then(Cutter::deadline) {
             self.wake(at);
         }
     }
@@ -190,6 +188,26 @@ impl Hub {
             Some(due) => self.wake(due),
             None => {}
         }
+    }
+
+    /// Ends or gives up a telegram that is only partly here, if silence has lasted long enough.
+    pub(super) fn end_frame_after_silence(&mut self, now: Instant) {
+        if let Some(frames) = self.frames.as_mut() {
+            let seen = frames.seen();
+            frames.handle_timeout(&self.ring, now, &mut self.events);
+            if frames.seen() > seen {
+                self.heard(now);
+            }
+        }
+    }
+
+    /// The same, because no more of it comes. Whether clients get something.
+    pub(super) fn end_frame(&mut self) -> bool {
+        self.frames.as_mut().is_some_and(|frames| {
+            let seen = frames.seen();
+            frames.reset(&self.ring, &mut self.events);
+            frames.seen() > seen
+        })
     }
 
     /// Releases what there is: no more of this frame comes.

@@ -325,7 +325,9 @@ impl Hub {
     /// When [`Hub::handle_timeout`] wants to be called; it may turn out that nothing was to be done.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.wake_at
+        // A frame that is only partly here: nearly always the rest comes, and nobody need wake up.
+        let frame = self.frames.as_deref().and_then(Frames::deadline);
+        frame.map_or(self.wake_at, |at| earlier(self.wake_at, at))
     }
 
     /// The deadline has passed. Afterwards every client may have something to be sent.
@@ -337,10 +339,7 @@ impl Hub {
             None => {}
         }
         self.cut_after_silence(now);
-        if let Some(frames) = self.frames.as_mut() {
-            frames.handle_timeout(self.ring.head(), now, &mut self.events);
-            self.wake_at = self.wake_at.into_iter().chain(frames.deadline()).min();
-        }
+        self.end_frame_after_silence(now);
         for (_, client) in &self.clients {
             if let Feed::Frames(feed) = &client.feed {
                 if let Some(at) = feed.freshness.look_at().filter(|at| feed.behind && *at > now) {
@@ -384,6 +383,7 @@ impl Hub {
     pub fn drain(&mut self) {
         self.draining = true;
         self.cut_now();
+        self.end_frame();
         if self.gather_due.is_some() {
             self.release_gathered();
         }

@@ -41,6 +41,8 @@ impl Hub {
     /// The device is open: from now on something should come.
     pub(super) fn expect_something(&mut self, now: Instant) {
         self.quiet.heard = Some(now);
+        // The one that the end of the line before has ended is not from this one.
+        self.quiet.good = self.good_telegrams();
         self.wake_for_quiet();
     }
 

@@ -203,15 +203,13 @@ impl Hub {
         self.counters.tx_lost += self.tx.purge() as u64;
         self.control.line_gone();
         self.tell_modem_state(false);
-        if let Some(frames) = self.frames.as_mut() {
-            frames.reset();
-        }
+        let has_ended_frame = self.end_frame();
         let released = self.released;
         self.cut_now();
         if self.gather_due.is_some() {
             self.release_gathered();
         }
-        if self.released > released {
+        if self.released > released || has_ended_frame {
             // The clients get it.
             self.wake(now);
         }

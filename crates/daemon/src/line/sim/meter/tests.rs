@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use sermux_protocol::frame::held::Held;
 use sermux_protocol::frame::p1::P1Framer;
 use sermux_protocol::frame::{Check, Frame};
 
@@ -40,7 +41,7 @@ fn every_telegram_is_one_good_frame_of_usual_size() {
             let telegram = meter.telegram(WINTER_EVENING + hour * HOUR);
             assert!((600..1100).contains(&telegram.len()), "{} bytes", telegram.len());
             let mut frames = Vec::new();
-            framer.push(&telegram, at, Instant::now(), |frame| frames.push(frame));
+            framer.push(Held::whole(at, &telegram), at, Instant::now(), |frame| frames.push(frame));
             let end = at + telegram.len() as u64;
             assert_eq!(frames, [Frame { start: at, end, check: Check::Good }]);
             at = end;

@@ -1,0 +1,120 @@
+//! Where the telegram that is being received may begin.
+//!
+//! A `/` with an identification behind it may be the begin of a telegram, or stand in the text of one, or in noise. Which it
+//! is shows when a CRC is right; until then each is remembered, with what the CRC over the bytes was there. From that and
+//! the CRC at the end follows the CRC from there to the end, without reading the bytes again.
+
+use crate::frame::crc16;
+use crate::frame::held::Held;
+
+/// So many are remembered: those of the telegrams that 16 KiB hold, which have one each and now and then one in a text. Of more
+/// the oldest goes that does not begin a line.
+const MOST: usize = 32;
+
+/// The longest identification line that is looked at.
+const LONGEST_LINE: u64 = 128;
+
+/// One of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Start {
+    /// The offset of its `/`.
+    pub(super) at: u64,
+    /// The CRC from `base` to here, moved back to `base`: the same number at all places that the same bytes go on from.
+    moved: u16,
+    /// Nothing stands before it in its line.
+    begins_line: bool,
+}
+
+/// All of them, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    /// From where on the CRC is taken.
+    base: u64,
+    held: [Start; MOST],
+    len: usize,
+}
+
+impl Starts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn first(&self) -> Option<Start> {
+        self.all().first().copied()
+    }
+
+    pub(super) fn all(&self) -> &[Start] {
+        &self.held[..self.len]
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// From here on the CRC is taken; only while there are none.
+    pub(super) fn set_base(&mut self, base: u64) {
+        debug_assert!(self.is_empty());
+        self.base = base;
+    }
+
+    /// A telegram may begin at `at`; `crc` is that of the bytes from the base to there.
+    pub(super) fn push(&mut self, at: u64, crc: u16, begins_line: bool) {
+        if self.len == MOST {
+            self.remove(self.all().iter().position(|start| !start.begins_line).unwrap_or(0));
+        }
+        self.held[self.len] = Start { at, moved: crc16::before_zeros(crc, at - self.base), begins_line };
+        self.len += 1;
+    }
+
+    pub(super) fn remove_first(&mut self) {
+        self.remove(0);
+    }
+
+    fn remove(&mut self, index: usize) {
+        self.held.copy_within(index + 1..self.len, index);
+        self.len -= 1;
+    }
+
+    /// The first one from which on the bytes up to `end` have the CRC `wanted`, if those from the base to `end` have `crc`; and
+    /// its number.
+    pub(super) fn with_crc(&self, wanted: u16, crc: u16, end: u64) -> Option<(usize, Start)> {
+        let moved = crc16::before_zeros(crc ^ wanted, end - self.base);
+        self.all().iter().copied().enumerate().find(|(_, start)| start.moved == moved)
+    }
+
+    /// Where a telegram begins that no CRC tells the begin of: at the latest that looks like it.
+    pub(super) fn likely(&self, held: &Held<'_>, upto: u64) -> Option<(usize, Start)> {
+        let latest = (0..self.len).rev().find(|index| self.is_header(*index, held, upto)).unwrap_or(0);
+        Some((latest, self.all().get(latest).copied()?))
+    }
+
+    /// How many of the first `before` look like the begin of a telegram.
+    pub(super) fn headers(&self, before: usize, held: &Held<'_>, upto: u64) -> u64 {
+        (0..before.min(self.len)).filter(|index| self.is_header(*index, held, upto)).count() as u64
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether a telegram seems to begin here by what is known up to `upto`: it begins a line, or is the first in its line and
+    /// an empty line follows that.
+    fn is_header(&self, index: usize, held: &Held<'_>, upto: u64) -> bool {
+        let start = self.held[index];
+        let is_first_in_line = || {
+            let before = index.checked_sub(1).map(|before| self.held[before].at);
+            before.is_none_or(|before| held.slices(before, start.at).iter().any(|piece| piece.contains(&b'\n')))
+        };
+        start.begins_line || is_first_in_line() && an_empty_line_follows(start.at, held, upto)
+    }
+}
+
+fn an_empty_line_follows(start: u64, held: &Held<'_>, upto: u64) -> bool {
+    let mut bytes = held.slices(start, upto.min(start + LONGEST_LINE)).into_iter().flatten().copied();
+    bytes.any(|byte| byte == b'\n')
+        && match bytes.next() {
+            Some(b'\n') => true,
+            Some(b'\r') => bytes.next() == Some(b'\n'),
+            _ => false,
+        }
+}

@@ -1,0 +1,21 @@
+//! What the bytes of one telegram say about its check.
+
+use memchr::memmem;
+
+use crate::frame::crc16;
+use crate::frame::OtherCrc;
+
+/// The CRC that these digits are right by, though not by the one of the standard. `text` is all from `/` to `!`.
+pub(super) fn other_crc(text: &[u8], digits: u16) -> Option<OtherCrc> {
+    if crc16::x25(text) == digits {
+        return Some(OtherCrc::X25);
+    }
+    (crc16::over_cr_lf(text) == Some(digits)).then_some(OtherCrc::OverCrLf)
+}
+
+/// Whether it says that it is of a version that has a CRC: DSMR 4 or later, or eMUCS-P1.
+pub(super) fn tells_a_version_with_crc(telegram: &[u8]) -> bool {
+    let value = |code: &[u8]| telegram.get(memmem::find(telegram, code)? + code.len()).copied();
+    value(b"1-3:0.2.8(").is_some_and(|major| (b'4'..=b'9').contains(&major))
+        || value(b"0-0:96.1.4(").is_some_and(|major| major.is_ascii_digit())
+}
