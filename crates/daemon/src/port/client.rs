@@ -87,8 +87,10 @@ pub(super) struct Client {
     pub(super) lost_pen_in: Option<u64>,
     /// For which hold it was last said that it writes and may not; `Some(None)`: that it never may.
     pub(super) refused_in: Option<Option<u64>>,
-    /// It was told that it may not write.
-    pub(super) is_told: bool,
+    /// Whether it was told that it may not write.
+    pub(super) refusal: Refusal,
+    /// The last byte of the line that it got ends no line.
+    pub(super) mid_line: bool,
     pub(super) admission: Admission,
     /// Its last block was nothing but 0xFF, for each of which a telnet client sends two.
     pub(super) sends_pairs: bool,
@@ -100,6 +102,17 @@ pub(super) struct Client {
     pub(super) undecoded: Vec<u8>,
     /// It was counted as one that speaks something else than its listener.
     pub(super) is_mistaken: bool,
+}
+
+/// Whether a client that may not write was told so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It has written nothing that was refused.
+    Untold,
+    /// It is told behind the end of the line that it has in part.
+    Owed,
+    /// It was told, or cannot be.
+    Told,
 }
 
 /// Where a client is in what came from the line.
@@ -201,7 +214,8 @@ impl Client {
             in_gap: false,
             lost_pen_in: None,
             refused_in: None,
-            is_told: false,
+            refusal: Refusal::Untold,
+            mid_line: false,
             sends_pairs: false,
             counters: ClientCounters::default(),
             replayed: None,
@@ -228,6 +242,15 @@ impl Client {
     pub(super) fn say_in_words(&mut self, words: &[u8]) {
         if let Session::Telnet(telnet) = &mut self.session {
             telnet.say(words);
+        }
+    }
+
+    /// Tells it that it may not write, if it is to be told and has no line in part.
+    pub(super) fn tell_of_refusal(&mut self) {
+        let has_part = self.mid_line || matches!(&self.feed, Feed::Frames(feed) if !feed.rest().is_empty());
+        if self.refusal == Refusal::Owed && !has_part {
+            self.refusal = Refusal::Told;
+            self.say_in_words(b"you are read-only\r\n");
         }
     }
 

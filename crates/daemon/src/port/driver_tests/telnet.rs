@@ -273,6 +273,25 @@ async fn purging_what_was_received_empties_what_waits_for_this_client_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_may_not_write_is_never_told_in_the_middle_of_a_line() {
+    let (rig, wire) = start_port("write: first", "write-hold: 1min").await;
+    let (mut holder, mut other) = (join(&rig).await, join(&rig).await);
+    holder.write_all(b"first").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    wire.rx(b"\r\nlogin: ");
+    expect(&mut other, b"\r\nlogin: ").await;
+    other.write_all(b"refused").await.unwrap();
+    expect_nothing(&mut other).await;
+    wire.rx(b"Pass");
+    expect(&mut other, b"Pass").await;
+    wire.rx(b"word\r\n");
+    expect(&mut other, b"word\r\nyou are read-only\r\n").await;
+    other.write_all(b"refused again").await.unwrap();
+    expect_nothing(&mut other).await;
+    expect(&mut holder, b"\r\nlogin: Password\r\n").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_writes_without_the_pen_is_told_once_and_may_write_when_the_holder_was_silent() {
     let (rig, wire) = start_port("write: first", "write-hold: 10s").await;
     let (mut holder, mut other) = (join(&rig).await, join(&rig).await);

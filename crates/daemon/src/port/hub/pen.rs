@@ -9,6 +9,7 @@ use std::time::Instant;
 use sermux_port_config::config::{Access, Write};
 
 use super::{earlier, Client, ClientId, Event, Hub};
+use crate::port::client::Refusal;
 
 /// Who holds the pen.
 #[derive(Debug, Default)]
@@ -89,8 +90,8 @@ impl Hub {
         self.free_pen(now);
     }
 
-    /// The client sent data that it may not send. It is told once, if its protocol has room for words; the log hears of it
-    /// once for each time that somebody holds the pen.
+    /// The client sent data that it may not send. It is told once, if its protocol has room for words, and never in the
+    /// middle of a line; the log hears of it once for each time that somebody holds the pen.
     pub(super) fn refuse_data(&mut self, id: ClientId, len: usize) {
         let holder = self.pen.holder.map(|holder| holder.id);
         let Some(client) = self.clients.get(id) else { return };
@@ -104,8 +105,9 @@ impl Hub {
         if client.refused_in.replace(event.0) != Some(event.0) {
             self.events.push_back(event.1);
         }
-        if !std::mem::replace(&mut client.is_told, true) {
-            client.say_in_words(b"you are read-only\r\n");
+        if client.refusal == Refusal::Untold {
+            client.refusal = Refusal::Owed;
+            client.tell_of_refusal();
         }
     }
 }

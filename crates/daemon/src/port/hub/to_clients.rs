@@ -6,6 +6,7 @@ use sermux_protocol::session::Session;
 use sermux_protocol::telnet::escape;
 
 use super::{earlier, Client, ClientId, Event, Feed, Hub, SocketQueue};
+use crate::port::client::Refusal;
 
 /// What is escaped for one write: as much as a tty hands out in a few reads.
 const ESCAPED: usize = 16 * 1024;
@@ -111,7 +112,11 @@ impl Hub {
                 if *cursor == self.released {
                     client.whole_at = *cursor;
                 }
-                *cursor == self.released
+                let caught_up = *cursor == self.released;
+                if n > 0 && matches!(client.session, Session::Telnet(_)) {
+                    client.mid_line = self.ring.slices(*cursor - 1, *cursor)[0] != b"\n";
+                }
+                caught_up
             }
             Feed::Frames(feed) => {
                 let Some(frames) = &self.frames else { return };
@@ -132,6 +137,9 @@ impl Hub {
                 caught_up && feed.in_order
             }
         };
+        if client.refusal == Refusal::Owed {
+            client.tell_of_refusal();
+        }
         if caught_up && client.in_gap {
             client.in_gap = false;
             self.events.push_back(Event::GapEnded(id));
