@@ -5,8 +5,8 @@ use std::time::Duration;
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
     profile, reset, Access, AccessList, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction,
-    Enter, Frame, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnLag, Open, Port, Protocol, Rs485, Sim,
-    SocketRights, Telnet, Usb, Write,
+    Enter, Frame, Gap, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnGone, OnLag, Open, Port, Protocol, Rs485,
+    Sim, SocketRights, Telnet, Usb, Write,
 };
 use sermux_port_config::line::FlowControl;
 use sermux_port_config::signal::{Output, Step};
@@ -240,35 +240,87 @@ fn a_listener_on_a_unix_socket_has_a_file_and_no_network() {
     assert_eq!(port("").listen[0].file, None);
 }
 
+/// Line settings, who may write, frames, DTR and RTS, clients and what becomes of them when the device goes.
+type Set = (&'static str, Write, Frame, Output, Output, usize, OnGone);
+
 #[test]
-fn every_profile_is_one_that_a_port_can_have() {
-    for profile in profile::all() {
-        port(&format!("profile: {}", profile.name));
+fn every_profile_sets_what_its_device_needs() {
+    use OnGone::{Disconnect, Hold};
+    use Output::{Keep, Off, On};
+    let usual = |line| -> Set { (line, Write::Any, Frame::None, On, On, 64, Hold) };
+    let meter = |line| -> Set { (line, Write::None, Frame::Dsmr, On, On, 64, Hold) };
+    let spoken = |line, frame| -> Set { (line, Write::None, frame, On, On, 64, Hold) };
+    let stick = |line| -> Set { (line, Write::Any, Frame::None, On, On, 1, Disconnect) };
+    let alone = |line| -> Set { (line, Write::Any, Frame::None, On, On, 1, Hold) };
+    let expected: [(&str, Set); 33] = [
+        ("console", usual("115200 8N1")),
+        ("console-9600", usual("9600 8N1")),
+        ("cisco", usual("9600 8N1")),
+        ("dsmr-p1", meter("115200 8N1")),
+        ("dsmr-p1-v2", meter("9600 7E1")),
+        ("p1-luxembourg", spoken("115200 8N1", Frame::None)),
+        ("linky", spoken("9600 7E1", Frame::None)),
+        ("linky-historic", spoken("1200 7E1", Frame::None)),
+        ("sml", spoken("9600 8N1", Frame::None)),
+        ("iec62056", usual("300 7E1")),
+        ("m-bus", usual("2400 8E1")),
+        ("esp32", ("115200 8N1", Write::Any, Frame::None, Off, Off, 64, Hold)),
+        ("native-usb", usual("115200 8N1")),
+        ("arduino", usual("9600 8N1")),
+        ("printer-3d", ("115200 8N1", Write::Any, Frame::None, Keep, On, 1, Disconnect)),
+        ("cat-radio", ("9600 8N1", Write::Any, Frame::None, Off, Off, 64, Hold)),
+        ("zigbee", ("115200 8N1", Write::Any, Frame::None, Off, Off, 1, Disconnect)),
+        ("zigbee-rts-cts", stick("115200 8N1 rts-cts")),
+        ("zigbee-xon-xoff", stick("115200 8N1 xon-xoff")),
+        ("conbee", stick("115200 8N1")),
+        ("thread-rcp", stick("460800 8N1")),
+        ("z-wave", stick("115200 8N1")),
+        ("enocean", alone("57600 8N1")),
+        ("rfxtrx", alone("38400 8N1")),
+        ("rflink", ("57600 8N1", Write::Any, Frame::Line, On, On, 64, Hold)),
+        ("cul", usual("38400 8N1")),
+        ("modbus-rtu", ("19200 8E1", Write::Any, Frame::Gap(Gap::Modbus), On, On, 64, Hold)),
+        ("knx-tpuart", alone("19200 8E1")),
+        ("gps-nmea", spoken("9600 8N1", Frame::Line)),
+        ("nmea-0183", spoken("4800 8N1", Frame::Line)),
+        ("ve-direct", spoken("19200 8N1", Frame::None)),
+        ("apc-ups", alone("2400 8N1")),
+        ("davis", alone("19200 8N1")),
+    ];
+    assert_eq!(
+        expected.map(|(name, _)| name)[..],
+        profile::all().iter().map(|profile| profile.name).collect::<Vec<_>>()
+    );
+    for (name, set) in expected {
+        let port = port(&format!("profile: {name}"));
+        let (line, modem) = (port.line.settings.to_string(), &port.modem);
+        let clients = port.listen[0].max_clients;
+        let is: (&str, _, _, _, _, _, _) =
+            (&line, port.write, port.frame, modem.dtr, modem.rts, clients, port.listen[0].on_gone);
+        assert_eq!(is, set, "{name}");
+        assert!(!modem.hangup_on_close, "{name}");
+        let access = if set.1 == Write::None { Access::ReadOnly } else { Access::ReadWrite };
+        assert_eq!(port.listen[0].access, access, "{name}");
     }
-    let meter = port("profile: dsmr-p1");
-    assert_eq!(meter.line.settings.to_string(), "115200 8N1");
-    assert_eq!((meter.write, meter.frame, meter.modem.rts), (Write::None, Frame::Dsmr, Output::On));
-    for (name, line) in [
-        ("dsmr-p1-v2", "9600 7E1"),
-        ("console", "115200 8N1"),
-        ("console-9600", "9600 8N1"),
-        ("linky", "9600 7E1"),
-        ("linky-historic", "1200 7E1"),
-        ("sml", "9600 8N1"),
-        ("iec62056", "300 7E1"),
-        ("m-bus", "2400 8E1"),
-        ("esp32", "115200 8N1"),
-        ("zigbee", "115200 8N1"),
-        ("zigbee-rts-cts", "115200 8N1 rts-cts"),
-        ("zigbee-xon-xoff", "115200 8N1 xon-xoff"),
-        ("modbus-rtu", "19200 8E1"),
-        ("knx-tpuart", "19200 8E1"),
-        ("nmea-0183", "4800 8N1"),
-    ] {
-        assert_eq!(port(&format!("profile: {name}")).line.settings.to_string(), line, "{name}");
+}
+
+/// What a line of a profile says to a person.
+#[test]
+fn profiles_say_what_no_setting_can() {
+    let text = |name: &str| {
+        let lines = profile::find(name).unwrap().text.lines();
+        lines.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ")
+    };
+    for name in ["modbus-rtu", "m-bus", "iec62056"] {
+        assert!(text(name).contains("One client asks at a time"), "{name}");
     }
-    assert_eq!(port("profile: zigbee").listen[0].max_clients, 1, "a stick answers one program");
-    assert_eq!(port("profile: esp32").modem.dtr, Output::Off, "the board runs");
+    for part in ["Z-Stack", "115200 hw", "zigbee-rts-cts", "zigbee-xon-xoff", "ConBee III has 115200"] {
+        assert!(text("zigbee").contains(part), "{part}");
+    }
+    assert!(text("esp32").contains("send nothing while DTR is off: profile native-usb"));
+    assert!(text("printer-3d").contains("line: 250000 8N1"));
+    assert!(!text("modbus-rtu").contains("once it is built"));
+    port("profile: printer-3d, line: 250000 8N1");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// What it is for, in one line.
+    /// What it is for and where its settings are written, in one line.
     pub fn summary(&self) -> &'static str {
         self.text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
     }
@@ -44,15 +44,15 @@ macro_rules! profiles {
     };
 }
 
-/// By what they are for: consoles, meters, boards, radio, buses, positions, power.
-const PROFILES: [Profile; 22] = profiles![
-    "console" "console-9600"
+/// By what they are for: consoles, meters, boards and machines, radio, buses, positions, power and weather.
+const PROFILES: [Profile; 33] = profiles![
+    "console" "console-9600" "cisco"
     "dsmr-p1" "dsmr-p1-v2" "p1-luxembourg" "linky" "linky-historic" "sml" "iec62056" "m-bus"
-    "esp32" "arduino"
-    "zigbee" "zigbee-rts-cts" "zigbee-xon-xoff" "z-wave" "enocean"
+    "esp32" "native-usb" "arduino" "printer-3d" "cat-radio"
+    "zigbee" "zigbee-rts-cts" "zigbee-xon-xoff" "conbee" "thread-rcp" "z-wave" "enocean" "rfxtrx" "rflink" "cul"
     "modbus-rtu" "knx-tpuart"
     "gps-nmea" "nmea-0183"
-    "ve-direct"
+    "ve-direct" "apc-ups" "davis"
 ];
 
 #[cfg(test)]
@@ -63,9 +63,10 @@ mod tests {
     fn every_profile_says_what_it_is_for_and_where_its_numbers_are_from() {
         for profile in all() {
             let summary = profile.summary();
-            assert!((20..110).contains(&summary.chars().count()), "{}: {summary}", profile.name);
-            let stands_for_itself = profile.name.starts_with("dsmr");
-            assert!(stands_for_itself || profile.text.contains("Source: "), "{}", profile.name);
+            assert!((40..126).contains(&summary.chars().count()), "{}: {summary}", profile.name);
+            // Where it is written stands at the end, in parentheses.
+            let source = summary.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, source)| source);
+            assert!(source.is_some_and(|source| source.len() >= 8), "{}: {summary}", profile.name);
         }
     }
 
