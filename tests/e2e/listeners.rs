@@ -194,7 +194,9 @@ fn a_listener_is_bound_again_at_once_after_a_restart_with_clients() {
 #[test]
 fn clients_that_come_and_go_quickly_do_no_harm() {
     let pty = Pty::new();
-    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen("max-clients: 8"));
+    let port = PortYaml::new("p", pty.path()).listen("max-clients: 8");
+    // So that each client is logged.
+    let daemon = Daemon::start(format!("log: {{ level: debug }}\n{port}"));
     daemon.opened("p", 1);
     let address = daemon.address("p");
     let reader = daemon.connect("p");

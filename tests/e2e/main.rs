@@ -23,6 +23,7 @@ mod lag;
 mod lifecycle;
 mod limits;
 mod listeners;
+mod log_loss;
 mod logs;
 mod on_demand;
 mod on_gone;

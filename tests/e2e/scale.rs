@@ -17,10 +17,10 @@ fn raise_our_limit() {
     }
 }
 
-/// The program with a soft limit of 256 open files, which it has to raise itself.
+/// The program with a soft limit of 256 open files, which it has to raise itself. It logs each of many clients.
 fn with_few_files() -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sermux")]);
+    shell.args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sermux"), "-v"]);
     shell
 }
 

@@ -164,5 +164,7 @@ impl Daemon {
 
 /// Whether a line of the log says this about this port. A warning may contain the same words.
 fn about(line: &str, what: &str, port: &str) -> bool {
-    line.contains(what) && line.contains("INFO") && field(line, "port") == Some(port)
+    // Of many connections of one address some are logged at debug only.
+    let level = line.contains("INFO") || line.contains("DEBUG");
+    line.contains(what) && level && field(line, "port") == Some(port)
 }

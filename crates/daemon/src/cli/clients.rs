@@ -37,7 +37,6 @@ pub(super) fn pause(arguments: &Arguments, port: &str) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "why it is not as it should be")]
 pub(super) fn resume(arguments: &Arguments, port: &str) -> ExitCode {
     let port = match post::<Port>(arguments, &of_port(port, "resume"), &()) {
         Ok(port) => port,
@@ -48,7 +47,7 @@ pub(super) fn resume(arguments: &Arguments, port: &str) -> ExitCode {
         (state, _) if port.well => super::print(&format!("{}: {}\n", port.name, state.name())),
         (state, _) => {
             let why = port.fault.map(|fault| format!(": {}", printable(&fault.what))).unwrap_or_default();
-            eprintln!("{}: resumed, and {}{why}", port.name, state.name());
+            note!("{}: resumed, and {}{why}", port.name, state.name());
             ExitCode::FAILURE
         }
     }

@@ -15,10 +15,9 @@ const ECHO: u16 = 9001;
 /// How far to look for a port that nobody has.
 const TRIES: u16 = 100;
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the result of the command, or why there is none")]
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let (Some((meter, mut sockets)), Some((echo, more))) = (listen_from(METER, ECHO), listen_from(ECHO, METER)) else {
-        eprintln!("no free port in {METER} to {}: end a program that listens there", ECHO + TRIES);
+        note!("no free port in {METER} to {}: end a program that listens there", ECHO + TRIES);
         return ExitCode::FAILURE;
     };
     let yaml = format!(
@@ -35,17 +34,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let config = match load_str("demo", &yaml) {
         Ok(loaded) => loaded.config,
         Err(faults) => {
-            eprint!("{faults}");
+            note_part!("{faults}");
             return ExitCode::FAILURE;
         }
     };
     for (wanted, got) in [(METER, meter), (ECHO, echo)] {
         if wanted != got {
-            println!("Port {wanted} is taken; using {got} instead.");
+            super::print(&format!("Port {wanted} is taken; using {got} instead.\n"));
         }
     }
     // Before the log says anything: whoever has just connected waits a moment.
-    println!(
+    super::print(&format!(
         "sermux {}: two simulated devices, no hardware
 
   127.0.0.1:{meter}  a smart meter: DSMR 5, a telegram each second   try: nc 127.0.0.1 {meter}
@@ -54,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 Open either as often as you like, all at the same time. Ctrl-C ends the demo.
 ",
         env!("CARGO_PKG_VERSION")
-    );
+    ));
     sockets.extend(more);
     serve::run_with(config, None, arguments, sockets)
 }

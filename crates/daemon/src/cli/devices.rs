@@ -16,12 +16,11 @@ const NOTHING: &str = "No serial ports were found. What to look at:
   a container or VM  is the device passed on to it?
 ";
 
-#[expect(clippy::print_stderr, reason = "what is no result")]
 pub(super) fn run(json: bool) -> ExitCode {
     let inventory = match Inventory::of(&Root::default()) {
         Ok(inventory) => inventory,
         Err(error) => {
-            eprintln!("/sys/class/tty: {error}");
+            note!("/sys/class/tty: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -29,12 +28,12 @@ pub(super) fn run(json: bool) -> ExitCode {
         return super::print(&document(&inventory));
     }
     if inventory.entries.is_empty() {
-        eprint!("{NOTHING}");
+        note_part!("{NOTHING}");
         return ExitCode::SUCCESS;
     }
     let printed = super::print(&table(&inventory));
     if !inventory.complete {
-        eprintln!("Programs of other users are not seen, so what is free may be held: sudo sermux devices");
+        note!("Programs of other users are not seen, so what is free may be held: sudo sermux devices");
     }
     printed
 }

@@ -14,11 +14,10 @@ use crate::device::Root;
 use crate::doctor::{self, Finding, Machine, Severity, Wanted};
 use crate::hex::json_for_terminals;
 
-#[expect(clippy::print_stderr, reason = "what is no result")]
 pub(super) fn run(arguments: &Arguments, device: Option<&Path>, json: bool, root: Option<&Path>) -> ExitCode {
     let found = findings(arguments, device, root);
     if root.is_none() && !geteuid().is_root() {
-        eprintln!("Programs of other users are not seen, so one of them may hold a device: sudo sermux doctor");
+        note!("Programs of other users are not seen, so one of them may hold a device: sudo sermux doctor");
     }
     let printed = super::print(&if json { document(&found) } else { text(&found) });
     if found.iter().any(|finding| finding.severity == Severity::Bad) {

@@ -102,7 +102,6 @@ fn ask(arguments: &Arguments, port: &str, what: &str, body: &impl Serialize) -> 
 }
 
 /// What came of it: the result, and what of it is not as it was asked.
-#[expect(clippy::print_stderr, reason = "what is not the result")]
 fn tell(now: Result<LineNow, NotDone>, words: impl FnOnce(&LineNow) -> (String, Vec<String>)) -> ExitCode {
     let now = match now {
         Ok(now) => now,
@@ -111,7 +110,7 @@ fn tell(now: Result<LineNow, NotDone>, words: impl FnOnce(&LineNow) -> (String, 
     let (result, problems) = words(&now);
     let printed = super::print(&format!("{}: {result}\n", now.port));
     for problem in &problems {
-        eprintln!("{}: {problem}", now.port);
+        note!("{}: {problem}", now.port);
     }
     if problems.is_empty() {
         printed

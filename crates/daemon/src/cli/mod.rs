@@ -2,6 +2,9 @@
 //!
 //! Results go to standard output, everything else to standard error.
 
+#[macro_use]
+mod note;
+
 mod check;
 mod clients;
 mod demo;
@@ -310,31 +313,28 @@ fn device(text: &str) -> Result<Device, String> {
 }
 
 /// Loads a configuration, with its warnings on standard error, or all its faults there.
-#[expect(clippy::print_stderr, reason = "warnings are shown before there is a log, in the form of a compiler's")]
 fn load_or_complain(path: &Path) -> Result<Loaded, ExitCode> {
     let loaded = load(path).map_err(|faults| complain(path, &faults))?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        note!("warning: {warning}");
     }
     Ok(loaded)
 }
 
 /// All that is wrong with a configuration, on standard error.
-#[expect(clippy::print_stderr, reason = "faults are shown before there is a log, in the form of a compiler's")]
 fn complain(path: &Path, faults: &Faults) -> ExitCode {
-    eprint!("{faults}");
+    note_part!("{faults}");
     let count = faults.len();
-    eprintln!("{}: {count} {}", path.display(), if count == 1 { "fault" } else { "faults" });
+    note!("{}: {count} {}", path.display(), if count == 1 { "fault" } else { "faults" });
     ExitCode::from(CONFIGURATION)
 }
 
 /// Prints a result. A reader that has had enough of it, as in `| head -1`, is no failure.
-#[expect(clippy::print_stderr, reason = "why the result is not there")]
 fn print(result: &str) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(result.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("standard output: {error}");
+            note!("standard output: {error}");
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,

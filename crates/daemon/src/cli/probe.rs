@@ -16,7 +16,6 @@ use crate::probe::{words, Found, Heard, Progress, Search, Stop};
 /// With the first of two it is known what comes, with the second how often.
 const TELEGRAMS: u64 = 2;
 
-#[expect(clippy::print_stderr, reason = "why there is no result")]
 pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bool) -> ExitCode {
     let search = Search { time: Duration::from_secs(u64::from(seconds)), telegrams: TELEGRAMS };
     let heard = match held::port_with(arguments, device) {
@@ -31,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
             let mut session = match Session::start() {
                 Ok(session) => session,
                 Err(error) => {
-                    eprintln!("cannot start: {error}");
+                    note!("cannot start: {error}");
                     return ExitCode::FAILURE;
                 }
             };
@@ -42,9 +41,9 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
     let (heard, held) = match heard {
         Ok(heard) => heard,
         Err(failure) => {
-            eprintln!("{failure}");
+            note!("{failure}");
             if let Some(why) = held::is_secret(arguments, &failure) {
-                eprintln!("{why}");
+                note!("{why}");
             }
             return ExitCode::FAILURE;
         }
@@ -67,11 +66,10 @@ pub(super) struct ProgressLine {
 }
 
 impl ProgressLine {
-    #[expect(clippy::print_stderr, reason = "progress is no result")]
     pub(super) fn show(&mut self, text: impl Display) {
         if stderr().is_terminal() {
             self.has_begun = true;
-            eprint!("\r\x1b[K{text}");
+            note_part!("\r\x1b[K{text}");
         }
     }
 
@@ -86,10 +84,9 @@ impl ProgressLine {
 }
 
 impl Drop for ProgressLine {
-    #[expect(clippy::print_stderr, reason = "progress is no result")]
     fn drop(&mut self) {
         if self.has_begun {
-            eprintln!();
+            note!("");
         }
     }
 }

@@ -12,7 +12,6 @@ pub(super) fn list() -> ExitCode {
 }
 
 /// Prints one as it would stand in a file.
-#[expect(clippy::print_stderr, reason = "why there is no result")]
 pub(super) fn show(name: &str) -> ExitCode {
     if let Some(profile) = profile::find(name) {
         return super::print(profile.text);
@@ -21,6 +20,6 @@ pub(super) fn show(name: &str) -> ExitCode {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`sermux profiles` lists them".to_owned(),
     };
-    eprintln!("there is no profile `{}`: {hint}", name.escape_debug());
+    note!("there is no profile `{}`: {hint}", name.escape_debug());
     ExitCode::FAILURE
 }

@@ -28,10 +28,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "not the result")]
 fn say_warnings(reloaded: &Reloaded) {
     for warning in &reloaded.warnings {
-        eprintln!("warning: {warning}");
+        note!("warning: {warning}");
     }
 }
 
@@ -42,15 +41,14 @@ fn main_process() -> Option<Pid> {
 }
 
 /// For `control: off`. Nobody tells how it came out but the log.
-#[expect(clippy::print_stderr, reason = "not a result")]
 fn by_signal(daemon: Pid, why: &impl std::fmt::Display) -> ExitCode {
     match kill(daemon, Signal::SIGHUP) {
         Ok(()) => {
-            eprintln!("{why}\n  SIGHUP was sent instead; the log says how it comes out");
+            note!("{why}\n  SIGHUP was sent instead; the log says how it comes out");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{why}\n  SIGHUP could not be sent either: {error}");
+            note!("{why}\n  SIGHUP could not be sent either: {error}");
             ExitCode::FAILURE
         }
     }

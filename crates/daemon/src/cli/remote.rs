@@ -60,18 +60,17 @@ impl NotDone {
     }
 
     /// Says it on standard error.
-    #[expect(clippy::print_stderr, reason = "why there is no result")]
     pub(super) fn complain(self) -> ExitCode {
         match self {
-            NotDone::Unreachable(why) => eprintln!("{why}"),
+            NotDone::Unreachable(why) => note!("{why}"),
             NotDone::Refused(_, Refused { error, help, faults }) => {
-                faults.iter().for_each(|fault| eprint!("{fault}"));
-                eprintln!("{error}");
+                faults.iter().for_each(|fault| note_part!("{fault}"));
+                note!("{error}");
                 if let Some(help) = help {
-                    eprintln!("  {help}");
+                    note!("  {help}");
                 }
             }
-            NotDone::Broken(error) => eprintln!("the daemon does not answer: {error}"),
+            NotDone::Broken(error) => note!("the daemon does not answer: {error}"),
         }
         ExitCode::FAILURE
     }

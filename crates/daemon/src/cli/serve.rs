@@ -33,7 +33,20 @@ pub(super) fn run_with(config: Config, source: Option<&Path>, arguments: &Argume
     if let Some(format) = arguments.log_format {
         how.format = format.into();
     }
-    log::start(how, arguments.verbose);
+    let log = match log::start(how, arguments.verbose) {
+        Ok(log) => log,
+        Err(error) => {
+            note!("cannot start: there can be no thread that writes the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = serve(config, source, arguments, started);
+    // What was logged is on its way out.
+    drop(log);
+    code
+}
+
+fn serve(config: Config, source: Option<&Path>, arguments: &Arguments, started: impl FnOnce()) -> ExitCode {
     raise_file_limit();
 
     let runtime = tokio::runtime::Builder::new_current_thread()

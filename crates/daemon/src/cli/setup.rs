@@ -126,9 +126,8 @@ fn shown(arguments: &Arguments, options: &Options, device: &str, plan: &[Planned
     text
 }
 
-#[expect(clippy::print_stderr, reason = "a question is no result")]
 fn agreed() -> bool {
-    eprint!("write this? (y/N) ");
+    note_part!("write this? (y/N) ");
     let _ = io::stderr().flush();
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
@@ -260,9 +259,8 @@ fn own_address() -> String {
     local().map_or_else(|_: io::Error| "(this machine's address)".to_owned(), |address| address.ip().to_string())
 }
 
-#[expect(clippy::print_stderr, reason = "what is no result")]
 fn say(text: &str) {
-    eprintln!("{text}");
+    note!("{text}");
 }
 
 fn failed(path: &Path, error: &io::Error) -> ExitCode {

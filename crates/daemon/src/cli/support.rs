@@ -24,17 +24,16 @@ const FILES: usize = 32;
 /// Bytes in a line of data.
 const IN_A_LINE: usize = 32;
 
-#[expect(clippy::print_stderr, reason = "where the result is, and why there is none")]
 pub(super) fn run(arguments: &Arguments, port: Option<&str>, data: Option<&str>, output: Option<&Path>) -> ExitCode {
     let text = text(arguments, port, data);
     let Some(output) = output else { return super::print(&text) };
     match fs::write(output, text) {
         Ok(()) => {
-            eprintln!("written to {}; look through it before you show it to others", output.display());
+            note!("written to {}; look through it before you show it to others", output.display());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{}: {error}", output.display());
+            note!("{}: {error}", output.display());
             ExitCode::FAILURE
         }
     }

@@ -23,8 +23,9 @@ use super::follow::follow;
 use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
 use super::request::{Changed, Reloaded};
-use super::status::{Port, Program, Status};
+use super::status::{Log, Port, Program, Status};
 use super::target::{ask, wish};
+use crate::log;
 use crate::net::peer::Peer;
 use crate::port::hub::Wish;
 use crate::port::{Command, Link, PortReport};
@@ -123,12 +124,14 @@ impl Api {
 
     fn program(&self, now: (Instant, SystemTime)) -> Program {
         let uptime = now.0.saturating_duration_since(self.started);
+        let log = log::health();
         Program {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started: rfc3339(now.1.checked_sub(uptime).unwrap_or(now.1)),
             uptime_seconds: uptime.as_secs(),
             config: self.config.as_ref().map(|config| config.display().to_string()),
+            log: Log { lost_records: log.lost, fault: log.fault },
         }
     }
 }

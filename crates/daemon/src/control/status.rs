@@ -30,6 +30,18 @@ pub(crate) struct Program {
     pub(crate) uptime_seconds: u64,
     /// The file that a reload reads; none in the demo.
     pub(crate) config: Option<String>,
+    #[serde(default)]
+    pub(crate) log: Log,
+}
+
+/// The log.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Log {
+    /// Since the start: the disk was full, or nobody read them.
+    pub(crate) lost_records: u64,
+    /// What is wrong with it now.
+    pub(crate) fault: Option<String>,
 }
 
 /// How a port is.
@@ -435,7 +447,8 @@ mod tests {
             advice: Some(text()),
             fault: Some(Fault { what: text(), at: text(), at_seconds: 0, over: false }),
         };
-        let program = Program { version: text(), pid: 1, started: text(), uptime_seconds: 0, config: None };
+        let program =
+            Program { version: text(), pid: 1, started: text(), uptime_seconds: 0, config: None, log: Log::default() };
         Status { program, well: true, ports: vec![port] }
     }
 

@@ -8,30 +8,55 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::os::linux::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use super::queue::{Batch, Queue};
+use super::writer::Sink;
+
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// A datagram socket to the journal.
+/// A datagram socket to the journal. A journal that does not keep up holds up the thread that writes, and nothing else.
 #[derive(Debug)]
 pub(super) struct Journal {
+    path: PathBuf,
     socket: UnixDatagram,
 }
 
+/// Makes datagrams of records, for a [`Journal`] to send.
+#[derive(Debug)]
+pub(super) struct ToJournal(pub(super) Arc<Queue>);
+
 impl Journal {
     pub(super) fn connect() -> io::Result<Self> {
-        Self::connect_to(SOCKET)
+        Self::connect_to(Path::new(SOCKET))
     }
 
-    fn connect_to(path: &str) -> io::Result<Self> {
+    fn connect_to(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
-        // A journal that does not keep up loses records rather than holding up bytes.
-        socket.set_nonblocking(true)?;
-        Ok(Self { socket })
+        Ok(Self { path: path.to_owned(), socket })
+    }
+
+    fn send_blocking(&mut self, datagram: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send(datagram) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A journal that was started anew has another socket.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected) =>
+                {
+                    *self = Self::connect_to(&self.path)?;
+                    return self.socket.send(datagram).map(|_| ());
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// systemd names the device and inode of the standard error that it connected (JOURNAL_STREAM, systemd.exec(5)); a
@@ -45,12 +70,26 @@ impl Journal {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Journal {
+impl Sink for Journal {
+    fn write_blocking(&mut self, records: &Batch) -> Result<(), (u64, io::Error)> {
+        let mut lost = 0;
+        let mut why = None;
+        for datagram in records.iter().filter(|datagram| !datagram.is_empty()) {
+            // One that is too large for a datagram is no reason to lose the next one.
+            if let Err(error) = self.send_blocking(datagram) {
+                lost += 1;
+                why = Some(error);
+            }
+        }
+        why.map_or(Ok(()), |error| Err((lost, error)))
+    }
+}
+
+impl<S: Subscriber> Layer<S> for ToJournal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut record = Record::default();
         event.record(&mut record);
-        // Nothing can be said about a log that does not work.
-        let _ = self.socket.send(&record.into_datagram(*event.metadata().level()));
+        self.0.push(&record.into_datagram(*event.metadata().level()));
     }
 }
 
@@ -131,10 +170,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let journal = UnixDatagram::bind(&path).unwrap();
-        let layer = Journal::connect_to(path.to_str().unwrap()).unwrap();
+        let queue = Arc::new(Queue::default());
+        let layer = ToJournal(Arc::clone(&queue));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::warn!(port = %"p1", client = %"10.0.0.7:5", gap = 3, "client falls\nbehind");
         });
+        let records = queue.take_blocking(None).records;
+        Journal::connect_to(&path).unwrap().write_blocking(&records).unwrap();
         let mut datagram = [0; 1000];
         let n = journal.recv(&mut datagram).unwrap();
         let has = |name: &str, value: &str| {
@@ -146,5 +188,23 @@ mod tests {
         has("CLIENT", "10.0.0.7:5");
         has("PRIORITY", "4");
         has("SYSLOG_IDENTIFIER", "sermux");
+    }
+
+    #[test]
+    fn a_journal_that_was_started_anew_gets_what_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let first = UnixDatagram::bind(&path).unwrap();
+        let mut journal = Journal::connect_to(&path).unwrap();
+        drop(first);
+        let record = |text: &[u8]| Batch::from_iter([text.to_vec()]);
+        let (lost, _) = journal.write_blocking(&record(b"nobody hears this")).unwrap_err();
+        assert_eq!(lost, 1);
+        std::fs::remove_file(&path).unwrap();
+        let second = UnixDatagram::bind(&path).unwrap();
+        journal.write_blocking(&record(b"again")).unwrap();
+        let mut datagram = [0; 100];
+        let n = second.recv(&mut datagram).unwrap();
+        assert_eq!(&datagram[..n], b"again");
     }
 }

@@ -1,34 +1,90 @@
 //! Where records go: standard error as text or JSON, or systemd's journal.
+//!
+//! A thread writes them, so that a full disk, or a reader that stalls or has gone, costs records and nothing else:
+//! [`queue`] is bounded, and what was lost is counted and logged when the log works again.
 
 mod journal;
+mod queue;
+pub(crate) mod visits;
+mod writer;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _};
+use std::panic::{self, PanicHookInfo};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use sermux_port_config::config::{Log, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
-use tracing::Subscriber;
+use tracing::{error, warn, Subscriber};
 use tracing_subscriber::fmt::format::{DefaultFields, Format};
-use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use journal::Journal;
+use journal::{Journal, ToJournal};
+pub(crate) use queue::Health;
+use queue::Queue;
+use writer::{run_blocking, Sink, Stream};
 
-/// Starts the log. `verbosity` is the number of `-v`: each lets one more level through.
-pub(crate) fn start(log: Log, verbosity: u8) {
-    let level = more(log.level, verbosity);
-    match log.format {
-        LogFormat::Json => install(on_stderr(level).json().flatten_event(true).finish()),
-        LogFormat::Text => install(on_stderr(level).finish()),
-        LogFormat::Journal => to_journal(level, Journal::connect().ok()),
-        LogFormat::Auto => to_journal(level, Journal::connect_if_stderr_goes_there()),
+/// How long the end of the program waits for records that are not written yet.
+const FLUSH_LIMIT: Duration = Duration::from_millis(500);
+
+/// The writer calls a handful of functions, and formats one record now and then.
+const STACK: usize = 128 * 1024;
+
+static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+
+/// The running log. Dropping it waits for a moment until what was logged is written.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Running(Arc<Queue>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.flush_blocking(FLUSH_LIMIT);
     }
 }
 
-fn to_journal(level: LevelFilter, journal: Option<Journal>) {
-    match journal {
-        Some(journal) => install(tracing_subscriber::registry().with(level).with(journal)),
-        None => install(on_stderr(level).finish()),
+/// Starts the log. `verbosity` is the number of `-v`: each lets one more level through.
+///
+/// # Errors
+///
+/// There can be no thread that writes it.
+pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<Running> {
+    let queue = Arc::clone(QUEUE.get_or_init(Arc::default));
+    let level = more(log.level, verbosity);
+    let to_stderr = Stream::new(io::stderr());
+    match log.format {
+        LogFormat::Json => {
+            install(into(&queue, level).json().flatten_event(true).finish());
+            write(&queue, to_stderr)?;
+        }
+        LogFormat::Text => {
+            install(into(&queue, level).finish());
+            write(&queue, to_stderr)?;
+        }
+        LogFormat::Journal | LogFormat::Auto => {
+            let journal = match log.format {
+                LogFormat::Journal => Journal::connect().ok(),
+                _ => Journal::connect_if_stderr_goes_there(),
+            };
+            if let Some(journal) = journal {
+                install(tracing_subscriber::registry().with(level).with(ToJournal(Arc::clone(&queue))));
+                write(&queue, journal)?;
+            } else {
+                install(into(&queue, level).finish());
+                write(&queue, to_stderr)?;
+            }
+        }
     }
+    panic::set_hook(Box::new(log_panic));
+    Ok(Running(queue))
+}
+
+/// How the log is; it may not have been started.
+pub(crate) fn health() -> Health {
+    QUEUE.get().map(|queue| queue.health()).unwrap_or_default()
 }
 
 fn install(subscriber: impl Subscriber + Send + Sync) {
@@ -36,13 +92,61 @@ fn install(subscriber: impl Subscriber + Send + Sync) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn on_stderr(level: LevelFilter) -> SubscriberBuilder<DefaultFields, Format, LevelFilter, fn() -> io::Stderr> {
+fn write(queue: &Arc<Queue>, sink: impl Sink + 'static) -> io::Result<()> {
+    let queue = Arc::clone(queue);
+    let lost = |count, why: &str| warn!(count, "log records were lost: {why}");
+    let thread = thread::Builder::new().name("sermux-log".to_owned()).stack_size(STACK);
+    // Nobody waits for it: it may be stuck for ever.
+    thread.spawn(move || run_blocking(&queue, sink, lost)).map(|_| ())
+}
+
+fn into(queue: &Arc<Queue>, level: LevelFilter) -> SubscriberBuilder<DefaultFields, Format, LevelFilter, IntoQueue> {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(io::stderr as fn() -> io::Stderr)
+        .with_writer(IntoQueue(Arc::clone(queue)))
+        .log_internal_errors(false)
         .with_target(false)
         .with_ansi(colour)
+}
+
+/// The standard library writes panics to standard error itself, and waits for whoever reads that.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let payload = panic.payload();
+    let what = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+    let what = what.unwrap_or("without a word");
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    // As RUST_BACKTRACE wants it.
+    let trace = Backtrace::capture();
+    let trace = if trace.status() == BacktraceStatus::Captured { format!("\n{trace}") } else { String::new() };
+    error!(thread = thread.name().unwrap_or_default(), %at, "sermux has a defect: it panicked: {what}{trace}");
+}
+
+/// Hands records to the queue.
+#[derive(Clone, Debug)]
+struct IntoQueue(Arc<Queue>);
+
+impl<'a> MakeWriter<'a> for IntoQueue {
+    type Writer = QueueWriter<'a>;
+
+    fn make_writer(&'a self) -> QueueWriter<'a> {
+        QueueWriter(&self.0)
+    }
+}
+
+/// Takes a record in one write.
+struct QueueWriter<'a>(&'a Queue);
+
+impl io::Write for QueueWriter<'_> {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        self.0.push(record);
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn more(level: LogLevel, verbosity: u8) -> LevelFilter {

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use sermux_port_config::config::{ConnectRate, Limits};
 
-use super::peer::Peer;
+use super::peer::{host, Peer};
 
 /// Addresses whose rate is remembered. More than that at once is an attack from many, from which a rate for each
 /// does not protect; then all are forgotten.
@@ -179,14 +179,6 @@ impl Drop for Place {
             // What a flood needed is given back.
             state.by_address.shrink_to(64);
         }
-    }
-}
-
-/// What counts as one address: an IPv4 address, or the network of 64 bits that one host with IPv6 has all of.
-fn host(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -22,6 +22,23 @@ pub enum Peer {
     },
 }
 
+/// What counts as one host: those who share it may be one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Host {
+    /// An IPv4 address, or the network of 64 bits that one host with IPv6 has all of.
+    Address(IpAddr),
+    /// A user of this machine.
+    User(u32),
+}
+
+/// What counts as one address: an IPv4 address, or the network of 64 bits that one host with IPv6 has all of.
+pub(super) fn host(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 /// Where a listener is bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -51,12 +68,31 @@ impl Peer {
         }
     }
 
+    /// What it shares with others that may be the same program.
+    pub(crate) fn kin(&self) -> Host {
+        match self {
+            Self::Tcp(address) => Host::Address(host(address.ip())),
+            Self::Unix { uid, .. } => Host::User(*uid),
+        }
+    }
+
     /// Its host or its program, in words.
     #[must_use]
     pub fn host(&self) -> String {
         match self {
             Self::Tcp(address) => address.ip().to_string(),
             Self::Unix { .. } => self.to_string(),
+        }
+    }
+}
+
+/// Without a space, as [`Peer`].
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(IpAddr::V6(network)) => write!(f, "{network}/64"),
+            Self::Address(address) => address.fmt(f),
+            Self::User(uid) => write!(f, "unix:uid={uid}"),
         }
     }
 }

@@ -29,6 +29,7 @@ use self::running::{Listeners, Running};
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
+use crate::log::visits::sum_up;
 use crate::memory;
 use crate::net::gate::{Gate, Gates};
 use crate::port::{Command, Driver, Status};
@@ -149,6 +150,7 @@ impl Supervisor {
             _ = self.apply(Config::default()) => info!("ended"),
             why = signals.end() => warn!("{why} again: ended at once"),
         }
+        sum_up();
         Ok(Ended::Asked)
     }
 

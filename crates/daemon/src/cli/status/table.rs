@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::line::wires;
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
-use crate::control::status::{Capture, Client, Counters, Errors, Frames, History, Listener, Port, State, Status};
+use crate::control::status::{Capture, Client, Counters, Errors, Frames, History, Listener, Log, Port, State, Status};
 
 /// Columns of a terminal as it comes.
 const WIDTH: usize = 80;
@@ -45,11 +45,25 @@ pub(super) fn all(status: &Status, look: Look) -> String {
             text.push('\n');
         }
     }
+    if let Some(log) = log(&program.log) {
+        for line in wrap(&log, WIDTH) {
+            text += &painted(&line, if program.log.fault.is_some() { Colour::Red } else { Colour::Yellow }, look);
+            text.push('\n');
+        }
+    }
     for port in &status.ports {
         text.push('\n');
         text += &one(port, look);
     }
     text
+}
+
+/// `log: 3 records lost; no space left on device`
+fn log(log: &Log) -> Option<String> {
+    let lost = (log.lost_records > 0)
+        .then(|| format!("{} lost", count(usize::try_from(log.lost_records).unwrap_or(usize::MAX), "record")));
+    let facts: Vec<String> = lost.into_iter().chain(log.fault.as_deref().map(printable)).collect();
+    (!facts.is_empty()).then(|| format!("log: {}", facts.join("; ")))
 }
 
 /// `3 ports: 2 open, 1 waiting; 3 clients`

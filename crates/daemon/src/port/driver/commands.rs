@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Listener, OnGone, Open, Protocol};
 use sermux_port_config::signal::Output;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
 use crate::capture::EventKind;
+use crate::log::visits::{is_logged, Visit};
 use crate::net::refuse::refuse;
 use crate::port::greeting;
 use crate::port::hub::{Admission, Outcome, Wish};
@@ -84,7 +85,12 @@ impl Driver {
                     let on_connect = self.port.modem.on_connect;
                     self.set_outputs(level(on_connect.dtr), level(on_connect.rts), now);
                 }
-                info!(port = %self.name, client = %peer, "client connected");
+                let is_logged = is_logged(peer, &self.name, Visit::Connected);
+                if is_logged {
+                    info!(port = %self.name, client = %peer, "client connected");
+                } else {
+                    debug!(port = %self.name, client = %peer, "client connected");
+                }
                 self.record(EventKind::ClientConnected, format_args!("client {peer} connected"));
                 if self.sockets.len() <= id {
                     self.sockets.resize_with(id + 1, || None);
@@ -95,6 +101,7 @@ impl Driver {
                     places,
                     peer,
                     number: self.account.next_client(),
+                    is_logged,
                     since: now,
                     waker,
                     listed: true,
@@ -105,8 +112,12 @@ impl Driver {
             }
             Err(full) => {
                 self.hub.refused();
-                warn!(port = %self.name, client = %peer, clients = full.clients, max = full.max_clients,
-                    "client refused: the listener is full");
+                let (clients, max) = (full.clients, full.max_clients);
+                if is_logged(peer, &self.name, Visit::Refused) {
+                    warn!(port = %self.name, client = %peer, clients, max, "client refused: the listener is full");
+                } else {
+                    debug!(port = %self.name, client = %peer, clients, max, "client refused: the listener is full");
+                }
                 let words = if self.hub.is_framed() {
                     String::new()
                 } else {

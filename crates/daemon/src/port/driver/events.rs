@@ -7,9 +7,10 @@ use sermux_port_config::config::Protocol;
 use sermux_port_config::units::format_duration;
 use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::session::Speaks;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::capture::EventKind;
+use crate::log::visits::{is_logged, Visit};
 
 use super::{ClientId, CloseReason, Driver, Event};
 use crate::net::peer::Peer;
@@ -90,6 +91,11 @@ impl Driver {
             return;
         };
         let counters = self.hub.client_counters(id).unwrap_or_default();
+        if !socket.is_logged {
+            debug!(port = %self.name, client = %socket.peer, gap = counters.gap, skipped = counters.skipped_frames,
+                "client {what}");
+            return;
+        }
         warn!(port = %self.name, client = %socket.peer, gap = counters.gap, skipped = counters.skipped_frames,
             "client {what}");
     }
@@ -104,9 +110,16 @@ impl Driver {
             return;
         };
         let counters = self.hub.disconnect(id, now).unwrap_or_default();
-        info!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
-            refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
-            "client disconnected: {cause}");
+        // One of many is logged if it left when the others had long gone.
+        if socket.is_logged || is_logged(socket.peer, &self.name, Visit::Disconnected) {
+            info!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
+                refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
+                "client disconnected: {cause}");
+        } else {
+            debug!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
+                refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
+                "client disconnected: {cause}");
+        }
         self.record(EventKind::ClientDisconnected, format_args!("client {} disconnected: {cause}", socket.peer));
         socket.conn.close();
     }

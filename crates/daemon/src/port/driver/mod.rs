@@ -125,6 +125,8 @@ struct Socket {
     blocked: bool,
     /// Its waker has not said anything yet.
     fresh: bool,
+    /// What happens to it is logged; otherwise it is one of many that came in a short time.
+    is_logged: bool,
     waker: Waker,
     conn: Conn,
     /// Given back when it is closed, or sends no more: whether it is still there cannot be told then, and its listener

@@ -155,6 +155,15 @@ fn above_all_ports_stands_how_many_are_how() {
 }
 
 #[test]
+fn a_log_that_loses_records_is_told_above_the_ports() {
+    let program = serde_json::json!({ "version": "1.2.3", "pid": 42, "started": "", "uptime-seconds": 1, "config": null,
+                                      "log": { "lost-records": 1200, "fault": "no space left on device" } });
+    let status = Status { program: serde_json::from_value(program).unwrap(), well: true, ports: vec![port("{}")] };
+    let text = all(&status, Look::Plain);
+    assert_eq!(text.lines().nth(2), Some("log: 1200 records lost; no space left on device"), "{text}");
+}
+
+#[test]
 fn a_state_that_only_a_newer_daemon_knows_is_told() {
     assert!(plain(r#"{ "state": "asleep" }"#).starts_with("  router  unknown for"));
 }
