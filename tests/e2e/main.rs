@@ -12,6 +12,7 @@ mod clients;
 mod config;
 mod control;
 mod control_socket;
+mod crash;
 mod demo;
 mod devices;
 mod doctor;

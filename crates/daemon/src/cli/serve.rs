@@ -1,5 +1,6 @@
 //! `sermux serve`: the daemon.
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use tracing::{debug, error};
 use super::Arguments;
 use crate::log;
 use crate::supervisor::{Ended, Supervisor};
+
+/// The program has a defect (EX_SOFTWARE of sysexits.h). systemd starts it again.
+const DEFECT: u8 = 70;
 
 /// Threads of the blocking pool call a few ioctls; what they need is little, and there may be one for each port.
 const BLOCKING_STACK: usize = 128 * 1024;
@@ -55,22 +59,30 @@ fn serve(config: Config, source: Option<&Path>, arguments: &Arguments, started: 
         .thread_stack_size(BLOCKING_STACK)
         .thread_keep_alive(BLOCKING_KEPT)
         .build();
-    let ended = runtime.and_then(|runtime| {
-        let ended = runtime.block_on(async {
-            let supervisor = Supervisor::new(source, arguments.control.as_deref()).with_sockets(sockets);
-            supervisor.serve(config, || {}).await
-        });
-        // A call that hangs in a driver does not keep the program.
-        runtime.shutdown_background();
-        ended
-    });
-    match ended {
-        Ok(Ended::Asked) => ExitCode::SUCCESS,
-        Ok(Ended::NothingBound) => ExitCode::FAILURE,
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
         Err(error) => {
+            error!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let serve = async {
+        let supervisor = Supervisor::new(source, arguments.control.as_deref()).with_sockets(sockets);
+        supervisor.serve(config, || {}).await
+    };
+    // What it leaves behind is dropped, and nothing of it is used again.
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(serve)));
+    // A call that hangs in a driver does not keep the program.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Ok(Ended::Asked)) => ExitCode::SUCCESS,
+        Ok(Ok(Ended::NothingBound)) => ExitCode::FAILURE,
+        Ok(Err(error)) => {
             error!("cannot start: {error}");
             ExitCode::FAILURE
         }
+        // The log has heard of it.
+        Err(_) => ExitCode::from(DEFECT),
     }
 }
 

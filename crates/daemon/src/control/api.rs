@@ -56,7 +56,10 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
     let config = config.map(|config| std::path::absolute(&config).unwrap_or(config));
     let followers = Arc::new(Semaphore::new(FOLLOWERS));
     let api = Arc::new(Api { asker, config, started: Instant::now(), looks, followers });
-    Router::new()
+    let router = Router::new();
+    #[cfg(debug_assertions)]
+    let router = router.route("/v1/panic", post(panic));
+    router
         .route("/v1/status", get(status))
         .route("/v1/reload", post(reload))
         .route("/v1/ports/{name}", get(port))
@@ -69,7 +72,7 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
 }
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
-    let Ports { running, disabled } = api.ports().await?;
+    let Ports { running, disabled, crashed } = api.ports().await?;
     let mut reports = JoinSet::new();
     for (name, link) in running {
         let api = Arc::clone(&api);
@@ -79,23 +82,42 @@ async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
     let reports: Vec<(String, PortReport)> = reports.join_all().await.into_iter().flatten().collect();
     blocking(move || {
         let now = (Instant::now(), SystemTime::now());
-        let running = reports.iter().map(|(name, report)| Port::of_blocking(name, report, now));
+        let crash = |name: &str| crashed.iter().find(|(known, ..)| known == name).map(|(.., crash)| crash);
+        let running = reports.iter().map(|(name, report)| Port::of_blocking(name, report, now).after(crash(name), now));
         let disabled = disabled.iter().map(|(name, port)| Port::disabled_blocking(name, port));
-        Status::new(api.program(now), running.chain(disabled).collect())
+        let down = crashed.iter().filter(|(.., crash)| crash.again_at().is_some());
+        let down = down.map(|(name, port, crash)| Port::crashed_blocking(name, port, crash, now));
+        Status::new(api.program(now), running.chain(disabled).chain(down).collect())
     })
     .await
 }
 
 async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathRejection>) -> Result<Response, Refusal> {
     let Path(name) = path.map_err(wrong_path)?;
-    let Ports { running, disabled } = api.ports().await?;
+    let Ports { running, disabled, mut crashed } = api.ports().await?;
+    let crash = crashed.iter().position(|(known, ..)| *known == name).map(|at| crashed.swap_remove(at));
+    if let Some((name, port, crash)) = crash.clone().filter(|(.., crash)| crash.again_at().is_some()) {
+        return blocking(move || Port::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now()))).await;
+    }
     if let Some((name, port)) = disabled.into_iter().find(|(known, _)| *known == name) {
         return blocking(move || Port::disabled_blocking(&name, &port)).await;
     }
     let found = running.iter().find(|(known, _)| *known == name);
     let (_, link) = found.ok_or_else(|| no_port(&name, &running))?;
     let report = api.look(link).await.ok_or_else(port_ended)?;
-    blocking(move || Port::of_blocking(&name, &report, (Instant::now(), SystemTime::now()))).await
+    let crash = crash.map(|(.., crash)| crash);
+    blocking(move || {
+        let now = (Instant::now(), SystemTime::now());
+        Port::of_blocking(&name, &report, now).after(crash.as_ref(), now)
+    })
+    .await
+}
+
+/// For tests: a supervisor with a defect.
+#[cfg(debug_assertions)]
+async fn panic(State(api): State<Arc<Api>>) -> Refusal {
+    let _ = api.asker.ask::<()>(|_| Ask::Panic).await;
+    program_ends()
 }
 
 /// Looks at device nodes, and may have much to write.

@@ -9,6 +9,7 @@ use sermux_port_config::Faults;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::port::Link;
+use crate::supervisor::crash::Crash;
 
 /// Questions that wait for the supervisor; who asks waits when they are more.
 const WAITING: usize = 16;
@@ -20,6 +21,9 @@ pub(crate) enum Ask {
     Ports(oneshot::Sender<Ports>),
     /// Read the configuration again.
     Reload(oneshot::Sender<Result<Reloaded, NotReloaded>>),
+    /// For tests: what happens when the supervisor has a defect?
+    #[cfg(debug_assertions)]
+    Panic,
 }
 
 /// The ports of the configuration in force.
@@ -29,6 +33,8 @@ pub(crate) struct Ports {
     pub(crate) running: Vec<(String, Link)>,
     /// Those that are not enabled.
     pub(crate) disabled: Vec<(String, Arc<Port>)>,
+    /// Those that have failed by a defect of the program. One that runs again is among those that run, too.
+    pub(crate) crashed: Vec<(String, Arc<Port>, Crash)>,
 }
 
 /// The configuration was read again and is in force.

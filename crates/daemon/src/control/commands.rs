@@ -50,6 +50,11 @@ pub(super) async fn command(
             target.log("to resume");
             target.settle(&api, Command::Resume, "is not open yet; its driver takes its time").await
         }
+        #[cfg(debug_assertions)]
+        "panic" => {
+            target.link.send(Command::Panic).await;
+            done(&())
+        }
         _ => Err(unknown()),
     }
 }

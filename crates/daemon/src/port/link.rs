@@ -65,6 +65,9 @@ pub enum Command {
     Pause(oneshot::Sender<()>),
     /// Open the device again; told once it is open, or could not be opened.
     Resume(oneshot::Sender<()>),
+    /// For tests: what happens when a port has a defect?
+    #[cfg(debug_assertions)]
+    Panic,
     /// Hand out what is held, then end; at the latest at `deadline`.
     End {
         /// When the port ends all the same.

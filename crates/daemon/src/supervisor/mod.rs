@@ -3,9 +3,11 @@
 //! Whatever is started or ended is a step of a [`Diff`] between two configurations: start-up is the diff from the
 //! empty one, the end is the diff to it.
 
+pub(crate) mod crash;
 mod opens;
 mod reading;
 mod running;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,9 +25,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use self::crash::Crash;
 use self::opens::Opens;
 use self::reading::{Read, Reading, Reply};
 use self::running::{Listeners, Running};
+use self::watched::Watched;
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
@@ -70,6 +74,10 @@ pub struct Supervisor {
     handed_over: Vec<Socket>,
     /// Some port's status changed.
     changed: Arc<Notify>,
+    /// Some task of a port has ended.
+    ended: Arc<Notify>,
+    /// The latest panic of each port that has had one.
+    crashes: BTreeMap<String, Crash>,
     control: Option<Server>,
     /// Where the control socket is, whatever the configuration says.
     control_at: Option<PathBuf>,
@@ -110,6 +118,8 @@ impl Supervisor {
             reading: Reading::default(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
+            ended: Arc::new(Notify::new()),
+            crashes: BTreeMap::new(),
             control: None,
             control_at: control_at.map(Path::to_owned),
             asker,
@@ -162,7 +172,8 @@ impl Supervisor {
         let mut status_at = tells_status.then(Instant::now);
         let mut last_status = Instant::now();
         loop {
-            let changed = Arc::clone(&self.changed);
+            let (changed, ended) = (Arc::clone(&self.changed), Arc::clone(&self.ended));
+            let restart_at = self.crashes.values().filter_map(Crash::again_at).min();
             tokio::select! {
                 why = end(&mut signals.terminate, &mut signals.interrupt) => return why,
                 _ = signals.hangup.recv() => self.reload(None),
@@ -171,6 +182,8 @@ impl Supervisor {
                 () = changed.notified(), if tells_status && status_at.is_none() => {
                     status_at = Some(last_status + systemd::STATUS_EVERY);
                 }
+                () = ended.notified() => self.find_ended().await,
+                () = sleep_until(restart_at) => self.start_crashed().await,
                 () = sleep_until(status_at) => {
                     (status_at, last_status) = (None, Instant::now());
                     systemd::status(&self.status());
@@ -191,7 +204,50 @@ impl Supervisor {
     fn status(&self) -> String {
         let open = self.ports.values().filter(|port| port.status.is_open()).count();
         let clients: usize = self.ports.values().map(|port| port.status.clients()).sum();
-        format!("ports open: {open} of {}; clients: {clients}", self.ports.len())
+        let failed = self.crashes.values().filter(|crash| crash.again_at().is_some()).count();
+        let failed_too = if failed > 0 { format!("; ports failed: {failed}") } else { String::new() };
+        format!("ports open: {open} of {}; clients: {clients}{failed_too}", self.ports.len() + failed)
+    }
+
+    /// Looks for tasks that have ended without being asked to: a defect, which is not to cost more than it must.
+    async fn find_ended(&mut self) {
+        let ended: Vec<String> =
+            self.ports.iter().filter(|(_, port)| port.has_ended()).map(|(name, _)| name.clone()).collect();
+        for name in ended {
+            let Some(running) = self.ports.remove(&name) else { continue };
+            let why = running.into_panic().await;
+            let crash = Crash::new(&*why, self.crashes.get(&name), Instant::now());
+            error!(port = %name, "the port failed; its clients are closed, and it is started again in {} s",
+                crash.wait().as_secs());
+            self.crashes.insert(name, crash);
+            self.changed.notify_one();
+        }
+        for port in self.ports.values_mut() {
+            port.listen_again(&self.ended);
+        }
+    }
+
+    /// Starts the ports whose pause after a panic is over, with their listeners.
+    async fn start_crashed(&mut self) {
+        let now = Instant::now();
+        let is_due = |crash: &Crash| crash.again_at().is_some_and(|at| at <= now);
+        let due: Vec<String> =
+            self.crashes.iter().filter(|(_, crash)| is_due(crash)).map(|(name, _)| name.clone()).collect();
+        for name in due {
+            let Some(port) = self.config.ports.get(&name).filter(|port| port.enable).cloned() else {
+                self.crashes.remove(&name);
+                continue;
+            };
+            let mut listeners = Listeners::new(&name, &port, 0..port.listen.len());
+            listeners.bind(&self.handed_over, false).await;
+            let running = self.start_port(&name, port, listeners);
+            if let Some(crash) = self.crashes.get_mut(&name) {
+                crash.is_over(now);
+            }
+            info!(port = %name, "the port was started again");
+            self.ports.insert(name, running);
+        }
+        self.changed.notify_one();
     }
 
     /// What the control socket asks. Whoever asked may have gone.
@@ -201,8 +257,18 @@ impl Supervisor {
                 let running = self.ports.iter().map(|(name, port)| (name.clone(), port.link().clone()));
                 let disabled = self.config.ports.iter().filter(|(_, port)| !port.enable);
                 let disabled = disabled.map(|(name, port)| (name.clone(), Arc::clone(port)));
-                let _ = reply.send(Ports { running: running.collect(), disabled: disabled.collect() });
+                let crashed = self.crashes.iter().filter_map(|(name, crash)| {
+                    let port = self.config.ports.get(name)?;
+                    Some((name.clone(), Arc::clone(port), crash.clone()))
+                });
+                let _ = reply.send(Ports {
+                    running: running.collect(),
+                    disabled: disabled.collect(),
+                    crashed: crashed.collect(),
+                });
             }
+            #[cfg(debug_assertions)]
+            Ask::Panic => panic!("asked to"),
             Ask::Reload(reply) => self.reload(Some(reply)),
         }
     }
@@ -333,7 +399,7 @@ impl Supervisor {
         for (name, port, diff, added) in changing {
             let opener = self.opens.opener(Arc::clone(&port));
             if let Some(running) = self.ports.get_mut(name) {
-                running.reconfigure(port, diff, added, opener).await;
+                running.reconfigure(port, diff, added, opener, &self.ended).await;
             }
         }
         for (name, port, listeners) in starting {
@@ -357,14 +423,15 @@ impl Supervisor {
         let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
         let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
-        let task = tokio::spawn(tokio::task::unconstrained(driver));
-        Running::new(name, link, status, task, listeners, gates)
+        let task = tokio::spawn(tokio::task::unconstrained(Watched::new(driver, &self.ended)));
+        Running::new(name, link, status, task, gates).with(listeners, &self.ended)
     }
 
     async fn end(&mut self, names: &[String]) {
         let now = Instant::now();
         let mut ending = Vec::new();
         for name in names {
+            self.crashes.remove(name);
             let Some(port) = self.ports.remove(name) else {
                 continue;
             };

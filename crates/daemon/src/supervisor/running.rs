@@ -1,5 +1,6 @@
 //! One running port and its listeners, as the supervisor holds them.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,9 +8,11 @@ use std::time::Instant;
 use sermux_port_config::config::diff::{PortChange, PortDiff};
 use sermux_port_config::config::Port;
 use socket2::Socket;
-use tokio::sync::watch;
+use tokio::sync::{watch, Notify};
 use tokio::task::{JoinError, JoinHandle};
+use tracing::error;
 
+use super::watched::Tells;
 use crate::net::gate::Gates;
 use crate::net::listen::{self, Offer};
 use crate::net::listening::Listening;
@@ -63,31 +66,20 @@ struct RunningListener {
 }
 
 impl Running {
-    /// A port that was just started with these listeners.
-    pub(super) fn new(
-        name: &str,
-        link: Link,
-        status: Arc<Status>,
-        task: JoinHandle<()>,
-        Listeners(listeners): Listeners,
-        gates: Gates,
-    ) -> Self {
-        let mut running = Self {
-            gates,
-            name: name.to_owned(),
-            link,
-            status,
-            task,
-            listeners: Vec::new(),
-            keys: Vec::new(),
-            next_key: 0,
-        };
+    /// A port that was just started.
+    pub(super) fn new(name: &str, link: Link, status: Arc<Status>, task: JoinHandle<()>, gates: Gates) -> Self {
+        let (listeners, keys) = (Vec::new(), Vec::new());
+        Self { gates, name: name.to_owned(), link, status, task, listeners, keys, next_key: 0 }
+    }
+
+    /// … with these listeners, whose tasks tell `ended` when they end.
+    pub(super) fn with(mut self, Listeners(listeners): Listeners, ended: &Arc<Notify>) -> Self {
         for (_, offer, bound) in listeners {
-            let key = running.new_key();
-            running.listen(key, offer, bound);
-            running.keys.push(key);
+            let key = self.new_key();
+            self.listen(key, offer, bound, ended);
+            self.keys.push(key);
         }
-        running
+        self
     }
 
     /// How it is asked.
@@ -100,17 +92,53 @@ impl Running {
         self.next_key - 1
     }
 
-    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>) {
+    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>, ended: &Arc<Notify>) {
         let (offer, offered) = watch::channel(offer);
-        let task = tokio::spawn(listen::serve(
-            key,
-            offered,
-            bound,
-            self.link.clone(),
-            Arc::clone(&self.status),
-            self.gates.clone(),
-        ));
+        let task = self.serve(key, offered, bound, ended);
         self.listeners.push(RunningListener { key, offer, task });
+    }
+
+    fn serve(
+        &self,
+        key: usize,
+        offered: watch::Receiver<Offer>,
+        bound: Option<Listening>,
+        ended: &Arc<Notify>,
+    ) -> JoinHandle<()> {
+        let serve =
+            listen::serve(key, offered, bound, self.link.clone(), Arc::clone(&self.status), self.gates.clone());
+        let tells = Tells::new(ended);
+        tokio::spawn(async move {
+            let _tells = tells;
+            serve.await;
+        })
+    }
+
+    /// Whether the port has ended, which it should not without being asked to.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Why the port has ended. Its listeners are closed.
+    pub(super) async fn into_panic(self) -> Box<dyn Any + Send> {
+        for listener in self.listeners {
+            listener.close().await;
+        }
+        match self.task.await.map_err(JoinError::try_into_panic) {
+            Err(Ok(panic)) => panic,
+            _ => Box::new("it ended by itself"),
+        }
+    }
+
+    /// Has those listeners listen again whose task has ended, which it should not.
+    pub(super) fn listen_again(&mut self, ended: &Arc<Notify>) {
+        for at in 0..self.listeners.len() {
+            let RunningListener { key, offer, task } = &self.listeners[at];
+            if task.is_finished() {
+                error!(port = %self.name, address = %offer.borrow().address, "a listener failed; it listens again");
+                self.listeners[at].task = self.serve(*key, offer.subscribe(), None, ended);
+            }
+        }
     }
 
     /// Closes listeners, by their index in the configuration so far; their addresses are free then.
@@ -124,7 +152,14 @@ impl Running {
     }
 
     /// Goes on with another configuration. The listeners that it does not have were closed before.
-    pub(super) async fn reconfigure(&mut self, port: Arc<Port>, diff: &PortDiff, added: Listeners, opener: Opener) {
+    pub(super) async fn reconfigure(
+        &mut self,
+        port: Arc<Port>,
+        diff: &PortDiff,
+        added: Listeners,
+        opener: Opener,
+        ended: &Arc<Notify>,
+    ) {
         let stay = diff.listeners.kept.iter().chain(&diff.listeners.changed);
         let mut keys: BTreeMap<usize, usize> =
             stay.filter_map(|(from, to)| Some((*to, *self.keys.get(*from)?))).collect();
@@ -150,7 +185,7 @@ impl Running {
         self.link.send(Command::Reconfigure(changed)).await;
         // Afterwards: the port knows the key that their clients come with.
         for (_, key, offer, bound) in added {
-            self.listen(key, offer, bound);
+            self.listen(key, offer, bound, ended);
         }
     }
 

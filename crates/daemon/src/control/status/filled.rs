@@ -9,6 +9,7 @@ use super::{Capture, Client, Counters, Device, Errors, Fault, Frames, History, L
 use crate::device::{usb, Root};
 use crate::net::peer::Endpoint;
 use crate::port::{ClientReport, Held, ListenerReport, PortReport};
+use crate::supervisor::crash::Crash;
 use crate::time::at;
 
 impl Port {
@@ -94,6 +95,40 @@ impl Port {
         }
     }
 
+    /// What a port that runs again died of, if nothing else is wrong with it.
+    pub(in crate::control) fn after(mut self, crash: Option<&Crash>, now: (Instant, SystemTime)) -> Port {
+        if self.fault.is_none() {
+            self.fault = crash.map(|crash| Fault::of(crash, now, true));
+        }
+        self
+    }
+
+    /// Of a port that has failed by a defect of the program and is not started again yet.
+    pub(in crate::control) fn crashed_blocking(
+        name: &str,
+        port: &config::Port,
+        crash: &Crash,
+        now: (Instant, SystemTime),
+    ) -> Port {
+        let (since, since_seconds) = at(crash.at, now);
+        let closed = ListenerReport {
+            key: 0,
+            bound: Some(Err("closed until the port is started again".to_owned())),
+            clients: 0,
+            turned_away: 0,
+            limited: 0,
+        };
+        Port {
+            state: State::Faulted,
+            since: Some(since),
+            since_seconds,
+            well: false,
+            listeners: port.listen.iter().map(|config| listener(&closed, config)).collect(),
+            fault: Some(Fault::of(crash, now, false)),
+            ..Port::disabled_blocking(name, port)
+        }
+    }
+
     /// Of a port that is not enabled.
     pub(in crate::control) fn disabled_blocking(name: &str, port: &config::Port) -> Port {
         Port {
@@ -123,6 +158,13 @@ impl Port {
             advice: None,
             fault: None,
         }
+    }
+}
+
+impl Fault {
+    fn of(crash: &Crash, now: (Instant, SystemTime), over: bool) -> Fault {
+        let (at, at_seconds) = at(crash.at, now);
+        Fault { what: crash.what.clone(), at, at_seconds, over }
     }
 }
 

@@ -42,6 +42,8 @@ impl Driver {
                 Some(Command::ReopenCapture) => self.reopen_capture(),
                 Some(Command::Pause(reply)) => self.pause(reply, now),
                 Some(Command::Resume(reply)) => self.resume(reply, now),
+                #[cfg(debug_assertions)]
+                Some(Command::Panic) => panic!("asked to"),
                 Some(Command::End { deadline }) => self.end(deadline),
                 // Nobody is left who could ask for anything.
                 None => {

@@ -1,0 +1,87 @@
+//! A port whose task has panicked: what is known of it, and when it is started again.
+//!
+//! A panic is a defect of the program. It costs the port its clients, and nobody else anything.
+
+use std::any::Any;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A port that has panicked is started again after so long, then twice as long …
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// … up to this …
+const LAST_RETRY: Duration = Duration::from_secs(60);
+/// … and as for the first time when it has run for so long.
+const RAN_WELL: Duration = Duration::from_secs(60);
+
+/// The latest panic of a port.
+#[derive(Clone, Debug)]
+pub(crate) struct Crash {
+    /// What happened.
+    pub(crate) what: String,
+    /// When.
+    pub(crate) at: std::time::Instant,
+    wait: Duration,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// To be started again at this time.
+    Waiting(Instant),
+    /// It runs again since this time.
+    Running(Instant),
+}
+
+impl Crash {
+    /// It has just happened, after this one.
+    pub(super) fn new(panic: &(dyn Any + Send), before: Option<&Crash>, now: Instant) -> Self {
+        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let wait = match before.map(|before| (before.wait, before.state)) {
+            Some((wait, State::Running(since))) if now - since < RAN_WELL => (wait * 2).min(LAST_RETRY),
+            _ => FIRST_RETRY,
+        };
+        let what = format!("a defect of sermux ended the port ({}); it is started again by itself; the log says more", words.unwrap_or("panic"));
+        Self { what, at: now.into_std(), wait, state: State::Waiting(now + wait) }
+    }
+
+    /// It runs again.
+    pub(super) fn is_over(&mut self, now: Instant) {
+        self.state = State::Running(now);
+    }
+
+    /// When it is to be started again.
+    pub(crate) fn again_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting(at) => Some(at),
+            State::Running(_) => None,
+        }
+    }
+
+    /// How long it is left alone.
+    pub(super) fn wait(&self) -> Duration {
+        self.wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_panics_again_waits_longer_and_one_that_ran_well_does_not() {
+        let mut waits = Vec::new();
+        let mut before: Option<Crash> = None;
+        for runs in [0, 0, 1, 0, 0, 0, 0, 0, 61, 0] {
+            tokio::time::advance(Duration::from_secs(runs)).await;
+            let now = Instant::now();
+            let mut crash = Crash::new(&"oh", before.as_ref(), now);
+            assert_eq!(crash.again_at(), Some(now + crash.wait()));
+            waits.push(crash.wait().as_secs());
+            crash.is_over(now);
+            assert_eq!(crash.again_at(), None);
+            before = Some(crash);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 1, 2]);
+    }
+}

@@ -1,0 +1,105 @@
+//! A defect of the program: what it costs, and who hears of it. Only a build for tests has one to ask for.
+
+#![cfg(debug_assertions)]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use serde_json::Value;
+
+use crate::rig::{eventually, Client, Daemon, End, PortYaml, PATIENCE};
+
+fn ports() -> String {
+    let port = |name: &str| PortYaml::new(name, "sim:echo").listen("").entry();
+    format!("ports:\n{}{}", port("bad"), port("good"))
+}
+
+/// Asks for it; the answer is not waited for.
+#[track_caller]
+fn panic(daemon: &Daemon, path: &str) {
+    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    let mut control = UnixStream::connect(daemon.control_socket()).unwrap();
+    control.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(control, "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
+    // Either an answer, or the end of the program.
+    let _ = control.read(&mut [0; 1000]);
+}
+
+#[track_caller]
+fn bad_port(daemon: &Daemon) -> Value {
+    let status: Value = serde_json::from_str(&daemon.run(&["status", "--json"]).stdout).unwrap();
+    status["ports"].as_array().unwrap().iter().find(|port| port["name"] == "bad").expect("it is in the status").clone()
+}
+
+#[track_caller]
+fn echoes(client: &Client) {
+    client.send(b"ping");
+    assert_eq!(client.receive(4), b"ping");
+}
+
+#[test]
+fn a_port_that_panics_is_said_and_started_again_and_the_others_do_not_notice() {
+    let daemon = Daemon::start(ports());
+    let (mut bad, good) = (daemon.connect("bad"), daemon.connect("good"));
+    for n in 1..=2 {
+        panic(&daemon, "/v1/ports/bad/panic");
+        assert_ne!(bad.receive_to_end(), (b"x".to_vec(), End::Closed), "it is closed, in whatever way");
+        daemon.log().wait_for_nth(n, "the panic", |line| line.contains("asked to") && line.contains("ERROR"));
+        daemon.log().wait_for_nth(n, "the port failed", |line| line.contains("failed") && line.contains("port=bad"));
+        let down = bad_port(&daemon);
+        assert_eq!((&down["state"], &down["well"]), (&"faulted".into(), &false.into()), "{down}");
+        assert!(down["fault"]["what"].as_str().unwrap().contains("asked to"), "{down}");
+        assert_eq!(down["fault"]["over"], false);
+        let shown = daemon.run(&["status"]);
+        assert_eq!(shown.code, Some(1), "{}", shown.stdout);
+        assert!(shown.stdout.contains("! bad  faulted"), "{}", shown.stdout);
+        assert_eq!(daemon.run(&["purge", "bad"]).code, Some(1));
+        echoes(&good);
+
+        daemon.log().wait_for_nth(n, "it runs again", |line| line.contains("started again") && line.contains("INFO"));
+        let listens = |line: &str| line.contains("listening") && line.contains("port=bad");
+        let said = daemon.log().wait_for_nth(n + 1, "it listens again", listens);
+        bad = Client::connect(crate::rig::field(&said, "address").unwrap().parse().unwrap());
+        echoes(&bad);
+        let up = bad_port(&daemon);
+        assert_eq!((&up["state"], &up["well"]), (&"open".into(), &true.into()), "{up}");
+        assert!(up["fault"]["what"].as_str().unwrap().contains("asked to"), "what happened is not forgotten: {up}");
+        assert_eq!(up["fault"]["over"], true);
+        assert_eq!(daemon.run(&["status"]).code, Some(0));
+    }
+    echoes(&good);
+}
+
+#[test]
+fn a_reload_while_a_port_is_down_takes_it_away_or_gives_it_its_new_configuration() {
+    let mut daemon = Daemon::start(ports());
+    panic(&daemon, "/v1/ports/bad/panic");
+    daemon.log().wait_for("the port failed", |line| line.contains("failed") && line.contains("port=bad"));
+    daemon.reload(PortYaml::new("good", "sim:echo").listen(""));
+    daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+    assert_eq!(daemon.run(&["status", "bad"]).code, Some(1), "there is no such port");
+
+    daemon.reload(ports());
+    daemon.log().wait_for_nth(2, "the reload", |line| line.contains("configuration read again"));
+    echoes(&daemon.connect("good"));
+    panic(&daemon, "/v1/ports/bad/panic");
+    daemon.log().wait_for_nth(2, "the port failed", |line| line.contains("failed") && line.contains("port=bad"));
+    daemon.reload(ports().replacen("listen:\n", "line: 2400 7E1\n    listen:\n", 1));
+    eventually("it runs with the new settings", || {
+        let port = bad_port(&daemon);
+        port["state"] == "open" && port["line"]["configured"] == "2400 7E1"
+    });
+}
+
+#[test]
+fn a_supervisor_that_panics_ends_the_program_so_that_systemd_starts_it_again() {
+    let daemon = Daemon::start(ports());
+    let client = daemon.connect("good");
+    panic(&daemon, "/v1/panic");
+    let ended = daemon.finish();
+    assert_eq!(ended.code, Some(70), "{}", ended.stderr);
+    assert!(ended.stderr.contains("ERROR") && ended.stderr.contains("asked to"), "{}", ended.stderr);
+    client.receive_to_end();
+    let unit = include_str!("../../packaging/systemd/sermux.service");
+    assert!(unit.contains("Restart=on-failure\n") && unit.contains("RestartPreventExitStatus=78\n"));
+}
