@@ -168,6 +168,7 @@ fn closing(roff: &mut Roff) {
         ("0", "Done."),
         ("1", "Failed; of status also: a port is not well; of probe: no good data came."),
         ("2", "The arguments are wrong."),
+        ("70", "The program failed by a defect of its own; systemd starts it again."),
         ("78", "The configuration is wrong; every fault is listed on standard error."),
     ] {
         roff.control("TP", []);
