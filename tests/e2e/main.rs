@@ -26,6 +26,7 @@ mod limits;
 mod listeners;
 mod log_loss;
 mod logs;
+mod names;
 mod on_demand;
 mod on_gone;
 mod probe;

@@ -97,7 +97,8 @@ async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathReject
     let Ports { running, disabled, mut crashed } = api.ports().await?;
     let crash = crashed.iter().position(|(known, ..)| *known == name).map(|at| crashed.swap_remove(at));
     if let Some((name, port, crash)) = crash.clone().filter(|(.., crash)| crash.again_at().is_some()) {
-        return blocking(move || Port::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now()))).await;
+        return blocking(move || Port::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now())))
+            .await;
     }
     if let Some((name, port)) = disabled.into_iter().find(|(known, _)| *known == name) {
         return blocking(move || Port::disabled_blocking(&name, &port)).await;

@@ -36,8 +36,11 @@ impl Target {
     pub(super) async fn find(api: &Api, name: String, peer: Peer) -> Result<Target, Refusal> {
         let Ports { running, disabled, crashed } = api.ports().await?;
         if crashed.iter().any(|(known, _, crash)| *known == name && crash.again_at().is_some()) {
-            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("port {name} failed and is started again"))
-                .help("try again in a minute; `sermux status` says what happened"));
+            return Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("port {name} failed and is started again"),
+            )
+            .help("try again in a minute; `sermux status` says what happened"));
         }
         if disabled.iter().any(|(known, _)| *known == name) {
             return Err(Refusal::new(StatusCode::CONFLICT, format!("port {name} is not enabled"))

@@ -12,12 +12,13 @@ use sermux_port_config::config::{
 };
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{timeout, Instant};
 use tracing::{info, warn};
 
 use super::gate::Gates;
 use super::listening::{Clients, Listening, FRAME_SEND_BUFFER};
+use super::names;
 use super::peer::Endpoint;
 use super::socket_file::{self, NoSocket, Wanted};
 use super::turned_away::TurnedAway;
@@ -66,6 +67,8 @@ pub enum NotBound {
     Tcp(io::Error),
     /// What is in the way of a unix socket, and what to do.
     Unix(String),
+    /// There is no address for the name, so far: why.
+    Name(String),
 }
 
 impl From<io::Error> for NotBound {
@@ -85,6 +88,7 @@ impl fmt::Display for NotBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(why) => f.write_str(why),
+            Self::Name(why) => write!(f, "the name cannot be resolved: {why}"),
             Self::Tcp(error) => match error.kind() {
                 io::ErrorKind::AddrInUse => {
                     f.write_str("the address is in use by another program (`ss -ltnp` shows which)")
@@ -115,6 +119,12 @@ impl Offer {
                 framed: port.frame == Frame::Dsmr,
             },
         }
+    }
+
+    /// Whether a name server may have to be asked, which may take long. Such a listener is bound by its own task.
+    #[must_use]
+    pub fn has_name(&self) -> bool {
+        matches!(&self.address, Address::Host { host, .. } if known(host).is_none())
     }
 
     /// Binds the address, or takes the socket `handed_over` that is bound to it, and says so in the log; or says why not.
@@ -203,7 +213,8 @@ impl Offer {
             }
             Address::Host { host, port } => look_up(host, *port).await?,
         };
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let Some(first) = addresses.first() else { return Err(NotBound::Name("it has no address".to_owned())) };
+        let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, first.to_string());
         for address in addresses {
             match self.bind_to(address) {
                 Ok(listener) => return Ok(Listening::Tcp(listener)),
@@ -288,12 +299,25 @@ impl Offer {
     }
 }
 
+/// How the first attempt came out to bind a listener that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// It listens.
+    Bound,
+    /// The name has an address, which cannot be bound.
+    NotBound,
+    /// The name has no address, so far.
+    NotResolved,
+}
+
 /// Accepts connections for the port until the port has ended; binds first if that did not work before. `key` is the
-/// listener's within its port. What is offered may change meanwhile.
+/// listener's within its port. What is offered may change meanwhile. `tried` is told how it came out, once, where the address
+/// is a name.
 pub async fn serve(
     key: usize,
     mut offer: watch::Receiver<Offer>,
     bound: Option<Listening>,
+    tried: Option<mpsc::UnboundedSender<Tried>>,
     link: Link,
     status: Arc<Status>,
     gates: Gates,
@@ -301,7 +325,7 @@ pub async fn serve(
     let listener = match bound {
         Some(listener) => listener,
         // Boxed: a listener that is bound would carry the room for it for as long as it runs.
-        None => Box::pin(bind_later(key, &offer, &link)).await,
+        None => Box::pin(bind_later(key, &offer, &link, tried)).await,
     };
     if let Ok(bound) = listener.endpoint() {
         link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
@@ -377,9 +401,33 @@ pub async fn serve(
     }
 }
 
-async fn bind_later(key: usize, offer: &watch::Receiver<Offer>, link: &Link) -> Listening {
+async fn bind_later(
+    key: usize,
+    offer: &watch::Receiver<Offer>,
+    link: &Link,
+    tried: Option<mpsc::UnboundedSender<Tried>>,
+) -> Listening {
     let mut wait = FIRST_RETRY;
     let mut told = None;
+    if let Some(tried) = tried {
+        let offer = offer.borrow().clone();
+        let bound = offer.bind(&[], false).await;
+        let how = match &bound {
+            Ok(_) => Tried::Bound,
+            Err(NotBound::Name(_)) => Tried::NotResolved,
+            Err(_) => Tried::NotBound,
+        };
+        // Nobody may wait for it any more.
+        let _ = tried.send(how);
+        match bound {
+            Ok(listener) => return listener,
+            Err(error) => {
+                let why = error.to_string();
+                link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
+                told = Some(why);
+            }
+        }
+    }
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);
@@ -430,13 +478,24 @@ fn listening(sockets: Vec<TcpListener>) -> io::Result<Listening> {
     }
 }
 
-async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![(ip, port).into()]);
-    }
-    let looked_up = tokio::time::timeout(LOOK_UP_LIMIT, tokio::net::lookup_host((host, port)));
-    let mut found: Vec<_> = looked_up.await.map_err(io::Error::from)??.collect();
+/// The address of a host for which nobody needs to be asked.
+fn known(host: &str) -> Option<IpAddr> {
+    host.parse().ok()
+}
+
+async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, NotBound> {
+    let mut found = match known(host) {
+        Some(known) => vec![known],
+        None => match timeout(LOOK_UP_LIMIT, names::look_up(host)).await {
+            Ok(found) => found.map_err(NotBound::Name)?,
+            Err(_) => {
+                let seconds = LOOK_UP_LIMIT.as_secs();
+                return Err(NotBound::Name(format!("no name server answered within {seconds} s")));
+            }
+        },
+    };
     // What people mean by a name such as localhost.
     found.sort_by_key(|address| !address.is_ipv4());
-    Ok(found)
+    found.dedup();
+    Ok(found.into_iter().map(|address| (address, port).into()).collect())
 }

@@ -4,6 +4,7 @@ pub mod conn;
 pub mod gate;
 pub mod listen;
 pub mod listening;
+mod names;
 pub mod peer;
 pub mod refuse;
 pub(crate) mod socket_file;

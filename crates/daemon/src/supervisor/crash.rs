@@ -41,7 +41,10 @@ impl Crash {
             Some((wait, State::Running(since))) if now - since < RAN_WELL => (wait * 2).min(LAST_RETRY),
             _ => FIRST_RETRY,
         };
-        let what = format!("a defect of sermux ended the port ({}); it is started again by itself; the log says more", words.unwrap_or("panic"));
+        let what = format!(
+            "a defect of sermux ended the port ({}); it is started again by itself; the log says more",
+            words.unwrap_or("panic")
+        );
         Self { what, at: now.into_std(), wait, state: State::Waiting(now + wait) }
     }
 

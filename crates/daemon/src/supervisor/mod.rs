@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 use self::crash::Crash;
 use self::opens::Opens;
 use self::reading::{Read, Reading, Reply};
-use self::running::{Listeners, Running};
+use self::running::{Listeners, Running, Told};
 use self::watched::Watched;
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
@@ -36,6 +36,7 @@ use crate::device::hotplug::Hotplug;
 use crate::log::visits::sum_up;
 use crate::memory;
 use crate::net::gate::{Gate, Gates};
+use crate::net::listen::Tried;
 use crate::port::{Command, Driver, Status};
 use crate::systemd;
 use crate::time::sleep_until;
@@ -74,8 +75,9 @@ pub struct Supervisor {
     handed_over: Vec<Socket>,
     /// Some port's status changed.
     changed: Arc<Notify>,
-    /// Some task of a port has ended.
-    ended: Arc<Notify>,
+    /// What tasks of ports tell.
+    told: Told,
+    tried: mpsc::UnboundedReceiver<Tried>,
     /// The latest panic of each port that has had one.
     crashes: BTreeMap<String, Crash>,
     control: Option<Server>,
@@ -92,12 +94,19 @@ pub struct Supervisor {
 struct Bound {
     wanted: usize,
     got: usize,
+    /// … which their own tasks bind, because they have names.
+    names: usize,
 }
 
 impl Bound {
+    /// There are listeners, and no hope for any of them.
+    fn is_nothing(self) -> bool {
+        self.wanted > 0 && self.got == 0 && self.names == 0
+    }
+
     fn and(self, listeners: &Listeners) -> Self {
-        let (wanted, got) = listeners.count();
-        Self { wanted: self.wanted + wanted, got: self.got + got }
+        let (wanted, got, names) = listeners.count();
+        Self { wanted: self.wanted + wanted, got: self.got + got, names: self.names + names }
     }
 }
 
@@ -108,6 +117,7 @@ impl Supervisor {
     #[must_use]
     pub fn new(source: Option<&Path>, control_at: Option<&Path>) -> Self {
         let (asker, asks) = Asker::new();
+        let (told_tried, tried) = mpsc::unbounded_channel();
         Self {
             config: Config::default(),
             source: source.map(Path::to_owned),
@@ -118,7 +128,8 @@ impl Supervisor {
             reading: Reading::default(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
-            ended: Arc::new(Notify::new()),
+            told: Told { ended: Arc::new(Notify::new()), tried: told_tried },
+            tried,
             crashes: BTreeMap::new(),
             control: None,
             control_at: control_at.map(Path::to_owned),
@@ -142,9 +153,18 @@ impl Supervisor {
     /// Signals cannot be caught.
     pub async fn serve(mut self, config: Config, started: impl FnOnce()) -> std::io::Result<Ended> {
         let mut signals = Signals::new()?;
-        let (_, bound) = self.apply(config).await;
-        if bound.wanted > 0 && bound.got == 0 {
+        let (_, mut bound) = self.apply(config).await;
+        tokio::select! {
+            () = self.names_tried(&mut bound) => {}
+            why = signals.end() => {
+                info!("{why}: ending");
+                self.apply(Config::default()).await;
+                return Ok(Ended::Asked);
+            }
+        }
+        if bound.is_nothing() {
             error!("none of the {} addresses could be bound", bound.wanted);
+            self.apply(Config::default()).await;
             return Ok(Ended::NothingBound);
         }
         info!(ports = self.ports.len(), listeners = bound.got, "sermux {} started", env!("CARGO_PKG_VERSION"));
@@ -164,6 +184,23 @@ impl Supervisor {
         Ok(Ended::Asked)
     }
 
+    /// Until each listener that has a name has been tried, or has waited long enough for it.
+    async fn names_tried(&mut self, bound: &mut Bound) {
+        let mut waiting = bound.names;
+        while waiting > 0 {
+            let Some(tried) = self.tried.recv().await else { return };
+            waiting -= 1;
+            match tried {
+                Tried::Bound => bound.got += 1,
+                Tried::NotBound => bound.names -= 1,
+                // Names are resolved sooner or later: it goes on.
+                Tried::NotResolved => {}
+            }
+        }
+        // Later ones are waited for by nobody.
+        self.tried.close();
+    }
+
     /// Until a signal asks for the end.
     async fn run(&mut self, signals: &mut Signals) -> &'static str {
         let tells_status = systemd::listens();
@@ -172,7 +209,7 @@ impl Supervisor {
         let mut status_at = tells_status.then(Instant::now);
         let mut last_status = Instant::now();
         loop {
-            let (changed, ended) = (Arc::clone(&self.changed), Arc::clone(&self.ended));
+            let (changed, ended) = (Arc::clone(&self.changed), Arc::clone(&self.told.ended));
             let restart_at = self.crashes.values().filter_map(Crash::again_at).min();
             tokio::select! {
                 why = end(&mut signals.terminate, &mut signals.interrupt) => return why,
@@ -223,7 +260,7 @@ impl Supervisor {
             self.changed.notify_one();
         }
         for port in self.ports.values_mut() {
-            port.listen_again(&self.ended);
+            port.listen_again(&self.told);
         }
     }
 
@@ -393,13 +430,13 @@ impl Supervisor {
         let listeners =
             starting.iter().map(|(.., listeners)| listeners).chain(changing.iter().map(|(.., added)| added));
         let bound = listeners.fold(Bound::default(), |bound, listeners| bound.and(listeners));
-        if self.ports.is_empty() && bound.wanted > 0 && bound.got == 0 {
+        if self.ports.is_empty() && bound.is_nothing() {
             return (diff, bound);
         }
         for (name, port, diff, added) in changing {
             let opener = self.opens.opener(Arc::clone(&port));
             if let Some(running) = self.ports.get_mut(name) {
-                running.reconfigure(port, diff, added, opener, &self.ended).await;
+                running.reconfigure(port, diff, added, opener, &self.told).await;
             }
         }
         for (name, port, listeners) in starting {
@@ -423,8 +460,8 @@ impl Supervisor {
         let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
         let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
-        let task = tokio::spawn(tokio::task::unconstrained(Watched::new(driver, &self.ended)));
-        Running::new(name, link, status, task, gates).with(listeners, &self.ended)
+        let task = tokio::spawn(tokio::task::unconstrained(Watched::new(driver, &self.told.ended)));
+        Running::new(name, link, status, task, gates).with(listeners, &self.told)
     }
 
     async fn end(&mut self, names: &[String]) {

@@ -8,15 +8,24 @@ use std::time::Instant;
 use sermux_port_config::config::diff::{PortChange, PortDiff};
 use sermux_port_config::config::Port;
 use socket2::Socket;
-use tokio::sync::{watch, Notify};
+use tokio::sync::{mpsc, watch, Notify};
 use tokio::task::{JoinError, JoinHandle};
 use tracing::error;
 
 use super::watched::Tells;
 use crate::net::gate::Gates;
-use crate::net::listen::{self, Offer};
+use crate::net::listen::{self, Offer, Tried};
 use crate::net::listening::Listening;
 use crate::port::{Command, Link, Opener, Reconfigure, Status};
+
+/// Where tasks of ports tell what the supervisor is to know.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// Some task has ended.
+    pub(super) ended: Arc<Notify>,
+    /// How it came out to bind a listener that has a name.
+    pub(super) tried: mpsc::UnboundedSender<Tried>,
+}
 
 /// Listeners that do not run yet, by their index in the configuration.
 #[derive(Debug)]
@@ -29,17 +38,19 @@ impl Listeners {
         Self(indices.into_iter().filter_map(offer).collect())
     }
 
-    /// Binds those that are not bound yet, or takes the socket `handed_over` that is bound to their address.
+    /// Binds those that are not bound yet, or takes the socket `handed_over` that is bound to their address. Those that have
+    /// names are not waited for: their tasks bind them.
     pub(super) async fn bind(&mut self, handed_over: &[Socket], quietly: bool) {
-        for (_, offer, bound) in self.0.iter_mut().filter(|(.., bound)| bound.is_none()) {
+        for (_, offer, bound) in self.0.iter_mut().filter(|(_, offer, bound)| bound.is_none() && !offer.has_name()) {
             // Why not was logged; it is tried again.
             *bound = offer.bind(handed_over, quietly).await.ok();
         }
     }
 
-    /// How many there are, and how many of them are bound.
-    pub(super) fn count(&self) -> (usize, usize) {
-        (self.0.len(), self.0.iter().filter(|(.., bound)| bound.is_some()).count())
+    /// How many there are, how many of them are bound, and how many have names.
+    pub(super) fn count(&self) -> (usize, usize, usize) {
+        let bound = self.0.iter().filter(|(.., bound)| bound.is_some()).count();
+        (self.0.len(), bound, self.0.iter().filter(|(_, offer, _)| offer.has_name()).count())
     }
 }
 
@@ -72,11 +83,11 @@ impl Running {
         Self { gates, name: name.to_owned(), link, status, task, listeners, keys, next_key: 0 }
     }
 
-    /// … with these listeners, whose tasks tell `ended` when they end.
-    pub(super) fn with(mut self, Listeners(listeners): Listeners, ended: &Arc<Notify>) -> Self {
+    /// … with these listeners, whose tasks tell.
+    pub(super) fn with(mut self, Listeners(listeners): Listeners, told: &Told) -> Self {
         for (_, offer, bound) in listeners {
             let key = self.new_key();
-            self.listen(key, offer, bound, ended);
+            self.listen(key, offer, bound, told);
             self.keys.push(key);
         }
         self
@@ -92,9 +103,9 @@ impl Running {
         self.next_key - 1
     }
 
-    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>, ended: &Arc<Notify>) {
+    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>, told: &Told) {
         let (offer, offered) = watch::channel(offer);
-        let task = self.serve(key, offered, bound, ended);
+        let task = self.serve(key, offered, bound, told);
         self.listeners.push(RunningListener { key, offer, task });
     }
 
@@ -103,11 +114,12 @@ impl Running {
         key: usize,
         offered: watch::Receiver<Offer>,
         bound: Option<Listening>,
-        ended: &Arc<Notify>,
+        told: &Told,
     ) -> JoinHandle<()> {
+        let tried = offered.borrow().has_name().then(|| told.tried.clone());
         let serve =
-            listen::serve(key, offered, bound, self.link.clone(), Arc::clone(&self.status), self.gates.clone());
-        let tells = Tells::new(ended);
+            listen::serve(key, offered, bound, tried, self.link.clone(), Arc::clone(&self.status), self.gates.clone());
+        let tells = Tells::new(&told.ended);
         tokio::spawn(async move {
             let _tells = tells;
             serve.await;
@@ -131,12 +143,12 @@ impl Running {
     }
 
     /// Has those listeners listen again whose task has ended, which it should not.
-    pub(super) fn listen_again(&mut self, ended: &Arc<Notify>) {
+    pub(super) fn listen_again(&mut self, told: &Told) {
         for at in 0..self.listeners.len() {
             let RunningListener { key, offer, task } = &self.listeners[at];
             if task.is_finished() {
                 error!(port = %self.name, address = %offer.borrow().address, "a listener failed; it listens again");
-                self.listeners[at].task = self.serve(*key, offer.subscribe(), None, ended);
+                self.listeners[at].task = self.serve(*key, offer.subscribe(), None, told);
             }
         }
     }
@@ -158,7 +170,7 @@ impl Running {
         diff: &PortDiff,
         added: Listeners,
         opener: Opener,
-        ended: &Arc<Notify>,
+        told: &Told,
     ) {
         let stay = diff.listeners.kept.iter().chain(&diff.listeners.changed);
         let mut keys: BTreeMap<usize, usize> =
@@ -185,7 +197,7 @@ impl Running {
         self.link.send(Command::Reconfigure(changed)).await;
         // Afterwards: the port knows the key that their clients come with.
         for (_, key, offer, bound) in added {
-            self.listen(key, offer, bound, ended);
+            self.listen(key, offer, bound, told);
         }
     }
 

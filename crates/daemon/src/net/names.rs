@@ -1,0 +1,149 @@
+//! Names of hosts, looked up on a few threads.
+//!
+//! A name server that is down keeps a look-up for as long as the resolver likes, half a minute and more. So there are few
+//! threads for it, who asks for a name that is being looked up waits for the same answer, and nobody waits longer than he likes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+/// Threads that look up names, at most.
+const THREADS: usize = 16;
+
+static NAMES: Names = Names::new(resolve_blocking);
+
+/// The addresses of a host, or the system's word about it. May be dropped while it waits.
+pub(super) async fn look_up(host: &str) -> Result<Vec<IpAddr>, String> {
+    NAMES.look_up(host).await
+}
+
+type Answer = Result<Vec<IpAddr>, String>;
+
+#[derive(Debug)]
+struct Names {
+    resolve_blocking: fn(&str) -> io::Result<Vec<IpAddr>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    waiting: VecDeque<String>,
+    /// Who waits for a name. There is one entry for each name of the configuration at most.
+    asked: BTreeMap<String, Vec<oneshot::Sender<Answer>>>,
+    threads: usize,
+}
+
+impl Names {
+    const fn new(resolve_blocking: fn(&str) -> io::Result<Vec<IpAddr>>) -> Self {
+        let state = State { waiting: VecDeque::new(), asked: BTreeMap::new(), threads: 0 };
+        Self { resolve_blocking, state: Mutex::new(state) }
+    }
+
+    async fn look_up(&'static self, host: &str) -> Answer {
+        let answer = self.ask(host);
+        answer.await.unwrap_or_else(|_| Err("looking it up was given up".to_owned()))
+    }
+
+    fn ask(&'static self, host: &str) -> oneshot::Receiver<Answer> {
+        let (reply, answer) = oneshot::channel();
+        let mut state = self.lock();
+        if let Some(asked) = state.asked.get_mut(host) {
+            // One that tries again and again leaves nothing behind.
+            asked.retain(|reply| !reply.is_closed());
+            asked.push(reply);
+            return answer;
+        }
+        state.asked.insert(host.to_owned(), vec![reply]);
+        state.waiting.push_back(host.to_owned());
+        if state.threads < THREADS {
+            state.threads += 1;
+            spawn_blocking(|| self.work_blocking());
+        }
+        answer
+    }
+
+    fn work_blocking(&self) {
+        while let Some(host) = self.next() {
+            let answer = (self.resolve_blocking)(&host).map_err(|error| plain(&error));
+            let asked = self.lock().asked.remove(&host).unwrap_or_default();
+            for reply in asked {
+                // Whoever asked may have gone.
+                let _ = reply.send(answer.clone());
+            }
+        }
+    }
+
+    /// None: the thread is not needed any more.
+    fn next(&self) -> Option<String> {
+        let mut state = self.lock();
+        let next = state.waiting.pop_front();
+        if next.is_none() {
+            state.threads -= 1;
+        }
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing is left half-done under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn resolve_blocking(host: &str) -> io::Result<Vec<IpAddr>> {
+    Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+}
+
+/// What the resolver says, without what the standard library puts before it.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Condvar;
+    use std::time::Duration;
+
+    use super::*;
+
+    static LOOKED_UP: AtomicUsize = AtomicUsize::new(0);
+    static MAY_ANSWER: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    /// A name server that is down, and comes back.
+    fn hang_blocking(host: &str) -> io::Result<Vec<IpAddr>> {
+        LOOKED_UP.fetch_add(1, Ordering::SeqCst);
+        let may = MAY_ANSWER.0.lock().unwrap();
+        let _may = MAY_ANSWER.1.wait_while(may, |may| !*may).unwrap();
+        let number = host.strip_prefix("host").and_then(|number| number.parse().ok()).unwrap_or(0);
+        Ok(vec![IpAddr::from([10, 0, 0, number])])
+    }
+
+    static HANGING: Names = Names::new(hang_blocking);
+
+    #[tokio::test]
+    async fn a_name_server_that_is_down_costs_a_few_threads_and_a_name_is_asked_for_once() {
+        let asked: Vec<_> = (0..100u8).flat_map(|n| [n, n]).map(|n| (n, HANGING.ask(&format!("host{n}")))).collect();
+        let hasty = tokio::time::timeout(Duration::from_millis(1), HANGING.look_up("host1")).await;
+        assert!(hasty.is_err(), "who does not like to wait goes on");
+        assert!(HANGING.lock().threads <= THREADS);
+        assert!(LOOKED_UP.load(Ordering::SeqCst) <= THREADS);
+        *MAY_ANSWER.0.lock().unwrap() = true;
+        MAY_ANSWER.1.notify_all();
+        for (n, answer) in asked {
+            assert_eq!(answer.await.unwrap().unwrap(), [IpAddr::from([10, 0, 0, n])]);
+        }
+        assert_eq!(LOOKED_UP.load(Ordering::SeqCst), 100);
+        assert!(HANGING.lock().asked.is_empty());
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_said_in_the_words_of_the_resolver() {
+        let why = resolve_blocking("no-such-host.invalid").map_err(|error| plain(&error)).unwrap_err();
+        assert!(!why.contains("failed to lookup"), "{why}");
+    }
+}
