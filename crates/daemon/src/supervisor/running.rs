@@ -117,12 +117,12 @@ impl Running {
         told: &Told,
     ) -> JoinHandle<()> {
         let tried = offered.borrow().has_name().then(|| told.tried.clone());
-        let serve =
-            listen::serve(key, offered, bound, tried, self.link.clone(), Arc::clone(&self.status), self.gates.clone());
+        let (link, status, gates) = (self.link.clone(), Arc::clone(&self.status), self.gates.clone());
         let tells = Tells::new(&told.ended);
         tokio::spawn(async move {
             let _tells = tells;
-            serve.await;
+            // Made in here: a future that is handed in would have its room twice.
+            listen::serve(key, offered, bound, tried, link, status, gates).await;
         })
     }
 
