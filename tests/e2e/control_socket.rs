@@ -329,3 +329,22 @@ fn a_lock_on_its_folder_does_not_keep_it_away() {
     daemon.log().wait_for("the socket", |line| line.contains("INFO control socket"));
     assert_eq!(at(&socket, &["status"]).code, Some(0));
 }
+
+#[test]
+fn connections_that_say_nothing_make_room() {
+    let daemon = Daemon::start(echo());
+    ready(&daemon);
+    let silent: Vec<UnixStream> = (0..35).map(|_| UnixStream::connect(daemon.control_socket()).unwrap()).collect();
+    // One of them has begun to speak, and does not go on.
+    (&silent[20]).write_all(b"GET /v1/st").unwrap();
+    let asked = daemon.run(&["status"]);
+    assert_eq!(asked.code, Some(0), "{}", asked.stderr);
+    // It had not to wait until they were closed for their silence: of the latest of them most are there.
+    let is_open = |stream: &&UnixStream| {
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = *stream;
+        stream.read(&mut [0; 100]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let open = silent.iter().rev().take(15).filter(is_open).count();
+    assert!(open >= 12, "{open} of the last 15 were there when the status came");
+}

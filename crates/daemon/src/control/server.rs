@@ -1,18 +1,20 @@
 //! The server on the control socket: who may be connected, for how long, and what a connection may take.
 //!
-//! One request to a connection, then it is closed. Whoever is connected and does nothing is closed too, so the bound on
-//! connections is one that passes.
+//! One request to a connection, then it is closed. One that asks nothing is closed too, and at once when its place is needed, so
+//! the bound on connections is one that passes.
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
+use hyper::service::{service_fn, Service as _};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sermux_port_config::config::{Address, Control, ControlSocket, Port};
@@ -29,7 +31,7 @@ use crate::net::socket_file::{self, NoSocket, SocketFile, Wanted};
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 32;
 
-/// Connections at a time; any more wait.
+/// Connections at a time. Any more take the place of one that has not asked for anything, or wait where there is none.
 const CONNECTIONS: usize = 16;
 
 /// How long a client may take to say what it wants …
@@ -156,27 +158,50 @@ async fn serve_later(place: Place, control: Control, router: Router, mut told: S
 
 async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
     info!(socket = %file.path().display(), "control socket");
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = Vec::new();
     loop {
-        // It is never closed.
-        let Ok(turn) = Arc::clone(&connections).acquire_owned().await else { return };
-        match socket.accept().await {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                tokio::spawn(async move {
-                    connection(stream, router).await;
-                    drop(turn);
-                });
-            }
+        let stream = match socket.accept().await {
+            Ok((stream, _)) => stream,
             Err(error) => {
                 debug!("a connection to the control socket cannot be accepted: {error}");
                 tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
             }
+        };
+        make_room(&mut connections);
+        // It is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let asked = Arc::new(AtomicBool::new(false));
+        let (router, has_asked) = (router.clone(), Arc::clone(&asked));
+        let task = tokio::spawn(async move {
+            connection(stream, router, &has_asked).await;
+            drop(place);
+        });
+        connections.push(Connection { asked, task });
+        // Whoever asks at once is heard before others come.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A connection that is being served.
+struct Connection {
+    /// It has said what it wants.
+    asked: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+/// When all places are taken, the one that has been silent for longest loses its own. Where all have asked, somebody will be served.
+fn make_room(connections: &mut Vec<Connection>) {
+    connections.retain(|connection| !connection.task.is_finished());
+    if connections.len() >= CONNECTIONS {
+        if let Some(at) = connections.iter().position(|connection| !connection.asked.load(Ordering::Relaxed)) {
+            connections.remove(at).task.abort();
         }
     }
 }
 
-async fn connection(stream: UnixStream, router: Router) {
+async fn connection(stream: UnixStream, router: Router, asked: &AtomicBool) {
     let peer = match Peer::of(&stream) {
         Ok(peer) => peer,
         Err(error) => {
@@ -184,12 +209,17 @@ async fn connection(stream: UnixStream, router: Router) {
             return;
         }
     };
+    let router = TowerToHyperService::new(router.layer(Extension(peer)));
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)
         .max_buf_size(HEADER_SIZE)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.layer(Extension(peer))));
+        .serve_connection(TokioIo::new(stream), service);
     match timeout(CONNECTION_LIMIT, served).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!(%peer, "control connection: {error}"),
