@@ -32,7 +32,7 @@ use tokio::io::Interest;
 use self::control::{TtyControl, TtyInputs};
 use self::driver::Driver;
 use self::errors::ErrorWatch;
-use self::modem_watch::{Look as InputsSeen, ModemWatch};
+use self::modem_watch::{EndingWatch, Look as InputsSeen, ModemWatch};
 use super::open_error::{kind_of, node_of};
 use super::sys::{self, Lock, SharedFd};
 use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Report, Watch};
@@ -59,6 +59,8 @@ pub struct TtyLine {
     control: Arc<TtyControl>,
     /// While modem state is watched.
     modem_watch: Option<ModemWatch>,
+    /// The one before, which may not have ended yet.
+    ending_watch: Option<EndingWatch>,
     /// Last, so that the device is closed when it goes.
     claim: Option<Claim>,
 }
@@ -192,9 +194,13 @@ impl Line for TtyLine {
     fn watch(&mut self, watch: Watch) {
         if !watch.modem_state {
             if let Some(modem_watch) = self.modem_watch.take() {
-                modem_watch.end();
+                self.ending_watch = modem_watch.end();
             }
+        } else if self.ending_watch.as_ref().is_some_and(|ending| !ending.has_ended()) {
+            // One thread for a device: this one is stuck in its driver.
+            tracing::warn!("the thread that watched modem lines has not ended yet, changes are not told");
         } else if self.modem_watch.is_none() && self.control.has_modem_lines() {
+            self.ending_watch = None;
             let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.control));
             let rings = sys::counts(self.fd.get_ref()).map_or(0, |counts| counts.rng);
             let known = InputsSeen { inputs: self.control.known_inputs(), rings };
@@ -295,6 +301,7 @@ impl TtyLine {
             is_pty,
             control: Arc::new(control),
             modem_watch: None,
+            ending_watch: None,
         };
         Ok((line, report))
     }

@@ -123,6 +123,11 @@ impl SimHandle {
         self.wires.snapshot()
     }
 
+    /// What is watched, and how often that was switched.
+    pub(crate) fn watched(&self) -> (Watch, usize) {
+        self.wires.watched()
+    }
+
     /// The far end raises and drops the inputs.
     pub(crate) fn set_inputs(&self, inputs: ModemState) {
         self.wires.set_inputs(inputs);

@@ -19,6 +19,8 @@ struct Inner {
     /// A plug that joins RTS with CTS, and DTR with DSR and DCD; a break comes back as one.
     loopback: bool,
     watch: Watch,
+    /// How often that was switched.
+    switches: usize,
     change: Option<Change>,
     waker: Option<Waker>,
 }
@@ -28,7 +30,8 @@ impl Wires {
     pub(super) fn new(settings: LineSettings, outputs: ModemControl) -> Self {
         let line_state = LineState { tx_holding_empty: true, tx_shift_empty: true, ..LineState::default() };
         let snapshot = Snapshot { settings, outputs, line_state, ..Snapshot::default() };
-        let inner = Inner { snapshot, loopback: false, watch: Watch::default(), change: None, waker: None };
+        let inner =
+            Inner { snapshot, loopback: false, watch: Watch::default(), switches: 0, change: None, waker: None };
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -59,6 +62,7 @@ impl Wires {
     /// See [`Line::watch`](crate::line::Line::watch).
     pub(super) fn watch(&self, watch: Watch) {
         let mut inner = self.lock();
+        inner.switches += usize::from(inner.watch != watch);
         inner.watch = watch;
         if watch == Watch::default() {
             inner.change = None;
@@ -75,6 +79,13 @@ impl Wires {
                 Poll::Pending
             }
         }
+    }
+
+    /// What is watched, and how often that was switched.
+    #[cfg(test)]
+    pub(super) fn watched(&self) -> (Watch, usize) {
+        let inner = self.lock();
+        (inner.watch, inner.switches)
     }
 
     /// The far end raises and drops the inputs.

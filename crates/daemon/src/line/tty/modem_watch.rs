@@ -51,6 +51,16 @@ pub(super) struct ModemWatch {
     next_look: Pin<Box<Sleep>>,
 }
 
+/// A thread that was asked to end.
+#[derive(Debug)]
+pub(super) struct EndingWatch(Arc<Shared>);
+
+impl EndingWatch {
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.lock().has_ended
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
@@ -122,14 +132,16 @@ impl ModemWatch {
         Poll::Pending
     }
 
-    /// Ends the thread without waiting for it here.
-    pub(super) fn end(self) {
+    /// Ends the thread without waiting for it here. `None`: it has ended.
+    pub(super) fn end(self) -> Option<EndingWatch> {
         if self.ask_to_end() {
-            return;
+            return None;
         }
+        let ending = EndingWatch(Arc::clone(&self.shared));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn_blocking(move || drop(self));
         }
+        Some(ending)
     }
 
     /// Whether it has ended already.

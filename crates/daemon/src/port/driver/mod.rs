@@ -14,6 +14,7 @@ mod operations;
 mod pause;
 mod report;
 mod slot;
+mod watching;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -30,6 +31,7 @@ use tracing::info;
 use self::followers::Followers;
 use self::operations::Operations;
 use self::report::Account;
+use self::watching::Watching;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
 use super::link::{Accepted, Command, Link, Reconfigure, Reply};
@@ -96,6 +98,7 @@ pub struct Driver {
     /// Those who wait until the device is open, or let go of.
     settling: Vec<oneshot::Sender<()>>,
     account: Account,
+    watching: Watching,
     hub: Hub,
     sleep: Pin<Box<Sleep>>,
     name: Arc<str>,
@@ -205,6 +208,7 @@ impl Driver {
             paused: false,
             settling: Vec::new(),
             account: Account::new(now()),
+            watching: Watching::default(),
             followers: Followers::default(),
         };
         (driver, link)
@@ -220,8 +224,9 @@ impl Driver {
             Slot::Open(_) => self.rest_at,
             _ => None,
         };
+        let watch = self.watching.deadline().filter(|_| matches!(self.slot, Slot::Open(_)));
         let end = self.ends_at.map(|at| at.min(now + DRAIN_LOOK));
-        let next = [self.hub.deadline(), self.operations.deadline(), slot, end].into_iter().flatten().min();
+        let next = [self.hub.deadline(), self.operations.deadline(), slot, watch, end].into_iter().flatten().min();
         if next != self.sleep_until {
             self.sleep_until = next;
             if let Some(at) = next {

@@ -126,6 +126,9 @@ impl Driver {
                 progress = true;
             }
             if let Some(watch) = self.hub.poll_watch() {
+                self.watching.want(watch);
+            }
+            if let Some(watch) = self.watching.switch(now) {
                 line.watch(watch);
                 self.change_ready = watch != Watch::default();
                 // Asked in the next round, which makes its waker known to the line.

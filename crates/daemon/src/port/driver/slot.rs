@@ -139,7 +139,9 @@ impl Driver {
         self.account.opened(report.differences, report.not_carried);
         self.hub.line_opened(line.can_wait(), &report.snapshot, now);
         self.line_readable = false;
-        line.watch(self.hub.watch());
+        let watch = self.hub.watch();
+        line.watch(watch);
+        self.watching.opened(watch);
         self.change_ready = true;
         self.slot = Slot::Open(line);
     }

@@ -318,3 +318,27 @@ async fn who_writes_without_the_pen_is_told_once_and_may_write_when_the_holder_w
     expect(&mut holder, b"you are read-only\r\n").await;
     assert_eq!(wire.tx(), b" and now the other");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_for_notifications_and_refuses_them_in_a_loop_switches_the_watch_once_a_second() {
+    const WILL: &[u8] = &[255, 251, 44];
+    const WONT: &[u8] = &[255, 252, 44];
+    let (rig, wire) = start("").await;
+    let mut client = join(&rig).await;
+    let (begin, (_, before)) = (Instant::now(), wire.watched());
+    for _ in 0..500 {
+        for word in [WONT, WILL] {
+            client.write_all(word).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let seconds = usize::try_from(begin.elapsed().as_secs()).unwrap();
+    assert!(seconds >= 5);
+    let switches = wire.watched().1 - before;
+    assert!(switches <= seconds + 1, "{switches} times in {seconds} s");
+    // What it said last counts in the end.
+    client.write_all(WONT).await.unwrap();
+    until(|| !wire.watched().0.modem_state).await;
+    client.write_all(WILL).await.unwrap();
+    until(|| wire.watched().0.modem_state).await;
+}
