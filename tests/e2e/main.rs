@@ -29,6 +29,7 @@ mod logs;
 mod names;
 mod on_demand;
 mod on_gone;
+mod open_files;
 mod probe;
 mod reload;
 mod reload_storm;

@@ -13,6 +13,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::descriptors::is_reserved;
 use super::peer::Endpoint;
 use crate::line::sys;
 use crate::port::hub::SocketQueue;
@@ -88,6 +89,16 @@ impl Conn {
         }
     }
 
+    /// Whether it has a descriptor that clients are not to have.
+    pub(super) fn is_in_reserve(&self) -> bool {
+        match self {
+            Self::Tcp(stream) | Self::Telnet(stream) => is_reserved(stream),
+            Self::Unix { stream, .. } => is_reserved(stream),
+            #[cfg(test)]
+            Self::Memory(_) => false,
+        }
+    }
+
     /// Whether the client has closed, or shut down its direction, and everything it sent has been read. Asks the kernel,
     /// which knows before the runtime does.
     pub fn sends_no_more(&self) -> bool {
@@ -108,7 +119,10 @@ impl Conn {
         if let Self::Unix { stream, closed: closed @ None } = self {
             // A hang-up comes unasked, and readiness to read, which is there for good now, is not asked for. Without it
             // the next write finds out.
-            let fd = stream.as_fd().try_clone_to_owned();
+            let fd = stream.as_fd().try_clone_to_owned().and_then(|fd| match is_reserved(&fd) {
+                true => Err(io::ErrorKind::QuotaExceeded.into()),
+                false => Ok(fd),
+            });
             *closed = fd.and_then(|fd| sys::watch(Arc::new(fd), Interest::PRIORITY)).ok();
         }
     }

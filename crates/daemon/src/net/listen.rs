@@ -42,6 +42,9 @@ const PORT_TRIES: usize = 32;
 /// How often the turn is tried that another one has who makes a socket in the same folder.
 const TURN_TRIES: usize = 3;
 
+/// Why a client is closed that would take a descriptor of the reserve.
+const CROWDED: &str = "too few open files are left (LimitNOFILE= of the unit, `ulimit -n` of a shell)";
+
 /// After accept(2) failed for want of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -299,6 +302,38 @@ impl Offer {
     }
 }
 
+/// Whom a listener has turned away, by what was in the way.
+#[derive(Debug, Default)]
+struct Refusals {
+    denied: TurnedAway,
+    limited: TurnedAway,
+    crowded: TurnedAway,
+}
+
+impl Refusals {
+    /// How many were in excess of some limit.
+    fn by_limits(&self) -> u64 {
+        self.limited.total() + self.crowded.total()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        [&self.denied, &self.limited, &self.crowded].into_iter().filter_map(TurnedAway::deadline).min()
+    }
+
+    fn sum_up(&mut self, offer: &Offer) {
+        let due = Instant::now();
+        for (turned_away, what) in [
+            (&mut self.denied, "`allow` and `deny`"),
+            (&mut self.limited, "`limits`"),
+            (&mut self.crowded, "the limit of open files"),
+        ] {
+            if turned_away.deadline().is_some_and(|at| at <= due) {
+                turned_away.sum_up(&offer.port, &offer.address.to_string(), what);
+            }
+        }
+    }
+}
+
 /// How the first attempt came out to bind a listener that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tried {
@@ -331,10 +366,11 @@ pub async fn serve(
         link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
     }
     let mut failing = false;
-    let (mut denied, mut limited) = (TurnedAway::default(), TurnedAway::default());
+    // Boxed: most listeners turn nobody away.
+    let mut refusals: Option<Box<Refusals>> = None;
     let mut hosts = offer.borrow().hosts.clone();
     loop {
-        let sum_up_at = denied.deadline().into_iter().chain(limited.deadline()).min();
+        let sum_up_at = refusals.as_deref().and_then(Refusals::deadline);
         let clients = offer.borrow().clients;
         let accepted = tokio::select! {
             // Who connects after a reload is judged by the new configuration.
@@ -354,12 +390,8 @@ pub async fn serve(
                 continue;
             }
             () = sleep_until(sum_up_at) => {
-                let offer = offer.borrow();
-                let due = Instant::now();
-                for (turned_away, what) in [(&mut denied, "`allow` and `deny`"), (&mut limited, "`limits`")] {
-                    if turned_away.deadline().is_some_and(|at| at <= due) {
-                        turned_away.sum_up(&offer.port, &offer.address.to_string(), what);
-                    }
+                if let Some(refusals) = &mut refusals {
+                    refusals.sum_up(&offer.borrow());
                 }
                 continue;
             }
@@ -372,7 +404,16 @@ pub async fn serve(
                     drop(conn);
                     let offer = offer.borrow();
                     let why = "`allow` and `deny` do not admit this address";
+                    let denied = &mut refusals.get_or_insert_default().denied;
                     status.turned_away(key, denied.add(&offer.port, &offer.address.to_string(), peer, &why));
+                    continue;
+                }
+                if conn.is_in_reserve() {
+                    drop(conn);
+                    let offer = offer.borrow();
+                    let refusals = refusals.get_or_insert_default();
+                    refusals.crowded.add(&offer.port, &offer.address.to_string(), peer, &CROWDED);
+                    status.limited(key, refusals.by_limits());
                     continue;
                 }
                 let places = match gates.enter(peer) {
@@ -380,7 +421,9 @@ pub async fn serve(
                     Err(why) => {
                         drop(conn);
                         let offer = offer.borrow();
-                        status.limited(key, limited.add(&offer.port, &offer.address.to_string(), peer, &why));
+                        let refusals = refusals.get_or_insert_default();
+                        refusals.limited.add(&offer.port, &offer.address.to_string(), peer, &why);
+                        status.limited(key, refusals.by_limits());
                         continue;
                     }
                 };

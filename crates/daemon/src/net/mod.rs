@@ -1,6 +1,7 @@
 //! The network side: where clients come in, and the connection of one client.
 
 pub mod conn;
+pub(crate) mod descriptors;
 pub mod gate;
 pub mod listen;
 pub mod listening;

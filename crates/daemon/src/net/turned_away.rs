@@ -35,6 +35,11 @@ impl TurnedAway {
         self.total
     }
 
+    /// How many they are.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// When [`TurnedAway::sum_up`] is to be called.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.quiet_until.filter(|_| self.unsaid.is_some())

@@ -35,6 +35,7 @@ use crate::control::{self, Server};
 use crate::device::hotplug::Hotplug;
 use crate::log::visits::sum_up;
 use crate::memory;
+use crate::net::descriptors;
 use crate::net::gate::{Gate, Gates};
 use crate::net::listen::Tried;
 use crate::port::{Command, Driver, Status};
@@ -397,6 +398,7 @@ impl Supervisor {
     async fn apply(&mut self, mut config: Config) -> (Diff, Bound) {
         let diff = Diff::between(&self.config, &config);
         self.gate.set(config.limits);
+        descriptors::reserve(config.ports.len());
         let lets_go =
             !diff.removed.is_empty() || diff.changed.iter().any(|(_, diff)| !diff.listeners.removed.is_empty());
         let mut starting = Vec::new();
