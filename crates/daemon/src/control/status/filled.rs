@@ -117,6 +117,7 @@ impl Port {
             clients: 0,
             turned_away: 0,
             limited: 0,
+            mistaken: Default::default(),
         };
         Port {
             state: State::Faulted,

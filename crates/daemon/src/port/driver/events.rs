@@ -57,7 +57,10 @@ impl Driver {
 
     /// The client came to a listener that does not speak what it does: names one that fits.
     fn tell_mistaken(&self, id: ClientId, speaks: Speaks) {
-        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        let Some(Some(socket)) = self.sockets.get(id).filter(|socket| socket.as_ref().is_some_and(|s| s.is_logged))
+        else {
+            return;
+        };
         let Some(standing) = self.hub.standing(id) else { return };
         let mut listeners = self.listeners.iter().copied().zip(&self.port.listen);
         let Some((_, own)) = listeners.clone().find(|(key, _)| *key == standing.admission.listener) else { return };
