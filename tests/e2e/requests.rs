@@ -65,6 +65,7 @@ fn settings_between_the_bytes_of_a_client_that_has_gone_are_made_between_them() 
     drop(client);
     assert_eq!(pty.receive(3), b"xyz");
     daemon.gone("p", 1);
+    daemon.log().wait_for_nth(2, "both are set", |line| line.contains("line set"));
     let set: Vec<String> = daemon.log().all().into_iter().filter(|line| line.contains("line set")).collect();
     let rates: Vec<_> = set.iter().filter_map(|line| field(line, "line")).collect();
     assert_eq!(rates, ["2400", "1200"], "{set:#?}");

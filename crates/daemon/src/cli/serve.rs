@@ -44,13 +44,13 @@ pub(super) fn run_with(config: Config, source: Option<&Path>, arguments: &Argume
             return ExitCode::FAILURE;
         }
     };
-    let code = serve(config, source, arguments, started);
+    let code = serve(config, source, arguments, sockets);
     // What was logged is on its way out.
     drop(log);
     code
 }
 
-fn serve(config: Config, source: Option<&Path>, arguments: &Arguments, started: impl FnOnce()) -> ExitCode {
+fn serve(config: Config, source: Option<&Path>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
     raise_file_limit();
 
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sermux_port_config::config::{
@@ -22,7 +21,7 @@ use super::names;
 use super::peer::Endpoint;
 use super::socket_file::{self, NoSocket, Wanted};
 use super::turned_away::TurnedAway;
-use crate::port::{Accepted, Command, Link, Status};
+use crate::port::{Accepted, Command, Link, Share};
 use crate::time::sleep_until;
 
 /// Connections that wait to be accepted (listen(2)).
@@ -354,7 +353,7 @@ pub async fn serve(
     bound: Option<Listening>,
     tried: Option<mpsc::UnboundedSender<Tried>>,
     link: Link,
-    status: Arc<Status>,
+    status: Share,
     gates: Gates,
 ) {
     let listener = match bound {

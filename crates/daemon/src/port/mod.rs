@@ -26,4 +26,4 @@ pub use driver::{Driver, Opener, Opening};
 pub use link::{Accepted, Command, Followed, Kicked, Link, Reconfigure, Reply, Whom};
 pub use missing::Missing;
 pub use report::{CaptureReport, ClientReport, Held, ListenerReport, PortFault, PortReport, PortState, Standing};
-pub use status::Status;
+pub use status::{Share, Status};

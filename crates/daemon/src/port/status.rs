@@ -1,6 +1,7 @@
 //! What the rest of the program may see of a running port without asking it.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,13 +15,48 @@ pub struct Status {
     /// By the key of the listener: what `allow` and `deny`, and what `limits` kept out.
     turned_away: Mutex<BTreeMap<usize, (u64, u64)>>,
     changed: Arc<Notify>,
+    /// Told when a task ends that has a [`Share`].
+    ended: Arc<Notify>,
+}
+
+/// The status as a task of the port holds it that is not to end by itself: dropping it tells that it has ended.
+#[derive(Debug)]
+pub struct Share(Arc<Status>);
+
+impl Share {
+    /// For a task.
+    #[must_use]
+    pub fn new(status: &Arc<Status>) -> Self {
+        Self(Arc::clone(status))
+    }
+}
+
+impl Deref for Share {
+    type Target = Status;
+
+    fn deref(&self) -> &Status {
+        &self.0
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.ended.notify_one();
+    }
 }
 
 impl Status {
     /// A port that is not open and has no clients. `changed` is told of every change.
     #[must_use]
     pub fn new(changed: Arc<Notify>) -> Self {
-        Self { open: AtomicBool::new(false), clients: AtomicUsize::new(0), turned_away: Mutex::default(), changed }
+        Self::watched(changed, Arc::default())
+    }
+
+    /// … whose tasks tell `ended` when they end.
+    #[must_use]
+    pub fn watched(changed: Arc<Notify>, ended: Arc<Notify>) -> Self {
+        let (open, clients, turned_away) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::default());
+        Self { open, clients, turned_away, changed, ended }
     }
 
     /// Whether the line is open.

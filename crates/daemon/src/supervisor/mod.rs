@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 use self::crash::Crash;
 use self::opens::Opens;
 use self::reading::{Read, Reading, Reply};
-use self::running::{Listeners, Running, Told};
+use self::running::{Listeners, Running};
 use self::watched::Watched;
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
@@ -38,7 +38,7 @@ use crate::memory;
 use crate::net::descriptors;
 use crate::net::gate::{Gate, Gates};
 use crate::net::listen::Tried;
-use crate::port::{Command, Driver, Status};
+use crate::port::{Command, Driver, Share, Status};
 use crate::systemd;
 use crate::time::sleep_until;
 
@@ -76,8 +76,10 @@ pub struct Supervisor {
     handed_over: Vec<Socket>,
     /// Some port's status changed.
     changed: Arc<Notify>,
-    /// What tasks of ports tell.
-    told: Told,
+    /// Some task of a port has ended.
+    ended: Arc<Notify>,
+    /// How it came out to bind a listener that has a name.
+    tells_tried: mpsc::UnboundedSender<Tried>,
     tried: mpsc::UnboundedReceiver<Tried>,
     /// The latest panic of each port that has had one.
     crashes: BTreeMap<String, Crash>,
@@ -118,7 +120,7 @@ impl Supervisor {
     #[must_use]
     pub fn new(source: Option<&Path>, control_at: Option<&Path>) -> Self {
         let (asker, asks) = Asker::new();
-        let (told_tried, tried) = mpsc::unbounded_channel();
+        let (tells_tried, tried) = mpsc::unbounded_channel();
         Self {
             config: Config::default(),
             source: source.map(Path::to_owned),
@@ -129,7 +131,8 @@ impl Supervisor {
             reading: Reading::default(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
-            told: Told { ended: Arc::new(Notify::new()), tried: told_tried },
+            ended: Arc::default(),
+            tells_tried,
             tried,
             crashes: BTreeMap::new(),
             control: None,
@@ -210,7 +213,7 @@ impl Supervisor {
         let mut status_at = tells_status.then(Instant::now);
         let mut last_status = Instant::now();
         loop {
-            let (changed, ended) = (Arc::clone(&self.changed), Arc::clone(&self.told.ended));
+            let (changed, ended) = (Arc::clone(&self.changed), Arc::clone(&self.ended));
             let restart_at = self.crashes.values().filter_map(Crash::again_at).min();
             tokio::select! {
                 why = end(&mut signals.terminate, &mut signals.interrupt) => return why,
@@ -261,7 +264,7 @@ impl Supervisor {
             self.changed.notify_one();
         }
         for port in self.ports.values_mut() {
-            port.listen_again(&self.told);
+            port.listen_again(&self.tells_tried);
         }
     }
 
@@ -438,7 +441,7 @@ impl Supervisor {
         for (name, port, diff, added) in changing {
             let opener = self.opens.opener(Arc::clone(&port));
             if let Some(running) = self.ports.get_mut(name) {
-                running.reconfigure(port, diff, added, opener, &self.told).await;
+                running.reconfigure(port, diff, added, opener, &self.tells_tried).await;
             }
         }
         for (name, port, listeners) in starting {
@@ -457,13 +460,13 @@ impl Supervisor {
     }
 
     fn start_port(&self, name: &str, port: Arc<Port>, listeners: Listeners) -> Running {
-        let status = Arc::new(Status::new(Arc::clone(&self.changed)));
+        let status = Arc::new(Status::watched(Arc::clone(&self.changed), Arc::clone(&self.ended)));
         let opener = self.opens.opener(Arc::clone(&port));
         let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
         let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
-        let task = tokio::spawn(tokio::task::unconstrained(Watched::new(driver, &self.told.ended)));
-        Running::new(name, link, status, task, gates).with(listeners, &self.told)
+        let task = tokio::spawn(tokio::task::unconstrained(Watched::new(driver, Share::new(&status))));
+        Running::new(name, link, status, task, gates).with(listeners, &self.tells_tried)
     }
 
     async fn end(&mut self, names: &[String]) {

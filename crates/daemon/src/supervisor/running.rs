@@ -8,24 +8,14 @@ use std::time::Instant;
 use sermux_port_config::config::diff::{PortChange, PortDiff};
 use sermux_port_config::config::Port;
 use socket2::Socket;
-use tokio::sync::{mpsc, watch, Notify};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tracing::error;
 
-use super::watched::Tells;
 use crate::net::gate::Gates;
 use crate::net::listen::{self, Offer, Tried};
 use crate::net::listening::Listening;
-use crate::port::{Command, Link, Opener, Reconfigure, Status};
-
-/// Where tasks of ports tell what the supervisor is to know.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    /// Some task has ended.
-    pub(super) ended: Arc<Notify>,
-    /// How it came out to bind a listener that has a name.
-    pub(super) tried: mpsc::UnboundedSender<Tried>,
-}
+use crate::port::{Command, Link, Opener, Reconfigure, Share, Status};
 
 /// Listeners that do not run yet, by their index in the configuration.
 #[derive(Debug)]
@@ -83,11 +73,11 @@ impl Running {
         Self { gates, name: name.to_owned(), link, status, task, listeners, keys, next_key: 0 }
     }
 
-    /// … with these listeners, whose tasks tell.
-    pub(super) fn with(mut self, Listeners(listeners): Listeners, told: &Told) -> Self {
+    /// … with these listeners. Those that have names tell `tried` how it came out.
+    pub(super) fn with(mut self, Listeners(listeners): Listeners, tried: &mpsc::UnboundedSender<Tried>) -> Self {
         for (_, offer, bound) in listeners {
             let key = self.new_key();
-            self.listen(key, offer, bound, told);
+            self.listen(key, offer, bound, tried);
             self.keys.push(key);
         }
         self
@@ -103,9 +93,9 @@ impl Running {
         self.next_key - 1
     }
 
-    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>, told: &Told) {
+    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>, tried: &mpsc::UnboundedSender<Tried>) {
         let (offer, offered) = watch::channel(offer);
-        let task = self.serve(key, offered, bound, told);
+        let task = self.serve(key, offered, bound, tried);
         self.listeners.push(RunningListener { key, offer, task });
     }
 
@@ -114,16 +104,11 @@ impl Running {
         key: usize,
         offered: watch::Receiver<Offer>,
         bound: Option<Listening>,
-        told: &Told,
+        tried: &mpsc::UnboundedSender<Tried>,
     ) -> JoinHandle<()> {
-        let tried = offered.borrow().has_name().then(|| told.tried.clone());
-        let (link, status, gates) = (self.link.clone(), Arc::clone(&self.status), self.gates.clone());
-        let tells = Tells::new(&told.ended);
-        tokio::spawn(async move {
-            let _tells = tells;
-            // Made in here: a future that is handed in would have its room twice.
-            listen::serve(key, offered, bound, tried, link, status, gates).await;
-        })
+        let tried = offered.borrow().has_name().then(|| tried.clone());
+        let (link, gates) = (self.link.clone(), self.gates.clone());
+        tokio::spawn(listen::serve(key, offered, bound, tried, link, Share::new(&self.status), gates))
     }
 
     /// Whether the port has ended, which it should not without being asked to.
@@ -143,12 +128,12 @@ impl Running {
     }
 
     /// Has those listeners listen again whose task has ended, which it should not.
-    pub(super) fn listen_again(&mut self, told: &Told) {
+    pub(super) fn listen_again(&mut self, tried: &mpsc::UnboundedSender<Tried>) {
         for at in 0..self.listeners.len() {
             let RunningListener { key, offer, task } = &self.listeners[at];
             if task.is_finished() {
                 error!(port = %self.name, address = %offer.borrow().address, "a listener failed; it listens again");
-                self.listeners[at].task = self.serve(*key, offer.subscribe(), None, told);
+                self.listeners[at].task = self.serve(*key, offer.subscribe(), None, tried);
             }
         }
     }
@@ -170,7 +155,7 @@ impl Running {
         diff: &PortDiff,
         added: Listeners,
         opener: Opener,
-        told: &Told,
+        tried: &mpsc::UnboundedSender<Tried>,
     ) {
         let stay = diff.listeners.kept.iter().chain(&diff.listeners.changed);
         let mut keys: BTreeMap<usize, usize> =
@@ -197,7 +182,7 @@ impl Running {
         self.link.send(Command::Reconfigure(changed)).await;
         // Afterwards: the port knows the key that their clients come with.
         for (_, key, offer, bound) in added {
-            self.listen(key, offer, bound, told);
+            self.listen(key, offer, bound, tried);
         }
     }
 

@@ -1,27 +1,22 @@
-//! Tasks that are not to end by themselves.
+//! A task that is not to end by itself.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::sync::Notify;
+use crate::port::Share;
 
-/// A task that tells when it has ended, however it did. In memory as it stands here: the task is looked at most.
+/// A task of a port that tells when it has ended, however it did. In memory as it stands here: the task is looked at most.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Watched<F> {
     task: F,
-    _tells: Tells,
+    _tells: Share,
 }
 
-/// Tells when it is dropped.
-#[derive(Debug)]
-pub(super) struct Tells(Arc<Notify>);
-
 impl<F> Watched<F> {
-    pub(super) fn new(task: F, ended: &Arc<Notify>) -> Self {
-        Self { task, _tells: Tells::new(ended) }
+    pub(super) fn new(task: F, tells: Share) -> Self {
+        Self { task, _tells: tells }
     }
 }
 
@@ -30,17 +25,5 @@ impl<F: Future + Unpin> Future for Watched<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         Pin::new(&mut self.task).poll(cx)
-    }
-}
-
-impl Tells {
-    pub(super) fn new(ended: &Arc<Notify>) -> Self {
-        Self(Arc::clone(ended))
-    }
-}
-
-impl Drop for Tells {
-    fn drop(&mut self) {
-        self.0.notify_one();
     }
 }
