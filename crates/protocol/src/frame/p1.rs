@@ -211,10 +211,16 @@ impl P1Framer {
         if at >= head {
             return;
         }
+        let [first, second] = held.slices(at, head);
+        if second.is_empty() && self.is_middle(first, at, head) {
+            self.cover(first, at, head);
+            self.last = first.last().copied().unwrap_or(self.last);
+            (self.next, self.latest) = (Some(head), Some(now));
+            return;
+        }
         self.handle_pause(at, now, held, &mut found);
         debug_assert!(held.begin() <= self.partial().unwrap_or(at), "a partial telegram is not held");
 
-        let [first, second] = held.slices(at, head);
         self.read(first, at, held, &mut found);
         self.read(second, at + first.len() as u64, held, &mut found);
         self.expire(head, held);
@@ -263,6 +269,16 @@ impl P1Framer {
     /// What was seen since this framer was made; [`reset`](Self::reset) does not clear it.
     pub fn counters(&self) -> P1Counters {
         self.counters
+    }
+
+    /// Whether these bytes are in the middle of a telegram, as most are that a UART hands over, and nothing is to be done but to
+    /// take their CRC.
+    fn is_middle(&self, bytes: &[u8], at: u64, head: u64) -> bool {
+        self.next == Some(at)
+            && matches!(self.tail, Tail::None)
+            && self.dawn.is_none()
+            && self.starts.first().is_some_and(|start| head - start.at < MAX_TELEGRAM as u64)
+            && memchr2(b'/', b'!', bytes).is_none()
     }
 
     /// Notes the arrival of bytes, and what the time and place of their arrival alone say.
