@@ -40,7 +40,7 @@ class Attacked:
         for one, other, said in [(self.honest, self.raw, b"<honest \xff>"), (self.next, self.next_raw, b"<next \xff>")]:
             one.send(said)
             for client in (one, other):
-                client.wait(f"{said!r}", lambda: client.data.endswith(said))
+                client.wait(f"{said!r}", lambda: client.data.endswith(said) and client.data.count(said) >= self.talks)
             assert one.set_baud(115200) == 115200 and one.set_baud(4000000) == 4000000
 
     def is_well(self):

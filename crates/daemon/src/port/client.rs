@@ -99,7 +99,7 @@ pub(super) struct Client {
     /// What it was given of the past.
     pub(super) replayed: Option<Held>,
     /// What was read of a telnet client and not decoded yet, because too much that it asked for waits.
-    pub(super) undecoded: Vec<u8>,
+    pub(super) undecoded: Undecoded,
     /// It was counted as one that speaks something else than its listener.
     pub(super) is_mistaken: bool,
 }
@@ -113,6 +113,24 @@ pub(super) enum Refusal {
     Owed,
     /// It was told, or cannot be.
     Told,
+}
+
+/// What is left of one read of a client. It stays where it is while its requests are taken out of it, a few at a time.
+#[derive(Debug, Default)]
+pub(super) struct Undecoded {
+    pub(super) bytes: Vec<u8>,
+    /// Those before this were decoded.
+    pub(super) from: usize,
+}
+
+impl Undecoded {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.from
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Where a client is in what came from the line.
@@ -219,7 +237,7 @@ impl Client {
             sends_pairs: false,
             counters: ClientCounters::default(),
             replayed: None,
-            undecoded: Vec::new(),
+            undecoded: Undecoded::default(),
             is_mistaken: false,
         }
     }

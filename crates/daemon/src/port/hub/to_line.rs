@@ -6,6 +6,7 @@ use sermux_protocol::session::{Session, Speaks};
 
 use super::{earlier, Asker, Client, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
 use crate::line::Snapshot;
+use crate::port::client::Undecoded;
 use crate::port::tx_queue::{BLOCK, LARGE_BLOCK};
 
 /// A telnet client is not read while it has not taken so much of what it was answered.
@@ -59,7 +60,10 @@ impl Hub {
             self.take_data(id, now, |_, data| data.extend_from_slice(bytes));
             return;
         }
-        self.decode(id, bytes, now);
+        let decoded = self.decode(id, bytes, now);
+        if let Some(client) = self.clients.get_mut(id).filter(|_| decoded < bytes.len()) {
+            client.undecoded = Undecoded { bytes: bytes[decoded..].to_vec(), from: 0 };
+        }
     }
 
     /// Goes on with what was read of a client and not decoded, if there is such and it may. True: something was decoded.
@@ -68,25 +72,23 @@ impl Hub {
         if !self.takes_input(id, client) || !self.control.is_half_free_for(id) {
             return false;
         }
-        let mut bytes = std::mem::take(&mut self.clients[id].undecoded);
+        let Undecoded { bytes, from } = std::mem::take(&mut self.clients[id].undecoded);
         // No more at once than if it were read now.
-        let behind = bytes.split_off(bytes.len().min(self.input_room(id)));
-        self.decode(id, &bytes, now);
-        if let Some(client) = self.clients.get_mut(id) {
-            client.undecoded.extend_from_slice(&behind);
+        let to = bytes.len().min(from + self.input_room(id));
+        let from = from + self.decode(id, &bytes[from..to], now);
+        if let Some(client) = self.clients.get_mut(id).filter(|_| from < bytes.len()) {
+            client.undecoded = Undecoded { bytes, from };
         }
         true
     }
 
-    /// Takes data and requests out of what a telnet client has sent, until so much waits that the rest is left for later.
-    fn decode(&mut self, id: ClientId, bytes: &[u8], now: Instant) {
+    /// Takes data and requests out of what a telnet client has sent, until so much waits that the rest is left for later;
+    /// how much was taken.
+    fn decode(&mut self, id: ClientId, bytes: &[u8], now: Instant) -> usize {
         let mut input = bytes;
         let mut decoded = 0;
         loop {
             if !input.is_empty() && self.control.is_full_for(id) {
-                if let Some(client) = self.clients.get_mut(id) {
-                    client.undecoded = input.to_vec();
-                }
                 break;
             }
             let decode = |session: &mut Session, data: &mut Vec<u8>| match session {
@@ -105,6 +107,7 @@ impl Hub {
         self.count_unusable(id);
         self.addressed.push(id);
         self.watch_changed = true;
+        bytes.len() - input.len()
     }
 
     /// Data for the line, as `decode` appends it: queued, or counted where it may not or cannot go there. Returns what
