@@ -21,6 +21,7 @@ mod flood;
 mod follow;
 mod frames;
 mod lag;
+mod lasting;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -317,6 +317,7 @@ impl World {
                         assert!(due.is_some_and(|due| due <= self.now), "closed as silent, and was not for long");
                     }
                     CloseReason::DeviceGone => assert!(parts.is_some(), "the device is there, or the client holds on"),
+                    CloseReason::CarrierLost => panic!("nobody watches DCD"),
                     CloseReason::ListenerGone => panic!("no listener went"),
                     CloseReason::Oldest | CloseReason::Idlest => {
                         assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");

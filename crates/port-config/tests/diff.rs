@@ -47,6 +47,10 @@ fn a_change_is_as_small_as_it_can_be() {
         ("allow: [10.0.0.7]", Live, &[]),
         ("deny: ['fd00::/8']", Live, &[]),
         ("modem: { on-connect: { dtr: on } }", Live, &[Setting::Modem]),
+        ("modem: { on-connect: { reset: arduino } }", Live, &[Setting::Modem]),
+        ("modem: { on-disconnect: { dtr: off } }", Live, &[Setting::Modem]),
+        ("modem: { hangup: disconnect }", Live, &[Setting::Modem]),
+        ("on-release: keep", Live, &[Setting::OnRelease]),
         ("reset: { x: [dtr=on] }", Live, &[Setting::Reset]),
         ("open: on-demand", Live, &[Setting::Open]),
         ("modem: { hangup-on-close: yes }", Reopen, &[Setting::HangupOnClose]),
@@ -156,8 +160,10 @@ fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
                 port.line = Line { settings: port.line.settings, ..after.line };
             }
             Setting::Modem => {
-                port.modem = Modem { hangup_on_close: port.modem.hangup_on_close, ..after.modem };
+                let hangup_on_close = port.modem.hangup_on_close;
+                port.modem = Modem { hangup_on_close, ..after.modem.clone() };
             }
+            Setting::OnRelease => port.on_release = after.on_release,
             Setting::HangupOnClose => port.modem.hangup_on_close = after.modem.hangup_on_close,
             Setting::Reset => port.reset.clone_from(&after.reset),
             Setting::Open => (port.open, port.linger) = (after.open, after.linger),

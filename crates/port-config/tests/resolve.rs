@@ -5,8 +5,8 @@ use std::time::Duration;
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
     profile, reset, Access, AccessList, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction,
-    Enter, Frame, Gap, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnGone, OnLag, Open, Port, Protocol, Rs485,
-    Sim, SocketRights, Telnet, Usb, Write,
+    Enter, Frame, Gap, Hangup, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open,
+    Port, Protocol, Rs485, Sim, SocketRights, Telnet, Usb, Write,
 };
 use sermux_port_config::line::FlowControl;
 use sermux_port_config::signal::{Output, Step};
@@ -35,8 +35,15 @@ fn the_built_in_defaults_are_those_of_the_documentation() {
     assert_eq!(port.device, Device::Sim(Sim::Echo));
     assert_eq!(port.line.settings.to_string(), "9600 8N1");
     assert!(port.enable && port.exclusive && port.line.clocal && port.line.low_latency);
-    let on_connect = OnConnect { dtr: Output::Keep, rts: Output::Keep };
-    assert_eq!(port.modem, Modem { dtr: Output::On, rts: Output::On, hangup_on_close: false, on_connect });
+    let modem = Modem {
+        dtr: Output::On,
+        rts: Output::On,
+        hangup_on_close: false,
+        on_connect: OnConnect { dtr: Output::Keep, rts: Output::Keep, reset: None, break_for: None },
+        on_disconnect: OnDisconnect { dtr: Output::Keep, rts: Output::Keep },
+        hangup: Hangup::Ignore,
+    };
+    assert_eq!((&port.modem, port.on_release), (&modem, OnRelease::Restore));
     assert_eq!((port.open, port.linger, port.line.rs485), (Open::Always, Duration::from_secs(5), None));
     assert!(port.reset.is_empty(), "the built-in macros need no entry");
     assert_eq!((port.write, port.frame, port.crc), (Write::Any, Frame::None, Crc::Pass));

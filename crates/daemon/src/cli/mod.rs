@@ -122,7 +122,8 @@ enum Command {
     Set {
         /// The port
         port: String,
-        /// A baud rate, 8N1 and the like, flow control; what is not said stays
+        /// A baud rate, 8N1 and the like, flow control; settings you leave out keep their value. Or default: settings, DTR and
+        /// RTS as configured
         #[arg(required = true)]
         settings: Vec<String>,
     },

@@ -97,6 +97,15 @@ fn whom(text: &str) -> Option<Whom> {
 async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
     let Set { line } = parse(body, "{ \"line\": \"9600 7E1\" }")?;
     let report = ask(&target.link, Command::Report).await.ok_or_else(port_ended)?;
+    if line.trim().eq_ignore_ascii_case("default") {
+        let asked = report.port.line.settings;
+        target.log(&format!("to give the line back as configured, {asked}"));
+        let view = target.wish(Wish::Default).await?;
+        let mut now = target.now(&view);
+        now.differences = differences(&asked, &view.settings);
+        now.asked = Some(asked.to_string());
+        return Ok(now);
+    }
     let asked = amend(report.view.settings, &line).map_err(|wrong| Refusal::new(StatusCode::BAD_REQUEST, wrong))?;
     target.log(&format!("to set the line to {asked}"));
     let view = target.wish(Wish::Settings(asked)).await?;

@@ -10,6 +10,7 @@ use crate::hex;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Set {
     /// The settings that change, in the short form: `9600`, `9600 7E1`, `8N1`, `rts-cts`. The others stay.
+    /// Or `default`: settings, DTR and RTS as configured.
     pub(crate) line: String,
 }
 

@@ -143,6 +143,7 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         enable: true,
         line: config::Line { settings: settings.parse().expect("line settings"), ..config::Line::default() },
         modem: Modem::default(),
+        on_release: config::OnRelease::default(),
         reset: std::collections::BTreeMap::new(),
         open: config::Open::Always,
         linger: Duration::from_secs(5),

@@ -158,14 +158,12 @@ pub(super) fn stubborn_flags(wanted: &termios2, actual: &termios2) -> Option<Str
     ))
 }
 
-/// Whether bytes that came in since the open are what the far end sent: the settings were the same all the time,
-/// `before` and `after` and during serialport's open, which goes through eight data bits without parity whatever is
-/// asked.
+/// Whether bytes that came in since the open are what the far end sent: the settings were the same `before` and `after`.
+/// (Where they are eight bits without parity, serialport's open has kept to that; for others it is not used.)
 pub(super) fn same_bytes(before: &termios2, after: &termios2) -> bool {
-    const FORMAT: tcflag_t = libc::CSIZE | libc::PARENB;
+    const FORMAT: tcflag_t = libc::CSIZE | libc::PARENB | libc::PARODD | libc::CMSPAR;
     before.c_ospeed == after.c_ospeed
-        && before.c_cflag & FORMAT == libc::CS8
-        && after.c_cflag & FORMAT == libc::CS8
+        && before.c_cflag & FORMAT == after.c_cflag & FORMAT
         && before.c_iflag == after.c_iflag
         && before.c_lflag == after.c_lflag
 }
@@ -227,7 +225,7 @@ const NAMED_SPEEDS: [(u32, speed_t); 30] = [
 
 #[cfg(test)]
 mod tests {
-    use sermux_port_config::config::OnConnect;
+    use sermux_port_config::config::{Hangup, OnConnect, OnDisconnect};
     use sermux_port_config::signal::Output;
 
     use super::*;
@@ -251,7 +249,9 @@ mod tests {
         dtr: Output::On,
         rts: Output::On,
         hangup_on_close: false,
-        on_connect: OnConnect { dtr: Output::Keep, rts: Output::Keep },
+        on_connect: OnConnect { dtr: Output::Keep, rts: Output::Keep, reset: None, break_for: None },
+        on_disconnect: OnDisconnect { dtr: Output::Keep, rts: Output::Keep },
+        hangup: Hangup::Ignore,
     };
 
     fn line(text: &str) -> Line {
@@ -339,7 +339,17 @@ mod tests {
         assert!(same_bytes(&settings("9600 8N1"), &settings("9600 8N2 rts-cts")));
         assert!(!same_bytes(&settings("9600 8N1"), &settings("9601 8N1")));
         assert!(!same_bytes(&settings("9600 8N1"), &settings("9600 8E1")));
-        assert!(!same_bytes(&settings("9600 7E1"), &settings("9600 7E1")), "serialport goes through 8N1");
         assert!(!same_bytes(&cooked(), &settings("9600 8N1")));
+    }
+
+    #[test]
+    fn bytes_of_a_line_that_keeps_its_format_are_good_whatever_the_format_is() {
+        let set = |settings: &str| wanted(&blank(), &line(settings), &MODEM);
+        for settings in ["9600 8N1", "9600 7E1", "1200 7O2", "9600 8M1"] {
+            assert!(same_bytes(&set(settings), &set(settings)), "{settings}");
+        }
+        for (before, after) in [("9600 8N1", "9600 7E1"), ("9600 7E1", "9600 7O1"), ("9600 7E1", "1200 7E1")] {
+            assert!(!same_bytes(&set(before), &set(after)), "{before}, then {after}");
+        }
     }
 }

@@ -25,6 +25,7 @@ use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::stat::{fstat, stat, Mode};
 use sermux_port_config::config::Port;
+use sermux_port_config::line::{DataBits, Parity};
 use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
@@ -365,18 +366,24 @@ impl Look {
 
     /// Opens the device through serialport, with its lock and TIOCEXCL.
     fn claim(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
-        let fd = match open_through_serialport(path, port) {
-            Ok(fd) => fd,
-            Err(error) if error.kind() == tokio_serial::ErrorKind::NoDevice => {
-                return Err(OpenError::busy(path));
+        let fd = if is_8n(port) {
+            match open_through_serialport(path, port) {
+                Ok(fd) => fd,
+                Err(error) if error.kind() == tokio_serial::ErrorKind::NoDevice => {
+                    return Err(OpenError::busy(path));
+                }
+                // It gives up when the driver does not take each flag ("Settings did not apply correctly"). That is a
+                // difference to report and no reason to have no line. What is really wrong shows up again when the
+                // settings are applied.
+                Err(error) => {
+                    tracing::debug!(device = %path.display(), %error, "serialport cannot open it, opened without");
+                    self.claim_as_is(path, port)?
+                }
             }
-            // It gives up when the driver does not take each flag ("Settings did not apply correctly"). That is a
-            // difference to report and no reason to have no line. What is really wrong shows up again when the
-            // settings are applied.
-            Err(error) => {
-                tracing::debug!(device = %path.display(), %error, "serialport cannot open it, opened without");
-                self.claim_as_is(path, port)?
-            }
+        } else {
+            // serialport's open goes through eight data bits without parity, whatever is asked: what comes meanwhile on a
+            // line with another format would be lost at each open.
+            self.claim_as_is(path, port)?
         };
         if fstat(&fd).is_ok_and(|node| Driver::of(&node) == Driver::Pty) {
             // A pty keeps TIOCEXCL for as long as its master lives: after a crash nobody but root could open it again.
@@ -408,6 +415,12 @@ fn open_through_serialport(path: &Path, port: &Port) -> tokio_serial::Result<Own
     // speed is never 0.
     let native = tokio_serial::new(path, port.line.settings.baud.get()).exclusive(port.exclusive).open_native()?;
     Ok(sys::own(native))
+}
+
+/// Eight data bits without parity.
+fn is_8n(port: &Port) -> bool {
+    let settings = &port.line.settings;
+    (settings.data_bits, settings.parity) == (DataBits::Eight, Parity::None)
 }
 
 fn lock_of(port: &Port) -> Lock {

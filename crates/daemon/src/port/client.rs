@@ -242,6 +242,11 @@ impl Client {
         }
     }
 
+    /// Whether what it asks of the line is done.
+    pub(super) fn may_control(&self) -> bool {
+        self.admission.access == Access::Control && matches!(self.session, Session::Telnet(_))
+    }
+
     /// When it is closed if it stays silent.
     pub(super) fn idle_at(&self) -> Option<Instant> {
         let timeout = self.admission.idle_timeout;

@@ -16,24 +16,31 @@
 //!
 //! A short break that is asked for while one waits, with nothing between them, is that one. How much one client may have
 //! waiting is bounded ([`bounds`]): it is not read, nor what was read of it decoded, until there is room.
+//!
+//! Settings and outputs that a client asks of a line that is not there are promised: what is promised and what was done lasts
+//! over each opening ([`standing`]).
 
 mod asked;
 mod bounds;
+mod lasting;
 mod purging;
+mod standing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::line::LineSettings;
+use sermux_port_config::config::Port;
 use sermux_port_config::signal::{LineState, Purge};
 use sermux_protocol::rfc2217::View;
 
 use self::asked::{Action, Pending, BREAK_PULSE};
 pub(super) use self::asked::{Asked, Asker};
-pub use self::asked::{Outcome, Wish};
+pub use self::asked::{ControlCounters, Outcome, Start, Wish};
 use self::purging::Purging;
-use super::client::ClientId;
+pub use self::standing::Levels;
+use self::standing::Standing;
+pub(super) use self::standing::{level, output};
 use crate::line::{Change, LineCounters, Operation, Snapshot};
 
 /// What changes the line waits so long for the bytes before it, and what needs a line for one that is being opened.
@@ -66,28 +73,6 @@ pub(super) enum Presence {
     Gone,
 }
 
-/// An operation for the driver, and the client that wants it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// What is to be done.
-    pub operation: Operation,
-    /// Who asked for it; `None`: no client.
-    pub client: Option<ClientId>,
-}
-
-/// What happened in the control queue so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ControlCounters {
-    /// Requests of clients.
-    pub requests: u64,
-    /// Changes that were made although bytes before them had not left in time.
-    pub late: u64,
-    /// Operations that the line refused.
-    pub failed: u64,
-    /// Requests that were not carried out because their client had gone, or because somebody purged the port.
-    pub dropped: u64,
-}
-
 #[derive(Debug)]
 struct Running {
     asker: Option<Asker>,
@@ -113,8 +98,10 @@ pub(super) struct ControlQueue {
     wake_at: Option<Instant>,
     view: View,
     start: Option<Start>,
-    /// What is in force when the line is opened.
-    configured: LineSettings,
+    /// What it is to have; boxed, because it is rarely looked at.
+    standing: Box<Standing>,
+    /// How often something was asked for what stands.
+    asked_to_stand: u64,
     line_counters: Option<LineCounters>,
     presence: Presence,
     /// Those with something in their queue, in the order of their turns.
@@ -137,10 +124,12 @@ pub(super) struct ControlQueue {
 }
 
 impl ControlQueue {
-    pub(super) fn new(configured: LineSettings) -> Self {
+    pub(super) fn new(port: &Port) -> Self {
+        let standing = Box::new(Standing::of(port));
         Self {
-            configured,
-            view: View { settings: configured, ..View::default() },
+            view: standing.expected(),
+            standing,
+            asked_to_stand: 0,
             line_counters: None,
             presence: Presence::Expected,
             queues: BTreeMap::new(),
@@ -160,14 +149,6 @@ impl ControlQueue {
             last_unsent: 0,
             wake_at: None,
             counters: ControlCounters::default(),
-        }
-    }
-
-    /// What is in force when the line is opened.
-    pub(super) fn configure(&mut self, settings: LineSettings) {
-        self.configured = settings;
-        if self.presence != Presence::Open {
-            self.view.settings = settings;
         }
     }
 
@@ -250,16 +231,18 @@ impl ControlQueue {
 
     // ---- the line ------------------------------------------------------------------------------------------------
 
-    /// The line is open, and this is what it has.
-    pub(super) fn line_opened(&mut self, snapshot: &Snapshot) {
+    /// The line is open, and this is what it has. `end` is the offset behind all that is queued for it.
+    pub(super) fn line_opened(&mut self, snapshot: &Snapshot, end: u64, now: Instant) {
         self.presence = Presence::Open;
         self.seen(snapshot);
+        let wishes = self.standing.opened();
+        self.stand(wishes, end, now);
     }
 
     /// There is no line (any more), and so no wires.
     pub(super) fn line_gone(&mut self) {
         self.presence = Presence::Gone;
-        self.view = View { settings: self.configured, ..View::default() };
+        self.view = self.standing.expected();
         (self.break_by, self.break_until, self.empty_since) = (None, None, None);
         // What is on its way to a line that is gone is nobody's any more; who waits for it is answered in the next step.
         (self.running, self.start, self.stuck) = (None, None, false);
@@ -355,6 +338,14 @@ impl ControlQueue {
         }
         let action = pending.action(&self.view);
         let too_late = pending.read_at + PATIENCE;
+        let waits_for_line = self.presence == Presence::Expected && now < too_late;
+        let lasts = matches!(asker, Asker::Client(_)) && matches!(action, Action::Settings(_) | Action::Outputs { .. });
+        if lasts && self.presence != Presence::Open && !waits_for_line {
+            // What holds as long as the client is there is promised, and kept when the line opens.
+            self.standing.client_sets(&action);
+            self.expect();
+            return Verdict::Answer(Outcome::Done);
+        }
         match self.presence {
             _ if action == Action::Nothing => return Verdict::Answer(Outcome::Done),
             Presence::Gone => return Verdict::Answer(Outcome::NoLine),
@@ -367,7 +358,11 @@ impl ControlQueue {
             Presence::Open => {}
         }
         if matches!(&action, Action::Settings(settings) if *settings == self.view.settings) {
-            return if taken >= pending.after_own { Verdict::Answer(Outcome::Done) } else { Verdict::Waits };
+            if taken < pending.after_own {
+                return Verdict::Waits;
+            }
+            self.note(Some(asker), &action);
+            return Verdict::Answer(Outcome::Done);
         }
         if let (Action::Pulse(_), true) = (&action, self.view.break_on) {
             // The bytes between the two breaks have their time from the end of the first one on.
@@ -459,6 +454,7 @@ impl ControlQueue {
         if let Some(pending) = asker.and_then(|asker| self.queues.get_mut(&asker)).and_then(VecDeque::front_mut) {
             pending.is_running = true;
         }
+        self.note(asker, &action);
         self.running = Some(Running { asker, action });
         self.start = Some(Start { operation, client });
     }
@@ -491,6 +487,9 @@ impl ControlQueue {
         self.tx_written();
         let Some(snapshot) = snapshot.filter(|_| self.presence == Presence::Open) else {
             self.counters.failed += u64::from(self.presence == Presence::Open);
+            if let (Action::Settings(asked), Presence::Open) = (&running.action, self.presence) {
+                self.standing.read_back(*asked, self.view.settings);
+            }
             if running.action == Action::BreakOff {
                 // It cannot be helped, and is not tried for ever.
                 self.break_ended();
@@ -509,6 +508,7 @@ impl ControlQueue {
                 (self.break_by, self.break_until) = (running.asker, Some(now + length));
             }
             Action::BreakOff => self.break_ended(),
+            Action::Settings(asked) => self.standing.read_back(asked, snapshot.settings),
             _ => {}
         }
         self.seen(snapshot);

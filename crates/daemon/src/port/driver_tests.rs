@@ -1,6 +1,7 @@
 //! The driver with a line and connections in memory, on a clock that stands still until everybody waits.
 
 mod control;
+mod lasting;
 mod pause;
 mod requests;
 mod telnet;
@@ -20,6 +21,7 @@ use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
+use super::control::level;
 use super::driver::{Driver, Opener};
 use super::link::{Accepted, Command, Link};
 use super::status::Status;
@@ -60,7 +62,7 @@ struct Rig {
 /// What the next tries to open the device come to.
 #[derive(Default)]
 struct Devices {
-    plugged: VecDeque<Opened>,
+    plugged: VecDeque<(Opened, SimHandle)>,
     tries: Vec<Instant>,
 }
 
@@ -68,10 +70,14 @@ impl Rig {
     fn start(port: Arc<Port>) -> Self {
         let devices = Arc::new(Mutex::new(Devices::default()));
         let tried = Arc::clone(&devices);
-        let opener: Opener = Box::new(move || {
+        let opener: Opener = Box::new(move |port| {
             let mut devices = tried.lock().unwrap();
             devices.tries.push(Instant::now());
-            let opened = devices.plugged.pop_front();
+            let opened = devices.plugged.pop_front().map(|(mut opened, wire)| {
+                let (settings, modem) = (port.line.settings, &port.modem);
+                opened.report.snapshot = wire.open_with(settings, level(modem.dtr), level(modem.rts));
+                opened
+            });
             Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
         });
         let status = status();
@@ -82,7 +88,7 @@ impl Rig {
     /// The next try to open the device finds this.
     fn plug(&self) -> SimHandle {
         let (opened, wire) = opened();
-        self.devices.lock().unwrap().plugged.push_back(opened);
+        self.devices.lock().unwrap().plugged.push_back((opened, wire.clone()));
         wire
     }
 
@@ -113,7 +119,7 @@ impl ByHand {
     fn new(port: Arc<Port>) -> Self {
         let (opened, wire) = opened();
         let mut plugged = Some(opened);
-        let opener: Opener = Box::new(move || {
+        let opener: Opener = Box::new(move |_| {
             let opened = plugged.take();
             Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })
         });
@@ -184,7 +190,7 @@ async fn every_client_gets_what_the_line_sends_and_the_line_what_they_send() {
 
 #[tokio::test(start_paused = true)]
 async fn a_port_whose_device_is_open_and_silent_is_not_woken() {
-    let opener: Opener = Box::new(|| {
+    let opener: Opener = Box::new(|_| {
         Box::pin(async {
             // It might get stuck, for which there is an alarm meanwhile.
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -385,7 +391,7 @@ async fn forty_five_readers_get_every_telegram_beside_five_that_never_read() {
     meter.device = Device::Sim(Sim::DsmrP1);
     let meter = Arc::new(meter);
     let opened = Arc::clone(&meter);
-    let opener: Opener = Box::new(move || {
+    let opener: Opener = Box::new(move |_| {
         let port = Arc::clone(&opened);
         Box::pin(async move { open_blocking(&port) })
     });

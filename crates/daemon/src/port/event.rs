@@ -30,6 +30,8 @@ pub enum Event {
     BreakCost(u64),
     /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
     Answered(u64, Outcome),
+    /// The last client that might change something about the line has left, and it is given back as it is to be without.
+    Released,
     /// Nothing came for so long (`expect`); said once until [`Event::Heard`].
     Quiet(Duration),
     /// Something came again, after so long.
@@ -63,6 +65,8 @@ pub enum CloseReason {
     Left,
     /// The device is not open any more, or could not be opened (`on-gone: disconnect`).
     DeviceGone,
+    /// DCD has dropped (`hangup: disconnect`).
+    CarrierLost,
     /// The listener that it came through is not in the configuration any more.
     ListenerGone,
 }

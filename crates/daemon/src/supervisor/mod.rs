@@ -439,7 +439,7 @@ impl Supervisor {
             return (diff, bound);
         }
         for (name, port, diff, added) in changing {
-            let opener = self.opens.opener(Arc::clone(&port));
+            let opener = self.opens.opener();
             if let Some(running) = self.ports.get_mut(name) {
                 running.reconfigure(port, diff, added, opener, &self.tells_tried).await;
             }
@@ -461,7 +461,7 @@ impl Supervisor {
 
     fn start_port(&self, name: &str, port: Arc<Port>, listeners: Listeners) -> Running {
         let status = Arc::new(Status::watched(Arc::clone(&self.changed), Arc::clone(&self.ended)));
-        let opener = self.opens.opener(Arc::clone(&port));
+        let opener = self.opens.opener();
         let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
         let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.

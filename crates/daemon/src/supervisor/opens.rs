@@ -27,10 +27,10 @@ struct State {
 }
 
 impl Opens {
-    /// Opens the port's device when its turn has come.
-    pub(super) fn opener(&self, port: Arc<Port>) -> Opener {
+    /// Opens a port's device when its turn has come.
+    pub(super) fn opener(&self) -> Opener {
         let opens = self.clone();
-        Box::new(move || Box::pin(opens.clone().open(Arc::clone(&port))))
+        Box::new(move |port| Box::pin(opens.clone().open(port)))
     }
 
     async fn open(self, port: Arc<Port>) -> Result<Opened, OpenError> {

@@ -50,6 +50,8 @@ pub enum Setting {
     /// What is asked of the driver when a device is opened: `clocal`, `low-latency`, `rs485`.
     LineDriver,
     Modem,
+    /// `on-release`
+    OnRelease,
     HangupOnClose,
     Reset,
     Open,
@@ -79,6 +81,7 @@ impl Setting {
             | Setting::Reset
             | Setting::Open
             | Setting::Modem
+            | Setting::OnRelease
             | Setting::Write
             | Setting::Frame
             | Setting::Crc
@@ -151,6 +154,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         enable: _,
         line,
         modem,
+        on_release,
         reset,
         open,
         linger,
@@ -167,13 +171,16 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         listen: _,
     } = old;
     let Line { settings, clocal, low_latency, rs485 } = line;
-    let Modem { dtr, rts, hangup_on_close, on_connect } = modem;
+    let Modem { dtr, rts, hangup_on_close, on_connect, on_disconnect, hangup } = modem;
     let line_driver = (clocal, low_latency, rs485) != (&new.line.clocal, &new.line.low_latency, &new.line.rs485);
+    let by_clients =
+        (on_connect, on_disconnect, hangup) != (&new.modem.on_connect, &new.modem.on_disconnect, &new.modem.hangup);
     let is_different = [
         (Setting::Device, *device != new.device),
         (Setting::Line, *settings != new.line.settings),
         (Setting::LineDriver, line_driver),
-        (Setting::Modem, (dtr, rts, on_connect) != (&new.modem.dtr, &new.modem.rts, &new.modem.on_connect)),
+        (Setting::Modem, (dtr, rts) != (&new.modem.dtr, &new.modem.rts) || by_clients),
+        (Setting::OnRelease, *on_release != new.on_release),
         (Setting::HangupOnClose, *hangup_on_close != new.modem.hangup_on_close),
         (Setting::Reset, *reset != new.reset),
         (Setting::Open, (open, linger) != (&new.open, &new.linger)),

@@ -10,6 +10,7 @@ use super::capture::{capture, CaptureLayer};
 use super::cut;
 use super::keys::{find, meant_by, Role, Section};
 use super::limits::{limits, LimitsLayer};
+use super::modem::{modem, ModemLayer};
 use super::network::networks;
 use super::parse::join;
 use super::replay::{replay, Replay};
@@ -24,11 +25,11 @@ use super::values::{
 };
 use super::{
     profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnGone, OnLag,
-    Open, Usb, WhenFull, Write,
+    OnRelease, Open, Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
-use crate::signal::{Output, Step};
+use crate::signal::Step;
 
 /// Bytes of history: below a page nothing is gained, and 64 MiB is an hour and a half at 115200 baud.
 pub(super) const BACKLOG: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024 * 1024;
@@ -44,6 +45,7 @@ pub(super) struct PortLayer {
     pub(super) profile: Option<Set<&'static str>>,
     pub(super) line: LineLayer,
     pub(super) modem: ModemLayer,
+    pub(super) on_release: Option<Set<OnRelease>>,
     pub(super) reset: BTreeMap<String, Vec<Step>>,
     pub(super) open: Option<Set<Open>>,
     pub(super) linger: Option<Set<Duration>>,
@@ -74,16 +76,6 @@ pub(super) struct LineLayer {
     pub(super) clocal: Option<Set<bool>>,
     pub(super) low_latency: Option<Set<bool>>,
     pub(super) rs485: Rs485Layer,
-}
-
-/// `modem:`
-#[derive(Debug, Default)]
-pub(super) struct ModemLayer {
-    pub(super) dtr: Option<Set<Output>>,
-    pub(super) rts: Option<Set<Output>>,
-    pub(super) hangup_on_close: Option<Set<bool>>,
-    pub(super) dtr_on_connect: Option<Set<Output>>,
-    pub(super) rts_on_connect: Option<Set<Output>>,
 }
 
 /// An entry of `listen:`
@@ -168,6 +160,10 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
         "profile" => layer.profile = read(value, path, problems, profile_name),
         "line" => layer.line = line(value, path, problems),
         "modem" => layer.modem = modem(value, path, problems),
+        "on-release" => {
+            let words = [("restore", OnRelease::Restore), ("keep", OnRelease::Keep)];
+            layer.on_release = read(value, path, problems, |node| word(node, &words, &[]));
+        }
         "reset" => layer.reset = reset::macros(value, path, problems),
         "open" => {
             let words = [("always", Open::Always), ("on-demand", Open::OnDemand)];
@@ -393,18 +389,6 @@ fn line(node: &Node, path: &str, problems: &mut Vec<Problem>) -> LineLayer {
     layer
 }
 
-fn modem(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ModemLayer {
-    let mut layer = ModemLayer::default();
-    let entries = entries(node, path, "{ dtr: on, rts: on, hangup-on-close: false }", problems);
-    each_key(entries, Role::Inside(Section::Modem), path, problems, |key, value, path, problems| match key {
-        "dtr" => layer.dtr = read(value, path, problems, output),
-        "rts" => layer.rts = read(value, path, problems, output),
-        "hangup-on-close" => layer.hangup_on_close = read(value, path, problems, boolean),
-        _ => on_connect(&mut layer, value, path, problems),
-    });
-    layer
-}
-
 fn expect(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Set<Duration>> {
     let mut frame = None;
     let entries = entries(node, path, "{ frame: 60s }", problems);
@@ -413,18 +397,6 @@ fn expect(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Set<Du
         frame = read(value, path, problems, |node| duration(node, range));
     });
     frame
-}
-
-fn on_connect(layer: &mut ModemLayer, node: &Node, path: &str, problems: &mut Vec<Problem>) {
-    let entries = entries(node, path, "{ dtr: on, rts: keep }", problems);
-    each_key(entries, Role::Inside(Section::OnConnect), path, problems, |key, value, path, problems| match key {
-        "dtr" => layer.dtr_on_connect = read(value, path, problems, output),
-        _ => layer.rts_on_connect = read(value, path, problems, output),
-    });
-}
-
-fn output(node: &Node) -> Result<Output, Wrong> {
-    word(node, &[("on", Output::On), ("off", Output::Off), ("keep", Output::Keep)], &[])
 }
 
 fn device(node: &Node) -> Result<Device, Wrong> {

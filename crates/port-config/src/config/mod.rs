@@ -15,6 +15,7 @@ mod keys;
 mod layer;
 mod limits;
 pub mod load;
+mod modem;
 mod network;
 mod parse;
 pub mod profile;
@@ -39,7 +40,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::line::LineSettings;
-use crate::signal::{Output, Step};
+use crate::signal::Step;
 
 pub use address::{Address, AddressError};
 pub use banner::{Banner, BannerError};
@@ -48,6 +49,7 @@ pub use control::{Control, ControlSocket};
 pub use cut::{Delimiter, Gap};
 pub use device::{Device, DeviceError, Sim, Usb};
 pub use limits::{ConnectRate, Limits};
+pub use modem::{Hangup, Modem, OnConnect, OnDisconnect};
 pub use network::{AccessList, Network, NetworkError};
 pub use replay::Replay;
 pub use rs485::Rs485;
@@ -131,6 +133,8 @@ pub struct Port {
     pub line: Line,
     /// What is done with DTR and RTS.
     pub modem: Modem,
+    /// What becomes of what network clients changed about the line when the last one with [`Access::Control`] has left.
+    pub on_release: OnRelease,
     /// Reset macros by name; the built-in ones are there without ([`reset::find`]).
     pub reset: BTreeMap<String, Vec<Step>>,
     /// When the device is open.
@@ -198,34 +202,15 @@ impl Default for Line {
     }
 }
 
-/// `modem:`
+/// `on-release:`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Modem {
-    /// DTR at open.
-    pub dtr: Output,
-    /// RTS at open.
-    pub rts: Output,
-    /// Whether closing drops DTR and RTS (HUPCL).
-    pub hangup_on_close: bool,
-    /// What the first client changes.
-    pub on_connect: OnConnect,
-}
-
-/// `modem: { on-connect: … }`: when a client connects and there was none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct OnConnect {
-    /// Data terminal ready.
-    pub dtr: Output,
-    /// Request to send.
-    pub rts: Output,
-}
-
-impl Default for OnConnect {
-    fn default() -> Self {
-        OnConnect { dtr: Output::Keep, rts: Output::Keep }
-    }
+pub enum OnRelease {
+    /// Settings, DTR and RTS are as configured again.
+    #[default]
+    Restore,
+    /// They stay until the device is opened again.
+    Keep,
 }
 
 /// `open:`

@@ -8,6 +8,7 @@ use super::capture;
 use super::keys::Role;
 use super::layer::{self, ClientLayer, KeepaliveLayer, ListenerLayer, NamedPort, PortLayer};
 use super::limits;
+use super::modem;
 use super::parse::parse;
 use super::rs485;
 use super::socket_file;
@@ -15,8 +16,8 @@ use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
-    profile, Access, AccessList, Banner, Crc, Device, Enter, Expect, Frame, Keepalive, Line, Listener, Modem,
-    OnConnect, OnGone, OnLag, Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
+    profile, Access, AccessList, Banner, Crc, Device, Enter, Expect, Frame, Keepalive, Line, Listener, OnGone, OnLag,
+    OnRelease, Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -90,15 +91,8 @@ pub(super) fn port(
     let write = layers.value(|layer| layer.write.as_ref(), Write::Any);
     let frame = layers.value(|layer| layer.frame.as_ref(), Frame::None);
     let line = line(&layers, problems, warnings);
-    let modem = Modem {
-        dtr: layers.value(|layer| layer.modem.dtr.as_ref(), Modem::default().dtr),
-        rts: layers.value(|layer| layer.modem.rts.as_ref(), Modem::default().rts),
-        hangup_on_close: layers.value(|layer| layer.modem.hangup_on_close.as_ref(), false),
-        on_connect: OnConnect {
-            dtr: layers.value(|layer| layer.modem.dtr_on_connect.as_ref(), OnConnect::default().dtr),
-            rts: layers.value(|layer| layer.modem.rts_on_connect.as_ref(), OnConnect::default().rts),
-        },
-    };
+    let reset = layers.reset();
+    let modem = modem::resolve(&layers, &reset, problems);
     let open = layers.value(|layer| layer.open.as_ref(), Open::Always);
     check_linger(open, own, problems);
     let backlog = layers.first(|layer| layer.backlog.as_ref());
@@ -138,7 +132,8 @@ pub(super) fn port(
         enable,
         line,
         modem,
-        reset: layers.reset(),
+        on_release: layers.value(|layer| layer.on_release.as_ref(), OnRelease::default()),
+        reset,
         open,
         linger: match open {
             Open::Always => LINGER,

@@ -36,6 +36,9 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("line: { clocal: maybe }", "21: ports.p.line.clocal: `maybe` is neither true nor false", "true or false"),
     ("modem: { dtr: maybe }", "19: ports.p.modem.dtr: `maybe` is not possible here", "on, off or keep"),
     ("modem: { on-connect: { rts: up } }", "33: ports.p.modem.on-connect.rts: `up` is not possible here", "on, off or"),
+    ("modem: { hangup: close }", "22: ports.p.modem.hangup: `close` is not possible here", "ignore or disconnect"),
+    ("on-release: drop", "17: ports.p.on-release: `drop` is not possible here", "restore or keep"),
+    ("modem: { on-connect: { break: 6s } }", "35: ports.p.modem.on-connect.break: 6s is out of range", "1ms to 5s"),
     (
         "modem: { on-connect: on }",
         "26: ports.p.modem.on-connect: a mapping is needed here, not a single value",

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, ConnectRate, Control, ControlSocket, Crc,
-    Delimiter, Device, Direction, Enter, Expect, Frame, Gap, Keepalive, Limits, Line, Listener, Log, LogFormat,
-    LogLevel, Modem, Network, OnConnect, OnGone, OnLag, Open, Port, Protocol, Replay, Rs485, Sim, SocketRights, Telnet,
-    Usb, WhenFull, Write,
+    Delimiter, Device, Direction, Enter, Expect, Frame, Gap, Hangup, Keepalive, Limits, Line, Listener, Log, LogFormat,
+    LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open, Port, Protocol, Replay, Rs485,
+    Sim, SocketRights, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -71,12 +71,24 @@ fn any_line() -> impl Strategy<Value = Line> {
 }
 
 fn any_modem() -> impl Strategy<Value = Modem> {
-    (any_output(), any_output(), any::<bool>(), any_output(), any_output()).prop_map(
-        |(dtr, rts, hangup_on_close, dtr_on_connect, rts_on_connect)| Modem {
+    let on_connect = (any_output(), any_output(), any::<bool>(), prop::option::of(1..=5000u64)).prop_map(
+        |(dtr, rts, reset, break_for)| OnConnect {
+            dtr,
+            rts,
+            reset: reset.then(|| "arduino".to_owned()),
+            break_for: break_for.map(Duration::from_millis),
+        },
+    );
+    let on_disconnect = (any_output(), any_output()).prop_map(|(dtr, rts)| OnDisconnect { dtr, rts });
+    let hangup = select(vec![Hangup::Ignore, Hangup::Disconnect]);
+    (any_output(), any_output(), any::<bool>(), on_connect, on_disconnect, hangup).prop_map(
+        |(dtr, rts, hangup_on_close, on_connect, on_disconnect, hangup)| Modem {
             dtr,
             rts,
             hangup_on_close,
-            on_connect: OnConnect { dtr: dtr_on_connect, rts: rts_on_connect },
+            on_connect,
+            on_disconnect,
+            hangup,
         },
     )
 }
@@ -220,6 +232,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             enable: rest.0,
             line,
             modem,
+            on_release: if rest.1 { OnRelease::Keep } else { OnRelease::Restore },
             reset,
             open: if linger.is_some() { Open::OnDemand } else { Open::Always },
             linger: linger.map_or(Duration::from_secs(5), Duration::from_millis),

@@ -128,6 +128,15 @@ impl SimHandle {
         self.wires.watched()
     }
 
+    /// The device is opened with these settings and outputs; `None`: an output that is left alone.
+    pub(crate) fn open_with(&self, settings: LineSettings, dtr: Option<bool>, rts: Option<bool>) -> Snapshot {
+        let set = [Operation::Configure(settings), Operation::Outputs { dtr, rts }];
+        for operation in set {
+            self.wires.carry_out(&operation).expect("wires refuse nothing");
+        }
+        self.snapshot()
+    }
+
     /// The far end raises and drops the inputs.
     pub(crate) fn set_inputs(&self, inputs: ModemState) {
         self.wires.set_inputs(inputs);

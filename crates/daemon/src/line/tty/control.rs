@@ -75,7 +75,7 @@ impl TtyControl {
             driver,
             has_modem_lines,
             line: *line,
-            modem: *modem,
+            modem: modem.clone(),
             counts_at_open: if is_pty { None } else { sys::counts(fd).ok() },
             can_wait: AtomicBool::new(is_pty),
             room_made: AtomicBool::new(false),

@@ -8,6 +8,7 @@ use sermux_port_config::signal::{Purge, Step};
 use sermux_protocol::rfc2217::{Effect, Request, View};
 
 use super::super::client::ClientId;
+use crate::line::Operation;
 
 /// A break that nobody ends is ended.
 const LONGEST_BREAK: Duration = Duration::from_secs(5);
@@ -23,6 +24,8 @@ pub(in crate::port) enum Asker {
     Departed(u64),
     /// Whoever is not a client; each wish has a number of its own.
     Operator(u64),
+    /// Nobody waits: what is to stand on the line is applied; each has a number of its own.
+    Standing(u64),
 }
 
 /// What is asked of the line from outside of any session.
@@ -39,6 +42,8 @@ pub enum Wish {
         /// Request to send.
         rts: Option<bool>,
     },
+    /// The line as configured.
+    Default,
     /// A break of this length.
     Break(Duration),
     /// Throws away what is queued.
@@ -63,6 +68,28 @@ pub enum Outcome {
     NoLine,
     /// The line refused, or does not answer.
     Failed,
+}
+
+/// An operation for the driver, and the client that wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// What is to be done.
+    pub operation: Operation,
+    /// Who asked for it; `None`: no client.
+    pub client: Option<ClientId>,
+}
+
+/// What happened in the control queue so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlCounters {
+    /// Requests of clients.
+    pub requests: u64,
+    /// Changes that were made although bytes before them had not left in time.
+    pub late: u64,
+    /// Operations that the line refused.
+    pub failed: u64,
+    /// Requests that were not carried out because their client had gone, or because somebody purged the port.
+    pub dropped: u64,
 }
 
 #[derive(Debug)]
@@ -119,7 +146,8 @@ impl Pending {
                 Wish::Settings(settings) => Action::Settings(*settings),
                 Wish::Outputs { dtr, rts } => Action::Outputs { dtr: *dtr, rts: *rts },
                 Wish::Break(length) => Action::Pulse((*length).min(LONGEST_BREAK)),
-                Wish::Purge(_) => Action::Nothing,
+                // The hub makes settings and outputs of the default.
+                Wish::Purge(_) | Wish::Default => Action::Nothing,
                 Wish::Run(steps) => Action::Run(Arc::clone(steps)),
             },
         };

@@ -4,13 +4,13 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use sermux_port_config::config::{Listener, OnGone, Open, Protocol};
-use sermux_port_config::signal::Output;
 use tracing::{debug, info, warn};
 
 use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
 use crate::capture::EventKind;
 use crate::log::visits::{is_logged, Visit};
 use crate::net::refuse::refuse;
+use crate::port::control::level;
 use crate::port::greeting;
 use crate::port::hub::{Admission, Outcome, Wish};
 use crate::port::link::History;
@@ -84,8 +84,7 @@ impl Driver {
         match self.hub.connect(admission, session, &banner, now) {
             Ok(id) => {
                 if self.hub.clients() == 1 {
-                    let on_connect = self.port.modem.on_connect;
-                    self.set_outputs(level(on_connect.dtr), level(on_connect.rts), now);
+                    self.first_client(now);
                 }
                 let is_logged = is_logged(peer, &self.name, Visit::Connected);
                 if is_logged {
@@ -150,6 +149,7 @@ impl Driver {
         }
         if before.device != self.port.device {
             self.lifecycle = Lifecycle::default();
+            self.account.forget_fault();
         }
         if reopen {
             self.reopen(now);
@@ -171,7 +171,7 @@ impl Driver {
     }
 
     /// Asks something of the line that nobody waits for.
-    fn silent_wish(&mut self, wish: Wish, now: Instant) {
+    pub(super) fn silent_wish(&mut self, wish: Wish, now: Instant) {
         let number = self.next_wish;
         self.next_wish += 1;
         self.hub.wish(number, wish, now);
@@ -234,14 +234,5 @@ fn admission(key: usize, listener: &Listener) -> Admission {
         on_gone: listener.on_gone,
         replay: listener.replay,
         notify: greeting::notifies(listener),
-    }
-}
-
-/// Up or down; `None`: left alone.
-fn level(output: Output) -> Option<bool> {
-    match output {
-        Output::On => Some(true),
-        Output::Off => Some(false),
-        Output::Keep => None,
     }
 }

@@ -37,6 +37,8 @@ impl Driver {
                 }
                 Event::WrongProtocol(id, speaks) => self.tell_mistaken(id, speaks),
                 Event::Answered(number, outcome) => self.answer_wish(number, outcome),
+                Event::Released => info!(port = %self.name,
+                    "no client with control is left: what they changed about the line is undone (on-release: restore)"),
                 Event::Quiet(limit) => warn!(port = %self.name, device = %self.port.device, "quiet: {}",
                     self.hub.missing().for_so_long(limit, &self.port.device)),
                 Event::Heard(silence) => warn!(port = %self.name, device = %self.port.device,
@@ -145,6 +147,7 @@ fn describe(reason: CloseReason) -> &'static str {
         CloseReason::Idlest => "the listener is full, and it was silent the longest (when-full: kick-idle)",
         CloseReason::Idle => "it was silent in both directions for too long (idle-timeout)",
         CloseReason::DeviceGone => "the device is gone (on-gone: disconnect)",
+        CloseReason::CarrierLost => "DCD has dropped (hangup: disconnect)",
         CloseReason::ListenerGone => "its listener is not configured any more",
         CloseReason::Left => "it had nothing more to send",
     }

@@ -12,6 +12,7 @@ mod events;
 mod followers;
 mod operations;
 mod pause;
+mod presence;
 mod report;
 mod slot;
 mod watching;
@@ -78,6 +79,8 @@ pub struct Driver {
     change_ready: bool,
     /// There may be some.
     commands_ready: bool,
+    /// The first client came while there was no line, which is to be greeted for it.
+    greeting_owed: bool,
     /// The device is left alone because somebody asked for that.
     paused: bool,
     /// What the status shows.
@@ -147,6 +150,8 @@ enum Slot {
     Waiting(Instant),
     Opening {
         open: Opening,
+        /// What it is opened with.
+        with: Arc<Port>,
         /// When to say that it is stuck.
         stuck_at: Option<Instant>,
     },
@@ -162,8 +167,8 @@ enum Slot {
 /// A device on its way to a line.
 pub type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send>>;
 
-/// Starts to open the port's device. The driver never asks for a second one while the first is on its way.
-pub type Opener = Box<dyn FnMut() -> Opening + Send>;
+/// Starts to open the device of the port, as that is given. The driver never asks for a second one while the first is on its way.
+pub type Opener = Box<dyn FnMut(Arc<Port>) -> Opening + Send>;
 
 impl Driver {
     /// A port that opens its device as soon as it is polled, or has a client (`open: on-demand`). Its listeners have
@@ -206,6 +211,7 @@ impl Driver {
             sleep_until: None,
             ends_at: None,
             paused: false,
+            greeting_owed: false,
             settling: Vec::new(),
             account: Account::new(now()),
             watching: Watching::default(),

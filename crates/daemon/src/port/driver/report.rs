@@ -61,6 +61,11 @@ impl Account {
         }
     }
 
+    /// It is another device.
+    pub(super) fn forget_fault(&mut self) {
+        self.fault = None;
+    }
+
     /// The line is open, and this is what it makes of the settings.
     pub(super) fn opened(&mut self, differences: Vec<String>, not_carried: Vec<NotCarried>) {
         (self.differences, self.not_carried) = (differences, not_carried);

@@ -1,15 +1,19 @@
 //! The line comes and goes.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use sermux_port_config::config::Open;
+use sermux_port_config::config::{Open, Port};
+use sermux_port_config::line::LineSettings;
 use tracing::{info, warn};
 
 use super::{Driver, Say, Slot, OPENING_IS_STUCK};
 use crate::capture::EventKind;
 use crate::line::{self, OpenError, Opened};
+use crate::port::control::output;
+use crate::port::hub::Levels;
 
 const OPENING_HANGS: &str =
     "opening hangs in the device's driver; unplug the device or restart the machine if it stays so";
@@ -32,14 +36,17 @@ impl Driver {
             match &mut self.slot {
                 Slot::Waiting(at) if *at <= now && may_open => {
                     self.watch_name();
-                    self.slot = Slot::Opening { open: (self.opener)(), stuck_at: Some(now + OPENING_IS_STUCK) };
+                    let with = self.port_to_open();
+                    let open = (self.opener)(Arc::clone(&with));
+                    self.slot = Slot::Opening { open, with, stuck_at: Some(now + OPENING_IS_STUCK) };
                 }
-                Slot::Opening { open, stuck_at } => match open.as_mut().poll(cx) {
+                Slot::Opening { open, with, stuck_at } => match open.as_mut().poll(cx) {
                     Poll::Ready(Ok(opened)) if self.paused => {
                         self.slot = Slot::Closing { closing: Box::pin(line::close(opened.line)), again_at: now };
                     }
                     Poll::Ready(Ok(opened)) => {
-                        self.opened(opened, now);
+                        let settings = with.line.settings;
+                        self.opened(opened, settings, now);
                         // It is asked for what it has in this poll, or in the next one.
                         cx.waker().wake_by_ref();
                     }
@@ -60,6 +67,19 @@ impl Driver {
                 Slot::Waiting(_) | Slot::Open(_) => return,
             }
         }
+    }
+
+    /// The port with what clients have changed about its line.
+    fn port_to_open(&mut self) -> Arc<Port> {
+        let Levels { settings, dtr, rts } = self.hub.opens_with();
+        let (dtr, rts) = (output(dtr), output(rts));
+        let Port { line, modem, .. } = &*self.port;
+        if (line.settings, modem.dtr, modem.rts) == (settings, dtr, rts) {
+            return Arc::clone(&self.port);
+        }
+        let mut port = (*self.port).clone();
+        (port.line.settings, port.modem.dtr, port.modem.rts) = (settings, dtr, rts);
+        Arc::new(port)
     }
 
     /// Whether the device should be open.
@@ -122,12 +142,12 @@ impl Driver {
         self.watched.as_mut().is_some_and(|watched| watched.poll_changed(cx).is_ready())
     }
 
-    pub(super) fn opened(&mut self, opened: Opened, now: Instant) {
+    pub(super) fn opened(&mut self, opened: Opened, settings: LineSettings, now: Instant) {
         let Opened { mut line, report } = opened;
         self.watched = None;
         let was_lost = self.lifecycle.is_lost();
         let failures = self.lifecycle.opened(now);
-        info!(port = %self.name, device = %self.port.device, line = %self.port.line.settings, tries = failures + 1,
+        info!(port = %self.name, device = %self.port.device, line = %settings, tries = failures + 1,
             "opened");
         self.record(EventKind::Opened, format_args!("{} opened at {}", self.port.device, report.snapshot.settings));
         for difference in &report.differences {
@@ -144,6 +164,7 @@ impl Driver {
         self.watching.opened(watch);
         self.change_ready = true;
         self.slot = Slot::Open(line);
+        self.pay_greeting(now);
     }
 
     pub(super) fn open_failed(&mut self, error: &OpenError, now: Instant) {

@@ -17,7 +17,7 @@ impl Rig {
     }
 
     /// Asks something of the line; how it came out, and after how long.
-    async fn done(&self, wish: Wish) -> (Outcome, View, Duration) {
+    pub(super) async fn done(&self, wish: Wish) -> (Outcome, View, Duration) {
         let asked_at = Instant::now();
         let (outcome, view) = timeout(SOON, self.ask(wish).await).await.expect("an answer").expect("an answer");
         (outcome, view, asked_at.elapsed())

@@ -6,13 +6,13 @@ use super::*;
 use crate::port::{PortReport, PortState, Whom};
 
 impl Rig {
-    async fn asked<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> T {
+    pub(super) async fn asked<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> T {
         let (reply, answer) = oneshot::channel();
         assert!(self.link.send(command(reply)).await);
         timeout(SOON, answer).await.expect("an answer").expect("an answer")
     }
 
-    async fn report(&self) -> PortReport {
+    pub(super) async fn report(&self) -> PortReport {
         self.asked(Command::Report).await
     }
 
@@ -56,7 +56,7 @@ async fn a_paused_port_lets_go_of_its_device_and_leaves_it_alone_while_its_clien
 async fn a_device_that_is_being_opened_when_its_port_is_paused_is_closed_again() {
     let (opened, wire) = opened();
     let mut opened = Some(opened);
-    let opener: Opener = Box::new(move || {
+    let opener: Opener = Box::new(move |_| {
         let opened = opened.take();
         Box::pin(async {
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -12,7 +12,7 @@ async fn start(keys: &str) -> (Rig, SimHandle) {
     start_port("gather: 0ms", keys).await
 }
 
-fn telnet_port(port_keys: &str, keys: &str) -> Arc<Port> {
+pub(super) fn telnet_port(port_keys: &str, keys: &str) -> Arc<Port> {
     let yaml = format!(
         "ports: {{ p: {{ device: sim:echo, line: 9600 8N1, {port_keys}, \
          listen: [ {{ protocol: telnet, rfc2217: true, address: 0, {keys} }} ] }} }}"
@@ -29,7 +29,7 @@ async fn start_port(port_keys: &str, keys: &str) -> (Rig, SimHandle) {
 }
 
 /// A client that has been told the modem state once.
-async fn join(rig: &Rig) -> DuplexStream {
+pub(super) async fn join(rig: &Rig) -> DuplexStream {
     let mut client = rig.connect(1 << 16).await;
     client.write_all(HELLO).await.unwrap();
     let mut got = Vec::new();
@@ -39,7 +39,7 @@ async fn join(rig: &Rig) -> DuplexStream {
     client
 }
 
-fn request(command: u8, value: &[u8]) -> Vec<u8> {
+pub(super) fn request(command: u8, value: &[u8]) -> Vec<u8> {
     [&[255, 250, 44, command][..], value, &[255, 240]].concat()
 }
 
@@ -50,7 +50,7 @@ fn answer_in(got: &[u8], command: u8) -> Option<Vec<u8>> {
     Some(got[begin..begin + end].to_vec())
 }
 
-async fn expect(client: &mut DuplexStream, bytes: &[u8]) {
+pub(super) async fn expect(client: &mut DuplexStream, bytes: &[u8]) {
     assert_eq!(read(client, bytes.len()).await, bytes);
 }
 

@@ -29,7 +29,7 @@ mod to_line;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, OnGone, Port, WhenFull, Write};
+use sermux_port_config::config::{Frame as Framing, Hangup, OnGone, Port, WhenFull, Write};
 use sermux_port_config::signal::LineState as Noticed;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
@@ -42,7 +42,7 @@ use super::arrivals::Arrivals;
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, Input};
 use super::control::{Asker, ControlQueue};
-pub use super::control::{ControlCounters, Outcome, Start, Wish};
+pub use super::control::{ControlCounters, Levels, Outcome, Start, Wish};
 use super::cutter::Cutter;
 pub use super::event::{CloseReason, Event, Full, PortCounters};
 use super::frames::Frames;
@@ -110,6 +110,10 @@ pub struct Hub {
     /// What the receiver noticed and clients have not been told, and when they may be.
     noticed: Noticed,
     notify_at: Option<Instant>,
+    /// Clients are disconnected when DCD drops …
+    hangs_up: bool,
+    /// … if it was raised when it was last looked at, while there was a client.
+    carrier: bool,
     /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
     escaped: Vec<u8>,
 }
@@ -135,12 +139,14 @@ impl Hub {
             clients: Slab::new(),
             leaving: 0,
             tx: TxQueue::new(&port.line.settings),
-            control: ControlQueue::new(port.line.settings),
+            control: ControlQueue::new(port),
             mistaken: BTreeMap::new(),
             noticed: Noticed::default(),
             notify_at: None,
             watch_changed: false,
             addressed: Vec::new(),
+            hangs_up: port.modem.hangup == Hangup::Disconnect,
+            carrier: false,
             escaped: Vec::new(),
             escaped_len: 0,
             line: LineState::Expected,
@@ -222,6 +228,13 @@ impl Hub {
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
+        self.control.occupy(true);
+        if self.hangs_up && self.clients.len() == 1 {
+            // What is known of DCD is from before.
+            self.carrier = false;
+            self.control.look(self.tx.end(), now);
+            self.wake(now);
+        }
         self.close_idle(now);
         Ok(id)
     }
@@ -276,11 +289,15 @@ impl Hub {
         self.control.depart(id, client.number, client.own_end, now);
         client.counters.refused += client.undecoded.len() as u64;
         self.counters.tx_lost += client.undecoded.len() as u64;
-        self.watch_changed |= matches!(client.session, Session::Telnet(_));
+        self.watch_changed |= matches!(client.session, Session::Telnet(_)) || self.hangs_up;
         if matches!(client.input, Input::Leaving { .. }) {
             self.leaving -= 1;
         }
         self.counters.add(&client.counters);
+        self.control.occupy(!self.clients.is_empty());
+        if (client.may_control() || self.clients.is_empty()) && !self.draining {
+            self.release(now);
+        }
         Some(client.counters)
     }
 

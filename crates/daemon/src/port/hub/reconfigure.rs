@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sermux_port_config::config::{Frame as Framing, Port};
+use sermux_port_config::config::{Frame as Framing, Hangup, Port};
 
 use super::super::client::FrameFeed;
 use super::{Admission, ClientId, CloseReason, Cutter, Feed, Frames, History, Hub};
@@ -17,7 +17,9 @@ impl Hub {
             self.release_gathered();
         }
         self.ring.set_capacity(port.backlog);
-        self.control.configure(port.line.settings);
+        self.control.configure(port);
+        self.hangs_up = port.modem.hangup == Hangup::Disconnect;
+        self.watch_changed = true;
         self.set_framing(port, now);
         self.set_cutter(port);
         self.set_expected(port.expect.frame, now);
@@ -29,6 +31,7 @@ impl Hub {
             }
         }
         self.mistaken.retain(|listener, _| admit(*listener).is_some());
+        self.release(now);
         self.review_pen(port.write, now);
         for (id, client) in &self.clients {
             self.control.review(id, client.admission.access, self.is_writer(client));

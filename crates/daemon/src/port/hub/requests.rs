@@ -8,7 +8,7 @@ use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::session::Session;
 
 use super::super::control::{Asked, Todo};
-use super::{Asker, ClientId, ControlCounters, Event, Feed, Hub, LineState, Noticed, Outcome, Start, Wish};
+use super::{Asker, ClientId, ControlCounters, Event, Feed, Hub, Levels, LineState, Noticed, Outcome, Start, Wish};
 use crate::line::{Change, LineCounters, Snapshot, Watch};
 
 /// Clients are told at most once in this time what the receiver noticed.
@@ -37,6 +37,9 @@ impl Hub {
     /// came out.
     pub fn wish(&mut self, number: u64, wish: Wish, now: Instant) {
         let end = self.tx.end();
+        if wish == Wish::Default {
+            return self.control.default(Asker::Operator(number), end, now);
+        }
         self.control.ask((Asker::Operator(number), true), Asked::Wish(wish), (end, self.tx.taken()), now);
     }
 
@@ -49,6 +52,22 @@ impl Hub {
     /// Nobody waits for this wish any more: unless it is on its way to the line, it is not done.
     pub fn forget_wish(&mut self, number: u64, now: Instant) {
         self.control.forget(Asker::Operator(number), now);
+    }
+
+    /// The line is about to be opened: with what.
+    pub fn opens_with(&mut self) -> Levels {
+        self.control.open()
+    }
+
+    /// When the last client that might change something has left, the line is given back (`on-release`).
+    pub(super) fn release(&mut self, now: Instant) {
+        if self.clients.iter().any(|(_, client)| client.may_control()) {
+            return;
+        }
+        if self.control.release(self.tx.end(), now) {
+            self.events.push_back(Event::Released);
+        }
+        self.wake(now);
     }
 
     pub(super) fn take_request(&mut self, id: ClientId, request: Request, now: Instant) {
@@ -77,7 +96,7 @@ impl Hub {
 
     fn carry_out(&mut self, todo: Todo, now: Instant) {
         match todo {
-            Todo::Answer(asker, asked, outcome) => self.answer(asker, asked, outcome),
+            Todo::Answer(asker, asked, outcome) => self.answer(asker, asked, outcome, now),
             Todo::Purge { asker, purge, before } => self.empty_queues(asker, purge, before, now),
             Todo::DropTx { before, unsent } => {
                 let thrown_away = self.tx.purge_before(before) + unsent as u64;
@@ -88,7 +107,7 @@ impl Hub {
         }
     }
 
-    fn answer(&mut self, asker: Asker, asked: Asked, outcome: Outcome) {
+    fn answer(&mut self, asker: Asker, asked: Asked, outcome: Outcome, now: Instant) {
         match (asker, asked) {
             (Asker::Client(id), Asked::Request(request)) => {
                 let view = *self.control.view();
@@ -99,7 +118,8 @@ impl Hub {
                 }
             }
             (Asker::Operator(number), _) => self.events.push_back(Event::Answered(number, outcome)),
-            (Asker::Client(_), Asked::Wish(_)) | (Asker::Departed(_), _) => {}
+            (Asker::Departed(_), _) => self.release(now),
+            (Asker::Standing(_), _) | (Asker::Client(_), Asked::Wish(_)) => {}
         }
     }
 
@@ -151,6 +171,9 @@ impl Hub {
         if self.control.view().inputs != before {
             self.tell_modem_state(false);
         }
+        if done.is_some() {
+            self.watch_carrier();
+        }
     }
 
     /// The purge came back.
@@ -181,7 +204,8 @@ impl Hub {
     /// Which changes of the line somebody wants to be told of.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        self.clients.iter().fold(Watch::default(), |watch, (_, client)| match &client.session {
+        let first = Watch { modem_state: self.hangs_up && !self.clients.is_empty(), ..Watch::default() };
+        self.clients.iter().fold(first, |watch, (_, client)| match &client.session {
             Session::Telnet(telnet) if !client.closing => Watch {
                 modem_state: watch.modem_state || telnet.wants_modem_state(),
                 line_state: watch.line_state || telnet.wants_line_state(),
@@ -202,12 +226,25 @@ impl Hub {
         if modem {
             self.tell_modem_state(change.ri_fell);
         }
+        self.watch_carrier();
         let Noticed { break_detected, framing_error, parity_error, overrun_error, .. } = change.line_state;
         self.noticed.break_detected |= break_detected;
         self.noticed.framing_error |= framing_error;
         self.noticed.parity_error |= parity_error;
         self.noticed.overrun_error |= overrun_error;
         self.tell_noticed(now);
+    }
+
+    /// DCD was looked at: clients that saw it raised are disconnected when it is not any more (`hangup`).
+    pub(super) fn watch_carrier(&mut self) {
+        let dcd = self.control.view().inputs.dcd;
+        let dropped = std::mem::replace(&mut self.carrier, dcd) && !dcd;
+        if dropped && self.hangs_up {
+            let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
+            for id in ids {
+                self.close(id, super::CloseReason::CarrierLost);
+            }
+        }
     }
 
     /// Tells the clients that want to know what the inputs are now.

@@ -191,12 +191,13 @@ impl Hub {
     pub fn line_opened(&mut self, waits: bool, snapshot: &Snapshot, now: Instant) {
         self.expect_something(now);
         self.line = LineState::Open { waits };
-        self.control.line_opened(snapshot);
+        self.control.line_opened(snapshot, self.tx.end(), now);
         self.tx.set_line(&snapshot.settings);
         if let Some(cutter) = self.cutter.as_mut() {
             cutter.set_line(&snapshot.settings);
         }
         self.tell_modem_state(false);
+        self.carrier = snapshot.inputs.dcd;
     }
 
     /// The line is not there, or is gone: what was on its way is lost in both directions, and counted.
@@ -205,6 +206,7 @@ impl Hub {
         self.expect_nothing();
         self.counters.tx_lost += self.tx.purge() as u64;
         self.control.line_gone();
+        self.carrier = false;
         self.tell_modem_state(false);
         let has_ended_frame = self.end_frame();
         let released = self.released;

@@ -118,7 +118,12 @@ fn what_the_shipped_file_shows_as_defaults_are_the_defaults() {
 
 /// What would be there instead of what else is shown, or is no default.
 fn is_instead(section: Section, name: &str) -> bool {
-    matches!((section, name), (In::Port, "usb" | "usb-serial" | "profile") | (In::Listener, "mode" | "owner" | "group"))
+    matches!(
+        (section, name),
+        (In::OnConnect, "reset" | "break")
+            | (In::Port, "usb" | "usb-serial" | "profile")
+            | (In::Listener, "mode" | "owner" | "group")
+    )
 }
 
 #[test]

@@ -98,6 +98,13 @@ pub(super) const KEYS: &[Key] = &[
     )
     .or("9600 8N1"),
     key(In::Port, "modem", Section(In::Modem), "What is done with DTR and RTS."),
+    key(
+        In::Port,
+        "on-release",
+        Words(&["restore", "keep"]),
+        "When the last client with control leaves: set the line, DTR and RTS as configured, or keep what clients changed.",
+    )
+    .or("restore"),
     key(In::Port, "reset", Ref("macros"), "Macros for `sermux reset`, by name."),
     key(
         In::Port,
@@ -159,6 +166,17 @@ pub(super) const KEYS: &[Key] = &[
     key(In::Modem, "on-connect", Section(In::OnConnect), "What is done with DTR and RTS when the first client comes."),
     key(In::OnConnect, "dtr", OUTPUT, "DTR when the first client comes.").or("keep"),
     key(In::OnConnect, "rts", OUTPUT, "RTS when the first client comes.").or("keep"),
+    key(
+        In::OnConnect,
+        "reset",
+        Pattern("^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"),
+        "A reset macro that is run when the first client comes, such as esp32-run.",
+    ),
+    key(In::OnConnect, "break", Time, "A break that is sent when the first client comes, 1ms to 5s."),
+    key(In::Modem, "on-disconnect", Section(In::OnDisconnect), "What is done with DTR and RTS after the last client."),
+    key(In::OnDisconnect, "dtr", OUTPUT, "DTR after the last client.").or("keep"),
+    key(In::OnDisconnect, "rts", OUTPUT, "RTS after the last client.").or("keep"),
+    key(In::Modem, "hangup", Words(&["ignore", "disconnect"]), "What happens to clients when DCD drops.").or("ignore"),
     key(
         In::Listener,
         "protocol",

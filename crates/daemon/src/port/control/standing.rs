@@ -1,0 +1,219 @@
+//! What is to stand on a line: what it is opened with, what became of that since, and what clients changed on top.
+//!
+//! What clients with `access: control` changed holds as long as one of them is connected: it is applied again at each
+//! opening, and taken back when the last of them has left (`on-release`). What others set, by hand or by `on-connect`,
+//! holds until the device is opened again.
+
+use sermux_port_config::config::{OnConnect, OnDisconnect, OnRelease, Port};
+use sermux_port_config::line::LineSettings;
+use sermux_port_config::signal::{ModemControl, Output};
+use sermux_protocol::rfc2217::View;
+
+use super::asked::{Action, Wish};
+
+/// Settings and outputs; an output that is `None` is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels {
+    /// Baud rate, data bits, parity, stop bits, flow control.
+    pub settings: LineSettings,
+    /// Data terminal ready.
+    pub dtr: Option<bool>,
+    /// Request to send.
+    pub rts: Option<bool>,
+}
+
+/// What clients changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Changes {
+    settings: Option<LineSettings>,
+    dtr: Option<bool>,
+    rts: Option<bool>,
+}
+
+#[derive(Debug)]
+pub(super) struct Standing {
+    configured: Levels,
+    on_connect: (Option<bool>, Option<bool>),
+    on_disconnect: (Option<bool>, Option<bool>),
+    on_release: OnRelease,
+    /// There are clients.
+    occupied: bool,
+    /// What the line has if no client changed anything.
+    base: Levels,
+    by_clients: Changes,
+    /// What the line is being opened with.
+    opening: Option<Levels>,
+}
+
+impl Standing {
+    pub(super) fn of(port: &Port) -> Self {
+        let configured = configured(port);
+        Self {
+            configured,
+            on_connect: on_connect(&port.modem.on_connect),
+            on_disconnect: on_disconnect(&port.modem.on_disconnect),
+            on_release: port.on_release,
+            occupied: false,
+            base: configured,
+            by_clients: Changes::default(),
+            opening: None,
+        }
+    }
+
+    /// Another configuration. What it changes goes before what clients changed.
+    pub(super) fn configure(&mut self, port: &Port) {
+        let before = std::mem::replace(&mut self.configured, configured(port));
+        self.on_connect = on_connect(&port.modem.on_connect);
+        self.on_disconnect = on_disconnect(&port.modem.on_disconnect);
+        self.on_release = port.on_release;
+        if before.settings != self.configured.settings {
+            (self.base.settings, self.by_clients.settings) = (self.configured.settings, None);
+        }
+        if before.dtr != self.configured.dtr {
+            (self.base.dtr, self.by_clients.dtr) = (self.configured.dtr, None);
+        }
+        if before.rts != self.configured.rts {
+            (self.base.rts, self.by_clients.rts) = (self.configured.rts, None);
+        }
+    }
+
+    /// Whether there are clients.
+    pub(super) fn occupy(&mut self, occupied: bool) {
+        self.occupied = occupied;
+    }
+
+    /// What a line is opened with where no client changed anything.
+    fn at_open(&self) -> Levels {
+        let (dtr, rts) = if self.occupied { self.on_connect } else { (None, None) };
+        Levels { dtr: dtr.or(self.configured.dtr), rts: rts.or(self.configured.rts), ..self.configured }
+    }
+
+    fn with_changes(&self, base: Levels) -> Levels {
+        let Changes { settings, dtr, rts } = self.by_clients;
+        Levels { settings: settings.unwrap_or(base.settings), dtr: dtr.or(base.dtr), rts: rts.or(base.rts) }
+    }
+
+    /// What the line would have if it were open: what is known of one that is not. Linux raises outputs that are left alone.
+    pub(super) fn expected(&self) -> View {
+        let Levels { settings, dtr, rts } = self.with_changes(self.at_open());
+        let outputs = ModemControl { dtr: dtr.unwrap_or(true), rts: rts.unwrap_or(true) };
+        View { settings, outputs, ..View::default() }
+    }
+
+    /// The line is about to be opened, with this.
+    pub(super) fn open(&mut self) -> Levels {
+        let levels = self.with_changes(self.at_open());
+        self.opening = Some(levels);
+        levels
+    }
+
+    /// The line is open: what has to be done to it because that was asked for meanwhile.
+    pub(super) fn opened(&mut self) -> Vec<Wish> {
+        self.base = self.at_open();
+        let now = self.with_changes(self.base);
+        let Some(opened_with) = self.opening.take() else { return Vec::new() };
+        let changed = |now: Option<bool>, before| now.filter(|_| now != before);
+        let (dtr, rts) = (changed(now.dtr, opened_with.dtr), changed(now.rts, opened_with.rts));
+        wishes(Some(now.settings).filter(|settings| *settings != opened_with.settings), dtr, rts)
+    }
+
+    /// A client with the right to do so changes something.
+    pub(super) fn client_sets(&mut self, action: &Action) {
+        match action {
+            Action::Settings(settings) => self.by_clients.settings = Some(*settings),
+            Action::Outputs { dtr, rts } => {
+                self.by_clients.dtr = dtr.or(self.by_clients.dtr);
+                self.by_clients.rts = rts.or(self.by_clients.rts);
+            }
+            _ => {}
+        }
+    }
+
+    /// The line made something else of what a client asked for, and said so.
+    pub(super) fn read_back(&mut self, asked: LineSettings, actual: LineSettings) {
+        if self.by_clients.settings == Some(asked) {
+            self.by_clients.settings = Some(actual);
+        }
+    }
+
+    /// Somebody who is not a client has changed something.
+    pub(super) fn others_set(&mut self, action: &Action) {
+        match action {
+            Action::Settings(settings) => (self.base.settings, self.by_clients.settings) = (*settings, None),
+            Action::Outputs { dtr, rts } => {
+                if dtr.is_some() {
+                    (self.base.dtr, self.by_clients.dtr) = (*dtr, None);
+                }
+                if rts.is_some() {
+                    (self.base.rts, self.by_clients.rts) = (*rts, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether clients left something other than what the line has without them.
+    pub(super) fn has_changes(&self) -> bool {
+        self.with_changes(self.base) != self.base
+    }
+
+    /// The last client that might change something has left: what has to be done to the line, and whether that undoes what
+    /// clients changed. Without any client left `on-disconnect` decides, in the same step.
+    pub(super) fn release(&mut self) -> (Vec<Wish>, bool) {
+        let Changes { settings, dtr, rts } = std::mem::take(&mut self.by_clients);
+        let after = if self.occupied { (None, None) } else { self.on_disconnect };
+        let restores = self.on_release == OnRelease::Restore;
+        if !restores {
+            self.base.settings = settings.unwrap_or(self.base.settings);
+            (self.base.dtr, self.base.rts) = (dtr.or(self.base.dtr), rts.or(self.base.rts));
+        }
+        (self.base.dtr, self.base.rts) = (after.0.or(self.base.dtr), after.1.or(self.base.rts));
+        let base = self.base;
+        let dtr = after.0.or(dtr.filter(|_| restores).and(base.dtr));
+        let rts = after.1.or(rts.filter(|_| restores).and(base.rts));
+        let settings = settings.filter(|settings| restores && *settings != base.settings);
+        (wishes(settings.map(|_| base.settings), dtr, rts), restores)
+    }
+
+    /// The line is to be as configured, whoever changed it.
+    pub(super) fn default(&mut self) -> Levels {
+        self.by_clients = Changes::default();
+        self.base = self.at_open();
+        self.base
+    }
+}
+
+fn wishes(settings: Option<LineSettings>, dtr: Option<bool>, rts: Option<bool>) -> Vec<Wish> {
+    let outputs = (dtr.is_some() || rts.is_some()).then_some(Wish::Outputs { dtr, rts });
+    outputs.into_iter().chain(settings.map(Wish::Settings)).collect()
+}
+
+fn configured(port: &Port) -> Levels {
+    Levels { settings: port.line.settings, dtr: level(port.modem.dtr), rts: level(port.modem.rts) }
+}
+
+fn on_connect(on_connect: &OnConnect) -> (Option<bool>, Option<bool>) {
+    (level(on_connect.dtr), level(on_connect.rts))
+}
+
+fn on_disconnect(on_disconnect: &OnDisconnect) -> (Option<bool>, Option<bool>) {
+    (level(on_disconnect.dtr), level(on_disconnect.rts))
+}
+
+/// Up or down; `None`: left alone.
+pub(in crate::port) fn level(output: Output) -> Option<bool> {
+    match output {
+        Output::On => Some(true),
+        Output::Off => Some(false),
+        Output::Keep => None,
+    }
+}
+
+/// The reverse of [`level`].
+pub(in crate::port) fn output(level: Option<bool>) -> Output {
+    match level {
+        Some(true) => Output::On,
+        Some(false) => Output::Off,
+        None => Output::Keep,
+    }
+}
