@@ -40,6 +40,7 @@ mod scale;
 mod service;
 mod setup;
 mod shutdown;
+mod stuck;
 mod support;
 mod telegrams;
 mod telnet;

@@ -297,6 +297,10 @@ impl World {
             self.hub.handle_timeout(self.now);
             assert_ne!(self.hub.deadline(), Some(at), "a deadline that stays would spin");
         }
+        if self.hub.wants_look() {
+            self.hub.looked(0, self.now);
+            assert!(!self.hub.is_stuck() || !self.hub.tx_is_empty(), "stuck, and nothing is queued");
+        }
         if let Some((holder, _)) = self.pen.filter(|(_, wrote)| *wrote + WRITE_HOLD <= self.now) {
             self.lays_down_the_pen(holder);
         }

@@ -124,3 +124,13 @@ def test_unplugging_frees_all_of_it(serve, vm, ttyUSB0):
     sermux.opened("p", nth=2)
     ttyUSB0.forget()
     exchange(ttyUSB0, client)
+
+
+def test_it_is_said_once_with_the_state_of_cts(stuck, ttyS4):
+    sermux, _ = stuck
+    said = sermux.said("stuck: .*CTS is off", port="p")
+    assert said["level"] == "WARN" and f"{len(HELD)} bytes wait" in said["message"]
+    ttyS4.inputs("cts")
+    assert ttyS4.receive(len(HELD)) == HELD
+    sermux.said("no longer stuck", port="p")
+    assert sum(record["message"].startswith("stuck:") for record in sermux.log.since()) == 1

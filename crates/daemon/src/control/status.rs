@@ -51,6 +51,8 @@ pub(crate) enum State {
     /// The device is being opened, and nothing is wrong so far.
     Opening,
     Open,
+    /// The device is open, and takes nothing of what is queued for it.
+    Stuck,
     /// The device is open, and what the port is for has been missing for too long (`expect`).
     Quiet,
     /// The device is open, and what comes holds no good telegram, on a port for telegrams.
@@ -76,6 +78,7 @@ impl State {
         match self {
             State::Opening => "opening",
             State::Open => "open",
+            State::Stuck => "stuck",
             State::Quiet => "quiet",
             State::Garbage => "garbage",
             State::Closing => "closing",
@@ -89,12 +92,12 @@ impl State {
     }
 
     fn is_well(self) -> bool {
-        !matches!(self, State::Waiting | State::Faulted | State::Paused | State::Quiet | State::Garbage)
+        !matches!(self, State::Waiting | State::Faulted | State::Paused | State::Stuck | State::Quiet | State::Garbage)
     }
 
     /// Whether the device is open.
     pub(crate) fn is_open(self) -> bool {
-        matches!(self, State::Open | State::Quiet | State::Garbage)
+        matches!(self, State::Open | State::Stuck | State::Quiet | State::Garbage)
     }
 }
 
@@ -103,6 +106,7 @@ impl From<PortState> for State {
         match state {
             PortState::Opening => State::Opening,
             PortState::Open => State::Open,
+            PortState::Stuck => State::Stuck,
             PortState::Quiet => State::Quiet,
             PortState::Garbage => State::Garbage,
             PortState::Closing => State::Closing,
@@ -154,6 +158,9 @@ pub(crate) struct Port {
     /// What does not come although the device is open, and what to do.
     #[serde(default)]
     pub(crate) advice: Option<String>,
+    /// Only while the line takes nothing.
+    #[serde(default)]
+    pub(crate) stuck: Option<Stuck>,
     /// The latest thing that was wrong with the device.
     pub(crate) fault: Option<Fault>,
 }
@@ -357,6 +364,18 @@ pub(crate) struct Capture {
     pub(crate) fault: Option<String>,
 }
 
+/// A line that takes nothing.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(crate) struct Stuck {
+    pub(crate) since: String,
+    pub(crate) since_seconds: u64,
+    /// What waits, in the program and in the kernel.
+    pub(crate) queued_bytes: u64,
+    /// `cts-off`, `cts-on`, `xoff` or `none`.
+    pub(crate) flow: String,
+}
+
 /// Something that was wrong with the device.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -445,6 +464,7 @@ mod tests {
             clients: vec![client],
             capture: Some(Capture::default()),
             advice: Some(text()),
+            stuck: Some(Stuck::default()),
             fault: Some(Fault { what: text(), at: text(), at_seconds: 0, over: false }),
         };
         let program =
@@ -480,6 +500,7 @@ mod tests {
         let states = [
             State::Opening,
             State::Open,
+            State::Stuck,
             State::Quiet,
             State::Garbage,
             State::Closing,

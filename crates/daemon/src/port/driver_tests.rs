@@ -4,6 +4,7 @@ mod control;
 mod lasting;
 mod pause;
 mod requests;
+mod stuck;
 mod telnet;
 
 use std::collections::VecDeque;

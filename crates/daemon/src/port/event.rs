@@ -7,6 +7,7 @@ use sermux_protocol::session::Speaks;
 
 use super::client::{ClientCounters, ClientId};
 use super::control::Outcome;
+use super::report::StuckReport;
 
 /// What the hub wants done or said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub enum Event {
     Answered(u64, Outcome),
     /// The last client that might change something about the line has left, and it is given back as it is to be without.
     Released,
+    /// The line takes nothing of what is queued for it; told once until [`Event::Moves`].
+    Stuck(StuckReport),
+    /// The line takes something again, or nothing is queued for it any more, after so long.
+    Moves(Duration),
     /// Nothing came for so long (`expect`); said once until [`Event::Heard`].
     Quiet(Duration),
     /// Something came again, after so long.

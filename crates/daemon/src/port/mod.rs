@@ -25,5 +25,7 @@ mod tx_queue;
 pub use driver::{Driver, Opener, Opening};
 pub use link::{Accepted, Command, Followed, Kicked, Link, Reconfigure, Reply, Whom};
 pub use missing::Missing;
-pub use report::{CaptureReport, ClientReport, Held, ListenerReport, PortFault, PortReport, PortState, Standing};
+pub use report::{
+    CaptureReport, ClientReport, Held, Holds, ListenerReport, PortFault, PortReport, PortState, Standing,
+};
 pub use status::{Share, Status};

@@ -46,6 +46,8 @@ pub struct PortReport {
     pub capture: Option<CaptureReport>,
     /// What does not come although the device is open, of a port that is quiet or gets garbage.
     pub missing: Option<Missing>,
+    /// How the line is stuck, if it is.
+    pub stuck: Option<StuckReport>,
     /// The latest thing that went wrong with the device.
     pub fault: Option<PortFault>,
     /// Its listeners, in the order of the configuration.
@@ -72,6 +74,8 @@ pub enum PortState {
     Opening,
     /// The device is open.
     Open,
+    /// The device is open, and takes nothing of what is queued for it.
+    Stuck,
     /// The device is open, and what the port is for has been missing for too long (`expect`).
     Quiet,
     /// The device is open, and what comes holds no good telegram, on a port for telegrams.
@@ -91,7 +95,49 @@ pub enum PortState {
 impl PortState {
     /// Whether the device is open.
     pub(crate) fn is_open(self) -> bool {
-        matches!(self, PortState::Open | PortState::Quiet | PortState::Garbage)
+        matches!(self, PortState::Open | PortState::Stuck | PortState::Quiet | PortState::Garbage)
+    }
+}
+
+/// A line that takes nothing of what is queued for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StuckReport {
+    /// Since when.
+    pub since: Instant,
+    /// How many bytes wait, here and in the kernel.
+    pub queued: u64,
+    /// What flow control there is, and what it says.
+    pub flow: Holds,
+}
+
+/// What may hold up what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// `rts-cts`, and the device keeps CTS off.
+    CtsOff,
+    /// `rts-cts`, and the device has CTS on.
+    CtsOn,
+    /// `xon-xoff`: an XOFF was received, as far as one can tell.
+    Xoff,
+    /// There is no flow control.
+    Nothing,
+}
+
+impl StuckReport {
+    /// What is so, and what to do, for a person.
+    #[must_use]
+    pub fn now(&self, now: Instant) -> String {
+        let seconds = now.saturating_duration_since(self.since).as_secs();
+        let advice = match self.flow {
+            Holds::CtsOff => "CTS is off: is the device on and ready, and does its cable have that wire?",
+            Holds::CtsOn => "CTS is on: the device's driver may hang; unplug the device and plug it in again",
+            Holds::Xoff => "the device has probably sent XOFF and no XON: is it ready?",
+            Holds::Nothing => {
+                "there is no flow control: the device's driver may hang; unplug the device and plug it in again"
+            }
+        };
+        let bytes = if self.queued == 1 { "1 byte waits".to_owned() } else { format!("{} bytes wait", self.queued) };
+        format!("the device has taken nothing for {seconds}s, and {bytes}; {advice}")
     }
 }
 

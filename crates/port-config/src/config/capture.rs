@@ -77,7 +77,7 @@ pub enum CaptureFormat {
 }
 
 /// As in a file; without one, `off`.
-pub(super) fn capture_or_off<S: Serializer>(capture: &Option<Capture>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn capture_or_off<S: Serializer>(capture: &Option<Box<Capture>>, serializer: S) -> Result<S::Ok, S::Error> {
     match capture {
         Some(capture) => capture.serialize(serializer),
         None => serializer.serialize_str("off"),
@@ -178,7 +178,7 @@ fn max_age(node: &Node) -> Result<Duration, Wrong> {
 }
 
 /// Key by key: the port's own, its profile's, those of `defaults`, those that are built in.
-pub(super) fn resolve(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option<Capture> {
+pub(super) fn resolve(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option<Box<Capture>> {
     let at = layers.first(|layer| layer.capture.at.as_ref()).filter(|at| at.value == On::Yes)?;
     let Some(file) = layers.first(|layer| layer.capture.file.as_ref()) else {
         let own: Option<&PortLayer> = layers.own();
@@ -191,7 +191,7 @@ pub(super) fn resolve(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Optio
         }
         return None;
     };
-    Some(Capture {
+    Some(Box::new(Capture {
         file: file.value.clone(),
         direction: layers.value(|layer| layer.capture.direction.as_ref(), Direction::default()),
         format: layers.value(|layer| layer.capture.format.as_ref(), CaptureFormat::default()),
@@ -199,5 +199,5 @@ pub(super) fn resolve(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Optio
         max_size: layers.value(|layer| layer.capture.max_size.as_ref(), 10 * 1024 * 1024),
         max_age: layers.value(|layer| layer.capture.max_age.as_ref(), DAY * 7),
         keep: layers.value(|layer| layer.capture.keep.as_ref(), 5),
-    })
+    }))
 }

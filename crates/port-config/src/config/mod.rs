@@ -163,7 +163,7 @@ pub struct Port {
     pub expect: Expect,
     /// The file that everything goes into; `None` is `off`.
     #[serde(serialize_with = "capture::capture_or_off")]
-    pub capture: Option<Capture>,
+    pub capture: Option<Box<Capture>>,
     /// Of all its listeners together.
     pub limits: Limits,
     /// Where it is offered.

@@ -43,7 +43,7 @@ pub struct OnConnect {
     pub rts: Output,
     /// The name of a reset macro; one that [`reset::find`] knows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reset: Option<String>,
+    pub reset: Option<Box<str>>,
     /// How long a break is sent.
     #[serde(rename = "break", skip_serializing_if = "Option::is_none", serialize_with = "some_duration")]
     pub break_for: Option<Duration>,
@@ -161,7 +161,7 @@ pub(super) fn resolve(layers: &Layers<'_>, macros: &BTreeMap<String, Vec<Step>>,
         on_connect: OnConnect {
             dtr: layers.value(|layer| layer.modem.dtr_on_connect.as_ref(), on_connect.dtr),
             rts: layers.value(|layer| layer.modem.rts_on_connect.as_ref(), on_connect.rts),
-            reset: reset.map(|set| set.value.clone()),
+            reset: reset.map(|set| set.value.as_str().into()),
             break_for: layers.first(|layer| layer.modem.break_on_connect.as_ref()).map(|set| set.value),
         },
         on_disconnect: OnDisconnect {

@@ -75,7 +75,7 @@ fn any_modem() -> impl Strategy<Value = Modem> {
         |(dtr, rts, reset, break_for)| OnConnect {
             dtr,
             rts,
-            reset: reset.then(|| "arduino".to_owned()),
+            reset: reset.then(|| "arduino".into()),
             break_for: break_for.map(Duration::from_millis),
         },
     );
@@ -244,7 +244,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             gather: if frame == Frame::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
             backlog: rest.4,
             expect: Expect { frame: Duration::from_millis(rest.3) },
-            capture: rest.0.then(|| any_capture(rest.3, rest.4)),
+            capture: rest.0.then(|| any_capture(rest.3, rest.4).into()),
             limits: any_limits(rest.3),
             listen,
         })

@@ -71,6 +71,7 @@ fn summary(ports: &[Port]) -> String {
     let mut text = count(ports.len(), "port");
     let states = [
         State::Open,
+        State::Stuck,
         State::Quiet,
         State::Garbage,
         State::Idle,
@@ -157,9 +158,13 @@ fn state(port: &Port, look: Look) -> String {
         State::Open | State::Idle => Some(Colour::Green),
         State::Faulted => Some(Colour::Red),
         State::Disabled | State::Unknown => None,
-        State::Opening | State::Closing | State::Waiting | State::Paused | State::Quiet | State::Garbage => {
-            Some(Colour::Yellow)
-        }
+        State::Opening
+        | State::Closing
+        | State::Waiting
+        | State::Paused
+        | State::Stuck
+        | State::Quiet
+        | State::Garbage => Some(Colour::Yellow),
     };
     let name = port.state.name();
     let name = colour.map_or_else(|| name.to_owned(), |colour| painted(name, colour, look));

@@ -5,10 +5,12 @@ use std::time::{Instant, SystemTime};
 
 use sermux_port_config::config::{self, Access, Device as ConfigDevice};
 
-use super::{Capture, Client, Counters, Device, Errors, Fault, Frames, History, Line, Listener, Modem, Port, State};
+use super::{
+    Capture, Client, Counters, Device, Errors, Fault, Frames, History, Line, Listener, Modem, Port, State, Stuck,
+};
 use crate::device::{usb, Root};
 use crate::net::peer::Endpoint;
-use crate::port::{ClientReport, Held, ListenerReport, PortReport};
+use crate::port::{ClientReport, Held, Holds, ListenerReport, PortReport};
 use crate::supervisor::crash::Crash;
 use crate::time::at;
 
@@ -87,7 +89,20 @@ impl Port {
                 lost_bytes: capture.lost,
                 fault: capture.fault.clone(),
             }),
-            advice: report.missing.map(|missing| missing.now(&report.port.device)),
+            advice: match report.stuck {
+                Some(stuck) => Some(stuck.now(now.0)),
+                None => report.missing.map(|missing| missing.now(&report.port.device)),
+            },
+            stuck: report.stuck.map(|stuck| {
+                let (since, since_seconds) = at(stuck.since, now);
+                let flow = match stuck.flow {
+                    Holds::CtsOff => "cts-off",
+                    Holds::CtsOn => "cts-on",
+                    Holds::Xoff => "xoff",
+                    Holds::Nothing => "none",
+                };
+                Stuck { since, since_seconds, queued_bytes: stuck.queued, flow: flow.to_owned() }
+            }),
             fault: report.fault.as_ref().map(|fault| {
                 let (at, at_seconds) = at(fault.at, now);
                 Fault { what: fault.what.clone(), at, at_seconds, over: fault.over }
@@ -157,6 +172,7 @@ impl Port {
             clients: Vec::new(),
             capture: None,
             advice: None,
+            stuck: None,
             fault: None,
         }
     }

@@ -39,6 +39,11 @@ impl Driver {
                 Event::Answered(number, outcome) => self.answer_wish(number, outcome),
                 Event::Released => info!(port = %self.name,
                     "no client with control is left: what they changed about the line is undone (on-release: restore)"),
+                Event::Stuck(stuck) => {
+                    warn!(port = %self.name, device = %self.port.device, "stuck: {}", stuck.now(now))
+                }
+                Event::Moves(after) => warn!(port = %self.name, device = %self.port.device,
+                    "no longer stuck, after {}", format_duration(whole_seconds(after))),
                 Event::Quiet(limit) => warn!(port = %self.name, device = %self.port.device, "quiet: {}",
                     self.hub.missing().for_so_long(limit, &self.port.device)),
                 Event::Heard(silence) => warn!(port = %self.name, device = %self.port.device,

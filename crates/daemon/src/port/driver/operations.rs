@@ -116,6 +116,10 @@ impl Driver {
             self.hub.unsent(line.unsent().unwrap_or(0), now);
             progress |= self.hub.drive_control(now);
         }
+        if let (true, Slot::Open(line)) = (self.hub.wants_look(), &self.slot) {
+            self.hub.looked(line.unsent().unwrap_or(0), now);
+            progress |= self.hub.drive_control(now);
+        }
         if let Slot::Open(line) = &mut self.slot {
             if let Some(start) = self.hub.poll_start() {
                 self.operations.start(line.control(), start, now);

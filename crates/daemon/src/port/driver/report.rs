@@ -15,9 +15,10 @@ use crate::port::report::{ClientReport, ListenerReport, PortFault, PortReport, P
 pub(super) struct Account {
     state: PortState,
     since: Instant,
-    fault: Option<PortFault>,
-    differences: Vec<String>,
-    not_carried: Vec<NotCarried>,
+    /// Boxed, like the next: most ports have none.
+    fault: Option<Box<PortFault>>,
+    differences: Box<[String]>,
+    not_carried: Box<[NotCarried]>,
     /// How the listeners came out, with their keys.
     bound: Vec<(usize, Result<Endpoint, String>)>,
     /// Clients so far.
@@ -30,8 +31,8 @@ impl Account {
             state: PortState::Opening,
             since: now,
             fault: None,
-            differences: Vec::new(),
-            not_carried: Vec::new(),
+            differences: Box::default(),
+            not_carried: Box::default(),
             bound: Vec::new(),
             clients: 0,
         }
@@ -57,7 +58,7 @@ impl Account {
     pub(super) fn fault(&mut self, what: &str, now: Instant) {
         let known = self.fault.as_ref().is_some_and(|fault| !fault.over && fault.what == what);
         if !known {
-            self.fault = Some(PortFault { what: what.to_owned(), at: now, over: false });
+            self.fault = Some(Box::new(PortFault { what: what.to_owned(), at: now, over: false }));
         }
     }
 
@@ -68,12 +69,12 @@ impl Account {
 
     /// The line is open, and this is what it makes of the settings.
     pub(super) fn opened(&mut self, differences: Vec<String>, not_carried: Vec<NotCarried>) {
-        (self.differences, self.not_carried) = (differences, not_carried);
+        (self.differences, self.not_carried) = (differences.into(), not_carried.into());
     }
 
     /// The line was set, and this is what it makes of it.
     pub(super) fn differences(&mut self, differences: Vec<String>) {
-        self.differences = differences;
+        self.differences = differences.into();
     }
 
     /// Other listeners are gone.
@@ -100,6 +101,7 @@ impl Driver {
         match &self.slot {
             _ if self.paused => PortState::Paused,
             Slot::Open(_) if self.operations.is_stuck() => PortState::Faulted,
+            Slot::Open(_) if self.hub.is_stuck() => PortState::Stuck,
             Slot::Open(_) if self.hub.is_quiet() => PortState::Quiet,
             Slot::Open(_) if self.hub.is_garbage() => PortState::Garbage,
             Slot::Open(_) => PortState::Open,
@@ -142,8 +144,8 @@ impl Driver {
             state,
             since: self.account.since,
             view: *self.hub.view(),
-            differences: self.account.differences.clone(),
-            not_carried: self.account.not_carried.clone(),
+            differences: self.account.differences.to_vec(),
+            not_carried: self.account.not_carried.to_vec(),
             counters: self.hub.counters(),
             control: self.hub.control_counters(),
             line_counters: self.hub.line_counters().filter(|_| open),
@@ -152,7 +154,8 @@ impl Driver {
             held: self.hub.held(),
             capture: self.capture.as_deref().map(Recorder::report),
             missing: matches!(state, PortState::Quiet | PortState::Garbage).then(|| self.hub.missing()),
-            fault: self.account.fault.clone(),
+            stuck: self.hub.stuck(),
+            fault: self.account.fault.as_deref().cloned(),
             listeners: listeners.collect(),
             clients,
         }

@@ -23,6 +23,7 @@ mod quiet;
 mod reconfigure;
 mod requests;
 mod standing;
+mod stuck;
 mod to_clients;
 mod to_line;
 
@@ -38,6 +39,7 @@ use slab::Slab;
 use self::history::History;
 use self::pen::Pen;
 use self::quiet::Quiet;
+use self::stuck::Stuck;
 use super::arrivals::Arrivals;
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, Input};
@@ -100,6 +102,7 @@ pub struct Hub {
     quiet: Quiet,
     counters: PortCounters,
     tx: TxQueue,
+    stuck: Stuck,
     control: ControlQueue,
     write: Write,
     pen: Pen,
@@ -151,6 +154,7 @@ impl Hub {
             escaped_len: 0,
             line: LineState::Expected,
             quiet: Quiet::new(port.expect.frame),
+            stuck: Stuck::default(),
             last_rx: None,
             draining: false,
             wake_at: None,
@@ -369,6 +373,7 @@ impl Hub {
         self.free_pen(now);
         self.tell_noticed(now);
         self.look_for_quiet(now);
+        self.look_for_stuck(now);
     }
 
     /// Closes the clients that were silent for too long. The deadline of the others is not moved when they send or

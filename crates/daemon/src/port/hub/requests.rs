@@ -174,6 +174,7 @@ impl Hub {
         if done.is_some() {
             self.watch_carrier();
         }
+        self.tell_stuck();
     }
 
     /// The purge came back.

@@ -134,6 +134,7 @@ impl Hub {
         let (result, len) = self.tx.push(|data| decode(&mut client.session, data));
         if len > 0 {
             client.own_end = self.tx.end();
+            self.watch_line(now);
             self.take_pen(id, now);
         }
         Some((result, len))
@@ -183,6 +184,7 @@ impl Hub {
     pub fn tx_written(&mut self, n: usize, now: Instant) {
         self.tx.advance(n, now);
         self.counters.tx += n as u64;
+        self.line_moves();
         self.control.tx_written();
         self.see_off(now);
     }
@@ -198,6 +200,9 @@ impl Hub {
         }
         self.tell_modem_state(false);
         self.carrier = snapshot.inputs.dcd;
+        if !self.tx.is_empty() {
+            self.watch_line(now);
+        }
     }
 
     /// The line is not there, or is gone: what was on its way is lost in both directions, and counted.
@@ -207,6 +212,7 @@ impl Hub {
         self.counters.tx_lost += self.tx.purge() as u64;
         self.control.line_gone();
         self.carrier = false;
+        self.watch_no_line();
         self.tell_modem_state(false);
         let has_ended_frame = self.end_frame();
         let released = self.released;
