@@ -86,7 +86,11 @@ impl Account {
     pub(super) fn listening(&mut self, listener: usize, bound: Result<Endpoint, String>) {
         match self.bound.iter_mut().find(|(key, _)| *key == listener) {
             Some((_, known)) => *known = bound,
-            None => self.bound.push((listener, bound)),
+            None => {
+                // Most ports have one listener, and a list makes room for four.
+                self.bound.reserve_exact(1);
+                self.bound.push((listener, bound));
+            }
         }
     }
 
