@@ -48,6 +48,8 @@ struct World {
     written: BTreeMap<u8, u64>,
     stalled: bool,
     settled: bool,
+    /// At some time there was no client that may set the line.
+    nobody_may_set: bool,
 }
 
 /// A client with the right to set the line, which is known by the one byte that it writes again and again.
@@ -103,6 +105,7 @@ impl World {
             purging: false,
             written: BTreeMap::new(),
             stalled: false,
+            nobody_may_set: false,
             settled: false,
         }
     }
@@ -219,6 +222,7 @@ impl World {
     /// The client's connection is gone. Its bytes go to the line, and what it asked between them is done.
     fn disconnect(&mut self, id: ClientId) {
         let mut client = self.clients.remove(&id).unwrap();
+        self.nobody_may_set |= !self.clients.values().any(|client| client.may_set);
         let counters = self.hub.disconnect(id, self.now).expect("the hub knows it");
         // What had not been decoded is lost.
         let mut undecoded = usize::try_from(counters.refused).unwrap();
@@ -311,6 +315,13 @@ impl World {
     /// A setting is carried out behind all the bytes of its client before it, or its time is up.
     fn check_order(&mut self, operation: &Operation) {
         let Operation::Configure(LineSettings { baud, .. }) = operation else { return };
+        if baud.get() < FIRST_RATE {
+            assert!(
+                self.nobody_may_set,
+                "the line is given back although somebody with the right to set it was always there"
+            );
+            return;
+        }
         let written = &self.written;
         let unsent = self.unsent;
         let mut clients = self.clients.values_mut().chain(&mut self.gone);

@@ -336,7 +336,7 @@ impl ControlQueue {
         if self.is_purging(asker, pending.purges_before) {
             return Verdict::Waits;
         }
-        let action = pending.action(&self.view);
+        let action = self.standing.now(asker, pending.action(&self.view));
         let too_late = pending.read_at + PATIENCE;
         let waits_for_line = self.presence == Presence::Expected && now < too_late;
         let lasts = matches!(asker, Asker::Client(_)) && matches!(action, Action::Settings(_) | Action::Outputs { .. });

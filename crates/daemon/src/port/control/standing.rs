@@ -9,7 +9,7 @@ use sermux_port_config::line::LineSettings;
 use sermux_port_config::signal::{ModemControl, Output};
 use sermux_protocol::rfc2217::View;
 
-use super::asked::{Action, Wish};
+use super::asked::{Action, Asker, Wish};
 
 /// Settings and outputs; an output that is `None` is nobody's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,18 @@ impl Standing {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What is done when its turn has come: a client that has come meanwhile may want what was to be taken back.
+    pub(super) fn now(&self, asker: Asker, action: Action) -> Action {
+        let levels = self.with_changes(self.base);
+        match (asker, action) {
+            (Asker::Standing(_), Action::Settings(_)) => Action::Settings(levels.settings),
+            (Asker::Standing(_), Action::Outputs { dtr, rts }) => {
+                Action::Outputs { dtr: dtr.and(levels.dtr), rts: rts.and(levels.rts) }
+            }
+            (_, action) => action,
         }
     }
 

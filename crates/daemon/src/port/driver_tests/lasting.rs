@@ -112,6 +112,24 @@ async fn the_last_client_with_control_gives_the_line_back_in_one_step() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_while_the_line_is_being_given_back_keeps_what_it_set() {
+    let (rig, wire) = start("gather: 0ms").await;
+    let mut one = join(&rig).await;
+    ask(&mut one, &rate(115_200), &rate_is(115_200)).await;
+    // What is on its way to the wire holds up the settings.
+    wire.set_unsent(5);
+    one.write_all(b"last").await.unwrap();
+    drop(one);
+    while !rig.report().await.clients.is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut two = join(&rig).await;
+    ask(&mut two, &rate(115_200), &rate_is(115_200)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(has(&wire).0, 115_200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn outputs_that_are_to_be_kept_and_what_no_client_changed_stay_as_they_are() {
     let (rig, wire) = start("modem: { dtr: keep }").await;
     let mut client = join(&rig).await;
