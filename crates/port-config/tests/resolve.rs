@@ -5,8 +5,8 @@ use std::time::Duration;
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
     profile, reset, Access, AccessList, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction,
-    Enter, Frame, Gap, Hangup, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open,
-    Port, Protocol, Rs485, Sim, SocketRights, Telnet, Usb, Write,
+    Enter, Frame, Gap, Hangup, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnDisconnect, OnGone, OnLag,
+    OnRelease, Open, Port, Protocol, Rs485, Sim, SocketRights, Telnet, Usb, Write,
 };
 use sermux_port_config::line::FlowControl;
 use sermux_port_config::signal::{Output, Step};
