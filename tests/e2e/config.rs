@@ -193,14 +193,17 @@ fn two_ports_on_one_device_are_an_error_that_names_both() {
 }
 
 #[test]
-fn a_device_that_is_a_file_or_a_folder_is_an_error() {
+fn a_device_that_is_a_file_or_a_folder_is_a_warning_with_its_place() {
     let folder = TempDir::new().unwrap();
     let regular = folder.path().join("regular");
     fs::write(&regular, "").unwrap();
     for device in [&regular, folder.path()] {
-        let fault = only_fault_of(&PortYaml::new("p", device).listen("").to_string());
-        assert_eq!((fault.line, fault.path.as_str()), (3, "ports.p.device"));
-        assert!(fault.text.contains(&device.display().to_string()), "{}", fault.text);
+        let (_folder, path) = file(&PortYaml::new("p", device).listen("").to_string());
+        let checked = check(&path);
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        let said = format!("warning: {}:3:", path.display());
+        assert!(checked.stderr.contains(&said) && checked.stderr.contains(": ports.p.device: "), "{checked:?}");
+        assert!(checked.stderr.contains(&device.display().to_string()), "{checked:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::rig::p1::telegram;
 use crate::rig::{
     anonymous_kib, as_nobody, assert_same, cpu_ticks, eventually, field, noise, sermux, wake_ups, Client, Clock,
-    Daemon, PortYaml, Pty,
+    Daemon, PortYaml, Process, Pty,
 };
 
 /// A stable name for a device that comes and goes, as /dev/serial/by-id has them.
@@ -268,4 +268,67 @@ fn a_line_without_an_end_is_handed_out_when_the_device_goes() {
     pty.was_read();
     socket.unplug(pty);
     assert_eq!(client.receive(15), b"Segmentation fa");
+}
+
+#[test]
+fn a_file_or_a_folder_in_the_devices_place_is_that_ports_state_and_no_other_notices() {
+    let (folder, pty) = (TempDir::new().unwrap(), Pty::new());
+    let device = folder.path().join("tty");
+    let file = format!(
+        "ports:\n{}{}",
+        PortYaml::new("odd", &device).listen("").entry(),
+        PortYaml::new("well", "sim:echo").listen("").entry()
+    );
+    for folder_there in [false, true] {
+        if folder_there {
+            fs::create_dir(&device).unwrap();
+        } else {
+            fs::write(&device, "AT").unwrap();
+        }
+        let mut daemon = Daemon::start(&file);
+        let what = if folder_there { "a directory" } else { "a regular file" };
+        let is_said = |line: &str| line.contains("WARN") && line.contains(what) && line.contains("port=odd");
+        daemon.log().wait_for("what is there", is_said);
+        let client = daemon.connect("well");
+        client.send(b"hello");
+        assert_eq!(client.receive(5), b"hello");
+        daemon.reload(&file);
+        daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+        let status: serde_json::Value = serde_json::from_str(&daemon.run(&["status", "odd", "--json"]).stdout).unwrap();
+        assert_eq!((status["state"].as_str(), status["well"].as_bool()), (Some("faulted"), Some(false)), "{status}");
+        let checked = Process::start(&mut daemon.command(&["check"])).finish();
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        assert!(checked.stderr.contains("warning: ") && checked.stderr.contains("the port waits"), "{checked:?}");
+        let _ = fs::remove_file(&device);
+        let _ = fs::remove_dir(&device);
+        std::os::unix::fs::symlink(pty.path(), &device).unwrap();
+        daemon.opened("odd", 1);
+        fs::remove_file(&device).unwrap();
+        drop(daemon);
+    }
+}
+
+/// Needs root: it takes nodes of devices that there are not.
+#[test]
+fn a_node_without_hardware_and_one_that_root_may_not_open_are_told_from_each_other() {
+    if !nix::unistd::Uid::effective().is_root() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "needs root");
+        eprintln!("skipped: needs root");
+        return;
+    }
+    for (options, expected) in [
+        ("dev", "the node is there, but no hardware answers behind it"),
+        ("nodev", "permission denied; not by its mode, which root may pass: its file system is mounted with nodev"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let device = folder.path().join("tty");
+        // 240 to 254 are for local use (devices.txt of the kernel); most machines have no driver for the last numbers of 240.
+        let mount = format!("mount -t tmpfs -o {options} nodes \"$0\" && mknod \"$0/tty\" c 240 250 && exec \"$@\"");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-ec", &mount]).arg(folder.path()).arg(env!("CARGO_BIN_EXE_sermux"));
+        let daemon = Daemon::start_as(PortYaml::new("p", &device).listen(""), command);
+        let said = daemon.log().wait_for("the fault", |line| line.contains("WARN") && line.contains("port=p"));
+        assert!(said.contains(expected), "{options}: {said}");
+        assert!(!said.contains("user root") && !said.contains("usermod"), "{said}");
+    }
 }

@@ -206,17 +206,57 @@ fn two_names_of_one_device_are_recognised() {
 }
 
 #[test]
-fn what_is_no_serial_device_is_refused_and_what_is_absent_is_not() {
+fn captures_do_not_write_into_what_is_somebody_elses() {
+    let folder = folder(&[("main.yaml", "")]);
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let port = |name: &str, file: &str, keep: u32| {
+        format!("  {name}: {{ device: sim:echo, capture: {{ file: '{file}', keep: {keep} }}, listen: [{{ protocol: raw, address: 0 }}] }}\n")
+    };
+    let two = |a: &str, b: &str| {
+        fs::write(folder.path().join("main.yaml"), format!("ports:\n{}{}", port("a", a, 3), port("b", b, 0))).unwrap();
+        match load(&folder.path().join("main.yaml")) {
+            Ok(_) => String::new(),
+            Err(faults) => lines_of(&faults).join("\n"),
+        }
+    };
+    let is_shared = "the capture of the port `a` has this file: ";
+    let is_older = "the capture of the port `a` has this file among its older ones: ";
+    for (a, b, fault) in [
+        ("same.log", "same.log", is_shared),
+        ("same.log", "x/../same.log", is_shared),
+        ("same.log", "link/same.log", is_shared),
+        ("link/x/same.log", "x/same.log", is_shared),
+        ("same.log", "same.log.1", is_older),
+        ("same.log", "link/same.log.3", is_older),
+        ("same.log", "same.log.4", ""),
+        ("same.log", "other.log", ""),
+        ("same.log", "main.yaml", "the capture would overwrite the configuration: "),
+        ("same.log", "link/x/../main.yaml", "the capture would overwrite the configuration: "),
+    ] {
+        let said = two(&at(a), &at(b));
+        assert!(said.contains(fault) && said.is_empty() == fault.is_empty(), "{a} {b}: {said}");
+    }
+    assert!(two(&at("same.log"), "/dev/full").contains("/dev/full is a device, and a capture goes into a file"));
+    let older = format!("{}.3", at("main.yaml"));
+    fs::rename(folder.path().join("main.yaml"), &older).unwrap();
+    fs::write(&older, format!("ports:\n{}", port("a", &at("main.yaml"), 3))).unwrap();
+    assert!(lines_of(&load(Path::new(&older)).unwrap_err())[0].contains("overwrite the configuration"));
+}
+
+#[test]
+fn what_is_no_serial_device_is_a_warning_and_what_is_absent_is_not() {
     let folder = folder(&[("file", "")]);
     let one = |device: &Path| {
         let device = device.display();
         let text = format!("ports: {{ a: {{ device: \"{device}\", listen: [{{ protocol: raw, address: 0 }}] }} }}");
-        load_str("x.yaml", &text).map_err(|faults| lines_of(&faults)[0].clone())
+        let warnings = load_str("x.yaml", &text).unwrap_or_else(|faults| panic!("{faults}")).warnings;
+        warnings.first().map(ToString::to_string).unwrap_or_default()
     };
-    assert!(one(&folder.path().join("file")).unwrap_err().ends_with("is an ordinary file, not a serial device"));
-    assert!(one(folder.path()).unwrap_err().ends_with("is a folder, not a serial device"));
-    assert!(one(&folder.path().join("absent")).is_ok());
-    assert!(one(Path::new("/dev/null")).is_ok());
+    assert!(one(&folder.path().join("file")).contains("is an ordinary file, not a serial device: the port waits"));
+    assert!(one(folder.path()).contains("is a folder, not a serial device: the port waits"));
+    assert_eq!(one(&folder.path().join("absent")), "");
+    assert_eq!(one(Path::new("/dev/null")), "");
 }
 
 /// Of the repository.

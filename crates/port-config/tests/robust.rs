@@ -181,9 +181,14 @@ fn of_very_many_faults_only_those_that_are_shown_are_looked_into() {
 }
 
 #[test]
-fn of_a_file_that_never_ends_no_more_is_read_than_may_be() {
-    let faults = sermux_port_config::config::load::load(std::path::Path::new("/dev/zero")).unwrap_err();
-    assert_eq!(faults.to_string().lines().next(), Some("/dev/zero: the file is larger than 1 MiB"));
+fn of_a_file_that_is_endless_no_more_is_read_than_may_be() {
+    let load = |path: &std::path::Path| sermux_port_config::config::load::load(path).unwrap_err().to_string();
+    let device = load(std::path::Path::new("/dev/zero"));
+    assert_eq!(device.lines().next(), Some("/dev/zero: this is a device, not an ordinary file"));
+    // A terabyte that takes no place.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(1 << 40).unwrap();
+    assert!(load(file.path()).contains("the file is larger than 1 MiB"));
     let text = "#".repeat(10 * MAX_FILE);
     let faults = load_str("x.yaml", &text).unwrap_err();
     assert_eq!(faults.to_string().lines().next(), Some("x.yaml: the file is larger than 1 MiB"));

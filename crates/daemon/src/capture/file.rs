@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -127,8 +127,19 @@ impl OpenFile {
     fn open(path: &Path) -> io::Result<Self> {
         // A pipe that nobody reads must not hold up the thread.
         let mut options = OpenOptions::new();
-        let file = options.append(true).create(true).mode(MODE).custom_flags(libc::O_NONBLOCK).open(path)?;
+        // Who may write to the folder could have a link there, to a file that only this program may write to.
+        let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY;
+        let opened = options.append(true).create(true).mode(MODE).custom_flags(flags).open(path);
+        let file = opened.map_err(|error| match error.raw_os_error() {
+            Some(libc::ELOOP) => {
+                io::Error::new(error.kind(), "it is a link, which is not followed; name the file that it leads to")
+            }
+            _ => error,
+        })?;
         let metadata = file.metadata()?;
+        if metadata.is_file() && metadata.nlink() > 1 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file has another name as well; move it away"));
+        }
         // Where the file system does not know when it was made, it is as old as its last change.
         let born = metadata.created().or_else(|_| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
         Ok(Self { file, size: metadata.len(), born, is_regular: metadata.is_file() })

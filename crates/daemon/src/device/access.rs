@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::{stat, FileStat};
-use nix::unistd::{eaccess, getegid, geteuid, getgroups, AccessFlags, Gid, Group, Uid, User};
+use nix::unistd::{eaccess, getegid, geteuid, getgroups, setfsuid, AccessFlags, Gid, Group, Uid, User};
 
 /// Whether a device may be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,12 @@ impl Access {
 /// Why the node's owner, group and mode keep this user out.
 pub(crate) fn hint(stat: &FileStat) -> String {
     let uid = geteuid();
+    // As whom this thread opens files; what is no user changes nothing (setfsuid(2)).
+    if setfsuid(Uid::from_raw(u32::MAX)).is_root() {
+        return "not by its mode, which root may pass: its file system is mounted with nodev, the container or the service was \
+                not given the device (--device, DeviceAllow=), or a security module (AppArmor, SELinux) forbids it"
+            .to_owned();
+    }
     let gid = Gid::from_raw(stat.st_gid);
     let user = User::from_uid(uid).ok().flatten();
     let group = Group::from_gid(gid).ok().flatten();

@@ -17,6 +17,11 @@ pub enum OpenError {
         /// The device.
         path: PathBuf,
     },
+    /// There is a node, and no hardware behind it.
+    NoHardware {
+        /// The device.
+        path: PathBuf,
+    },
     /// No adapter that is plugged in is the one.
     NoAdapter {
         /// The adapter.
@@ -58,14 +63,18 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Absent { path } => write!(f, "{}: not there (yet); {}", path.display(), where_to_look(path)),
+            OpenError::NoHardware { path } => write!(
+                f,
+                "{}: the node is there, but no hardware answers behind it; plug the device in, or correct `device` (`sermux \
+                 devices` shows what there is)",
+                path.display()
+            ),
             OpenError::NoAdapter { usb, hint } => write!(f, "{usb}: not there (yet); {hint}"),
             OpenError::Forbidden { path, hint } => write!(f, "{}: permission denied; {hint}", path.display()),
             OpenError::Busy { path, by } => write!(f, "{}: busy: {by}", path.display()),
-            OpenError::NotATty { path, what } => write!(
-                f,
-                "{}: {what}, not a serial port: give a tty, such as /dev/ttyUSB0 or a link in /dev/serial/by-id",
-                path.display()
-            ),
+            OpenError::NotATty { path, what } => {
+                write!(f, "{}: {what}, not a serial port: {}", path.display(), what_to_do(path, what))
+            }
             OpenError::Other { path, what } => write!(f, "{}: {what}", path.display()),
         }
     }
@@ -80,6 +89,26 @@ pub(super) fn node_of(path: &Path) -> Result<PathBuf, OpenError> {
         OpenError::from_open(path, errno, None)
     })
 }
+
+/// With what stands where a tty should be.
+fn what_to_do(path: &Path, what: &str) -> String {
+    let in_dev = path.starts_with("/dev");
+    match what {
+        A_DIRECTORY if in_dev => {
+            "a container makes one where the device was missing when it started: plug the device in \
+                                  and start the container again"
+                .to_owned()
+        }
+        A_FILE if in_dev => format!(
+            "a program wrote to this name while the device was unplugged: sudo rm {}, then plug the device in again",
+            path.display()
+        ),
+        _ => "give a tty, such as /dev/ttyUSB0 or a link in /dev/serial/by-id".to_owned(),
+    }
+}
+
+const A_DIRECTORY: &str = "a directory";
+const A_FILE: &str = "a regular file";
 
 /// What makes a device appear.
 fn where_to_look(path: &Path) -> &'static str {
@@ -96,15 +125,15 @@ impl OpenError {
     /// Whether there is nothing that could be opened: it is waited for.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(self, OpenError::Absent { .. } | OpenError::NoAdapter { .. })
+        matches!(self, OpenError::Absent { .. } | OpenError::NoHardware { .. } | OpenError::NoAdapter { .. })
     }
 
     /// What an error of stat(2) or open(2) means; `stat` is the node, when there is one.
     pub(super) fn from_open(path: &Path, error: Errno, stat: Option<&FileStat>) -> OpenError {
         let path = path.to_owned();
         match error {
-            // ENXIO and ENODEV: the node is there and its hardware is not, or not any more.
-            Errno::ENOENT | Errno::ENOTDIR | Errno::ENXIO | Errno::ENODEV => OpenError::Absent { path },
+            Errno::ENOENT | Errno::ENOTDIR => OpenError::Absent { path },
+            Errno::ENXIO | Errno::ENODEV => OpenError::NoHardware { path },
             Errno::EBUSY => OpenError::busy(&path),
             Errno::EACCES => {
                 let hint = match stat {
@@ -142,8 +171,8 @@ impl OpenError {
 /// What a node is that is no character device.
 pub(super) fn kind_of(mode: libc::mode_t) -> &'static str {
     match mode & libc::S_IFMT {
-        libc::S_IFDIR => "a directory",
-        libc::S_IFREG => "a regular file",
+        libc::S_IFDIR => A_DIRECTORY,
+        libc::S_IFREG => A_FILE,
         libc::S_IFIFO => "a named pipe",
         libc::S_IFSOCK => "a socket",
         libc::S_IFBLK => "a block device",

@@ -14,6 +14,9 @@ const REFUSED_RETRY: Duration = Duration::from_secs(5);
 /// Between a line that broke right after it was opened and the next try.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// A node without hardware that is still there after so many tries is not about to go.
+const NODE_STAYS: u32 = 4;
+
 /// The failures of one device so far.
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
@@ -60,7 +63,9 @@ impl Lifecycle {
             return (at, Say::Nothing);
         }
         let busy = matches!(error, OpenError::Busy { .. });
-        let known = self.said.as_ref() == Some(&text) || (absent && was_absent) || (busy && self.busy);
+        // While an adapter is being unplugged its node stays a moment longer.
+        let stays = matches!(error, OpenError::NoHardware { .. }) && self.failures > NODE_STAYS;
+        let known = self.said.as_ref() == Some(&text) || (absent && was_absent && !stays) || (busy && self.busy);
         self.busy = busy;
         let say = if known { Say::Nothing } else { Say::This(text.clone()) };
         self.said = Some(text);

@@ -15,12 +15,11 @@ use super::{Address, Control, ControlSocket, Device, Port, Usb};
 pub(super) type Resolved<'a> = (&'a NamedPort, Option<Port>);
 
 /// All that is between the ports.
-pub(super) fn check(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+pub(super) fn check(ports: &[Resolved<'_>], problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     names(ports, problems);
-    devices(ports, problems);
+    devices(ports, problems, warnings);
     adapters(ports, problems);
     addresses(ports, problems);
-    captures(ports, problems);
 }
 
 fn names(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
@@ -47,7 +46,7 @@ struct Owner<'a> {
     place: Place,
 }
 
-fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
+fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     let mut by_text: HashMap<&Path, Owner<'_>> = HashMap::new();
     let mut by_target: HashMap<PathBuf, Owner<'_>> = HashMap::new();
     let mut by_number: HashMap<u64, Owner<'_>> = HashMap::new();
@@ -56,8 +55,11 @@ fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
         let Device::Path(path) = &device.value else { continue };
         let metadata = fs::metadata(path).ok();
         if let Some(kind) = metadata.as_ref().and_then(not_a_device) {
-            let message = format!("{} is {kind}, not a serial device", path.display());
-            problems.push(
+            // What is there may be another thing tomorrow: a folder that a container made because the device was missing, a
+            // file that somebody wrote to the name of an adapter that was unplugged. The port waits, as for a device that is absent.
+            let message =
+                format!("{} is {kind}, not a serial device: the port waits until there is one", path.display());
+            warnings.push(
                 Problem::new(device.place, &device.path, message)
                     .help("`sermux devices` lists the serial ports of this machine"),
             );
@@ -217,26 +219,5 @@ pub(super) fn check_control(
             None => problem,
         };
         problems.push(problem.help("give the listener a path of its own"));
-    }
-}
-
-/// Files that two captures would write into.
-fn captures(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
-    let mut owners: HashMap<&Path, &str> = HashMap::new();
-    for (named, port) in ports {
-        let Some(Port { enable: true, capture: Some(capture), .. }) = port else { continue };
-        match owners.get(capture.file.as_path()) {
-            None => {
-                owners.insert(&capture.file, &named.name);
-            }
-            Some(other) => {
-                let written = named.layer.capture.file.as_ref();
-                let (place, path) = written.map_or((named.place, &named.path), |file| (file.place, &file.path));
-                let message = format!("the capture of the port `{other}` has this file: {}", capture.file.display());
-                problems.push(
-                    Problem::new(place, path, message).help("write a `file` of its own under `capture` of each port"),
-                );
-            }
-        }
     }
 }

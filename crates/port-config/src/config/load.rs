@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::capture_files;
 use super::conflict::{self, Resolved};
 use super::file::{file, FileLayer};
 use super::keys::Role;
@@ -49,7 +50,10 @@ pub struct Loaded {
 pub fn load(path: &Path) -> Result<Loaded, Faults> {
     let mut loader = Loader::default();
     match read_text(path) {
-        Ok(text) => loader.main(path.display().to_string(), text, Base::File(path)),
+        Ok(text) => {
+            loader.files.push(path.to_owned());
+            loader.main(path.display().to_string(), text, Base::File(path));
+        }
         Err(refusal) => {
             loader.refuse(path.display().to_string(), refusal);
         }
@@ -105,6 +109,8 @@ struct Loader {
     sources: Sources,
     layers: Vec<FileLayer>,
     problems: Vec<Problem>,
+    /// What was read.
+    files: Vec<PathBuf>,
     /// Bytes read so far.
     total: usize,
 }
@@ -163,6 +169,7 @@ impl Loader {
                         return;
                     }
                     Ok(text) => {
+                        self.files.push(path);
                         let layer = self.layer(name, text, Role::Included);
                         self.layers.extend(layer);
                     }
@@ -194,7 +201,8 @@ impl Loader {
                 resolved.push((named, port));
             }
         }
-        conflict::check(&resolved, &mut self.problems);
+        conflict::check(&resolved, &mut self.problems, &mut warnings);
+        capture_files::check(&resolved, &self.files, &mut self.problems);
         if let Some(main) = self.layers.first() {
             conflict::check_control(&resolved, main.control.as_ref(), main.control_place, &mut self.problems);
         }

@@ -5,6 +5,7 @@
 mod address;
 pub mod banner;
 mod capture;
+mod capture_files;
 mod conflict;
 mod control;
 mod cut;

@@ -138,7 +138,6 @@ pub const WRONG_DEVICES: &[(&str, &str, &str)] = &[
     ("ttyUSB0", "`ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
     ("dev/ttyUSB0", "`dev/ttyUSB0` is not a full path", "did you mean `/dev/ttyUSB0`?"),
     ("COM3", "`COM3` is not a full path", "on Linux"),
-    ("/", "/ is a folder, not a serial device", "sermux devices"),
     ("usb:0403", "`0403` is not vendor and product of a USB adapter", "usb:0403:6001"),
     ("'usb:0403:6001,'", "`` is no serial number", "sermux devices"),
 ];
