@@ -128,7 +128,7 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("keepalive: { interval: 0 }", "28: ports.p.keepalive.interval: 0s is out of range", "1s to"),
     ("keepalive: { count: 200 }", "25: ports.p.keepalive.count: 200 is out of range", "1 to 127"),
     ("profile: dsmr", "14: ports.p.profile: there is no profile `dsmr`", "did you mean `dsmr-p1`?"),
-    ("profile: zzzzz", "14: ports.p.profile: there is no profile `zzzzz`", "console, console-9600, dsmr-p1"),
+    ("profile: zzzzz", "14: ports.p.profile: there is no profile `zzzzz`", "console, console-9600, cisco, dsmr-p1"),
 ];
 
 /// Devices, the fault, and what is in its help.
