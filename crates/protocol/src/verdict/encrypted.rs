@@ -34,15 +34,16 @@ fn is_header(bytes: &[u8]) -> bool {
 const SHORTEST: u16 = 64;
 const LONGEST: u16 = 16 * 1024;
 
-/// `/XXX5…` CR LF, and what follows is no text.
+/// `/XXX5…` CR LF and an empty line, and what follows is no text. Without the empty line, noise has such a beginning by chance.
 fn has_binary_behind_its_identification(bytes: &[u8]) -> bool {
     const LONGEST_LINE: usize = 64;
     if !is_identification(bytes) {
         return false;
     }
-    let Some(end) = bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n') else { return false };
-    let is_line = bytes[..end].iter().all(|byte| matches!(byte, 0x20..=0x7E | b'\r'));
-    let rest: Vec<u8> = bytes[end + 1..].iter().copied().take(256).collect();
+    let Some(end) = bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\r') else { return false };
+    let is_line = bytes[..end].iter().all(|byte| matches!(byte, 0x20..=0x7E));
+    let Some(rest) = bytes[end..].strip_prefix(b"\r\n\r\n") else { return false };
+    let rest = &rest[..rest.len().min(256)];
     let binary = rest.iter().filter(|byte| !matches!(byte, 0x20..=0x7E | b'\r' | b'\n')).count();
     is_line && rest.len() >= 64 && binary * 2 >= rest.len()
 }

@@ -189,6 +189,9 @@ fn encrypted_telegrams_are_named_from_their_first_bytes_on() {
     // Damaged, and not encrypted.
     let damaged = [&dsmr_5()[..120], &noise(400)[..]].concat();
     assert_ne!(told(&damaged).0, Cause::EncryptedP1);
+    // Noise in which a line happens to begin like a telegram.
+    let by_chance = [&noise(500)[..], b"/42q1,{\n", &noise(500)].concat();
+    assert_eq!(told(&by_chance).0, Cause::Unknown);
 }
 
 #[test]
