@@ -42,6 +42,9 @@ fn settings_are_made_and_answered_with_what_was_asked() {
         ("9600 8N1", "01 00 00 25 80", set("9600 8N1"), "65 00 00 25 80"),
         ("9600 8N1", "01 00 00 00 32", set("50 8N1"), "65 00 00 00 32"),
         ("9600 8N1", "01 00 B7 1B 00", set("12000000 8N1"), "65 00 B7 1B 00"),
+        // How fast is too fast the driver says.
+        ("9600 8N1", "01 00 B7 1B 01", set("12000001 8N1"), "65 00 B7 1B 01"),
+        ("9600 8N1", "01 FF FF FF FF FF FF FF FF", set("4294967295 8N1"), "65 FF FF FF FF FF FF FF FF"),
         ("9600 7E1", "02 05", set("9600 5E1"), "66 05"),
         ("9600 7E1", "02 06", set("9600 6E1"), "66 06"),
         ("9600 7E1", "02 07", set("9600 7E1"), "66 07"),
@@ -93,8 +96,7 @@ fn impossible_values_change_nothing_and_are_answered_with_what_the_line_has() {
     check(&[
         // Out of range.
         ("9600 8N1", "01 00 00 00 31", Nothing, "65 00 00 25 80"),
-        ("9600 8N1", "01 00 B7 1B 01", Nothing, "65 00 00 25 80"),
-        ("9600 8N1", "01 FF FF FF FF FF FF FF FF", Nothing, "65 00 00 25 80"),
+        ("9600 8N1", "01 00 00 00 01", Nothing, "65 00 00 25 80"),
         // No such value.
         ("9600 7E1", "02 04", Nothing, "66 07"),
         ("9600 7E1", "02 09", Nothing, "66 07"),
@@ -114,6 +116,15 @@ fn impossible_values_change_nothing_and_are_answered_with_what_the_line_has() {
         ("9600 8N1", "0C 00", Nothing, "70 00"),
         ("9600 8N1", "0C 04", Nothing, "70 04"),
     ]);
+}
+
+#[test]
+fn a_rate_that_the_driver_does_not_take_is_answered_with_what_the_line_has() {
+    for rate in ["00 B7 1B 01", "00 FF FF FF FF 00", "FF FF FF FF FF FF FF FF"] {
+        let mut served = Served::agreed().on("9600 8N1");
+        served.obeys = false;
+        assert_eq!(served.hears(&framed(&format!("01 {rate}"))), framed("65 00 00 25 80"), "{rate}");
+    }
 }
 
 #[test]
@@ -178,11 +189,12 @@ fn the_rate_that_was_asked_for_is_answered_if_the_line_has_it_within_two_percent
 
 #[test]
 fn values_with_0xff_are_doubled_both_ways() {
-    // 65,317 is 00 00 FF 25; 0x00FFFF50 is beyond what any line has.
+    // 65,317 is 00 00 FF 25, 16,776,960 is 00 FF FF 00.
     check(&[
         ("9600 8N1", "01 00 00 FF FF 25", set("65317 8N1"), "65 00 00 FF FF 25"),
         ("65317 8N1", "01 00 00 00 00", Look, "65 00 00 FF FF 25"),
-        ("9600 8N1", "01 00 FF FF FF FF 50", Nothing, "65 00 00 25 80"),
+        ("9600 8N1", "01 00 FF FF FF FF 00", set("16776960 8N1"), "65 00 FF FF FF FF 00"),
+        ("16776960 8N1", "01 00 00 00 00", Look, "65 00 FF FF FF FF 00"),
         ("9600 8N1", "0C FF FF", Nothing, "70 FF FF"),
     ]);
     let mut served = Served::agreed();
