@@ -33,10 +33,12 @@ use std::time::{Duration, Instant};
 
 use memchr::{memchr, memchr2};
 
+use self::mark::Mark;
 use self::starts::Starts;
 use super::held::Held;
 use super::{crc16, Check, Frame, OtherCrc};
 
+mod mark;
 mod starts;
 mod telegram;
 
@@ -119,27 +121,6 @@ enum Tail {
     Open(Mark),
     /// It is, and the CRC is right.
     Right(Ended),
-}
-
-/// A `!` that may end a telegram.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    /// The offset behind it.
-    end: u64,
-    /// The CRC up to there.
-    crc: u16,
-    /// It is the first character of its line.
-    begins_line: bool,
-    /// What the hexadecimal digits behind it say, how many there are, and whether there may be more.
-    value: u16,
-    digits: u8,
-    may_go_on: bool,
-    /// Something other than CR, NUL and spaces follows them.
-    is_dirty: bool,
-    /// A CR follows them at once.
-    cr: bool,
-    /// Bytes behind it.
-    seen: usize,
 }
 
 /// A telegram whose CRC is right, and whose LF has not come yet.
@@ -575,38 +556,6 @@ impl P1Framer {
 impl Default for P1Framer {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Mark {
-    fn new(end: u64, crc: u16, begins_line: bool) -> Self {
-        Mark { end, crc, begins_line, value: 0, digits: 0, may_go_on: true, is_dirty: false, cr: false, seen: 0 }
-    }
-
-    /// Whether this byte is one more digit.
-    fn read_digit(&mut self, byte: u8) -> bool {
-        let digit = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok());
-        let Some(digit) = digit else { return false };
-        self.value = self.value << 4 | digit;
-        self.digits += 1;
-        self.seen += 1;
-        self.may_go_on = self.digits < 4;
-        true
-    }
-
-    /// A byte behind the digits.
-    fn read_dirt(&mut self, byte: u8, at: u64) {
-        self.cr |= byte == b'\r' && at == self.digits_end();
-        self.is_dirty |= !matches!(byte, b'\r' | b'\0' | b' ');
-        self.seen += 1;
-    }
-
-    fn digits_end(&self) -> u64 {
-        self.end + u64::from(self.digits)
-    }
-
-    fn end_without_lf(&self) -> u64 {
-        self.digits_end() + u64::from(self.cr)
     }
 }
 
