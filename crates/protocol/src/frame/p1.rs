@@ -19,7 +19,7 @@
 //! | what comes | what it means |
 //! |---|---|
 //! | `/`, three letters or digits, and one more printable character | a telegram may begin here, wherever it stands; inside another one too: which of these places is the begin is decided at the end |
-//! | `!` and one to four hexadecimal digits, lower-case ones too | the end, wherever it stands, if they are the CRC from one of these places on: [`Check::Good`]. That place is the begin. What came before it is given up |
+//! | `!` and one to four hexadecimal digits, lower-case ones too | the end, wherever it stands, if they are the CRC from one of these places on: [`Check::Good`]. That place is the begin. What came before it is given up. For a `!` in the middle of a line that place must begin a line too, or an empty line must follow its own |
 //! | `!` as the first character of a line, and then anything but that | the end too, with its LF: [`Check::Absent`] if there is nothing before that but CR, NUL and spaces, and [`Check::Bad`] if there is. It begins at the latest place that begins a line, or whose line an empty one follows; else at the first |
 //! | digits that are no CRC of the standard | right all the same by CRC-16/X-25, or, where lines end in LF alone, by the CRC that they had with CR LF: [`Check::GoodBy`] |
 //! | no CRC, though the line has sent right ones, or the telegram says that it is of DSMR 4 or later | [`Check::Bad`]. Eight telegrams in a row without one mean that there is another meter now |
@@ -300,7 +300,7 @@ impl P1Framer {
             // A `!` behind a `!` that begins a line begins it as well.
             let ends_line = follows_line || matches!(self.tail, Tail::Open(mark) if mark.begins_line);
             self.read_trailer(byte, at, held, found);
-            self.read_identification(byte);
+            self.read_identification(byte, held);
             match byte {
                 b'/' => self.begin(piece, from, at, follows_line || ends_trailer),
                 // Behind the digits of another one it is dirt like any other byte.
@@ -331,7 +331,7 @@ impl P1Framer {
     }
 
     /// A byte behind a `/`.
-    fn read_identification(&mut self, byte: u8) {
+    fn read_identification(&mut self, byte: u8, held: Held<'_>) {
         let Some(dawn) = self.dawn.as_mut() else { return };
         dawn.seen += 1;
         let belongs = if dawn.seen <= 3 { byte.is_ascii_alphanumeric() } else { (b' '..=b'~').contains(&byte) };
@@ -340,7 +340,7 @@ impl P1Framer {
         }
         if belongs {
             let dawn = *dawn;
-            self.starts.push(dawn.at, dawn.crc, dawn.begins_line);
+            self.starts.push(dawn.at, dawn.crc, dawn.begins_line, &held);
         }
         self.dawn = None;
     }
@@ -420,7 +420,11 @@ impl P1Framer {
         if mark.digits == 0 {
             return None;
         }
-        let (index, start) = self.starts.with_crc(mark.value, mark.crc, mark.end)?;
+        // In the middle of a line `!` and digits may be any text, and so may the `/` before it be.
+        let (index, start) = self
+            .starts
+            .with_crc(mark.value, mark.crc, mark.end)
+            .find(|(_, start)| mark.begins_line || start.is_identification(&held, mark.end))?;
         self.counters.abandoned += self.starts.headers(index, &held, mark.end);
         self.starts.clear();
         Some(Ended { start: start.at, end: mark.digits_end(), cr: false, seen: mark.seen })

@@ -266,6 +266,23 @@ fn what_looks_like_a_begin_pushes_no_telegram_out() {
     let line = Line::that_received(&["/abcd".repeat(1000).as_bytes(), b"\n", &good].concat());
     assert_eq!(line.telegrams(), [(&good[..], Good)]);
     assert_eq!(line.counters().oversized, 0);
+    // Nor one that begins in the middle of a line: a break stands before it, or noise.
+    for before in [&b"\0"[..], b"\xFF\xFF", b" ", "/abcd".repeat(1000).as_bytes()] {
+        let line = Line::that_received(&[before, &good, before, &good].concat());
+        assert_eq!(line.telegrams(), [(&good[..], Good); 2], "{} bytes before", before.len());
+    }
+}
+
+#[test]
+fn a_text_with_a_slash_and_digits_that_are_right_by_chance_is_no_telegram() {
+    let text = "/abcd and so on!";
+    let chance = format!("{text}{:04X}", crc16::checksum(text.as_bytes()));
+    let good = with_crc(&format!("/XMX5\r\n\r\n0-0:96.13.0({chance})\r\n!"));
+    assert_eq!(Line::that_received(&good).telegrams(), [(&good[..], Good)]);
+    // With a whole identification it is one.
+    let inner = with_crc("/abcd\r\n\r\n1(0!");
+    let line = Line::that_received(&[b"/XMX5\r\n\r\n0-0:96.13.0(", &inner[..]].concat());
+    assert_eq!(line.telegrams(), [(&inner[..], Good)]);
 }
 
 #[test]

@@ -7,8 +7,9 @@
 use crate::frame::crc16;
 use crate::frame::held::Held;
 
-/// So many are remembered: those of the telegrams that 16 KiB hold, which have one each and now and then one in a text. Of more
-/// the oldest goes that does not begin a line.
+/// How many are remembered: those of the telegrams that 16 KiB hold, which have one each and now and then some in a text. When
+/// there are more, the oldest that does not look like an identification line is forgotten. Remembering all would let any four
+/// digits behind a `!` be the CRC from one of them.
 const MOST: usize = 32;
 
 /// The longest identification line that is looked at.
@@ -23,6 +24,8 @@ pub(super) struct Start {
     moved: u16,
     /// Nothing stands before it in its line.
     begins_line: bool,
+    /// Its line looks like an identification: it begins the line, or an empty one was seen to follow. In texts neither is so.
+    is_kept: bool,
 }
 
 /// All of them, the oldest first.
@@ -58,12 +61,23 @@ impl Starts {
     }
 
     /// A telegram may begin at `at`; `crc` is that of the bytes from the base to there.
-    pub(super) fn push(&mut self, at: u64, crc: u16, begins_line: bool) {
+    pub(super) fn push(&mut self, at: u64, crc: u16, begins_line: bool, held: &Held<'_>) {
         if self.len == MOST {
-            self.remove(self.all().iter().position(|start| !start.begins_line).unwrap_or(0));
+            self.forget_one(held, at);
         }
-        self.held[self.len] = Start { at, moved: crc16::before_zeros(crc, at - self.base), begins_line };
+        let moved = crc16::before_zeros(crc, at - self.base);
+        self.held[self.len] = Start { at, moved, begins_line, is_kept: begins_line };
         self.len += 1;
+    }
+
+    /// Looks at each once only, since the first one that is not kept is forgotten.
+    fn forget_one(&mut self, held: &Held<'_>, upto: u64) {
+        let kept = |start: &mut Start| {
+            start.is_kept = start.is_identification(held, upto);
+            start.is_kept
+        };
+        let index = self.held[..self.len].iter_mut().position(|start| !kept(start));
+        self.remove(index.unwrap_or(0));
     }
 
     pub(super) fn remove_first(&mut self) {
@@ -75,11 +89,11 @@ impl Starts {
         self.len -= 1;
     }
 
-    /// The first one from which on the bytes up to `end` have the CRC `wanted`, if those from the base to `end` have `crc`; and
-    /// its number.
-    pub(super) fn with_crc(&self, wanted: u16, crc: u16, end: u64) -> Option<(usize, Start)> {
+    /// Those from which on the bytes up to `end` have the CRC `wanted`, if those from the base to `end` have `crc`; and
+    /// their numbers.
+    pub(super) fn with_crc(&self, wanted: u16, crc: u16, end: u64) -> impl Iterator<Item = (usize, Start)> + '_ {
         let moved = crc16::before_zeros(crc ^ wanted, end - self.base);
-        self.all().iter().copied().enumerate().find(|(_, start)| start.moved == moved)
+        self.all().iter().copied().enumerate().filter(move |(_, start)| start.moved == moved)
     }
 
     /// Where a telegram begins that no CRC tells the begin of: at the latest that looks like it.
@@ -106,6 +120,13 @@ impl Starts {
             before.is_none_or(|before| held.slices(before, start.at).iter().any(|piece| piece.contains(&b'\n')))
         };
         start.begins_line || is_first_in_line() && an_empty_line_follows(start.at, held, upto)
+    }
+}
+
+impl Start {
+    /// Whether its line looks like an identification by what is known up to `upto`.
+    pub(super) fn is_identification(&self, held: &Held<'_>, upto: u64) -> bool {
+        self.is_kept || an_empty_line_follows(self.at, held, upto)
     }
 }
 
