@@ -103,7 +103,7 @@ pub struct P1Counters {
     pub crc_x25: u64,
     /// Those whose CRC is right by [`OtherCrc::OverCrLf`].
     pub crc_over_cr_lf: u64,
-    /// Begun telegrams that grew to [`MAX_TELEGRAM`] without an end.
+    /// Begun telegrams that grew to [`MAX_TELEGRAM`] without an end, and without another that begins.
     pub oversized: u64,
     /// Begun telegrams given up for any other reason: cut off by the next one, by silence, by a reset, or ended by `!`
     /// and no line end.
@@ -340,7 +340,8 @@ impl P1Framer {
         }
         if belongs {
             let dawn = *dawn;
-            self.starts.push(dawn.at, dawn.crc, dawn.begins_line, &held);
+            let forgets = self.starts.push(dawn.at, dawn.crc, dawn.begins_line, &held);
+            self.counters.abandoned += u64::from(forgets);
         }
         self.dawn = None;
     }
@@ -532,10 +533,16 @@ impl P1Framer {
         self.tail = Tail::None;
     }
 
-    /// Gives up the telegrams that have become too long with the byte before `head`.
+    /// Gives up the telegrams that have become too long with the byte before `head`. One that another began in was cut off.
     fn expire(&mut self, head: u64, held: Held<'_>) {
         while self.starts.first().is_some_and(|start| head - start.at >= MAX_TELEGRAM as u64) {
-            self.counters.oversized += self.starts.headers(1, &held, head);
+            let (first, all) =
+                (self.starts.headers(1, &held, head), self.starts.headers(self.starts.len(), &held, head));
+            if all > first {
+                self.counters.abandoned += first;
+            } else {
+                self.counters.oversized += first;
+            }
             self.starts.remove_first();
             if self.starts.is_empty() && matches!(self.tail, Tail::Open(_)) {
                 self.tail = Tail::None;

@@ -315,6 +315,18 @@ fn a_never_ending_telegram_is_given_up_and_the_next_one_is_found() {
 }
 
 #[test]
+fn telegrams_that_the_next_one_cuts_off_are_not_too_long() {
+    for lines in [1, 30] {
+        let cut = format!("/XMX5\r\n\r\n{}", "1-0:1.8.1(000000.000*kWh)\r\n".repeat(lines));
+        let mut line = Line::that_received(cut.repeat(200).as_bytes());
+        line.be_silent(SILENCE);
+        let counters = line.counters();
+        assert_eq!((counters.oversized, counters.abandoned), (0, 200), "{lines} lines");
+        assert_eq!(counters.stray_bytes, 200 * cut.len() as u64);
+    }
+}
+
+#[test]
 fn a_telegram_may_have_the_longest_length_and_no_byte_more() {
     let of_length = |len: usize| format!("/{}\n!\r\n", "x".repeat(len - 5)).into_bytes();
 

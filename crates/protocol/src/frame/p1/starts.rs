@@ -60,24 +60,25 @@ impl Starts {
         self.base = base;
     }
 
-    /// A telegram may begin at `at`; `crc` is that of the bytes from the base to there.
-    pub(super) fn push(&mut self, at: u64, crc: u16, begins_line: bool, held: &Held<'_>) {
-        if self.len == MOST {
-            self.forget_one(held, at);
-        }
+    /// A telegram may begin at `at`; `crc` is that of the bytes from the base to there. Whether one had to be forgotten for it that
+    /// looks like an identification.
+    pub(super) fn push(&mut self, at: u64, crc: u16, begins_line: bool, held: &Held<'_>) -> bool {
+        let forgets = self.len == MOST && self.forget_one(held, at);
         let moved = crc16::before_zeros(crc, at - self.base);
         self.held[self.len] = Start { at, moved, begins_line, is_kept: begins_line };
         self.len += 1;
+        forgets
     }
 
-    /// Looks at each once only, since the first one that is not kept is forgotten.
-    fn forget_one(&mut self, held: &Held<'_>, upto: u64) {
+    /// Looks at each once only, since the first one that is not kept is forgotten. Whether all were kept.
+    fn forget_one(&mut self, held: &Held<'_>, upto: u64) -> bool {
         let kept = |start: &mut Start| {
             start.is_kept = start.is_identification(held, upto);
             start.is_kept
         };
         let index = self.held[..self.len].iter_mut().position(|start| !kept(start));
         self.remove(index.unwrap_or(0));
+        index.is_none()
     }
 
     pub(super) fn remove_first(&mut self) {
