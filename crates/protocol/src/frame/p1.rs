@@ -455,14 +455,19 @@ impl P1Framer {
 
     /// What is said about the telegram that this `!` ends, up to `upto`, and that has no CRC of the standard.
     fn judge(&self, mark: Mark, upto: u64, held: Held<'_>) -> Option<Verdict> {
-        let other = |start: u64| telegram::other_crc(&held.bytes(start, mark.end), mark.value);
-        let by_other = self.starts.all().iter().enumerate().filter(|_| mark.digits > 0);
+        let (before, start) = self.starts.likely(&held, upto)?;
+        // Two more CRCs from each place that may be in a text are right by chance too often.
+        let by_other = self
+            .starts
+            .all()
+            .iter()
+            .enumerate()
+            .filter(|(index, other)| mark.digits > 0 && (*index == before || other.is_identification(&held, upto)));
         for (before, start) in by_other {
-            if let Some(other) = other(start.at) {
+            if let Some(other) = telegram::other_crc(&held.bytes(start.at, mark.end), mark.value) {
                 return Some(Verdict { start: start.at, before, check: Check::GoodBy(other), is_missing: false });
             }
         }
-        let (before, start) = self.starts.likely(&held, upto)?;
         let is_bare = mark.digits == 0 && !mark.is_dirty;
         let is_missing =
             is_bare && (self.has_crc || telegram::tells_a_version_with_crc(&held.bytes(start.at, mark.end)));

@@ -167,6 +167,18 @@ fn a_crc_is_right_by_another_rule_than_the_standards_and_that_is_counted() {
 }
 
 #[test]
+fn another_crc_that_is_right_by_chance_from_noise_on_moves_no_begin() {
+    let text = "/XMX5\r\n\r\n1(0)\r\n!";
+    let crc = crc16::x25(text.as_bytes());
+    let mut noises = (0..).map(|number| format!("/abcd {number}\n"));
+    let noise =
+        noises.find(|noise| crc16::x25(format!("{noise}{text}").as_bytes()) == crc).expect("one in 65536 is so");
+    let telegram = format!("{text}{crc:04X}\r\n");
+    let line = Line::that_received(format!("x{noise}{telegram}").as_bytes());
+    assert_eq!(line.telegrams(), [(telegram.as_bytes(), GoodBy(OtherCrc::X25))]);
+}
+
+#[test]
 fn the_crc_covers_line_ends_as_they_came() {
     let telegram = with_crc("/XMX5\n\n1(0)\n!");
     assert_eq!(Line::that_received(&telegram).telegrams(), [(&telegram[..], Good)]);
