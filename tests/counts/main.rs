@@ -34,6 +34,8 @@ fn admission(port: &Port) -> Admission {
         on_lag: listener.on_lag,
         on_gone: listener.on_gone,
         idle_timeout: listener.idle_timeout,
+        half_close: listener.half_close,
+        tells_close: false,
         write_hold: listener.write_hold,
         replay: listener.replay,
         notify: false,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use crate::rig::{assert_same, end_was_read, eventually, noise, Client, Daemon, End, PortYaml, Pty};
 
 #[test]
-fn who_sends_and_half_closes_is_heard_answered_for_a_second_and_then_closed() {
+fn who_sends_and_half_closes_is_heard_answered_for_a_while_and_then_closed() {
     let pty = Pty::new();
-    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen(""));
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen("half-close: 1s"));
     daemon.opened("p", 1);
     let client = daemon.connect("p");
     client.send(b"status\r");
@@ -26,7 +26,7 @@ fn who_sends_and_half_closes_is_heard_answered_for_a_second_and_then_closed() {
 #[test]
 fn many_bytes_before_a_half_close_all_reach_the_line() {
     let pty = Pty::new();
-    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen(""));
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen("half-close: 0s"));
     daemon.opened("p", 1);
     let client = daemon.connect("p");
     let bytes = crate::rig::noise(7, 200_000);
@@ -39,10 +39,10 @@ fn many_bytes_before_a_half_close_all_reach_the_line() {
     assert_eq!(client.receive_to_end(), (vec![], End::Closed));
 }
 
-/// A client that sends, half-closes, and is therefore closed after a second: when it has ended, one that half-closed
+/// A client that sends, half-closes, and is therefore closed after `half-close`: when it has ended, one that half-closed
 /// before it and is still there was not meant by that rule.
 #[track_caller]
-fn outlast_the_second(writer: &Client, pty: &Pty) {
+fn outlast_one_that_sent(writer: &Client, pty: &Pty) {
     writer.send(b"x");
     writer.half_close();
     assert_eq!(pty.receive(1), b"x");
@@ -52,11 +52,11 @@ fn outlast_the_second(writer: &Client, pty: &Pty) {
 #[test]
 fn who_half_closes_without_a_byte_stays_as_a_reader() {
     let pty = Pty::new();
-    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen(""));
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen("half-close: 1s"));
     daemon.opened("p", 1);
     let reader = daemon.connect("p");
     reader.half_close();
-    outlast_the_second(&daemon.connect("p"), &pty);
+    outlast_one_that_sent(&daemon.connect("p"), &pty);
     for _ in 0..3 {
         pty.send(b"still here");
         assert_eq!(reader.receive(10), b"still here");
@@ -66,13 +66,13 @@ fn who_half_closes_without_a_byte_stays_as_a_reader() {
 #[test]
 fn who_half_closes_on_a_read_only_listener_stays_even_after_sending() {
     let pty = Pty::new();
-    let port = PortYaml::new("p", pty.path()).listen("access: read-only").listen_on("127.0.0.2:0", "");
-    let daemon = Daemon::start(port);
+    let port = PortYaml::new("p", pty.path()).key("half-close: 1s");
+    let daemon = Daemon::start(port.listen("access: read-only").listen_on("127.0.0.2:0", ""));
     daemon.opened("p", 1);
     let reader = daemon.connect_on("p", "127.0.0.1");
     reader.send(b"not for the line");
     reader.half_close();
-    outlast_the_second(&daemon.connect_on("p", "127.0.0.2"), &pty);
+    outlast_one_that_sent(&daemon.connect_on("p", "127.0.0.2"), &pty);
     pty.send(b"still here");
     assert_eq!(reader.receive(10), b"still here");
     assert_eq!(pty.receive_fence(), b"");

@@ -22,6 +22,7 @@ mod follow;
 mod frames;
 mod lag;
 mod lasting;
+mod leaving;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -71,7 +71,12 @@ impl Bytes {
             }
             3 if world.random.one_in(3) => {
                 if let Some(id) = world.any_client() {
-                    world.client_goes(id);
+                    match world.random.below(4) {
+                        0 => world.client_ends(id),
+                        1 => world.client_is_gone(id),
+                        2 => world.client_resets(id),
+                        _ => world.client_goes(id),
+                    }
                 }
             }
             4..=8 => {
@@ -136,7 +141,8 @@ impl Bytes {
     /// behind.
     fn check_that_somebody_holds_the_line(&self) {
         let head = self.sent.len() as u64;
-        let lags = self.world.clients.iter().map(|(id, reader)| {
+        let receiving = self.world.clients.iter().filter(|(_, reader)| !reader.parting);
+        let lags = receiving.map(|(id, reader)| {
             let counters = self.world.hub.client_counters(*id).unwrap();
             (reader.on_lag, head - (reader.since + counters.sent + counters.gap))
         });
@@ -178,7 +184,8 @@ impl Bytes {
         self.world.now += Duration::from_secs(1);
         self.world.time_passes(Duration::ZERO);
         self.take_events();
-        for id in self.world.clients.keys().copied().collect::<Vec<_>>() {
+        let receiving = self.world.clients.iter().filter(|(_, reader)| !reader.parting).map(|(id, _)| *id);
+        for id in receiving.collect::<Vec<_>>() {
             for _ in 0..self.backlog / 64 {
                 self.world.client_reads_all(id);
                 self.serve(id);

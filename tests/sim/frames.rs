@@ -107,7 +107,7 @@ impl World {
                 assert_eq!(reason, CloseReason::Lagged);
                 let at = self.readers.iter().position(|reader| reader.id == id).unwrap();
                 assert_eq!(self.readers[at].on_lag, OnLag::Disconnect);
-                self.hub.disconnect(id, self.now);
+                self.hub.disconnect(id, 0, self.now);
                 self.readers.remove(at);
             }
         }
@@ -133,6 +133,8 @@ impl World {
             on_lag,
             on_gone: OnGone::Hold,
             idle_timeout: Duration::ZERO,
+            half_close: Duration::from_secs(10),
+            tells_close: false,
             write_hold: listener.write_hold,
             replay: listener.replay,
             notify: false,

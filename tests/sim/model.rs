@@ -21,9 +21,14 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) clients: BTreeMap<ClientId, Reader>,
     pub(crate) line_open: bool,
-    /// What the line may still be given, block after block, and what it took.
-    tx_expected: VecDeque<u8>,
+    /// What the line may still be given, block after block, and whose it is.
+    tx_expected: VecDeque<(u64, u8)>,
+    /// When the line last took something.
+    moved_at: Instant,
     tx_lost: u64,
+    tx_discarded: u64,
+    /// Clients that are gone: their number, when they went, and how long their bytes may wait since then.
+    departed: Vec<(u64, Instant, Duration)>,
     /// Who is to be closed to make room, and why.
     makes_room: Option<(ClientId, CloseReason)>,
     came: u64,
@@ -50,6 +55,14 @@ pub(crate) struct Reader {
     /// The socket refused or cut something since it last had room for all.
     pub(crate) blocked: bool,
     half_closed: bool,
+    /// When its end was seen, perhaps before everything was read.
+    ended: Option<Instant>,
+    /// It made room, and is read on.
+    pub(crate) parting: bool,
+    /// When the line had taken all that it had sent before it half-closed.
+    done: Option<Instant>,
+    half_close: Duration,
+    tells_close: bool,
     /// When it last sent or received something, and which client it is.
     active: (Instant, u64),
     /// After so much silence it is closed.
@@ -69,7 +82,10 @@ impl World {
             clients: BTreeMap::new(),
             line_open: false,
             tx_expected: VecDeque::new(),
+            moved_at: Instant::now(),
             tx_lost: 0,
+            tx_discarded: 0,
+            departed: Vec::new(),
             makes_room: None,
             came: 0,
             write: config.ports["p"].write,
@@ -83,15 +99,16 @@ impl World {
     /// A client comes when the line has sent so much; what it got of that is its history, and is checked by the caller.
     pub(crate) fn connect(&mut self, now_at: u64, on_lag: OnLag, max_clients: usize, replay: Replay) -> Option<u64> {
         let access = self.random.pick(&[Access::ReadOnly, Access::ReadWrite]);
-        let stays = |(id, c): (&ClientId, &Reader)| {
-            let silent = self.hub.client_counters(*id).unwrap().received == 0;
-            c.half_closed && (silent || c.access == Access::ReadOnly)
-        };
-        let half_closed = self.clients.iter().filter(|c| stays(*c)).count();
+        let half_closed = self.clients.values().filter(|c| c.ended.is_some() && !c.parting).count();
+        let there = self.clients.values().filter(|c| !c.parting).count();
         let when_full = self.random.pick(&[WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
         let on_gone = self.random.pick(&[OnGone::Hold, OnGone::Hold, OnGone::Disconnect]);
         let idle_timeout = Duration::from_secs(self.random.pick(&[0, 0, 1, 5]));
+        let half_close = Duration::from_millis(self.random.pick(&[0, 500, 3000]));
+        let tells_close = self.random.one_in(3);
         let admission = Admission {
+            half_close,
+            tells_close,
             listener: 0,
             access,
             max_clients,
@@ -104,13 +121,15 @@ impl World {
             notify: false,
         };
         self.makes_room = match when_full {
-            _ if self.clients.len() < max_clients || half_closed > 0 => None,
+            _ if there < max_clients || half_closed > 0 => None,
             WhenFull::Refuse => None,
             WhenFull::KickOldest => {
-                self.clients.iter().min_by_key(|(_, c)| c.active.1).map(|(id, _)| (*id, CloseReason::Oldest))
+                let theirs = self.clients.iter().filter(|(_, c)| !c.parting);
+                theirs.min_by_key(|(_, c)| c.active.1).map(|(id, _)| (*id, CloseReason::Oldest))
             }
             WhenFull::KickIdle => {
-                self.clients.iter().min_by_key(|(_, c)| c.active).map(|(id, _)| (*id, CloseReason::Idlest))
+                let theirs = self.clients.iter().filter(|(_, c)| !c.parting);
+                theirs.min_by_key(|(_, c)| c.active).map(|(id, _)| (*id, CloseReason::Idlest))
             }
         };
         self.came += 1;
@@ -130,6 +149,11 @@ impl World {
                     holds,
                     blocked: false,
                     half_closed: false,
+                    ended: None,
+                    parting: false,
+                    done: None,
+                    half_close,
+                    tells_close,
                     active: (self.now, self.came),
                     idle_timeout: (!idle_timeout.is_zero()).then_some(idle_timeout),
                     skipped: 0,
@@ -138,12 +162,14 @@ impl World {
                 assert!(self.clients.insert(id, reader).is_none(), "a client's key was given out twice");
             }
             Err(full) => {
-                assert!(self.clients.len() >= max_clients, "refused although there was room: {full:?}");
+                assert!(there >= max_clients, "refused although there was room: {full:?}");
                 assert_eq!(half_closed, 0, "refused although a half-closed reader could have made room");
                 assert_eq!(when_full, WhenFull::Refuse, "refused although a client was to be kicked");
             }
         }
-        assert!(self.clients.len() <= max_clients + half_closed + usize::from(self.makes_room.is_some()));
+        assert!(
+            there < max_clients + half_closed + usize::from(self.makes_room.is_some()) + usize::from(came.is_none())
+        );
         came
     }
 
@@ -199,6 +225,7 @@ impl World {
     /// A client sends a block, if the hub wants to read it.
     pub(crate) fn client_writes(&mut self, id: ClientId) {
         let Some(reader) = self.clients.get_mut(&id) else { return };
+        let owner = reader.active.1;
         let has_pen = match (self.write, self.pen) {
             (_, None) | (Write::Any | Write::None, _) => true,
             (Write::First, Some((holder, _))) => holder == id,
@@ -220,7 +247,7 @@ impl World {
         self.hub.input(id, &block, self.now);
         if self.hub.client_counters(id).unwrap().refused == refused {
             assert!(may_write, "bytes of a client that may not write went to the line");
-            self.tx_expected.extend(&block);
+            self.tx_expected.extend(block.iter().map(|byte| (owner, *byte)));
             if self.write != Write::Any {
                 let before = self.pen.replace((id, self.now));
                 self.deposed.extend(before.map(|(holder, _)| holder).filter(|holder| *holder != id));
@@ -248,14 +275,74 @@ impl World {
             return;
         };
         reader.half_closed = true;
+        reader.ended.get_or_insert(self.now);
         self.lays_down_the_pen(id);
         self.hub.half_closed(id, self.now);
+        self.look_what_is_done();
+    }
+
+    /// It closes its sending side while there is still something to be read.
+    pub(crate) fn client_ends(&mut self, id: ClientId) {
+        if let Some(reader) = self.clients.get_mut(&id) {
+            reader.ended.get_or_insert(self.now);
+            self.hub.ends(id, self.now);
+        }
+    }
+
+    /// It closed its sending side, and is gone now.
+    pub(crate) fn client_is_gone(&mut self, id: ClientId) {
+        let Some(reader) = self.clients.get_mut(&id) else { return };
+        reader.ended.get_or_insert(self.now);
+        reader.parting |= !reader.half_closed;
+        self.hub.gone(id, self.now);
     }
 
     pub(crate) fn client_goes(&mut self, id: ClientId) {
-        self.clients.remove(&id);
+        let reader = self.clients.remove(&id);
         self.lays_down_the_pen(id);
-        self.hub.disconnect(id, self.now).expect("the hub knows the client");
+        self.departs(reader);
+        self.hub.disconnect(id, 0, self.now).expect("the hub knows the client");
+    }
+
+    pub(crate) fn client_resets(&mut self, id: ClientId) {
+        let Some(reader) = self.clients.remove(&id) else { return };
+        self.lays_down_the_pen(id);
+        self.discard(reader.active.1);
+        self.hub.discard(id);
+        self.hub.disconnect(id, 0, self.now).expect("the hub knows the client");
+        assert_eq!(self.hub.counters().tx_discarded, self.tx_discarded, "discarded bytes are not counted");
+    }
+
+    fn departs(&mut self, reader: Option<Reader>) {
+        if let Some(reader) = reader {
+            self.departed.push((reader.active.1, self.now, reader.half_close.max(Duration::from_secs(1))));
+        }
+    }
+
+    /// The line is not to be given what this client has sent.
+    fn discard(&mut self, owner: u64) {
+        let before = self.tx_expected.len();
+        self.tx_expected.retain(|(of, _)| *of != owner);
+        self.tx_discarded += (before - self.tx_expected.len()) as u64;
+    }
+
+    fn is_queued(&self, owner: u64) -> bool {
+        self.tx_expected.iter().any(|(of, _)| *of == owner)
+    }
+
+    /// From when on who half-closed hears its answer.
+    fn look_what_is_done(&mut self) {
+        let queued: std::collections::BTreeSet<u64> = self.tx_expected.iter().map(|(of, _)| *of).collect();
+        for reader in
+            self.clients.values_mut().filter(|reader| reader.half_closed && !queued.contains(&reader.active.1))
+        {
+            reader.done.get_or_insert(self.now);
+        }
+    }
+
+    /// When the bytes of somebody that ended then have waited for long enough.
+    fn waits_until(&self, ended: Instant, half_close: Duration) -> Instant {
+        ended.max(self.moved_at) + half_close.max(Duration::from_secs(1))
     }
 
     /// The line takes some of what is queued for it.
@@ -269,9 +356,11 @@ impl World {
             return;
         }
         let n = 1 + self.random.below(front.len());
-        let expected: Vec<u8> = self.tx_expected.drain(..n).collect();
+        let expected: Vec<u8> = self.tx_expected.drain(..n).map(|(_, byte)| byte).collect();
+        self.moved_at = self.now;
         assert_eq!(&front[..n], expected, "the line gets other bytes than the clients sent, or in another order");
         self.hub.tx_written(n, self.now);
+        self.look_what_is_done();
     }
 
     pub(crate) fn line_opens(&mut self) {
@@ -285,6 +374,7 @@ impl World {
         self.tx_lost += self.tx_expected.len() as u64;
         self.tx_expected.clear();
         self.hub.line_gone(self.now);
+        self.look_what_is_done();
         assert_eq!(self.hub.counters().tx_lost, self.tx_lost, "lost bytes are not counted");
         self.hub.part_with_device();
         self.parting =
@@ -301,20 +391,57 @@ impl World {
             self.hub.looked(0, self.now);
             assert!(!self.hub.is_stuck() || !self.hub.tx_is_empty(), "stuck, and nothing is queued");
         }
+        let due = |(_, since, wait): &(u64, Instant, Duration)| (*since).max(self.moved_at) + *wait <= self.now;
+        let (due, departed): (Vec<_>, Vec<_>) = self.departed.drain(..).partition(due);
+        self.departed = departed;
+        for (owner, ..) in due {
+            self.discard(owner);
+        }
         if let Some((holder, _)) = self.pen.filter(|(_, wrote)| *wrote + WRITE_HOLD <= self.now) {
             self.lays_down_the_pen(holder);
+        }
+    }
+
+    /// Who has sent something and then no more is closed in time, unless its connection tells when it is gone.
+    fn check_that_nobody_stays_for_ever(&self) {
+        for (id, reader) in &self.clients {
+            let Some(ended) = reader.ended else { continue };
+            let silent = self.hub.client_counters(*id).unwrap().received == 0;
+            if reader.half_closed && (reader.tells_close || silent || reader.access == Access::ReadOnly) {
+                continue;
+            }
+            let due = match reader.done {
+                Some(done) => done + reader.half_close,
+                None => self.waits_until(ended, reader.half_close),
+            };
+            assert!(due > self.now || self.write == Write::None, "it is still there");
         }
     }
 
     /// Closes whom the hub wants closed. `check` judges why.
     pub(crate) fn events(&mut self, mut check: impl FnMut(&Hub, ClientId, &Reader, CloseReason)) {
         while let Some(event) = self.hub.poll_event() {
+            if let Event::Parts(id) = event {
+                let reader = self.clients.get_mut(&id).expect("a client that parts is there");
+                assert!(reader.ended.is_some() && !reader.half_closed && !reader.parting, "it need not be read on");
+                reader.parting = true;
+            }
             if let Event::Close(id, reason) = event {
                 let reader = self.clients.remove(&id).expect("a client is closed once");
                 self.lays_down_the_pen(id);
                 let parts = self.parting.iter().position(|parting| *parting == id).map(|at| self.parting.remove(at));
+                let owner = reader.active.1;
                 match reason {
-                    CloseReason::Displaced | CloseReason::Left => assert!(reader.half_closed),
+                    CloseReason::Displaced => assert!(reader.half_closed),
+                    CloseReason::Gone => assert!(reader.ended.is_some()),
+                    CloseReason::Left => {
+                        assert!(!reader.tells_close && !self.is_queued(owner));
+                        assert!(reader.done.is_some_and(|at| at + reader.half_close <= self.now), "closed too early");
+                    }
+                    CloseReason::Unsent => {
+                        let due = self.waits_until(reader.ended.expect("it has ended"), reader.half_close);
+                        assert!(due <= self.now, "its bytes are discarded too early");
+                    }
                     CloseReason::Lagged => assert_eq!(reader.on_lag, OnLag::Disconnect),
                     CloseReason::Idle => {
                         let due = reader.idle_timeout.map(|timeout| reader.active.0 + timeout);
@@ -328,12 +455,24 @@ impl World {
                     }
                 }
                 check(&self.hub, id, &reader, reason);
-                self.hub.disconnect(id, self.now).expect("the hub knows the client");
+                if matches!(reason, CloseReason::Oldest | CloseReason::Idlest | CloseReason::Unsent) {
+                    self.discard(owner);
+                } else {
+                    self.departs(Some(reader));
+                }
+                self.hub.disconnect(id, 0, self.now).expect("the hub knows the client");
             }
+        }
+        assert_eq!(self.hub.counters().tx_discarded, self.tx_discarded, "discarded bytes are not counted");
+        if self.hub.deadline().is_none_or(|at| at > self.now) {
+            self.check_that_nobody_stays_for_ever();
         }
         if self.hub.deadline().is_none_or(|at| at > self.now) {
             let silent = |reader: &Reader| reader.idle_timeout.is_some_and(|most| reader.active.0 + most <= self.now);
-            assert!(!self.clients.values().any(silent), "a client was silent for too long and is still there");
+            assert!(
+                !self.clients.values().any(|reader| !reader.parting && silent(reader)),
+                "a client was silent for too long and is still there"
+            );
         }
         assert!(self.parting.is_empty(), "clients that were to be disconnected with the device are still there");
         assert_eq!(self.makes_room, None, "nobody was kicked although somebody was to be");

@@ -140,6 +140,8 @@ impl World {
             max_clients: 64,
             when_full: WhenFull::Refuse,
             idle_timeout: Duration::ZERO,
+            half_close: Duration::from_secs(10),
+            tells_close: false,
             write_hold: Duration::from_secs(30),
             on_lag: OnLag::Disconnect,
             on_gone: OnGone::Hold,

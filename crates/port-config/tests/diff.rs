@@ -43,6 +43,7 @@ fn a_change_is_as_small_as_it_can_be() {
         ("write: first", Live, &[Setting::Write]),
         ("write: last, write-hold: 5s", Live, &[Setting::Write]),
         ("idle-timeout: 5min", Live, &[]),
+        ("half-close: 1min", Live, &[]),
         ("when-full: kick-idle", Live, &[]),
         ("allow: [10.0.0.7]", Live, &[]),
         ("deny: ['fd00::/8']", Live, &[]),

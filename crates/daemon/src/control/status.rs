@@ -213,6 +213,8 @@ pub(crate) struct Counters {
     pub(crate) tx_refused_bytes: u64,
     /// Sent by clients and purged, or in the way of a break.
     pub(crate) tx_purged_bytes: u64,
+    /// Sent by clients that had gone before the line took it, and thrown away.
+    pub(crate) tx_discarded_bytes: u64,
     /// Of the line that clients never got; each counts its own.
     pub(crate) gap_bytes: u64,
     pub(crate) skipped_frames: u64,

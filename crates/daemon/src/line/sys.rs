@@ -349,6 +349,30 @@ pub(crate) fn socket_unsent(socket: impl AsFd) -> io::Result<usize> {
     Ok(int(socket.as_fd(), SIOCOUTQNSD, 0).map(count)?)
 }
 
+/// How far the other end of a socket has closed the connection, as the kernel knows it now (poll(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// Not at all.
+    No,
+    /// It sends no more (POLLRDHUP).
+    HalfClosed,
+    /// Nothing goes either way (POLLHUP), or the socket has an error (POLLERR).
+    Altogether,
+}
+
+/// Asks poll(2), without waiting; nix does not know POLLRDHUP.
+pub(crate) fn closed(socket: impl AsFd) -> Closed {
+    let mut look = libc::pollfd { fd: socket.as_fd().as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: reads and writes the one `pollfd` that the pointer is to, and keeps no pointer.
+    let looked = unsafe { libc::poll(&raw mut look, 1, 0) };
+    match look.revents {
+        _ if looked <= 0 => Closed::No,
+        flags if flags & (libc::POLLERR | libc::POLLHUP) != 0 => Closed::Altogether,
+        flags if flags & libc::POLLRDHUP != 0 => Closed::HalfClosed,
+        _ => Closed::No,
+    }
+}
+
 /// The broken-down local time of seconds since 1970 (localtime_r(3)); the epoch itself when there is none.
 #[allow(deprecated, reason = "on musl time_t will have 64 bits everywhere, and this fits either")]
 pub(crate) fn local_time(seconds: i64) -> libc::tm {

@@ -1,13 +1,12 @@
 //! One client's connection, whatever it runs over.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
-use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
@@ -35,6 +34,19 @@ pub enum Conn {
     /// A pipe in memory, for tests on a virtual clock.
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
+}
+
+/// How far a client has closed its connection.
+#[derive(Debug)]
+pub enum End {
+    /// It has not.
+    Open,
+    /// It sends no more.
+    HalfClosed,
+    /// It sends no more, and is gone.
+    Gone,
+    /// It is gone without an end.
+    Reset(io::Error),
 }
 
 impl Conn {
@@ -99,19 +111,34 @@ impl Conn {
         }
     }
 
-    /// Whether the client has closed, or shut down its direction, and everything it sent has been read. Asks the kernel,
-    /// which knows before the runtime does.
-    pub fn sends_no_more(&self) -> bool {
+    /// Whether the client has closed its sending side, or is gone, whatever of what it sent has not been read. Asks the
+    /// kernel, which knows before the runtime does.
+    pub fn end(&self) -> End {
         let socket = match self {
             Self::Tcp(stream) | Self::Telnet(stream) => SockRef::from(stream),
             Self::Unix { stream, .. } => SockRef::from(stream),
             #[cfg(test)]
-            Self::Memory(_) => return false,
+            Self::Memory(_) => return End::Open,
         };
-        match socket.peek(&mut [MaybeUninit::uninit()]) {
-            Ok(waiting) => waiting == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        match sys::closed(&*socket) {
+            sys::Closed::No => End::Open,
+            sys::Closed::HalfClosed => End::HalfClosed,
+            sys::Closed::Altogether => match socket.take_error() {
+                Ok(Some(error)) if !is_after_close(&error) => End::Reset(error),
+                _ => End::Gone,
+            },
         }
+    }
+
+    /// The client is to see that it is sent nothing more.
+    pub fn stop_sending(&self) {
+        // It may be gone already.
+        let _ = match self {
+            Self::Tcp(stream) | Self::Telnet(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
+            Self::Unix { stream, .. } => SockRef::from(stream).shutdown(Shutdown::Write),
+            #[cfg(test)]
+            Self::Memory(_) => Ok(()),
+        };
     }
 
     /// The client sends no more: from now on [`Conn::poll_closed`] tells when it is gone altogether.
@@ -127,20 +154,33 @@ impl Conn {
         }
     }
 
-    /// Ready once a client that sends no more has closed, where the two can be told apart: on a unix socket, which has no
-    /// keep-alive that would find it.
+    /// Ready once a client that sends no more is gone: on a unix socket when it has closed, on TCP when it resets the
+    /// connection or does not answer any more. Costs nothing until then.
     pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Unix { stream, closed: Some(closed) } => {
                 // An error is for the next write to find.
                 let told = ready!(closed.poll_read_ready(cx));
-                if told.is_ok() && is_hung_up(stream) {
+                if told.is_ok() && sys::closed(stream) == sys::Closed::Altogether {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
                 }
             }
-            _ => Poll::Pending,
+            Self::Tcp(stream) | Self::Telnet(stream) => {
+                // Whatever happens to the socket is told to who waits for room in it. That there is some is forgotten, which
+                // costs nothing: a write does not ask the runtime first.
+                ready!(stream.poll_write_ready(cx)).ok();
+                if sys::closed(&*stream) == sys::Closed::Altogether {
+                    return Poll::Ready(());
+                }
+                let _ = stream.try_io(Interest::WRITABLE, would_block);
+                // What cannot be forgotten is that it was closed.
+                stream.poll_write_ready(cx).map(drop)
+            }
+            Self::Unix { .. } => Poll::Pending,
+            #[cfg(test)]
+            Self::Memory(_) => Poll::Pending,
         }
     }
 
@@ -162,22 +202,24 @@ impl Conn {
     }
 
     /// Closes the connection so that what was written still reaches the client: a socket that is closed with unread
-    /// input is reset, and a reset throws away what is on its way (RFC 2525, 2.17).
-    pub fn close(self) {
+    /// input is reset, and a reset throws away what is on its way (RFC 2525, 2.17). Says how much of that it found.
+    pub fn close(self) -> usize {
         let mut scratch = [0; 4096];
+        let mut unread = 0;
         // Bounded: a client that sends faster than this reads is reset.
         for _ in 0..64 {
             let read = match &self {
                 Self::Tcp(stream) | Self::Telnet(stream) => stream.try_read(&mut scratch),
                 Self::Unix { stream, .. } => stream.try_read(&mut scratch),
                 #[cfg(test)]
-                Self::Memory(_) => return,
+                Self::Memory(_) => return 0,
             };
             match read {
-                Ok(n) if n > 0 => {}
+                Ok(n) if n > 0 => unread += n,
                 _ => break,
             }
         }
+        unread
     }
 }
 
@@ -217,11 +259,10 @@ fn would_block() -> io::Result<()> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-/// Whether both directions are shut down, which is what the close of the other end does.
-fn is_hung_up(stream: &UnixStream) -> bool {
-    let mut look = [PollFd::new(stream.as_fd(), PollFlags::empty())];
-    let looked = poll(&mut look, PollTimeout::ZERO);
-    looked.is_ok() && look[0].revents().is_some_and(|flags| flags.contains(PollFlags::POLLHUP))
+/// Whether this error only says that the client had closed its sending side, and is gone altogether since: a reset after the
+/// client's end gives EPIPE, one without gives ECONNRESET (Linux, `tcp_reset`).
+pub fn is_after_close(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use sermux_protocol::session::Session;
 use super::freshness::Freshness;
 use super::report::Held;
 
-/// A client that half-closed after it had sent something receives for so long after the line took its bytes.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// What a client sent before it closed its sending side has at least so long for its way to the line, however short
+/// `half-close` is.
+pub(super) const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// The key of a client within its port; used again once the client is gone.
 pub type ClientId = usize;
@@ -31,6 +32,12 @@ pub struct Admission {
     pub on_gone: OnGone,
     /// Silence in both directions after which it is closed; zero is never.
     pub idle_timeout: Duration,
+    /// How long it still receives after it has closed its sending side, and how long its bytes may wait for a line that
+    /// takes nothing.
+    pub half_close: Duration,
+    /// Its connection tells when the other side is gone altogether: until then a client that has closed its sending side
+    /// may receive.
+    pub tells_close: bool,
     /// With `write: first` and `last`: how long it keeps the pen while it sends nothing.
     pub write_hold: Duration,
     /// What of the past it gets first.
@@ -48,6 +55,8 @@ pub struct ClientCounters {
     pub received: u64,
     /// Bytes it sent that were thrown away: it may not write, or the device was gone.
     pub refused: u64,
+    /// Bytes it sent that were thrown away because it had gone before the line took them.
+    pub discarded: u64,
     /// Bytes of the line that it never got.
     pub gap: u64,
     /// Bytes of the line from before it came that it gets: its history. Of frames, how many.
@@ -73,6 +82,8 @@ pub(super) struct Client {
     greeting: Vec<u8>,
     /// Decided to be closed; it takes part in nothing any more.
     pub(super) closing: bool,
+    /// It receives nothing more and has no place, but what it has sent is still read.
+    pub(super) parting: bool,
     /// A gap was reported and its end was not.
     pub(super) in_gap: bool,
     /// Where a frame began at which it was last seen: with its cursor there, it has no frame in part.
@@ -203,17 +214,28 @@ impl FrameFeed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     Open,
+    /// It has closed its sending side, and there is still something to be read before that.
+    Ending {
+        since: Instant,
+    },
     /// Half-closed, and stays as a reader: it has nothing on its way to the line.
     Closed {
         since: Instant,
     },
-    /// Half-closed after it had sent something: to be closed once the line took everything before `after`, and a
-    /// little later (`at`); at the latest at `deadline`.
+    /// Half-closed after it had sent something; the line had taken that, and done what else it was asked, at `done`.
     Leaving {
-        after: u64,
-        at: Option<Instant>,
-        deadline: Instant,
+        since: Instant,
+        done: Option<Instant>,
     },
+}
+
+/// What becomes of a client that has closed its sending side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It is closed then: it has received for long enough.
+    Heard(Instant),
+    /// It is closed then, and what it sent is discarded: the line has taken nothing for long enough.
+    Unsent(Instant),
 }
 
 impl Client {
@@ -229,6 +251,7 @@ impl Client {
             feed,
             input: Input::Open,
             closing: false,
+            parting: false,
             in_gap: false,
             lost_pen_in: None,
             refused_in: None,
@@ -250,7 +273,20 @@ impl Client {
     /// When it is closed if it stays silent.
     pub(super) fn idle_at(&self) -> Option<Instant> {
         let timeout = self.admission.idle_timeout;
-        (!self.closing && !timeout.is_zero()).then(|| self.active + timeout)
+        (!self.is_deaf() && !timeout.is_zero()).then(|| self.active + timeout)
+    }
+
+    /// Whether nothing more is sent to it.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.closing || self.parting
+    }
+
+    /// Since when it has sent no more, if that is so.
+    pub(super) fn half_closed_since(&self) -> Option<Instant> {
+        match self.input {
+            Input::Open => None,
+            Input::Ending { since } | Input::Closed { since } | Input::Leaving { since, .. } => Some(since),
+        }
     }
 
     /// Puts something in front of what comes from the line.
@@ -298,15 +334,30 @@ impl Client {
         matches!(&self.session, Session::Telnet(telnet) if telnet.is_suspended())
     }
 
-    /// When a leaving client is to be closed, given what the line has taken of the tx queue and whether something that
-    /// it asked for is still to be done.
-    pub(super) fn leaves_at(&mut self, taken: u64, waits: bool, now: Instant) -> Option<Instant> {
-        let Input::Leaving { after, at, deadline } = &mut self.input else {
-            return None;
-        };
-        if at.is_none() && taken >= *after && !waits {
-            *at = Some(now + LAST_WORDS);
+    /// What becomes of a client that has closed its sending side, given what the line has taken of the tx queue and when
+    /// it last took something, and whether something that the client asked for is still to be done.
+    pub(super) fn leaves(
+        &mut self,
+        (taken, moved_at): (u64, Option<Instant>),
+        waits: bool,
+        now: Instant,
+    ) -> Option<Leave> {
+        let Admission { half_close, tells_close, .. } = self.admission;
+        let unsent =
+            |since: Instant| Leave::Unsent(moved_at.map_or(since, |at| at.max(since)) + half_close.max(LAST_BYTES));
+        match &mut self.input {
+            Input::Open | Input::Closed { .. } => None,
+            Input::Ending { since } => Some(unsent(*since)),
+            Input::Leaving { since, done } => {
+                if done.is_none() && taken >= self.own_end && !waits {
+                    *done = Some(now);
+                }
+                match done {
+                    Some(_) if tells_close => None,
+                    Some(done) => Some(Leave::Heard(*done + half_close)),
+                    None => Some(unsent(*since)),
+                }
+            }
         }
-        Some(at.unwrap_or(*deadline))
     }
 }

@@ -14,6 +14,10 @@ use super::report::StuckReport;
 pub enum Event {
     /// Close this client's connection, then call [`Hub::disconnect`](super::hub::Hub::disconnect).
     Close(ClientId, CloseReason),
+    /// This client has no place any more and is sent nothing more, which it is to see; what it sent is still read.
+    Parts(ClientId),
+    /// So many bytes were discarded, of a client that had closed: the line took nothing for too long.
+    Discarded(u64),
     /// From here on this client does not get everything; said once until [`Event::GapEnded`].
     GapBegan(ClientId),
     /// The client is at the newest byte or frame again.
@@ -58,7 +62,7 @@ pub enum Event {
 pub enum CloseReason {
     /// It fell behind by the whole backlog (`on-lag: disconnect`).
     Lagged,
-    /// It had half-closed and was silent, and its place was needed.
+    /// It had closed its sending side, and its place was needed.
     Displaced,
     /// Its listener was full, and it had been there for the longest time (`when-full: kick-oldest`).
     Oldest,
@@ -66,12 +70,16 @@ pub enum CloseReason {
     Idlest,
     /// It was silent in both directions for too long (`idle-timeout`).
     Idle,
-    /// It had half-closed; what it sent has gone to the line.
+    /// It had closed its sending side; what it sent has gone to the line, and it could hear the answer.
     Left,
     /// The device is not open any more, or could not be opened (`on-gone: disconnect`).
     DeviceGone,
     /// DCD has dropped (`hangup: disconnect`).
     CarrierLost,
+    /// It has closed, in both directions.
+    Gone,
+    /// It had closed its sending side, and the line took nothing of what it had sent.
+    Unsent,
     /// The listener that it came through is not in the configuration any more.
     ListenerGone,
 }
@@ -98,6 +106,9 @@ pub struct PortCounters {
     pub tx_refused: u64,
     /// Bytes of clients that were thrown away because somebody purged them, or because they were in the way of a break.
     pub tx_purged: u64,
+    /// Bytes of clients that were thrown away because the client had gone: it reset its connection or was disconnected, or
+    /// it closed and the line took nothing for too long.
+    pub tx_discarded: u64,
     /// Clients so far.
     pub clients: u64,
     /// Clients that were refused because the listener was full.

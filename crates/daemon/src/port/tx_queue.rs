@@ -1,8 +1,11 @@
 //! What clients have sent and the line has not taken yet: one queue per port, first come, first out.
 //!
 //! A block that one read of one client returned is pushed whole, so that two writers never tear each other's writes.
-//! Offsets are absolute, like the ring's: whoever must wait until certain bytes have left remembers an offset.
+//! Offsets are absolute, like the ring's: whoever must wait until certain bytes have left remembers an offset. So bytes that
+//! are taken out in the middle, because their client has gone, leave a hole that keeps its offsets.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::line::LineSettings;
@@ -20,6 +23,9 @@ const AT_LEAST: usize = 16 * 1024;
 /// … and at most so much.
 const AT_MOST: usize = 64 * 1024;
 
+/// Blocks of different clients in turn that the queue holds at most, however small they are: each costs a [`Span`].
+const MOST_SPANS: usize = 1024;
+
 /// Bytes on their way to the line.
 #[derive(Debug)]
 pub(super) struct TxQueue {
@@ -35,13 +41,36 @@ pub(super) struct TxQueue {
     head: usize,
     /// The offset of the first byte that is queued; `taken + len` is that of the next one pushed.
     taken: u64,
+    /// Whose they are, in order. Together they are all that is queued.
+    spans: VecDeque<Span>,
+    /// Offsets of bytes that were taken out, in order; none is at the front, and no two touch.
+    holes: VecDeque<Range<u64>>,
+    /// How long they are together.
+    in_holes: u64,
+}
+
+/// Bytes of one client in a row.
+#[derive(Clone, Debug)]
+struct Span {
+    owner: u64,
+    offsets: Range<u64>,
 }
 
 impl TxQueue {
     /// A queue that fits the speed of the line.
     #[must_use]
     pub(super) fn new(settings: &LineSettings) -> Self {
-        let mut queue = Self { nominal: AT_LEAST, limit: AT_LEAST, pace: None, bytes: Vec::new(), head: 0, taken: 0 };
+        let mut queue = Self {
+            nominal: AT_LEAST,
+            limit: AT_LEAST,
+            pace: None,
+            bytes: Vec::new(),
+            head: 0,
+            taken: 0,
+            spans: VecDeque::new(),
+            holes: VecDeque::new(),
+            in_holes: 0,
+        };
         queue.set_line(settings);
         queue
     }
@@ -61,14 +90,14 @@ impl TxQueue {
     /// Whether half of it is free: reads are then few and large, and the line still has as much to send.
     #[must_use]
     pub(super) fn is_half_free(&self) -> bool {
-        self.len() <= self.limit / 2
+        self.len() <= self.limit / 2 && self.spans.len() < MOST_SPANS
     }
 
     /// Whether a client may be read whose next request may lie behind its bytes: while a block of [`BLOCK`] fits into the
     /// smallest queue, in which seconds of a slow line may be before it, or half of it is free.
     #[must_use]
     pub(super) fn lets_requests_in(&self) -> bool {
-        self.len() + BLOCK <= AT_LEAST || self.is_half_free()
+        (self.len() + BLOCK <= AT_LEAST && self.spans.len() < MOST_SPANS) || self.is_half_free()
     }
 
     /// How much fits; not less than one block, which is let in beyond the limit where it must be.
@@ -86,7 +115,7 @@ impl TxQueue {
     /// The offset behind the last byte pushed.
     #[must_use]
     pub(super) fn end(&self) -> u64 {
-        self.taken + self.len() as u64
+        self.taken + self.len() as u64 + self.in_holes
     }
 
     /// The offset behind the last byte that the line took (or that was thrown away).
@@ -95,9 +124,10 @@ impl TxQueue {
         self.taken
     }
 
-    /// Queues what `append` appends; returns what that returns, and how many bytes those were. Whoever asked whether there is
-    /// room, and [`TxQueue::room`] how much, keeps the bound, or exceeds it by that room at most.
-    pub(super) fn push<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> (R, usize) {
+    /// Queues what `append` appends, which is of this client; returns what that returns, and how many bytes those were.
+    /// Whoever asked whether there is room, and [`TxQueue::room`] how much, keeps the bound, or exceeds it by that room at
+    /// most.
+    pub(super) fn push<R>(&mut self, owner: u64, append: impl FnOnce(&mut Vec<u8>) -> R) -> (R, usize) {
         // Not before it is the smaller part that is moved: each byte at most once, on the average.
         if self.head >= self.len() {
             self.bytes.drain(..self.head);
@@ -107,6 +137,14 @@ impl TxQueue {
         let result = append(&mut self.bytes);
         let len = self.bytes.len() - before;
         debug_assert!(len <= 2 * room);
+        if len > 0 {
+            let end = self.end();
+            let begin = end - len as u64;
+            match self.spans.back_mut() {
+                Some(last) if last.owner == owner && last.offsets.end == begin => last.offsets.end = end,
+                _ => self.spans.push_back(Span { owner, offsets: begin..end }),
+            }
+        }
         (result, len)
     }
 
@@ -114,6 +152,11 @@ impl TxQueue {
     #[must_use]
     pub(super) fn front_until(&self, hold: Option<u64>) -> &[u8] {
         let front = &self.bytes[self.head..];
+        let hole = self.holes.front().map(|hole| hole.start);
+        let hold = match (hold, hole) {
+            (Some(hold), Some(hole)) => Some(hold.min(hole)),
+            (hold, hole) => hold.or(hole),
+        };
         match hold.map(|hold| usize::try_from(hold.saturating_sub(self.taken))) {
             Some(Ok(free)) => &front[..front.len().min(free)],
             _ => front,
@@ -135,6 +178,7 @@ impl TxQueue {
         self.remove(n);
     }
 
+    /// The first `n` bytes are not queued any more; all are before the first hole.
     fn remove(&mut self, n: usize) {
         let n = n.min(self.len());
         self.head += n;
@@ -145,20 +189,71 @@ impl TxQueue {
             self.head = 0;
             self.bytes.shrink_to(2 * self.limit);
         }
+        self.skip_hole();
+        while self.spans.front().is_some_and(|span| span.offsets.end <= self.taken) {
+            self.spans.pop_front();
+        }
+    }
+
+    /// A hole that has come to the front is behind everything that has left.
+    fn skip_hole(&mut self) {
+        if let Some(hole) = self.holes.front().filter(|hole| hole.start == self.taken) {
+            self.taken = hole.end;
+            self.in_holes -= hole.end - hole.start;
+            self.holes.pop_front();
+        }
     }
 
     /// Throws away what is before this offset; says how much that was.
     pub(super) fn purge_before(&mut self, offset: u64) -> u64 {
-        let n = offset.clamp(self.taken, self.end()) - self.taken;
-        self.remove(usize::try_from(n).unwrap_or(usize::MAX));
-        n
+        let offset = offset.min(self.end());
+        let mut purged = 0;
+        while self.taken < offset {
+            let run = self.holes.front().map_or(offset, |hole| hole.start.min(offset)) - self.taken;
+            purged += run;
+            self.remove(usize::try_from(run).unwrap_or(usize::MAX));
+        }
+        purged
     }
 
     /// Throws everything away; says how much that was.
     pub(super) fn purge(&mut self) -> usize {
         let n = self.len();
-        self.remove(n);
+        self.purge_before(self.end());
         n
+    }
+
+    /// Takes out what is of this client; says how much that was.
+    pub(super) fn discard(&mut self, owner: u64) -> u64 {
+        if !self.spans.iter().any(|span| span.owner == owner) {
+            return 0;
+        }
+        let mut kept = Vec::with_capacity(self.len());
+        let mut holes: Vec<Range<u64>> = self.holes.drain(..).collect();
+        let (mut at, taken, before) = (self.head, self.taken, self.in_holes);
+        self.spans.retain(|span| {
+            let offsets = span.offsets.start.max(taken)..span.offsets.end;
+            let from = at;
+            at += usize::try_from(offsets.end - offsets.start).unwrap_or(usize::MAX);
+            if span.owner == owner {
+                holes.push(offsets);
+                return false;
+            }
+            kept.extend_from_slice(&self.bytes[from..at]);
+            true
+        });
+        (self.bytes, self.head) = (kept, 0);
+        holes.sort_by_key(|hole| hole.start);
+        for hole in holes {
+            match self.holes.back_mut() {
+                Some(last) if last.end == hole.start => last.end = hole.end,
+                _ => self.holes.push_back(hole),
+            }
+        }
+        self.in_holes = self.holes.iter().map(|hole| hole.end - hole.start).sum();
+        let discarded = self.in_holes - before;
+        self.skip_hole();
+        discarded
     }
 }
 
@@ -171,7 +266,11 @@ mod tests {
     }
 
     fn push(queue: &mut TxQueue, block: &[u8]) {
-        queue.push(|bytes| bytes.extend_from_slice(block));
+        push_of(queue, 1, block);
+    }
+
+    fn push_of(queue: &mut TxQueue, owner: u64, block: &[u8]) {
+        queue.push(owner, |bytes| bytes.extend_from_slice(block));
     }
 
     #[test]
@@ -246,6 +345,42 @@ mod tests {
         assert_eq!(take(4000, Duration::from_secs(10)), AT_LEAST);
         assert_eq!(take(4000, LINE_TIME), AT_LEAST);
         assert!(queue.bytes.capacity() <= 2 * AT_LEAST);
+    }
+
+    #[test]
+    fn what_is_taken_out_keeps_its_offsets_and_gives_its_room_back() {
+        let mut queue = queue("9600 8N1");
+        for (owner, block) in [(1, "aaa"), (2, "bb"), (1, "a"), (3, "ccc"), (2, "b")] {
+            push_of(&mut queue, owner, block.as_bytes());
+        }
+        queue.advance(1, Instant::now());
+        assert_eq!(queue.discard(2), 3);
+        assert_eq!((queue.discard(2), queue.discard(4)), (0, 0));
+        assert_eq!((queue.taken(), queue.end(), queue.room()), (1, 10, AT_LEAST - 6));
+        assert_eq!((queue.front_until(None), queue.front_until(Some(2))), (&b"aa"[..], &b"a"[..]));
+        queue.advance(2, Instant::now());
+        assert_eq!((queue.front_until(None), queue.taken()), (&b"accc"[..], 5), "past the hole");
+        assert_eq!(queue.discard(1), 1);
+        assert_eq!((queue.front_until(None), queue.taken()), (&b"ccc"[..], 6));
+        push_of(&mut queue, 4, b"d");
+        assert_eq!(queue.purge_before(8), 2);
+        assert_eq!((queue.front_until(None), queue.taken(), queue.end()), (&b"c"[..], 8, 11));
+        queue.advance(1, Instant::now());
+        assert_eq!((queue.front_until(None), queue.taken()), (&b"d"[..], 10));
+        assert_eq!((queue.discard(4), queue.is_empty(), queue.taken(), queue.end()), (1, true, 11, 11));
+        assert!(queue.spans.is_empty() && queue.holes.is_empty());
+    }
+
+    #[test]
+    fn clients_that_send_single_bytes_in_turn_wait_before_their_spans_are_too_many() {
+        let mut queue = queue("9600 8N1");
+        for owner in 0..MOST_SPANS as u64 {
+            assert!(queue.is_half_free() && queue.lets_requests_in());
+            push_of(&mut queue, owner, b"x");
+        }
+        assert!(!queue.is_half_free() && !queue.lets_requests_in());
+        queue.advance(1, Instant::now());
+        assert!(queue.is_half_free() && queue.lets_requests_in());
     }
 
     #[test]

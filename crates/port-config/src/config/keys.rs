@@ -154,6 +154,7 @@ const KEYS: &[KnownKey] = &[
     key("on-lag", In::Client, Built),
     key("on-gone", In::Client, Built),
     key("idle-timeout", In::Client, Built),
+    key("half-close", In::Client, Built),
     mapping("keepalive", In::Client, Built, In::Keepalive),
     key("banner", In::Client, Built),
     key("signature", In::Client, Built),

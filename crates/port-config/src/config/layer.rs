@@ -102,6 +102,7 @@ pub(super) struct ClientLayer {
     pub(super) on_lag: Option<Set<OnLag>>,
     pub(super) on_gone: Option<Set<OnGone>>,
     pub(super) idle_timeout: Option<Set<Duration>>,
+    pub(super) half_close: Option<Set<Duration>>,
     pub(super) write_hold: Option<Set<Duration>>,
     pub(super) replay: Option<Set<Replay>>,
     pub(super) keepalive: Option<Set<KeepaliveLayer>>,
@@ -299,6 +300,10 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
         "idle-timeout" => {
             let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
             layer.idle_timeout = read(value, path, problems, |node| duration(node, range));
+        }
+        "half-close" => {
+            let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
+            layer.half_close = read(value, path, problems, |node| duration(node, range));
         }
         "write-hold" => {
             // less is not a hold but a race between two clients

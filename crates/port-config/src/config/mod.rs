@@ -295,6 +295,10 @@ pub struct Listener {
     /// Silence in both directions after which a client is closed; zero is never.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub idle_timeout: Duration,
+    /// How long a client that has sent something and then closed its sending side still receives, and how long what it
+    /// sent may wait for a line that takes nothing. On a unix socket it receives until the other side is gone.
+    #[serde(serialize_with = "crate::units::serialize_duration")]
+    pub half_close: Duration,
     /// With [`Write::First`] and [`Write::Last`]: others may write after so much silence of a client. Else the default.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub write_hold: Duration,

@@ -29,6 +29,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long a client that is silent keeps the pen.
 const WRITE_HOLD: Duration = Duration::from_secs(30);
 
+/// How long a client that has sent something and then closed its sending side still receives.
+const HALF_CLOSE: Duration = Duration::from_secs(10);
+
 /// Clients of one listener.
 const MAX_CLIENTS: usize = 64;
 
@@ -350,6 +353,7 @@ impl<'a> Clients<'a> {
             on_lag,
             on_gone: self.value(|layer| layer.on_gone.as_ref(), OnGone::default()),
             idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), Duration::ZERO),
+            half_close: self.value(|layer| layer.half_close.as_ref(), HALF_CLOSE),
             write_hold: self.write_hold(problems),
             replay: self.replay(problems),
             keepalive,

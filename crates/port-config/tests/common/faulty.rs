@@ -120,6 +120,7 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("when-full: kick", "16: ports.p.when-full: `kick` is not possible here", "refuse, kick-oldest or kick-idle"),
     ("idle-timeout: 300", "19: ports.p.idle-timeout: `300` has no unit", "`250ms`"),
     ("idle-timeout: 25h", "19: ports.p.idle-timeout: 25h is out of range", "0s to 24h"),
+    ("half-close: 25h", "17: ports.p.half-close: 25h is out of range", "0s to 24h"),
     ("write-hold: 10ms", "17: ports.p.write-hold: 10ms is out of range", "100ms to 24h"),
     ("on-gone: close", "14: ports.p.on-gone: `close` is not possible here", "hold or disconnect"),
     ("on-lag: drop", "13: ports.p.on-lag: `drop` is not possible here", "disconnect, skip or hold"),

@@ -178,19 +178,20 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
         _ => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
     };
     let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
+    let half_close = (0..=86_400_000u64).prop_map(Duration::from_millis);
     let write_hold = match write {
         Write::First | Write::Last => 100..=86_400_000u64,
         Write::Any | Write::None => 30_000..=30_000,
     };
     let write_hold = write_hold.prop_map(Duration::from_millis);
     let on_gone = select(vec![OnGone::Hold, OnGone::Disconnect]);
-    let policies = ((select(on_lag), on_gone), when_full, select(replay), idle_timeout, write_hold);
+    let policies = ((select(on_lag), on_gone), when_full, select(replay), idle_timeout, half_close, write_hold);
     let limits = (select(access), 1..=100_000usize, any_keepalive(), hosts);
     let place = (prop::option::of(any_host()), prop::option::of(any_rights()));
     (limits, policies, place, any_protocol(), any_banner()).prop_map(
         move |(
             (access, max_clients, keepalive, hosts),
-            ((on_lag, on_gone), when_full, replay, idle_timeout, write_hold),
+            ((on_lag, on_gone), when_full, replay, idle_timeout, half_close, write_hold),
             (host, file),
             protocol,
             banner,
@@ -213,6 +214,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
                 on_lag,
                 on_gone,
                 idle_timeout,
+                half_close,
                 write_hold,
                 replay,
             }

@@ -240,6 +240,7 @@ fn counters(counters: &Counters) -> String {
         (counters.tx_lost_bytes, "tx lost"),
         (counters.tx_refused_bytes, "tx refused"),
         (counters.tx_purged_bytes, "tx purged"),
+        (counters.tx_discarded_bytes, "tx discarded"),
         (counters.gap_bytes, "not had by clients"),
     ];
     let sizes = sizes.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", bytes(*n)));

@@ -49,6 +49,7 @@ impl Port {
                 tx_lost_bytes: counters.tx_lost,
                 tx_refused_bytes: counters.tx_refused,
                 tx_purged_bytes: counters.tx_purged,
+                tx_discarded_bytes: counters.tx_discarded,
                 gap_bytes: counters.gap,
                 skipped_frames: counters.skipped_frames,
                 cut_frames: counters.cut_frames,

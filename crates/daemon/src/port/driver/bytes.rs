@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::ReadBuf;
 use tracing::trace;
 
-use super::{ClientId, Driver, Slot, BLOCK, INPUT_TURNS, RX_AT_ONCE};
+use super::{ClientId, Driver, Slot, BLOCK, HELD_LOOK, INPUT_TURNS, RX_AT_ONCE};
 
 thread_local! {
     /// What one read of a client returned, until the hub has it: one for all ports, which share a thread.
@@ -85,8 +85,9 @@ impl Driver {
             return false;
         };
         let mut cx = Context::from_waker(&socket.waker);
-        if socket.conn.poll_closed(&mut cx).is_ready() && self.hub.only_receives(id) {
-            self.drop_client(id, &"it has closed", now);
+        if socket.awaits_close && socket.conn.poll_closed(&mut cx).is_ready() {
+            socket.awaits_close = false;
+            self.hub.gone(id, now);
             return true;
         }
         if socket.blocked {
@@ -103,7 +104,7 @@ impl Driver {
                     progress = true;
                 }
                 Poll::Ready(Err(error)) => {
-                    self.drop_client(id, &error, now);
+                    self.client_failed(id, &error, now);
                     return true;
                 }
                 Poll::Pending => {
@@ -134,6 +135,7 @@ impl Driver {
             } else if matches!(self.sockets.get(id), Some(Some(_))) {
                 // Its turn comes when the line has taken something.
                 self.readable.push_back(id);
+                self.look_at.get_or_insert(now + HELD_LOOK);
             }
         }
         progress
@@ -160,16 +162,25 @@ impl Driver {
             Poll::Ready(Ok(())) if block.filled().is_empty() => {
                 self.hub.half_closed(id, now);
                 socket.conn.await_close();
-                socket.places = None;
+                (socket.awaits_close, socket.places) = (true, None);
                 self.writable.push(id);
             }
             Poll::Ready(Ok(())) => {
                 self.hub.input(id, block.filled(), now);
                 self.readable.push_back(id);
             }
-            Poll::Ready(Err(error)) => self.drop_client(id, &error, now),
+            Poll::Ready(Err(error)) => self.client_failed(id, &error, now),
         }
         true
+    }
+
+    /// Looks after the clients whose bytes are not read for now: nothing tells of the end behind those.
+    pub(super) fn look_at_held(&mut self, now: Instant) {
+        self.look_at = None;
+        let held: Vec<_> = self.readable.iter().copied().filter(|id| !self.hub.wants_input(*id)).collect();
+        for id in held {
+            self.look_for_end(id, now);
+        }
     }
 
     /// Queue → line.

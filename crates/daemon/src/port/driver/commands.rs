@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use sermux_port_config::config::{Listener, OnGone, Open, Protocol};
+use sermux_port_config::config::{Address, Listener, OnGone, Open, Protocol};
 use tracing::{debug, info, warn};
 
 use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
@@ -79,7 +79,7 @@ impl Driver {
         let ends = (conn.endpoint(), peer);
         let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
         if self.hub.is_full(&admission) {
-            self.find_closed(now);
+            self.find_closed(key, now);
         }
         match self.hub.connect(admission, session, &banner, now) {
             Ok(id) => {
@@ -107,7 +107,7 @@ impl Driver {
                     waker,
                     listed: true,
                     blocked: false,
-                    fresh: true,
+                    awaits_close: false,
                 });
                 self.readable.push_back(id);
             }
@@ -202,19 +202,6 @@ impl Driver {
         }
     }
 
-    /// Looks for clients that came and went before the runtime could tell: they must not keep others out.
-    pub(super) fn find_closed(&mut self, now: Instant) {
-        for (id, socket) in self.sockets.iter_mut().enumerate() {
-            if let Some(socket) = socket.as_mut().filter(|socket| socket.fresh && socket.conn.sends_no_more()) {
-                self.hub.half_closed(id, now);
-                socket.conn.await_close();
-                socket.places = None;
-                self.writable.push(id);
-                self.readable.retain(|readable| *readable != id);
-            }
-        }
-    }
-
     pub(super) fn end(&mut self, deadline: Instant) {
         self.ends_at = Some(self.ends_at.map_or(deadline, |at| at.min(deadline)));
         self.hub.drain();
@@ -229,6 +216,8 @@ fn admission(key: usize, listener: &Listener) -> Admission {
         max_clients: listener.max_clients,
         when_full: listener.when_full,
         idle_timeout: listener.idle_timeout,
+        half_close: listener.half_close,
+        tells_close: matches!(listener.address, Address::Unix { .. }),
         write_hold: listener.write_hold,
         on_lag: listener.on_lag,
         on_gone: listener.on_gone,

@@ -1,16 +1,12 @@
 //! What the hub decided, and what the log hears of it.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::Protocol;
 use sermux_port_config::units::format_duration;
 use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::session::Speaks;
-use tracing::{debug, info, warn};
-
-use crate::capture::EventKind;
-use crate::log::visits::{is_logged, Visit};
+use tracing::warn;
 
 use super::{ClientId, CloseReason, Driver, Event};
 use crate::net::peer::Peer;
@@ -22,6 +18,14 @@ impl Driver {
             progress = true;
             match event {
                 Event::Close(id, reason) => self.drop_client(id, &describe(reason), now),
+                Event::Parts(id) => {
+                    if let Some(Some(socket)) = self.sockets.get_mut(id) {
+                        socket.conn.stop_sending();
+                        socket.places = None;
+                    }
+                }
+                Event::Discarded(bytes) => warn!(port = %self.name, device = %self.port.device, bytes,
+                    "discarded what a client had sent before it closed: the line takes nothing"),
                 Event::GapBegan(id) => self.tell(id, "falls behind and does not get everything"),
                 Event::GapEnded(id) => self.tell(id, "has caught up"),
                 Event::WriteRefused(id) => self.tell(id, "writes and may not; its bytes are thrown away"),
@@ -114,25 +118,6 @@ impl Driver {
     pub(super) fn who(&self, id: Option<ClientId>) -> Option<Peer> {
         self.sockets.get(id?)?.as_ref().map(|socket| socket.peer)
     }
-
-    pub(super) fn drop_client(&mut self, id: ClientId, cause: &dyn fmt::Display, now: Instant) {
-        let Some(socket) = self.sockets.get_mut(id).and_then(Option::take) else {
-            return;
-        };
-        let counters = self.hub.disconnect(id, now).unwrap_or_default();
-        // One of many is logged if it left when the others had long gone.
-        if socket.is_logged || is_logged(socket.peer, &self.name, Visit::Disconnected) {
-            info!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
-                refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
-                "client disconnected: {cause}");
-        } else {
-            debug!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
-                refused = counters.refused, gap = counters.gap, skipped = counters.skipped_frames,
-                "client disconnected: {cause}");
-        }
-        self.record(EventKind::ClientDisconnected, format_args!("client {} disconnected: {cause}", socket.peer));
-        socket.conn.close();
-    }
 }
 
 /// What a person wants to know of a long time.
@@ -147,13 +132,15 @@ fn whole_seconds(time: Duration) -> Duration {
 fn describe(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Lagged => "it fell behind by the whole backlog (on-lag: disconnect)",
-        CloseReason::Displaced => "half-closed and silent, and its place was needed",
+        CloseReason::Displaced => "it had closed its sending side, and its place was needed",
         CloseReason::Oldest => "the listener is full, and it was the oldest client (when-full: kick-oldest)",
         CloseReason::Idlest => "the listener is full, and it was silent the longest (when-full: kick-idle)",
         CloseReason::Idle => "it was silent in both directions for too long (idle-timeout)",
         CloseReason::DeviceGone => "the device is gone (on-gone: disconnect)",
         CloseReason::CarrierLost => "DCD has dropped (hangup: disconnect)",
         CloseReason::ListenerGone => "its listener is not configured any more",
-        CloseReason::Left => "it had nothing more to send",
+        CloseReason::Left => "it had closed its sending side, and could hear for the time of half-close",
+        CloseReason::Gone => "closed by the client",
+        CloseReason::Unsent => "it had closed its sending side, and the line takes nothing of what it sent",
     }
 }

@@ -8,6 +8,7 @@
 mod bytes;
 mod capture;
 mod commands;
+mod ends;
 mod events;
 mod followers;
 mod operations;
@@ -60,6 +61,9 @@ const ROUNDS: usize = 8;
 /// Blocks that one client may hand in before the line and the other clients get their turn.
 const INPUT_TURNS: usize = 16;
 
+/// How often a client whose bytes are not read is looked at: nothing tells of the end behind those.
+const HELD_LOOK: Duration = Duration::from_secs(1);
+
 /// How often a line that is being drained is asked whether everything has left: nothing tells (TIOCOUTQ).
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
@@ -93,6 +97,8 @@ pub struct Driver {
     /// When a device that nobody uses is closed (`open: on-demand`).
     rest_at: Option<Instant>,
     ends_at: Option<Instant>,
+    /// When clients whose bytes are not read are looked at.
+    look_at: Option<Instant>,
     sleep_until: Option<Instant>,
     operations: Operations,
     /// Boxed: most ports have none.
@@ -129,8 +135,8 @@ struct Socket {
     listed: bool,
     /// It takes nothing until its waker says so.
     blocked: bool,
-    /// Its waker has not said anything yet.
-    fresh: bool,
+    /// It sends no more, and tells when it is gone.
+    awaits_close: bool,
     /// What happens to it is logged; otherwise it is one of many that came in a short time.
     is_logged: bool,
     waker: Waker,
@@ -210,6 +216,7 @@ impl Driver {
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             sleep_until: None,
             ends_at: None,
+            look_at: None,
             paused: false,
             greeting_owed: false,
             settling: Vec::new(),
@@ -232,7 +239,8 @@ impl Driver {
         };
         let watch = self.watching.deadline().filter(|_| matches!(self.slot, Slot::Open(_)));
         let end = self.ends_at.map(|at| at.min(now + DRAIN_LOOK));
-        let next = [self.hub.deadline(), self.operations.deadline(), slot, watch, end].into_iter().flatten().min();
+        let next = [self.hub.deadline(), self.operations.deadline(), self.look_at, slot, watch, end];
+        let next = next.into_iter().flatten().min();
         if next != self.sleep_until {
             self.sleep_until = next;
             if let Some(at) = next {
@@ -290,7 +298,7 @@ impl Future for Driver {
             } else if token == COMMANDS {
                 *commands_ready = true;
             } else if let Some(Some(socket)) = sockets.get_mut(token) {
-                (socket.blocked, socket.fresh) = (false, false);
+                socket.blocked = false;
                 writable.push(token);
                 if !std::mem::replace(&mut socket.listed, true) {
                     readable.push_back(token);
@@ -323,6 +331,9 @@ impl Future for Driver {
             // After the line: what it has says whether there was silence.
             if all {
                 this.hub.handle_timeout(now);
+                if this.look_at.is_some_and(|at| at <= now) {
+                    this.look_at_held(now);
+                }
             }
             let mut progress = this.drive_operations(cx, now);
             let clients = this.hub.clients();

@@ -69,6 +69,7 @@ impl Driver {
         });
         let them: Vec<_> = them.collect();
         for (id, _) in &them {
+            self.hub.discard(*id);
             self.drop_client(*id, &"kicked", now);
         }
         them.into_iter().map(|(_, kicked)| kicked).collect()

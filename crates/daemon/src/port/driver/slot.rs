@@ -84,12 +84,17 @@ impl Driver {
 
     /// Whether the device should be open.
     pub(super) fn needs_line(&self) -> bool {
-        !self.paused && (self.port.open == Open::Always || self.hub.clients() > 0 || self.rest_at.is_some())
+        !self.paused && (self.port.open == Open::Always || self.is_used() || self.rest_at.is_some())
+    }
+
+    /// Whether there are clients, or bytes of some that have gone.
+    fn is_used(&self) -> bool {
+        self.hub.clients() > 0 || self.hub.has_departed()
     }
 
     /// Closes a device that nobody has used for a while (`open: on-demand`).
     pub(super) fn rest(&mut self, now: Instant) {
-        if self.hub.clients() > 0 || self.port.open == Open::Always {
+        if self.is_used() || self.port.open == Open::Always {
             self.rest_at = None;
             return;
         }

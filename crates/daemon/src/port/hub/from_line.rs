@@ -43,7 +43,7 @@ impl Hub {
 
     /// Lets `on-lag` speak for every client before `needed`. False: one of them holds the line.
     fn settle_lag(&mut self, needed: u64) -> bool {
-        let behind = |c: &Client| matches!(c.feed, Feed::Bytes { cursor } if cursor < needed) && !c.closing;
+        let behind = |c: &Client| matches!(c.feed, Feed::Bytes { cursor } if cursor < needed) && !c.is_deaf();
         if self.clients.iter().any(|(_, c)| behind(c) && c.admission.on_lag == OnLag::Hold) {
             return false;
         }
@@ -95,7 +95,7 @@ impl Hub {
     /// The cursors of the slowest and of the fastest client.
     fn cursors(&self) -> (Option<u64>, Option<u64>) {
         let cursors = self.clients.iter().filter_map(|(_, c)| match c.feed {
-            Feed::Bytes { cursor } if !c.closing => Some(cursor),
+            Feed::Bytes { cursor } if !c.is_deaf() => Some(cursor),
             _ => None,
         });
         cursors.fold((None, None), |(low, high), cursor| {
@@ -111,7 +111,7 @@ impl Hub {
         };
         let seen = frames.seen();
         let needed = self.clients.iter().filter_map(|(_, c)| match &c.feed {
-            Feed::Frames(feed) if !c.closing && feed.next < seen => {
+            Feed::Frames(feed) if !c.is_deaf() && feed.next < seen => {
                 Some(if feed.behind { seen - 1 } else { feed.next })
             }
             _ => None,

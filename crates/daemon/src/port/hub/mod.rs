@@ -17,6 +17,7 @@
 
 mod from_line;
 mod history;
+mod leaving;
 mod mistaken;
 mod pen;
 mod quiet;
@@ -37,6 +38,7 @@ use sermux_protocol::session::Session;
 use slab::Slab;
 
 use self::history::History;
+use self::leaving::Departed;
 use self::pen::Pen;
 use self::quiet::Quiet;
 use self::stuck::Stuck;
@@ -55,9 +57,6 @@ pub use super::tx_queue::BLOCK;
 
 /// The line is read only with so much room: what a tty hands out in one go.
 const RX_ROOM: usize = 4096;
-
-/// A client that half-closed is closed after this even if the line has not taken its bytes.
-const LEAVING_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the hub knows of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +106,11 @@ pub struct Hub {
     write: Write,
     pen: Pen,
     gather_due: Option<Instant>,
+    /// How many clients are on their way out, and when the line last took something while there were some.
     leaving: usize,
+    moved_at: Option<Instant>,
+    /// Clients that are gone and whose bytes are still queued.
+    departed: Vec<Departed>,
     /// Clients that seemed to speak something else than their listener, by its key.
     mistaken: BTreeMap<usize, u64>,
     /// What the receiver noticed and clients have not been told, and when they may be.
@@ -141,6 +144,8 @@ impl Hub {
             cutter: Cutter::of(port, &port.line.settings, History::of(port).frames, 0).map(Box::new),
             clients: Slab::new(),
             leaving: 0,
+            moved_at: None,
+            departed: Vec::new(),
             tx: TxQueue::new(&port.line.settings),
             control: ControlQueue::new(port),
             mistaken: BTreeMap::new(),
@@ -209,8 +214,8 @@ impl Hub {
     /// A new client. It begins with `greeting`, then what of the past it is to get, then the next byte or frame that
     /// comes.
     ///
-    /// When its listener is full, the longest-standing half-closed reader makes room: nobody can tell whether it still
-    /// listens or is long gone. Where there is none, `when-full` says who does, if anybody.
+    /// When its listener is full, the client makes room that closed its sending side the longest ago: nobody can tell
+    /// whether it still listens or is long gone. Where there is none, `when-full` says who does, if anybody.
     pub fn connect(
         &mut self,
         admission: Admission,
@@ -219,7 +224,7 @@ impl Hub {
         now: Instant,
     ) -> Result<ClientId, Full> {
         let clients = self.clients_of(admission.listener);
-        if clients >= admission.max_clients && !self.displace(admission.listener) && !self.kick(&admission) {
+        if clients >= admission.max_clients && !self.displace(admission.listener, now) && !self.kick(&admission) {
             return Err(Full { clients, max_clients: admission.max_clients });
         }
         let begin = self.begin(admission.replay);
@@ -250,7 +255,7 @@ impl Hub {
     }
 
     fn clients_of(&self, listener: usize) -> usize {
-        self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.closing).count()
+        self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.is_deaf()).count()
     }
 
     /// A client was turned away.
@@ -258,24 +263,9 @@ impl Hub {
         self.counters.refused += 1;
     }
 
-    fn displace(&mut self, listener: usize) -> bool {
-        let oldest = self
-            .clients
-            .iter()
-            .filter(|(_, c)| c.admission.listener == listener && !c.closing)
-            .filter_map(|(id, c)| match c.input {
-                Input::Closed { since } => Some((since, id)),
-                _ => None,
-            })
-            .min();
-        let Some((_, id)) = oldest else { return false };
-        self.close(id, CloseReason::Displaced);
-        true
-    }
-
     /// Closes the client of this full listener that `when-full` means. False: it means none.
     fn kick(&mut self, admission: &Admission) -> bool {
-        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == admission.listener && !c.closing);
+        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == admission.listener && !c.is_deaf());
         let (kicked, reason) = match admission.when_full {
             WhenFull::Refuse => return false,
             WhenFull::KickOldest => (theirs.min_by_key(|(_, c)| c.number), CloseReason::Oldest),
@@ -286,17 +276,16 @@ impl Hub {
         true
     }
 
-    /// The client's connection is closed; its key may be given out again.
-    pub fn disconnect(&mut self, id: ClientId, now: Instant) -> Option<ClientCounters> {
+    /// The client's connection is closed; its key may be given out again. What is queued of it goes to the line, if that
+    /// takes it soon, but for `unread` bytes that were never read from its connection.
+    pub fn disconnect(&mut self, id: ClientId, unread: usize, now: Instant) -> Option<ClientCounters> {
+        self.depart(id, unread, now);
         let mut client = self.clients.try_remove(id)?;
         self.pen.release(id);
         self.control.depart(id, client.number, client.own_end, now);
         client.counters.refused += client.undecoded.len() as u64;
         self.counters.tx_lost += client.undecoded.len() as u64;
         self.watch_changed |= matches!(client.session, Session::Telnet(_)) || self.hangs_up;
-        if matches!(client.input, Input::Leaving { .. }) {
-            self.leaving -= 1;
-        }
         self.counters.add(&client.counters);
         self.control.occupy(!self.clients.is_empty());
         if (client.may_control() || self.clients.is_empty()) && !self.draining {
@@ -338,6 +327,9 @@ impl Hub {
             client.closing = true;
             self.pen.release(id);
             self.events.push_back(Event::Close(id, reason));
+        }
+        if matches!(reason, CloseReason::Oldest | CloseReason::Idlest | CloseReason::Unsent) {
+            self.discard(id);
         }
     }
 
@@ -415,7 +407,7 @@ impl Hub {
     #[must_use]
     pub fn is_drained(&self, id: ClientId) -> bool {
         self.clients.get(id).is_none_or(|client| {
-            client.closing
+            client.is_deaf()
                 || client.is_suspended()
                 || client.outbox().is_empty()
                     && match &client.feed {

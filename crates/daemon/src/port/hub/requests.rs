@@ -207,7 +207,7 @@ impl Hub {
     pub fn watch(&self) -> Watch {
         let first = Watch { modem_state: self.hangs_up && !self.clients.is_empty(), ..Watch::default() };
         self.clients.iter().fold(first, |watch, (_, client)| match &client.session {
-            Session::Telnet(telnet) if !client.closing => Watch {
+            Session::Telnet(telnet) if !client.is_deaf() => Watch {
                 modem_state: watch.modem_state || telnet.wants_modem_state(),
                 line_state: watch.line_state || telnet.wants_line_state(),
             },

@@ -10,7 +10,9 @@ impl Hub {
     #[must_use]
     pub fn standing(&self, id: ClientId) -> Option<Standing> {
         let client = self.clients.get(id)?;
+        let is_deaf = client.is_deaf();
         let lag = match &client.feed {
+            _ if is_deaf => 0,
             Feed::Bytes { cursor } => self.ring.head() - cursor,
             Feed::Frames(feed) => {
                 let frames = self.frames.as_ref()?;
@@ -28,7 +30,7 @@ impl Hub {
             admission: client.admission,
             counters: client.counters,
             lag,
-            lag_since: self.lag_since(&client.feed),
+            lag_since: if is_deaf { None } else { self.lag_since(&client.feed) },
             replayed: client.replayed,
             suspended: client.is_suspended(),
             has_pen: self.has_pen(id),

@@ -35,7 +35,7 @@ impl Hub {
                 Feed::Frames(feed) => [feed.rest(), &[]],
                 Feed::Bytes { .. } => [&[][..], &[]],
             },
-            None if outbox.is_empty() || client.closing => return None,
+            None if outbox.is_empty() || client.is_deaf() => return None,
             None => return Some([outbox, &[], &[]]),
         };
         let is_telnet = matches!(client.session, Session::Telnet(_));
@@ -49,7 +49,7 @@ impl Hub {
     /// What of the line goes to this client next.
     fn next_piece(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<Piece> {
         let client = self.clients.get_mut(id)?;
-        if client.closing || client.is_suspended() {
+        if client.is_deaf() || client.is_suspended() {
             return None;
         }
         let feed = match &mut client.feed {

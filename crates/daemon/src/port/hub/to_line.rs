@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sermux_protocol::session::{Session, Speaks};
 
-use super::{earlier, Asker, Client, ClientId, CloseReason, Hub, Input, LineState, LEAVING_LIMIT};
+use super::{Asker, Client, ClientId, Hub, Input, LineState};
 use crate::line::Snapshot;
 use crate::port::client::Undecoded;
 use crate::port::tx_queue::{BLOCK, LARGE_BLOCK};
@@ -20,7 +20,8 @@ impl Hub {
     }
 
     fn takes_input(&self, id: ClientId, client: &Client) -> bool {
-        if client.input != Input::Open || client.closing || self.draining {
+        let sends = matches!(client.input, Input::Open | Input::Ending { .. });
+        if !sends || client.closing || self.draining {
             return false;
         }
         let takes = |has_room| self.line == LineState::Gone || !self.may_write(id, client) || has_room;
@@ -103,6 +104,10 @@ impl Hub {
         if let Some(client) = self.clients.get_mut(id) {
             // One more when the first of them is the second half of a pair.
             client.sends_pairs = bytes.len() >= BLOCK && 2 * decoded <= bytes.len() + 1;
+            if client.parting {
+                // It does not take the answers any more.
+                client.outbox_taken(client.outbox().len());
+            }
         }
         self.count_unusable(id);
         self.addressed.push(id);
@@ -131,37 +136,13 @@ impl Hub {
             }
             return Some((result, data.len()));
         }
-        let (result, len) = self.tx.push(|data| decode(&mut client.session, data));
+        let (result, len) = self.tx.push(client.number, |data| decode(&mut client.session, data));
         if len > 0 {
             client.own_end = self.tx.end();
             self.watch_line(now);
             self.take_pen(id, now);
         }
         Some((result, len))
-    }
-
-    /// The client sends no more (it shut down that direction, or closed: TCP does not tell them apart).
-    pub fn half_closed(&mut self, id: ClientId, now: Instant) {
-        let Some(client) = self.clients.get(id) else { return };
-        let stays = client.counters.received == 0 || !self.is_writer(client);
-        let client = &mut self.clients[id];
-        if client.input != Input::Open {
-            return;
-        }
-        if stays {
-            client.input = Input::Closed { since: now };
-            return;
-        }
-        client.input = Input::Leaving { after: self.tx.end(), at: None, deadline: now + LEAVING_LIMIT };
-        self.leaving += 1;
-        self.pen.release(id);
-        self.see_off(now);
-    }
-
-    /// Whether the client sends no more and has nothing on its way to the line.
-    #[must_use]
-    pub fn only_receives(&self, id: ClientId) -> bool {
-        self.clients.get(id).is_some_and(|client| matches!(client.input, Input::Closed { .. }))
     }
 
     /// What goes to the line next; empty when there is nothing, or when something is to be done before it.
@@ -186,7 +167,7 @@ impl Hub {
         self.counters.tx += n as u64;
         self.line_moves();
         self.control.tx_written();
-        self.see_off(now);
+        self.moved(now);
     }
 
     /// The line is open. `waits`: its far end waits without loss while nobody reads.
@@ -226,28 +207,6 @@ impl Hub {
         }
         self.see_off(now);
     }
-
-    /// Closes the leaving clients whose bytes the line took a while ago.
-    pub(super) fn see_off(&mut self, now: Instant) {
-        if self.leaving == 0 {
-            return;
-        }
-        let taken = self.tx.taken();
-        let control = &self.control;
-        let mut due = Vec::new();
-        for (id, client) in &mut self.clients {
-            if let Some(at) = client.leaves_at(taken, control.waiting(Asker::Client(id)) > 0, now) {
-                if at <= now {
-                    due.push(id);
-                } else {
-                    self.wake_at = earlier(self.wake_at, at);
-                }
-            }
-        }
-        for id in due {
-            self.close(id, CloseReason::Left);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -271,6 +230,8 @@ mod tests {
             access: Access::ReadWrite,
             max_clients: 1,
             when_full: WhenFull::Refuse,
+            half_close: Duration::from_secs(10),
+            tells_close: false,
             on_lag: OnLag::Disconnect,
             on_gone: OnGone::Hold,
             idle_timeout: Duration::ZERO,

@@ -234,6 +234,13 @@ pub(super) const KEYS: &[Key] = &[
     .or("0s"),
     key(
         In::Client,
+        "half-close",
+        Time,
+        "How long a client that has sent and then closed its sending side still receives, up to 24h.",
+    )
+    .or("10s"),
+    key(
+        In::Client,
         "keepalive",
         Any(&[Words(&["off", "on"]), Section(In::Keepalive)]),
         "How peers that vanished without a word are found out, or off.",

@@ -1,0 +1,186 @@
+//! Clients that leave: what becomes of their place, of what they still receive, and of the bytes that they have sent.
+//!
+//! | a client | its place | it receives | its bytes |
+//! |---|---|---|---|
+//! | has closed its sending side, and had sent nothing or may not | is free as soon as somebody wants it | until it is gone | |
+//! | has closed its sending side after it had sent something | the same | for `half-close` after the line took its bytes; on a unix socket until it is gone | go to the line |
+//! | is gone, after it had closed its sending side | is free | | go to the line |
+//! | reset its connection, was disconnected by somebody, or made room as `when-full` says | is free | | are discarded |
+//!
+//! Bytes that go to the line after that are discarded once the line has taken nothing for `half-close`. What is discarded
+//! is counted. A client that made room and of which there is still something to be read keeps its connection until that
+//! is done (it is *parting*), but has no place and receives nothing.
+
+use std::time::{Duration, Instant};
+
+use super::super::client::{Leave, LAST_BYTES};
+use super::{earlier, Asker, ClientId, CloseReason, Event, Hub, Input};
+
+/// So many parting clients a port has; of more, the one that closed the longest ago is closed and its bytes discarded.
+const MOST_PARTING: usize = 16;
+
+/// A client that is gone and whose bytes are still queued.
+#[derive(Debug)]
+pub(super) struct Departed {
+    number: u64,
+    since: Instant,
+    half_close: Duration,
+    /// The offset behind its last byte.
+    after: u64,
+}
+
+impl Hub {
+    /// The client has closed its sending side, of which it is not known whether everything has been read.
+    pub fn ends(&mut self, id: ClientId, now: Instant) {
+        let Some(client) = self.clients.get_mut(id).filter(|client| client.input == Input::Open) else { return };
+        client.input = Input::Ending { since: now };
+        self.leaving += 1;
+        self.see_off(now);
+    }
+
+    /// Everything that the client sent has been read: it shut down that direction, or closed. TCP does not tell them apart.
+    pub fn half_closed(&mut self, id: ClientId, now: Instant) {
+        let Some(client) = self.clients.get(id) else { return };
+        let stays = client.counters.received == 0 || !self.is_writer(client);
+        let client = &mut self.clients[id];
+        let since = match client.input {
+            Input::Open => now,
+            Input::Ending { since } => since,
+            Input::Closed { .. } | Input::Leaving { .. } => return,
+        };
+        self.leaving -= usize::from(client.input != Input::Open);
+        if client.parting {
+            client.input = Input::Closed { since };
+            self.close(id, CloseReason::Gone);
+            return;
+        }
+        if stays {
+            client.input = Input::Closed { since };
+            return;
+        }
+        client.input = Input::Leaving { since, done: None };
+        self.leaving += 1;
+        self.pen.release(id);
+        self.see_off(now);
+    }
+
+    /// The client is gone, and had closed its sending side before: it receives nothing more.
+    pub fn gone(&mut self, id: ClientId, now: Instant) {
+        self.ends(id, now);
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if let Input::Ending { .. } = client.input {
+            client.parting = true;
+        } else {
+            self.close(id, CloseReason::Gone);
+        }
+    }
+
+    /// The client reset its connection, or somebody disconnects it: what is queued of it is not for the line any more.
+    pub fn discard(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.own_end = 0;
+        let discarded = self.tx.discard(client.number);
+        client.counters.discarded += discarded;
+        self.counters.tx_discarded += discarded;
+    }
+
+    /// Whether the client has closed its sending side and all that it sent has been read.
+    #[must_use]
+    pub fn only_receives(&self, id: ClientId) -> bool {
+        self.clients.get(id).is_some_and(|client| matches!(client.input, Input::Closed { .. } | Input::Leaving { .. }))
+    }
+
+    /// Whether bytes are queued of a client that is gone.
+    #[must_use]
+    pub fn has_departed(&self) -> bool {
+        !self.departed.is_empty()
+    }
+
+    /// The client of this listener makes room that closed its sending side the longest ago. False: there is none.
+    pub(super) fn displace(&mut self, listener: usize, now: Instant) -> bool {
+        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.is_deaf());
+        let Some((_, id)) = theirs.filter_map(|(id, c)| Some((c.half_closed_since()?, id))).min() else { return false };
+        if !matches!(self.clients[id].input, Input::Ending { .. }) {
+            self.close(id, CloseReason::Displaced);
+            return true;
+        }
+        self.clients[id].parting = true;
+        self.events.push_back(Event::Parts(id));
+        let parting = || self.clients.iter().filter(|(_, c)| c.parting && !c.closing);
+        if parting().count() > MOST_PARTING {
+            if let Some((_, oldest)) = parting().filter_map(|(id, c)| Some((c.half_closed_since()?, id))).min() {
+                self.close(oldest, CloseReason::Unsent);
+            }
+        }
+        self.see_off(now);
+        true
+    }
+
+    /// The client's connection is closed.
+    pub(super) fn depart(&mut self, id: ClientId, unread: usize, now: Instant) {
+        let Some(client) = self.clients.get(id) else { return };
+        let is_writer = self.is_writer(client);
+        let client = &mut self.clients[id];
+        self.leaving -= usize::from(matches!(client.input, Input::Ending { .. } | Input::Leaving { .. }));
+        if is_writer {
+            client.counters.discarded += unread as u64;
+            self.counters.tx_discarded += unread as u64;
+        }
+        if client.own_end > self.tx.taken() {
+            let half_close = client.admission.half_close.max(LAST_BYTES);
+            self.departed.push(Departed { number: client.number, since: now, half_close, after: client.own_end });
+            self.see_off(now);
+        }
+    }
+
+    /// The line took something.
+    #[inline]
+    pub(super) fn moved(&mut self, now: Instant) {
+        if self.leaving > 0 || !self.departed.is_empty() {
+            self.moved_at = Some(now);
+            self.see_off(now);
+        }
+    }
+
+    /// Closes the clients that have sent no more for long enough, and discards what the line does not take of those that
+    /// are gone.
+    pub(super) fn see_off(&mut self, now: Instant) {
+        if self.leaving == 0 && self.departed.is_empty() {
+            return;
+        }
+        let taken = (self.tx.taken(), self.moved_at);
+        let control = &self.control;
+        let mut due = Vec::new();
+        for (id, client) in self.clients.iter_mut().filter(|(_, client)| !client.closing) {
+            let Some(leave) = client.leaves(taken, control.waiting(Asker::Client(id)) > 0, now) else { continue };
+            match leave {
+                Leave::Heard(at) if at <= now => due.push((id, CloseReason::Left)),
+                Leave::Unsent(at) if at <= now => due.push((id, CloseReason::Unsent)),
+                Leave::Heard(at) | Leave::Unsent(at) => self.wake_at = earlier(self.wake_at, at),
+            }
+        }
+        for (id, reason) in due {
+            self.close(id, reason);
+        }
+        self.see_off_departed(now);
+    }
+
+    fn see_off_departed(&mut self, now: Instant) {
+        let mut departed = std::mem::take(&mut self.departed);
+        departed.retain(|gone| {
+            if gone.after <= self.tx.taken() {
+                return false;
+            }
+            let due = self.moved_at.map_or(gone.since, |at| at.max(gone.since)) + gone.half_close;
+            if due > now {
+                self.wake_at = earlier(self.wake_at, due);
+                return true;
+            }
+            let discarded = self.tx.discard(gone.number);
+            self.counters.tx_discarded += discarded;
+            self.events.push_back(Event::Discarded(discarded));
+            false
+        });
+        self.departed = departed;
+    }
+}
