@@ -6,7 +6,7 @@ use serde_json::Value;
 use socket2::SockRef;
 use tempfile::TempDir;
 
-use crate::rig::{assert_same, eventually, noise, Client, Daemon, End, PortYaml, Pty, UnixClient};
+use crate::rig::{assert_same, eventually, is_stopped, noise, Client, Daemon, End, PortYaml, Pty, UnixClient};
 
 /// More than everything on the way to a line that takes nothing holds.
 const MUCH: usize = 300_000;
@@ -145,6 +145,27 @@ fn what_a_client_sent_that_is_kicked_by_hand_is_discarded() {
     assert_eq!(client.receive_to_end().1, End::Closed);
     let taken = counter(&daemon, "tx-bytes");
     only_this_comes(&pty, &daemon, &daemon.connect("p"), taken);
+}
+
+/// The program is stopped while something comes, then a client, then something more: it finds all three at once, and
+/// the line before the listener.
+#[test]
+fn a_client_gets_what_the_line_brings_right_after_it_has_connected() {
+    use nix::sys::signal::Signal;
+    let pty = Pty::new();
+    let mut daemon = Daemon::start(PortYaml::new("p", pty.path()).listen(""));
+    daemon.opened("p", 1);
+    let address = daemon.address("p");
+    let _other = daemon.connect("p");
+    for _ in 0..20 {
+        daemon.process.signal(Signal::SIGSTOP);
+        eventually("it is stopped", || is_stopped(daemon.pid()));
+        pty.send(b"before ");
+        let client = Client::connect(address);
+        pty.send(b"after");
+        daemon.process.signal(Signal::SIGCONT);
+        assert!(client.receive_until(b"after").ends_with(b"after"));
+    }
 }
 
 /// Neither reads anything, nor is anything written to it.

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{timeout, Instant};
 use tracing::{info, warn};
 
+use super::bell::Bell;
 use super::gate::Gates;
 use super::listening::{Clients, Listening, FRAME_SEND_BUFFER};
 use super::names;
@@ -364,6 +365,7 @@ pub async fn serve(
     if let Ok(bound) = listener.endpoint() {
         link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
     }
+    let bell = Bell::new(status.bells());
     let mut failing = false;
     // Boxed: most listeners turn nobody away.
     let mut refusals: Option<Box<Refusals>> = None;
@@ -394,7 +396,7 @@ pub async fn serve(
                 }
                 continue;
             }
-            accepted = listener.accept(clients) => accepted,
+            accepted = bell.hear(listener.accept(clients)) => accepted,
         };
         match accepted {
             Ok((conn, peer)) => {

@@ -1,5 +1,6 @@
 //! The network side: where clients come in, and the connection of one client.
 
+pub mod bell;
 pub mod conn;
 pub(crate) mod descriptors;
 pub mod gate;

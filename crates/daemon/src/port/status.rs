@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::net::bell::Bells;
+
 /// Written by the tasks of the port and of its listeners, read by anybody.
 #[derive(Debug)]
 pub struct Status {
@@ -17,6 +19,7 @@ pub struct Status {
     changed: Arc<Notify>,
     /// Told when a task ends that has a [`Share`].
     ended: Arc<Notify>,
+    bells: Arc<Bells>,
 }
 
 /// The status as a task of the port holds it that is not to end by itself: dropping it tells that it has ended.
@@ -56,7 +59,13 @@ impl Status {
     #[must_use]
     pub fn watched(changed: Arc<Notify>, ended: Arc<Notify>) -> Self {
         let (open, clients, turned_away) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::default());
-        Self { open, clients, turned_away, changed, ended }
+        Self { open, clients, turned_away, changed, ended, bells: Arc::default() }
+    }
+
+    /// The bells of the port's listeners.
+    #[must_use]
+    pub fn bells(&self) -> &Arc<Bells> {
+        &self.bells
     }
 
     /// Whether the line is open.

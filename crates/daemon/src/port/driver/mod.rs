@@ -42,6 +42,7 @@ use super::status::Status;
 use crate::capture::Recorder;
 use crate::device::hotplug::{Hotplug, Watched};
 use crate::line::{Line, OpenError, Opened};
+use crate::net::bell::any_rings;
 use crate::net::conn::Conn;
 use crate::net::gate::Places;
 use crate::net::peer::Peer;
@@ -80,6 +81,8 @@ pub struct Driver {
     line_readable: bool,
     /// Something came from it in the poll before, and clients are given that in this one.
     came: bool,
+    /// Connections were let in before the line is read.
+    let_in: bool,
     change_ready: bool,
     /// There may be some.
     commands_ready: bool,
@@ -206,6 +209,7 @@ impl Driver {
             change_waker,
             line_readable: false,
             came: false,
+            let_in: false,
             change_ready: false,
             operations: Operations::default(),
             wishes: BTreeMap::new(),
@@ -311,6 +315,12 @@ impl Future for Driver {
             // First of all: whatever else clients are told in this poll, that the line is gone above all, is behind it.
             this.drive_clients(true, now);
         }
+        if any_rings() && this.status.bells().ring() && !std::mem::replace(&mut this.let_in, true) {
+            // The listeners have their turn before this comes again. Once: a flood of connections does not hold up the line.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        this.let_in = false;
         this.take_commands(now);
         this.drive_slot(cx, now);
 

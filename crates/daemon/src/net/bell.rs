@@ -1,0 +1,148 @@
+//! Tells a port that a connection waits at one of its listeners, before the listener's task has had its turn.
+//!
+//! A program whose connect() has returned gets what the device sends from then on. So a port takes the connections that wait
+//! before it reads the line. The runtime says in one go what is ready, the line of one port and the listener of another, and
+//! the tasks come after that; so the bell, which rings when the listener's task is woken, rings before any of them. To
+//! ask whether some bell rings costs one look at one number.
+
+use std::future::{poll_fn, Future};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Wake, Waker};
+
+/// How many bells of all ports ring.
+static RINGING: AtomicUsize = AtomicUsize::new(0);
+
+/// The bells of one port.
+#[derive(Debug, Default)]
+pub struct Bells(AtomicUsize);
+
+/// The bell of one listener. Dropping it ends its ringing.
+#[derive(Debug)]
+pub(super) struct Bell(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    rings: AtomicBool,
+    bells: Arc<Bells>,
+    /// The listener's task.
+    task: Mutex<Option<Waker>>,
+}
+
+/// Whether the bell of any listener of any port rings.
+#[inline]
+#[must_use]
+pub fn any_rings() -> bool {
+    RINGING.load(Ordering::Relaxed) != 0
+}
+
+impl Bells {
+    /// Whether a connection may wait at one of the port's listeners. Most often [`any_rings`] knows that none does.
+    #[must_use]
+    pub fn ring(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+}
+
+impl Bell {
+    pub(super) fn new(bells: &Arc<Bells>) -> Self {
+        Self(Arc::new(Shared { rings: AtomicBool::new(false), bells: Arc::clone(bells), task: Mutex::default() }))
+    }
+
+    /// Waits for a connection. The bell rings from when there is one until there is none.
+    pub(super) async fn hear<T>(&self, accept: impl Future<Output = T>) -> T {
+        let mut accept = pin!(accept);
+        let waker = Waker::from(Arc::clone(&self.0));
+        poll_fn(move |cx| {
+            self.0.set_task(cx.waker());
+            // It rings again if there is something.
+            self.0.set(false);
+            let accepted = accept.as_mut().poll(&mut Context::from_waker(&waker));
+            if accepted.is_ready() {
+                // There may be more.
+                self.0.set(true);
+            }
+            accepted
+        })
+        .await
+    }
+}
+
+impl Shared {
+    fn set(&self, rings: bool) {
+        match (self.rings.swap(rings, Ordering::Relaxed), rings) {
+            (false, true) => {
+                self.bells.0.fetch_add(1, Ordering::Relaxed);
+                RINGING.fetch_add(1, Ordering::Relaxed);
+            }
+            (true, false) => {
+                self.bells.0.fetch_sub(1, Ordering::Relaxed);
+                RINGING.fetch_sub(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    fn set_task(&self, task: &Waker) {
+        let mut known = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.as_ref().is_some_and(|known| known.will_wake(task)) {
+            *known = Some(task.clone());
+        }
+    }
+}
+
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.set(true);
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_rings_before_the_listener_has_its_turn_and_until_nothing_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let bells = Arc::new(Bells::default());
+        let bell = Bell::new(&bells);
+        let listening = tokio::spawn(async move {
+            for _ in 0..2 {
+                bell.hear(listener.accept()).await.unwrap();
+            }
+            // Nothing more comes.
+            bell.hear(listener.accept()).await.unwrap();
+        });
+        tokio::task::yield_now().await;
+        assert!(!bells.ring());
+        let _clients = [(); 2].map(|()| std::net::TcpStream::connect(address).unwrap());
+        let rang = async {
+            // The runtime looks at its sockets between two turns of this task.
+            while !bells.ring() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), rang).await.expect("it rings");
+        let silent = async {
+            while bells.ring() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), silent).await.expect("both were taken");
+        listening.abort();
+    }
+}
