@@ -37,6 +37,17 @@ fn stuck(keys: &str, much: usize) -> (Pty, Daemon, Client, usize) {
     (pty, daemon, client, sent)
 }
 
+/// The same with a client whose kernel takes more than the program's does, so that it has sent everything.
+fn stuck_at_once(keys: &str) -> (Pty, Daemon, Client, usize) {
+    let pty = Pty::new();
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen(keys));
+    daemon.opened("p", 1);
+    let client = daemon.connect("p");
+    SockRef::from(&client.0).set_send_buffer_size(4 * MUCH).unwrap();
+    let sent = client.send_until_stuck(&noise(5, MUCH), STUCK);
+    (pty, daemon, client, sent)
+}
+
 /// The line gets what it had taken before, and then this, which the new client sends, and nothing else.
 #[track_caller]
 fn only_this_comes(pty: &Pty, daemon: &Daemon, client: &Client, taken: u64) {
@@ -105,6 +116,42 @@ fn what_the_line_does_not_take_of_a_client_that_closed_is_discarded_after_half_c
     let (taken, discarded) = (counter(&daemon, "tx-bytes"), counter(&daemon, "tx-discarded-bytes"));
     assert_eq!(taken + discarded, sent as u64);
     only_this_comes(&pty, &daemon, &daemon.connect("p"), taken);
+}
+
+/// It sent so much that its end stays in its own kernel, behind bytes for which nobody has room.
+#[test]
+fn a_client_that_closed_behind_more_than_is_read_makes_room() {
+    let (pty, daemon, client, sent) = stuck_at_once("max-clients: 1, half-close: 1h");
+    drop(client);
+    let next = daemon.connect("p");
+    pty.send(b"hello");
+    assert_eq!(next.receive(5), b"hello");
+    assert_same(&pty.receive(sent), &noise(5, MUCH)[..sent], "what was sent before the close");
+    next.send(b"mine");
+    assert_eq!(pty.receive(4), b"mine");
+}
+
+#[test]
+fn what_the_line_does_not_take_is_discarded_although_the_end_is_behind_more_than_is_read() {
+    let (_pty, daemon, client, sent) = stuck_at_once("half-close: 1s");
+    drop(client);
+    daemon.gone("p", 1);
+    let (taken, discarded) = (counter(&daemon, "tx-bytes"), counter(&daemon, "tx-discarded-bytes"));
+    assert_eq!(taken + discarded, sent as u64);
+}
+
+/// A live client stays, however much of what it sends waits.
+#[test]
+fn a_client_whose_bytes_wait_keeps_its_place() {
+    let (pty, daemon, client, sent) = stuck_at_once("max-clients: 1");
+    for _ in 0..3 {
+        let refused = Client::connect(daemon.address("p"));
+        assert_eq!(refused.receive_to_end(), (b"port p is busy: 1 of 1 clients\r\n".to_vec(), End::Closed));
+    }
+    client.send(b"still here");
+    let line = pty.receive(sent + 10);
+    assert_same(&line[..sent], &noise(5, MUCH)[..sent], "what was sent");
+    assert_eq!(&line[sent..], b"still here");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use libc::c_int;
 use nix::errno::Errno;
@@ -371,6 +372,32 @@ pub(crate) fn closed(socket: impl AsFd) -> Closed {
         flags if flags & libc::POLLRDHUP != 0 => Closed::HalfClosed,
         _ => Closed::No,
     }
+}
+
+/// What a TCP connection has heard of its other end (TCP_INFO, linux/tcp.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// How long ago the last acknowledgement came, or the last byte.
+    pub(crate) ago: Duration,
+    /// How often was sent in a row what has not been acknowledged …
+    pub(crate) retransmits: u8,
+    /// … and what only asks for an answer.
+    pub(crate) probes: u8,
+}
+
+/// Asks the kernel; an error on a socket that is not TCP.
+pub(crate) fn heard(socket: impl AsFd) -> io::Result<Heard> {
+    // `struct tcp_info` up to `tcpi_last_ack_recv`; the kernel writes as much of it as there is room.
+    let mut info = [0u32; 15];
+    let mut len = libc::socklen_t::try_from(size_of_val(&info)).unwrap_or(0);
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the kernel writes at most `len` bytes, which is what there is room for, and keeps no pointer.
+    Errno::result(unsafe {
+        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &raw mut len)
+    })?;
+    let [_state, _ca_state, retransmits, probes] = info[0].to_ne_bytes();
+    let (last_data, last_ack) = (info[13], info[14]);
+    Ok(Heard { ago: Duration::from_millis(last_data.min(last_ack).into()), retransmits, probes })
 }
 
 /// The broken-down local time of seconds since 1970 (localtime_r(3)); the epoch itself when there is none.

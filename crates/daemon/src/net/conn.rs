@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll};
+use std::time::Duration;
 
-use socket2::SockRef;
+use sermux_port_config::config::Keepalive;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -34,6 +36,27 @@ pub enum Conn {
     /// A pipe in memory, for tests on a virtual clock.
     #[cfg(test)]
     Memory(tokio::io::DuplexStream),
+}
+
+/// Between two keep-alives of [`Conn::ask`], and how many there are at most.
+const PROBES_EACH: Duration = Duration::from_secs(1);
+const PROBES: u32 = 10;
+
+/// Who has not answered for so long is gone.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The kernel counts time by its ticks, of up to 10 ms.
+const CLOCK: Duration = Duration::from_millis(12);
+
+/// Whether the other end is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is.
+    Given,
+    /// It is not known yet.
+    Open,
+    /// It is not.
+    None,
 }
 
 /// How far a client has closed its connection.
@@ -128,6 +151,68 @@ impl Conn {
                 _ => End::Gone,
             },
         }
+    }
+
+    /// One read, without waiting and without the runtime telling of more.
+    pub fn try_read(&self, memory: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) | Self::Telnet(stream) => stream.try_read(memory),
+            Self::Unix { stream, .. } => stream.try_read(memory),
+            #[cfg(test)]
+            Self::Memory(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// For how long nothing was heard of the other end; `None` where that does not tell whether it is there.
+    pub fn silent_for(&self) -> Option<Duration> {
+        let (Self::Tcp(stream) | Self::Telnet(stream)) = self else { return None };
+        sys::heard(stream).ok().map(|heard| heard.ago)
+    }
+
+    /// Asks the other end whether it is there: a keep-alive now, or as soon as a second has passed since the last sign of
+    /// life, and one each second from then on. While something that was sent is not acknowledged none is needed.
+    ///
+    /// # Errors
+    ///
+    /// The system's word; the connection cannot be asked.
+    pub fn ask(&self) -> io::Result<()> {
+        let (Self::Tcp(stream) | Self::Telnet(stream)) = self else { return Err(io::ErrorKind::Unsupported.into()) };
+        let socket = SockRef::from(stream);
+        // The kernel would give up by that after a single one.
+        socket.set_tcp_user_timeout(None)?;
+        let probes = TcpKeepalive::new().with_time(PROBES_EACH).with_interval(PROBES_EACH).with_retries(PROBES);
+        socket.set_tcp_keepalive(&probes)
+    }
+
+    /// What came of [`Conn::ask`], so long ago.
+    pub fn answer(&self, since: Duration) -> Answer {
+        let (Self::Tcp(stream) | Self::Telnet(stream)) = self else { return Answer::Given };
+        let Ok(heard) = sys::heard(stream) else { return Answer::Open };
+        if heard.ago + CLOCK < since {
+            return Answer::Given;
+        }
+        let unanswered = heard.probes >= 2 || heard.retransmits >= 2;
+        if unanswered && since >= ANSWER_WITHIN {
+            Answer::None
+        } else {
+            Answer::Open
+        }
+    }
+
+    /// Asks no more: the keep-alive is as it is configured.
+    ///
+    /// # Errors
+    ///
+    /// The system's word.
+    pub fn ask_no_more(&self, keepalive: Option<Keepalive>) -> io::Result<()> {
+        let (Self::Tcp(stream) | Self::Telnet(stream)) = self else { return Ok(()) };
+        let socket = SockRef::from(stream);
+        let Some(Keepalive { idle, interval, count, user_timeout }) = keepalive else {
+            return socket.set_keepalive(false);
+        };
+        let probes = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(count);
+        socket.set_tcp_keepalive(&probes)?;
+        socket.set_tcp_user_timeout(Some(user_timeout))
     }
 
     /// The client is to see that it is sent nothing more.

@@ -154,7 +154,15 @@ impl Driver {
     fn drive_input_into(&mut self, memory: &mut [u8], id: ClientId, now: Instant) -> bool {
         let Some(Some(socket)) = self.sockets.get_mut(id) else { return false };
         let mut block = ReadBuf::new(memory);
-        match socket.conn.poll_read(&mut Context::from_waker(&socket.waker), &mut block) {
+        let read_before = socket.ahead.as_mut().map(|ahead| ahead.take(&mut block));
+        if read_before == Some(None) {
+            socket.ahead = None;
+        }
+        let read = match read_before.flatten() {
+            Some(()) => Poll::Ready(Ok(())),
+            None => socket.conn.poll_read(&mut Context::from_waker(&socket.waker), &mut block),
+        };
+        match read {
             Poll::Pending => {
                 socket.listed = false;
                 return false;
@@ -178,7 +186,12 @@ impl Driver {
     pub(super) fn look_at_held(&mut self, now: Instant) {
         self.look_at = None;
         let held: Vec<_> = self.readable.iter().copied().filter(|id| !self.hub.wants_input(*id)).collect();
+        let tx = self.hub.counters().tx;
+        let takes_nothing = std::mem::replace(&mut self.looked_at_tx, tx) == tx;
         for id in held {
+            if takes_nothing {
+                self.read_ahead(id, now);
+            }
             self.look_for_end(id, now);
         }
     }

@@ -54,7 +54,41 @@ impl Driver {
         }
     }
 
-    pub(super) fn connect(&mut self, accepted: Accepted, now: Instant) {
+    /// A new client. Where its listener is full it may have to wait until it is known whether the others are still there.
+    fn connect(&mut self, accepted: Accepted, now: Instant) {
+        let listener = accepted.listener;
+        if self.ends_at.is_some() {
+            return;
+        }
+        if self.is_full(listener) {
+            self.find_closed(listener, now);
+            if self.would_refuse(listener) {
+                if let Some(accepted) = self.wait_for_place(accepted, now) {
+                    self.let_in(accepted, now);
+                }
+                return;
+            }
+        }
+        self.let_in(accepted, now);
+    }
+
+    /// The listener with this key.
+    pub(super) fn listener(&self, key: usize) -> Option<&Listener> {
+        let at = self.listeners.iter().position(|known| *known == key)?;
+        self.port.listen.get(at)
+    }
+
+    fn is_full(&self, key: usize) -> bool {
+        self.listener(key).is_some_and(|listener| self.hub.is_full(&admission(key, listener)))
+    }
+
+    /// Whether a new client of this listener would be refused now.
+    pub(super) fn would_refuse(&self, key: usize) -> bool {
+        self.listener(key).is_some_and(|listener| self.hub.would_refuse(&admission(key, listener)))
+    }
+
+    /// Lets a new client in, or says why not.
+    pub(super) fn let_in(&mut self, accepted: Accepted, now: Instant) {
         let Accepted { conn, peer, listener: key, places } = accepted;
         if self.port.open == Open::OnDemand && self.hub.clients() == 0 && !self.paused {
             // Nobody has looked for the device since the last client left, so it is not known to be gone.
@@ -78,9 +112,6 @@ impl Driver {
         let session = greeting::session(listener);
         let ends = (conn.endpoint(), peer);
         let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
-        if self.hub.is_full(&admission) {
-            self.find_closed(key, now);
-        }
         match self.hub.connect(admission, session, &banner, now) {
             Ok(id) => {
                 if self.hub.clients() == 1 {
@@ -107,6 +138,7 @@ impl Driver {
                     waker,
                     listed: true,
                     blocked: false,
+                    ahead: None,
                     awaits_close: false,
                 });
                 self.readable.push_back(id);
@@ -203,6 +235,7 @@ impl Driver {
     }
 
     pub(super) fn end(&mut self, deadline: Instant) {
+        self.turn_waiting_away();
         self.ends_at = Some(self.ends_at.map_or(deadline, |at| at.min(deadline)));
         self.hub.drain();
     }

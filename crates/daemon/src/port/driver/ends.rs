@@ -50,7 +50,7 @@ impl Driver {
         let Some(socket) = self.sockets.get_mut(id).and_then(Option::take) else {
             return;
         };
-        let unread = socket.conn.close();
+        let unread = socket.ahead.as_ref().map_or(0, |ahead| ahead.len()) + socket.conn.close();
         let counters = self.hub.disconnect(id, unread, now).unwrap_or_default();
         // One of many is logged if it left when the others had long gone.
         if socket.is_logged || is_logged(socket.peer, &self.name, Visit::Disconnected) {

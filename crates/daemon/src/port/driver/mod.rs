@@ -16,6 +16,7 @@ mod pause;
 mod presence;
 mod report;
 mod slot;
+mod waiting;
 mod watching;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,7 @@ use tracing::info;
 use self::followers::Followers;
 use self::operations::Operations;
 use self::report::Account;
+use self::waiting::{Ahead, Waiting};
 use self::watching::Watching;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
@@ -102,6 +104,10 @@ pub struct Driver {
     ends_at: Option<Instant>,
     /// When clients whose bytes are not read are looked at.
     look_at: Option<Instant>,
+    /// How much the line had taken when that was last done.
+    looked_at_tx: u64,
+    /// Those who wait until it is known whether the clients in their way are still there.
+    waiting: Vec<Waiting>,
     sleep_until: Option<Instant>,
     operations: Operations,
     /// Boxed: most ports have none.
@@ -138,6 +144,8 @@ struct Socket {
     listed: bool,
     /// It takes nothing until its waker says so.
     blocked: bool,
+    /// What was read although the line had no room for it.
+    ahead: Option<Box<Ahead>>,
     /// It sends no more, and tells when it is gone.
     awaits_close: bool,
     /// What happens to it is logged; otherwise it is one of many that came in a short time.
@@ -221,6 +229,8 @@ impl Driver {
             sleep_until: None,
             ends_at: None,
             look_at: None,
+            looked_at_tx: 0,
+            waiting: Vec::new(),
             paused: false,
             greeting_owed: false,
             settling: Vec::new(),
@@ -243,7 +253,8 @@ impl Driver {
         };
         let watch = self.watching.deadline().filter(|_| matches!(self.slot, Slot::Open(_)));
         let end = self.ends_at.map(|at| at.min(now + DRAIN_LOOK));
-        let next = [self.hub.deadline(), self.operations.deadline(), self.look_at, slot, watch, end];
+        let waiting = self.waiting_until();
+        let next = [self.hub.deadline(), self.operations.deadline(), self.look_at, waiting, slot, watch, end];
         let next = next.into_iter().flatten().min();
         if next != self.sleep_until {
             self.sleep_until = next;
@@ -341,6 +352,9 @@ impl Future for Driver {
             // After the line: what it has says whether there was silence.
             if all {
                 this.hub.handle_timeout(now);
+                if this.waiting_until().is_some_and(|at| at <= now) {
+                    this.look_at_waiting(now);
+                }
                 if this.look_at.is_some_and(|at| at <= now) {
                     this.look_at_held(now);
                 }

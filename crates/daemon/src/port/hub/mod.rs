@@ -254,6 +254,16 @@ impl Hub {
         self.clients_of(admission.listener) >= admission.max_clients
     }
 
+    /// Whether a new client of this listener would be refused now.
+    #[must_use]
+    pub fn would_refuse(&self, admission: &Admission) -> bool {
+        let makes_room =
+            |c: &Client| c.admission.listener == admission.listener && !c.is_deaf() && c.input != Input::Open;
+        admission.when_full == WhenFull::Refuse
+            && self.is_full(admission)
+            && !self.clients.iter().any(|(_, client)| makes_room(client))
+    }
+
     fn clients_of(&self, listener: usize) -> usize {
         self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.is_deaf()).count()
     }

@@ -1,0 +1,213 @@
+//! A new client at a full listener waits while those in its way are asked whether they are still there.
+//!
+//! A machine that vanished says nothing, and the keep-alive takes a minute to find out. When a place is wanted the holders are
+//! asked at once: a keep-alive goes to each, and one that lets it go unanswered for two seconds is gone. One that answers
+//! stays, so that a port scan does not evict a live program; when all have answered, which takes a round trip, the new
+//! client is refused. Of a holder that has more to say than is read of it, because the line takes nothing, some is read
+//! ahead: its end may lie behind that.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{Accepted, ClientId, Driver};
+use crate::net::conn::Answer;
+
+/// New clients that wait at one listener; one more is refused at once.
+const MOST_NEWCOMERS: usize = 8;
+
+/// Holders that are asked: those that were silent for the longest time.
+const MOST_ASKED: usize = 16;
+
+/// A look whether there is an answer comes after so long, then after twice as long …
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+/// … up to so long.
+const LAST_LOOK: Duration = Duration::from_millis(250);
+
+/// Who has not answered by then is gone if it should have; a keep-alive goes out at the latest a second after the last
+/// sign of life.
+const PATIENCE: Duration = Duration::from_millis(2800);
+
+/// What is read ahead of one client at most.
+pub(super) const READ_AHEAD: usize = 512 * 1024;
+
+/// Those who wait at one listener, and those who were asked.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    listener: usize,
+    newcomers: VecDeque<Accepted>,
+    /// Clients by their key and number.
+    asked: Vec<(ClientId, u64)>,
+    began: Instant,
+    next: Duration,
+    look_at: Instant,
+}
+
+/// What a client sent, read before the line has room for it.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    bytes: VecDeque<u8>,
+    /// Nothing comes after it.
+    ended: bool,
+}
+
+impl Ahead {
+    /// Moves as much as fits into `block`; nothing, once all was moved and the client had sent its end. `None`: the rest
+    /// is to be read from the connection.
+    pub(super) fn take(&mut self, block: &mut tokio::io::ReadBuf<'_>) -> Option<()> {
+        let (first, second) = self.bytes.as_slices();
+        let first = &first[..first.len().min(block.remaining())];
+        block.put_slice(first);
+        let second = &second[..second.len().min(block.remaining())];
+        block.put_slice(second);
+        let taken = first.len() + second.len();
+        self.bytes.drain(..taken);
+        (taken > 0 || self.ended).then_some(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Driver {
+    /// Lets a client wait whose listener is full. It is given back if there is nobody to be asked.
+    pub(super) fn wait_for_place(&mut self, accepted: Accepted, now: Instant) -> Option<Accepted> {
+        let listener = accepted.listener;
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.listener == listener) {
+            if waiting.newcomers.len() >= MOST_NEWCOMERS {
+                return Some(accepted);
+            }
+            waiting.newcomers.push_back(accepted);
+            return None;
+        }
+        let asked = self.ask_holders(listener);
+        if asked.is_empty() {
+            return Some(accepted);
+        }
+        self.waiting.push(Waiting {
+            listener,
+            newcomers: VecDeque::from([accepted]),
+            asked,
+            began: now,
+            next: FIRST_LOOK,
+            look_at: now + FIRST_LOOK,
+        });
+        None
+    }
+
+    /// When somebody who waits is looked after next.
+    pub(super) fn waiting_until(&self) -> Option<Instant> {
+        self.waiting.iter().map(|waiting| waiting.look_at).min()
+    }
+
+    /// Looks who has answered.
+    pub(super) fn look_at_waiting(&mut self, now: Instant) {
+        let (due, rest) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.look_at <= now);
+        self.waiting = rest;
+        for waiting in due {
+            self.look_who_answered(waiting, now);
+        }
+    }
+
+    /// Nobody waits any more: the port ends.
+    pub(super) fn turn_waiting_away(&mut self) {
+        self.waiting.clear();
+    }
+
+    fn look_who_answered(&mut self, mut waiting: Waiting, now: Instant) {
+        let since = now.saturating_duration_since(waiting.began);
+        for (id, number) in std::mem::take(&mut waiting.asked) {
+            if self.is_client(id, number) {
+                self.read_ahead(id, now);
+                self.look_for_end(id, now);
+            }
+            if !self.is_client(id, number) {
+                continue;
+            }
+            match self.answer_of(id, since) {
+                Answer::None => {
+                    let error = "it does not answer any more, and its place was needed";
+                    self.client_failed(id, &io::Error::new(io::ErrorKind::TimedOut, error), now);
+                }
+                Answer::Given => self.ask_no_more(id),
+                Answer::Open if since >= PATIENCE => self.ask_no_more(id),
+                Answer::Open => waiting.asked.push((id, number)),
+            }
+        }
+        while let Some(newcomer) = waiting.newcomers.pop_front() {
+            if self.would_refuse(newcomer.listener) && !waiting.asked.is_empty() {
+                waiting.newcomers.push_front(newcomer);
+                break;
+            }
+            self.let_in(newcomer, now);
+        }
+        if waiting.newcomers.is_empty() {
+            for (id, number) in waiting.asked {
+                if self.is_client(id, number) {
+                    self.ask_no_more(id);
+                }
+            }
+            return;
+        }
+        waiting.next = (waiting.next * 2).min(LAST_LOOK);
+        waiting.look_at = now + waiting.next;
+        self.waiting.push(waiting);
+    }
+
+    fn is_client(&self, id: ClientId, number: u64) -> bool {
+        self.sockets.get(id).and_then(Option::as_ref).is_some_and(|socket| socket.number == number)
+    }
+
+    fn ask_holders(&mut self, listener: usize) -> Vec<(ClientId, u64)> {
+        let theirs = |id: ClientId| self.hub.standing(id).is_some_and(|it| it.admission.listener == listener);
+        let sockets = self.sockets.iter().enumerate();
+        let silent = sockets.filter_map(|(id, socket)| {
+            let socket = socket.as_ref().filter(|_| theirs(id))?;
+            Some((socket.conn.silent_for()?, id, socket.number))
+        });
+        let mut silent: Vec<_> = silent.collect();
+        silent.sort_unstable_by(|a, b| b.cmp(a));
+        silent.truncate(MOST_ASKED);
+        let asked = silent.into_iter().filter(|(_, id, _)| {
+            self.sockets.get(*id).and_then(Option::as_ref).is_some_and(|socket| socket.conn.ask().is_ok())
+        });
+        asked.map(|(_, id, number)| (id, number)).collect()
+    }
+
+    fn answer_of(&self, id: ClientId, since: Duration) -> Answer {
+        self.sockets.get(id).and_then(Option::as_ref).map_or(Answer::Given, |socket| socket.conn.answer(since))
+    }
+
+    fn ask_no_more(&self, id: ClientId) {
+        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        let Some(standing) = self.hub.standing(id) else { return };
+        let keepalive = self.listener(standing.admission.listener).and_then(|listener| listener.keepalive);
+        // If the connection is gone there is nothing to be set back.
+        let _ = socket.conn.ask_no_more(keepalive);
+    }
+
+    /// Reads ahead of a client whose bytes wait for the line, up to its end if that is not far.
+    pub(super) fn read_ahead(&mut self, id: ClientId, now: Instant) {
+        if self.hub.only_receives(id) || self.hub.wants_input(id) {
+            return;
+        }
+        let Some(Some(socket)) = self.sockets.get_mut(id).filter(|socket| socket.as_ref().is_some_and(|it| it.listed))
+        else {
+            return;
+        };
+        let ahead = socket.ahead.get_or_insert_default();
+        let mut block = [0; 4096];
+        while ahead.bytes.len() < READ_AHEAD && !ahead.ended {
+            match socket.conn.try_read(&mut block) {
+                Ok(0) => ahead.ended = true,
+                Ok(n) => ahead.bytes.extend(&block[..n]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return self.client_failed(id, &error, now),
+            }
+        }
+        if ahead.ended {
+            self.hub.ends(id, now);
+        }
+    }
+}
