@@ -1,4 +1,5 @@
-"""pyserial 3.5's own test programs, unmodified, from its source package, against rfc2217:// and sim:echo.
+"""pyserial 3.5's own test programs, unmodified, from its source package, against rfc2217:// and sim:echo, on a port that takes
+one client: they close and open again all the time.
 
 sim:echo has the plug that they ask for: TX with RX, RTS with CTS, DTR with DSR.
 
@@ -54,7 +55,7 @@ def programs():
     running = {}
     for program in PROGRAMS:
         name, *classes = program.split()
-        sermux = Sermux({"p": ["device: sim:echo"]}, RFC2217)
+        sermux = Sermux({"p": ["device: sim:echo"]}, f"{RFC2217}, max-clients: 1")
         url = f"rfc2217://127.0.0.1:{sermux.port('p')}"
         running[program] = Program(sys.executable, "-W", "ignore", "-c", RUN, FOLDER, name, url, *classes), sermux
     yield running

@@ -12,19 +12,30 @@ import sys
 
 import dead_peer
 import pytest
-from dead_peer import CLIENT, FAR_END, HERE, NAMESPACE, far, lay_cable, run
+from dead_peer import CABLE, CLIENT, FAR_END, HERE, NAMESPACE, far, lay_cable, run
 from rig import PATIENCE, Pty, Sermux
 
 BUSY = b"port p is busy: 1 of 1 clients\r\n"
 
 
-@pytest.fixture
-def holder():
-    """A port with room for one client, and that client, on another machine."""
+@pytest.fixture(scope="module")
+def cable():
     if os.geteuid() != 0:
         pytest.skip("needs root, for a network namespace")
+    try:
+        lay_cable()
+        yield
+    finally:
+        # The other end goes with it, whoever still holds the namespace.
+        subprocess.run(["ip", "link", "del", CABLE], check=False)
+        subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
+
+
+@pytest.fixture
+def holder(cable):
+    """A port with room for one client, and that client, on another machine."""
+    run(*far("ip", "link", "set", FAR_END, "up"))
     pty, client = Pty(), None
-    lay_cable()
     try:
         with Sermux({"p": [f"device: {pty.path}"]}, f'protocol: raw, address: "{HERE}:0", max-clients: 1') as sermux:
             sermux.opened("p")
@@ -39,7 +50,6 @@ def holder():
             client.kill()
             client.wait()
             client.stdout.close()
-        run("ip", "netns", "del", NAMESPACE)
         pty.close()
 
 
