@@ -140,7 +140,7 @@ impl World {
             max_clients: 64,
             when_full: WhenFull::Refuse,
             idle_timeout: Duration::ZERO,
-            half_close: Duration::from_secs(10),
+            half_close: Duration::from_secs(3600),
             tells_close: false,
             write_hold: Duration::from_secs(30),
             on_lag: OnLag::Disconnect,
@@ -225,7 +225,7 @@ impl World {
     fn disconnect(&mut self, id: ClientId) {
         let mut client = self.clients.remove(&id).unwrap();
         self.nobody_may_set |= !self.clients.values().any(|client| client.may_set);
-        let counters = self.hub.disconnect(id, self.now).expect("the hub knows it");
+        let counters = self.hub.disconnect(id, 0, self.now).expect("the hub knows it");
         // What had not been decoded is lost.
         let mut undecoded = usize::try_from(counters.refused).unwrap();
         while undecoded > 0 {

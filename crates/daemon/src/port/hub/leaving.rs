@@ -177,6 +177,7 @@ impl Hub {
                 return true;
             }
             let discarded = self.tx.discard(gone.number);
+            self.control.forget(Asker::Departed(gone.number), now);
             self.counters.tx_discarded += discarded;
             self.events.push_back(Event::Discarded(discarded));
             false

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sermux_protocol::session::{Session, Speaks};
 
-use super::{Asker, Client, ClientId, Hub, Input, LineState};
+use super::{Client, ClientId, Hub, Input, LineState};
 use crate::line::Snapshot;
 use crate::port::client::Undecoded;
 use crate::port::tx_queue::{BLOCK, LARGE_BLOCK};
