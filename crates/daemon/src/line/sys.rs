@@ -356,7 +356,7 @@ pub(crate) enum Closed {
     /// Not at all.
     No,
     /// It sends no more (POLLRDHUP).
-    HalfClosed,
+    Half,
     /// Nothing goes either way (POLLHUP), or the socket has an error (POLLERR).
     Altogether,
 }
@@ -369,7 +369,7 @@ pub(crate) fn closed(socket: impl AsFd) -> Closed {
     match look.revents {
         _ if looked <= 0 => Closed::No,
         flags if flags & (libc::POLLERR | libc::POLLHUP) != 0 => Closed::Altogether,
-        flags if flags & libc::POLLRDHUP != 0 => Closed::HalfClosed,
+        flags if flags & libc::POLLRDHUP != 0 => Closed::Half,
         _ => Closed::No,
     }
 }

@@ -167,7 +167,7 @@ impl Driver {
             Some((socket.conn.silent_for()?, id, socket.number))
         });
         let mut silent: Vec<_> = silent.collect();
-        silent.sort_unstable_by(|a, b| b.cmp(a));
+        silent.sort_unstable_by_key(|it| std::cmp::Reverse(*it));
         silent.truncate(MOST_ASKED);
         let asked = silent.into_iter().filter(|(_, id, _)| {
             self.sockets.get(*id).and_then(Option::as_ref).is_some_and(|socket| socket.conn.ask().is_ok())
