@@ -256,7 +256,7 @@ impl Conn {
                 // Whatever happens to the socket is told to who waits for room in it. That there is some is forgotten, which
                 // costs nothing: a write does not ask the runtime first.
                 ready!(stream.poll_write_ready(cx)).ok();
-                if sys::closed(&stream) == sys::Closed::Altogether {
+                if sys::closed(stream.as_fd()) == sys::Closed::Altogether {
                     return Poll::Ready(());
                 }
                 let _ = stream.try_io(Interest::WRITABLE, would_block);
