@@ -6,7 +6,7 @@ use sermux_port_config::config::Protocol;
 use sermux_port_config::units::format_duration;
 use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::session::Speaks;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{ClientId, CloseReason, Driver, Event};
 use crate::net::peer::Peer;
