@@ -6,7 +6,7 @@
 //! ask whether some bell rings costs one look at one number.
 
 use std::future::{poll_fn, Future};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
@@ -51,8 +51,8 @@ impl Bell {
     }
 
     /// Waits for a connection. The bell rings from when there is one until there is none.
-    pub(super) async fn hear<T>(&self, accept: impl Future<Output = T>) -> T {
-        let mut accept = pin!(accept);
+    /// `accept` is pinned where it stands: moved in here it would take its room twice, for as long as a listener waits.
+    pub(super) fn hear<'a, F: Future>(&'a self, mut accept: Pin<&'a mut F>) -> impl Future<Output = F::Output> + 'a {
         let waker = Waker::from(Arc::clone(&self.0));
         poll_fn(move |cx| {
             self.0.set_task(cx.waker());
@@ -65,7 +65,6 @@ impl Bell {
             }
             accepted
         })
-        .await
     }
 }
 
@@ -110,6 +109,8 @@ impl Drop for Bell {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use tokio::net::TcpListener;
 
     use super::*;
@@ -122,10 +123,10 @@ mod tests {
         let bell = Bell::new(&bells);
         let listening = tokio::spawn(async move {
             for _ in 0..2 {
-                bell.hear(listener.accept()).await.unwrap();
+                bell.hear(pin!(listener.accept())).await.unwrap();
             }
             // Nothing more comes.
-            bell.hear(listener.accept()).await.unwrap();
+            bell.hear(pin!(listener.accept())).await.unwrap();
         });
         tokio::task::yield_now().await;
         assert!(!bells.ring());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use sermux_port_config::config::{
@@ -373,6 +374,7 @@ pub async fn serve(
     loop {
         let sum_up_at = refusals.as_deref().and_then(Refusals::deadline);
         let clients = offer.borrow().clients;
+        let accept = pin!(listener.accept(clients));
         let accepted = tokio::select! {
             // Who connects after a reload is judged by the new configuration.
             biased;
@@ -396,7 +398,7 @@ pub async fn serve(
                 }
                 continue;
             }
-            accepted = bell.hear(listener.accept(clients)) => accepted,
+            accepted = bell.hear(accept) => accepted,
         };
         match accepted {
             Ok((conn, peer)) => {
