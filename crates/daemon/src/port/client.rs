@@ -347,6 +347,9 @@ impl Client {
             |since: Instant| Leave::Unsent(moved_at.map_or(since, |at| at.max(since)) + half_close.max(LAST_BYTES));
         match &mut self.input {
             Input::Open | Input::Closed { .. } => None,
+            // While requests wait for their turn, each may take its time and there may be many more behind them: the line moves,
+            // and yet it would go on for as long as the client had asked.
+            Input::Ending { since } if waits => Some(Leave::Unsent(*since + half_close.max(LAST_BYTES))),
             Input::Ending { since } => Some(unsent(*since)),
             Input::Leaving { since, done } => {
                 if done.is_none() && taken >= self.own_end && !waits {
