@@ -57,7 +57,8 @@ fn a_reload_that_takes_the_right_to_write_frees_the_line_of_what_waits() {
 #[test]
 fn settings_between_the_bytes_of_a_client_that_has_gone_are_made_between_them() {
     let pty = Pty::new();
-    let daemon = start(PortYaml::new("p", pty.path()).telnet_on("127.0.0.1:0", "rfc2217: true"));
+    let port_yaml = PortYaml::new("p", pty.path()).key("on-release: keep");
+    let daemon = start(port_yaml.telnet_on("127.0.0.1:0", "rfc2217: true"));
     let client = daemon.connect("p");
     client.receive(15);
     client.send(&[b"x", &baud(2400)[..], b"y", &baud(1200)[..], b"z"].concat());
