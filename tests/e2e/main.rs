@@ -45,4 +45,5 @@ mod stuck;
 mod support;
 mod telegrams;
 mod telnet;
+mod tx_frames;
 mod unix_socket;

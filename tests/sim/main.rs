@@ -15,6 +15,7 @@ mod quiet;
 mod random;
 mod requests;
 mod telegrams;
+mod tx_frames;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -52,6 +53,11 @@ fn settings_and_bytes_keep_their_order_and_everybody_is_answered() {
 #[test]
 fn readers_of_frames_get_whole_ones_in_order() {
     each_seed(frames::run);
+}
+
+#[test]
+fn the_line_gets_whole_frames_of_one_client_each_and_counted_half_ones() {
+    each_seed(tx_frames::run);
 }
 
 #[test]

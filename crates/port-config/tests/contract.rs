@@ -27,7 +27,10 @@ fn what_is_not_built_yet_is_refused_by_name() {
 
 #[test]
 fn the_alternatives_in_the_contracts_comments_are_known_as_well() {
-    for (key, value) in [("frame", "line"), ("frame", "{ delimiter: \"\\r\\n\" }"), ("frame", "{ gap: modbus }")] {
+    let (delimiter, gap) = ("{ delimiter: \"\\r\\n\" }", "{ gap: modbus }");
+    let values =
+        [("frame", "line"), ("frame", delimiter), ("frame", gap), ("tx-frame", "line"), ("tx-frame", delimiter)];
+    for (key, value) in values {
         let text = format!(
             "ports:\n  p:\n    device: sim:echo\n    {key}: {value}\n    listen: [{{ protocol: raw, address: 0 }}]\n"
         );

@@ -542,6 +542,12 @@ fn a_capture_needs_a_file_of_its_own() {
 }
 
 #[test]
+fn a_silence_ends_no_frame_for_the_line() {
+    let shown = faults(&port("tx-frame: { gap: 20ms }")).to_string();
+    assert!(shown.contains("a silence ends no frame") && shown.contains("tx-frame: line"), "{shown}");
+}
+
+#[test]
 fn the_frame_that_is_in_the_way_is_the_one_that_is_named() {
     for (frame, named) in [("line", "`frame: line` is at"), ("{ gap: 20ms }", "`frame: { gap: … }` is at")] {
         let shown = faults(&port(&format!("frame: {frame}\ngather: 5ms"))).to_string();

@@ -220,6 +220,8 @@ pub(crate) struct Counters {
     pub(crate) skipped_frames: u64,
     /// Longer than a quarter of the backlog, and therefore cut.
     pub(crate) cut_frames: u64,
+    /// Of clients: half frames that went to the line as they were.
+    pub(crate) tx_cut_frames: u64,
     /// Of telnet clients: too long, or without an end.
     pub(crate) dropped_subnegotiations: u64,
     /// Of telnet clients: none of telnet or of RFC 2217.

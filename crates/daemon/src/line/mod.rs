@@ -151,6 +151,7 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         lock_file: None,
         write: Write::Any,
         frame: Frame::None,
+        tx_frame: None,
         crc: Crc::Pass,
         gather: std::time::Duration::ZERO,
         backlog: 256 * 1024,

@@ -119,6 +119,8 @@ pub struct PortCounters {
     pub skipped_frames: u64,
     /// Frames that were cut because they are longer than a quarter of the backlog.
     pub cut_frames: u64,
+    /// Half frames of clients that went to the line as they were (`tx-frame`).
+    pub tx_cut_frames: u64,
     /// Telnet subnegotiations of clients that were too long or had no end.
     pub dropped_subnegotiations: u64,
     /// Commands of clients that telnet or RFC 2217 do not have.

@@ -1,4 +1,4 @@
-//! `frame: line | { delimiter: … } | { gap: … }`: where a stream of bytes may be cut.
+//! `frame: line | { delimiter: … } | { gap: … }`: where a stream of bytes may be cut; and `tx-frame`.
 
 use std::time::Duration;
 
@@ -109,6 +109,32 @@ pub(super) fn frame(node: &Node) -> Result<Frame, Wrong> {
         },
         _ => word(node, &[("none", Frame::None), ("line", Frame::Line), ("dsmr", Frame::Dsmr)], &[]),
     }
+}
+
+/// `tx-frame:` as it stands in a file.
+pub(super) fn tx_frame(node: &Node) -> Result<Option<Delimiter>, Wrong> {
+    let Value::Map(entries) = &node.value else {
+        return word(node, &[("none", None), ("line", Some(Delimiter::line()))], &[]);
+    };
+    match entries.as_slice() {
+        [entry] if entry.key.text == "delimiter" => Ok(mapping(entry)?.delimiter()),
+        [entry] if entry.key.text == "gap" => Err(Wrong::new(
+            "what clients send arrives in pieces that the network makes, so a silence ends no frame",
+            "write `tx-frame: line` or { delimiter: \"\\r\" }",
+        )),
+        _ => Err(Wrong::new("a frame for the line ends by a delimiter", "write { delimiter: \"\\r\" }")),
+    }
+}
+
+/// [`Port::tx_frame`](super::Port::tx_frame) as a file has it.
+#[allow(clippy::ref_option, reason = "serde gives it so")]
+pub(super) fn tx_frame_or_none<S: Serializer>(delimiter: &Option<Delimiter>, serializer: S) -> Result<S::Ok, S::Error> {
+    let frame = match *delimiter {
+        None => Frame::None,
+        Some(delimiter) if delimiter == Delimiter::line() => Frame::Line,
+        Some(delimiter) => Frame::Delimiter(delimiter),
+    };
+    frame.serialize(serializer)
 }
 
 fn mapping(entry: &Entry) -> Result<Frame, Wrong> {

@@ -59,6 +59,7 @@ pub enum Setting {
     LockFile,
     Write,
     Frame,
+    TxFrame,
     Crc,
     Gather,
     Backlog,
@@ -84,6 +85,7 @@ impl Setting {
             | Setting::OnRelease
             | Setting::Write
             | Setting::Frame
+            | Setting::TxFrame
             | Setting::Crc
             | Setting::Gather
             | Setting::Backlog
@@ -162,6 +164,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         lock_file,
         write,
         frame,
+        tx_frame,
         crc,
         gather,
         backlog,
@@ -188,6 +191,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
         (Setting::LockFile, *lock_file != new.lock_file),
         (Setting::Write, *write != new.write),
         (Setting::Frame, *frame != new.frame),
+        (Setting::TxFrame, *tx_frame != new.tx_frame),
         (Setting::Crc, *crc != new.crc),
         (Setting::Gather, *gather != new.gather),
         (Setting::Backlog, *backlog != new.backlog),

@@ -105,6 +105,7 @@ const KEYS: &[KnownKey] = &[
     key("lock-file", In::Port, Built),
     key("write", In::Port, Built),
     key("frame", In::Port, Built),
+    key("tx-frame", In::Port, Built),
     key("crc", In::Port, Built),
     key("gather", In::Port, Built),
     key("backlog", In::Port, Built),

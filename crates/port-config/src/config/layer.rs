@@ -24,8 +24,8 @@ use super::values::{
     boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
 };
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Device, DeviceError, Enter, Frame, Network, OnGone, OnLag,
-    OnRelease, Open, Usb, WhenFull, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Delimiter, Device, DeviceError, Enter, Frame, Network, OnGone,
+    OnLag, OnRelease, Open, Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -56,6 +56,7 @@ pub(super) struct PortLayer {
     pub(super) lock_file: Option<Set<Option<PathBuf>>>,
     pub(super) write: Option<Set<Write>>,
     pub(super) frame: Option<Set<Frame>>,
+    pub(super) tx_frame: Option<Set<Option<Delimiter>>>,
     pub(super) crc: Option<Set<Crc>>,
     pub(super) gather: Option<Set<Duration>>,
     pub(super) backlog: Option<Set<usize>>,
@@ -184,6 +185,7 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
             layer.write = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "frame" => layer.frame = read(value, path, problems, cut::frame),
+        "tx-frame" => layer.tx_frame = read(value, path, problems, cut::tx_frame),
         "crc" => {
             let words = [("pass", Crc::Pass), ("drop", Crc::Drop)];
             layer.crc = read(value, path, problems, |node| word(node, &words, &[]));

@@ -152,6 +152,9 @@ pub struct Port {
     pub write: Write,
     /// The unit that is never cut.
     pub frame: Frame,
+    /// What ends the frames that clients send and that go to the line whole; `None` is `none`, LF is `line`.
+    #[serde(serialize_with = "cut::tx_frame_or_none")]
+    pub tx_frame: Option<Delimiter>,
     /// What happens to a telegram whose CRC is wrong.
     pub crc: Crc,
     /// How long received bytes wait for more before they are handed out.

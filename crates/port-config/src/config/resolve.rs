@@ -146,6 +146,7 @@ pub(super) fn port(
         lock_file: layers.value(|layer| layer.lock_file.as_ref(), None),
         write,
         frame,
+        tx_frame: layers.value(|layer| layer.tx_frame.as_ref(), None),
         // what a default says about telegrams does not concern a port without them, nor the other way round
         crc: if frame == Frame::Dsmr { layers.value(|layer| layer.crc.as_ref(), Crc::Pass) } else { Crc::Pass },
         gather: if frame == Frame::None {

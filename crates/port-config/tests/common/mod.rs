@@ -242,6 +242,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             lock_file: rest.2.then(|| "/run/a folder: #".into()),
             write,
             frame,
+            tx_frame: frames()[rest.4 % 6].delimiter(),
             crc: if rest.2 && frame == Frame::Dsmr { Crc::Drop } else { Crc::Pass },
             gather: if frame == Frame::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
             backlog: rest.4,

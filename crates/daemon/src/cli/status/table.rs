@@ -247,6 +247,7 @@ fn counters(counters: &Counters) -> String {
     let counts = [
         (counters.skipped_frames, "telegrams skipped by clients"),
         (counters.cut_frames, "frames cut (over a quarter of the backlog)"),
+        (counters.tx_cut_frames, "half frames sent to the line"),
         (counters.clients_refused, "clients refused"),
         (counters.dropped_subnegotiations, "telnet subnegotiations discarded"),
         (counters.unknown_commands, "unknown telnet commands"),

@@ -53,6 +53,7 @@ impl Port {
                 gap_bytes: counters.gap,
                 skipped_frames: counters.skipped_frames,
                 cut_frames: counters.cut_frames,
+                tx_cut_frames: counters.tx_cut_frames,
                 dropped_subnegotiations: counters.dropped_subnegotiations,
                 unknown_commands: counters.unknown_commands,
                 clients: counters.clients,

@@ -49,6 +49,8 @@ impl Hub {
             Input::Closed { .. } | Input::Leaving { .. } => return,
         };
         self.leaving -= usize::from(client.input != Input::Open);
+        self.cut_half(id);
+        let client = &mut self.clients[id];
         if client.parting {
             client.input = Input::Closed { since };
             self.close(id, CloseReason::Gone);
@@ -77,9 +79,10 @@ impl Hub {
 
     /// The client reset its connection, or somebody disconnects it: what is queued of it is not for the line any more.
     pub fn discard(&mut self, id: ClientId) {
+        let half = self.drop_half(id);
         let Some(client) = self.clients.get_mut(id) else { return };
         client.own_end = 0;
-        let discarded = self.tx.discard(client.number);
+        let discarded = self.tx.discard(client.number) + half;
         client.counters.discarded += discarded;
         self.counters.tx_discarded += discarded;
     }
@@ -120,6 +123,7 @@ impl Hub {
     pub(super) fn depart(&mut self, id: ClientId, unread: usize, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
         let is_writer = self.is_writer(client);
+        self.cut_half(id);
         let client = &mut self.clients[id];
         self.leaving -= usize::from(matches!(client.input, Input::Ending { .. } | Input::Leaving { .. }));
         if is_writer {

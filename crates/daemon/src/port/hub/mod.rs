@@ -27,6 +27,7 @@ mod standing;
 mod stuck;
 mod to_clients;
 mod to_line;
+mod tx_frames;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ use self::leaving::Departed;
 use self::pen::Pen;
 use self::quiet::Quiet;
 use self::stuck::Stuck;
+use self::tx_frames::TxFrames;
 use super::arrivals::Arrivals;
 pub use super::client::{Admission, ClientCounters, ClientId};
 use super::client::{Client, Feed, Input};
@@ -106,6 +108,8 @@ pub struct Hub {
     write: Write,
     pen: Pen,
     gather_due: Option<Instant>,
+    /// What clients have sent of frames for the line, on a port that keeps those whole.
+    tx_frames: Option<Box<TxFrames>>,
     /// How many clients are on their way out, and when the line last took something while there were some.
     leaving: usize,
     moved_at: Option<Instant>,
@@ -137,6 +141,7 @@ impl Hub {
             arrivals: Arrivals::default(),
             released: 0,
             gather_due: None,
+            tx_frames: TxFrames::of(port),
             frames: match port.frame {
                 Framing::Dsmr => Some(Box::new(Frames::new(port.crc))),
                 Framing::None | Framing::Line | Framing::Delimiter(_) | Framing::Gap(_) => None,
@@ -291,6 +296,7 @@ impl Hub {
     pub fn disconnect(&mut self, id: ClientId, unread: usize, now: Instant) -> Option<ClientCounters> {
         self.depart(id, unread, now);
         let mut client = self.clients.try_remove(id)?;
+        self.forget_half(id);
         self.pen.release(id);
         self.control.depart(id, client.number, client.own_end, now);
         client.counters.refused += client.undecoded.len() as u64;
@@ -363,6 +369,7 @@ impl Hub {
         }
         self.cut_after_silence(now);
         self.end_frame_after_silence(now);
+        self.cut_halves_after_silence(now);
         for (_, client) in &self.clients {
             if let Feed::Frames(feed) = &client.feed {
                 if let Some(at) = feed.freshness.look_at().filter(|at| feed.behind && *at > now) {
@@ -408,6 +415,7 @@ impl Hub {
         self.draining = true;
         self.cut_now();
         self.end_frame();
+        self.cut_halves();
         if self.gather_due.is_some() {
             self.release_gathered();
         }

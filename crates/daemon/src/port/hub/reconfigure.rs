@@ -22,6 +22,7 @@ impl Hub {
         self.watch_changed = true;
         self.set_framing(port, now);
         self.set_cutter(port);
+        self.set_tx_frames(port);
         self.set_expected(port.expect.frame, now);
         let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
         for id in ids {
@@ -33,6 +34,7 @@ impl Hub {
         self.mistaken.retain(|listener, _| admit(*listener).is_some());
         self.release(now);
         self.review_pen(port.write, now);
+        self.refuse_halves();
         for (id, client) in &self.clients {
             self.control.review(id, client.admission.access, self.is_writer(client));
         }

@@ -77,7 +77,9 @@ impl Hub {
             return self.refuse_data(id, 0);
         }
         let may_change = client.admission.access == Access::Control || request == Request::BreakPulse;
-        let offsets = (self.tx.end(), client.own_end);
+        // It is behind the bytes that came before it.
+        self.cut_half(id);
+        let offsets = (self.tx.end(), self.clients[id].own_end);
         self.control.ask((Asker::Client(id), may_change), Asked::Request(request), offsets, now);
     }
 

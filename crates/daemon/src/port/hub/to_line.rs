@@ -43,7 +43,8 @@ impl Hub {
     /// very read, the queue is longer than its limit once, by as much as had room.
     #[must_use]
     pub fn input_room(&self, id: ClientId) -> usize {
-        let sends_pairs = self.clients.get(id).is_some_and(|client| client.sends_pairs);
+        // Not where half a frame may come on top.
+        let sends_pairs = self.tx_frames.is_none() && self.clients.get(id).is_some_and(|client| client.sends_pairs);
         (self.tx.room() * if sends_pairs { 2 } else { 1 }).min(LARGE_BLOCK)
     }
 
@@ -136,6 +137,9 @@ impl Hub {
             }
             return Some((result, data.len()));
         }
+        if self.tx_frames.is_some() {
+            return self.take_framed(id, now, decode);
+        }
         let (result, len) = self.tx.push(client.number, |data| decode(&mut client.session, data));
         if len > 0 {
             client.own_end = self.tx.end();
@@ -190,7 +194,7 @@ impl Hub {
     pub fn line_gone(&mut self, now: Instant) {
         self.line = LineState::Gone;
         self.expect_nothing();
-        self.counters.tx_lost += self.tx.purge() as u64;
+        self.counters.tx_lost += self.tx.purge() as u64 + self.drop_halves();
         self.control.line_gone();
         self.carrier = false;
         self.watch_no_line();

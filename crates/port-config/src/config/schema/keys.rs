@@ -135,6 +135,13 @@ pub(super) const KEYS: &[Key] = &[
         "The unit that is never cut: a line, up to a delimiter, up to a silence, a P1 telegram.",
     )
     .or("none"),
+    key(
+        In::Port,
+        "tx-frame",
+        Any(&[Words(&["none", "line"]), Only("delimiter", &Text(1, 64))]),
+        "What a client sends goes to the line in whole lines, or whole up to a delimiter, not mixed with what others send.",
+    )
+    .or("none"),
     key(In::Port, "crc", Words(&["pass", "drop"]), "Telegrams with a wrong CRC (frame: dsmr); counted either way.")
         .or("pass"),
     key(In::Port, "gather", Time, "Received bytes wait so long for more, 0 to 10s (frame: none).").or("0ms"),
