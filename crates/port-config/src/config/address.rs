@@ -1,6 +1,7 @@
 //! Where a listener is: `"*:9000"`, `"host:port"`, `"[v6]:port"`, a bare port on the loopback, or `unix:/path`.
 
 mod foreign;
+pub(super) mod reach;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,6 +10,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use self::reach::Reach;
 use crate::error::shown;
 
 /// `address:`
@@ -74,39 +76,6 @@ impl Address {
 
     pub(super) fn is_unix(&self) -> bool {
         matches!(self, Address::Unix { .. })
-    }
-}
-
-/// What an address stands for, whatever its port.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    All,
-    /// 127.0.0.1 and ::1.
-    Loopbacks,
-    One(IpAddr),
-    Name(String),
-    File(PathBuf),
-}
-
-impl Reach {
-    /// Whether they have an address in common, as far as the text tells.
-    pub(super) fn meets(&self, other: &Reach) -> bool {
-        match (self, other) {
-            (Reach::File(a), Reach::File(b)) => a == b,
-            (Reach::File(_), _) | (_, Reach::File(_)) => false,
-            (Reach::All, _) | (_, Reach::All) => true,
-            (Reach::One(a), Reach::One(b)) => {
-                a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
-            }
-            (Reach::Loopbacks, Reach::Loopbacks) => true,
-            (Reach::Loopbacks, Reach::One(ip)) | (Reach::One(ip), Reach::Loopbacks) => {
-                ip.is_unspecified() || *ip == Ipv4Addr::LOCALHOST || *ip == Ipv6Addr::LOCALHOST
-            }
-            (Reach::Loopbacks, Reach::Name(_)) | (Reach::Name(_), Reach::Loopbacks) => false,
-            // a name can be any address, so it meets every wildcard
-            (Reach::Name(a), Reach::Name(b)) => a == b,
-            (Reach::Name(_), Reach::One(ip)) | (Reach::One(ip), Reach::Name(_)) => ip.is_unspecified(),
-        }
     }
 }
 

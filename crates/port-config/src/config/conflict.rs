@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::address::Reach;
+use super::address::reach::{Reach, Trait};
 use super::layer::NamedPort;
 use super::source::{Place, Problem};
 use super::{Address, Control, ControlSocket, Device, Port, Usb};
@@ -91,26 +91,59 @@ fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>, warnings: &mut V
 }
 
 /// Where an adapter is written.
+#[derive(Clone, Copy)]
 struct Adapter<'a> {
     usb: &'a Usb,
     port: &'a str,
     place: Place,
+    /// How many of its kind stand before it.
+    number: usize,
+}
+
+/// Adapters of one kind: those that another one may meet.
+#[derive(Default)]
+struct Kind<'a> {
+    count: usize,
+    first: Option<Adapter<'a>>,
+    /// The first that takes any of its kind.
+    any: Option<Adapter<'a>>,
+    by_serial: HashMap<&'a str, Adapter<'a>>,
+}
+
+impl<'a> Kind<'a> {
+    /// The first adapter that may be the same as this one.
+    fn other(&self, usb: &Usb) -> Option<Adapter<'a>> {
+        let Some(serial) = &usb.serial else { return self.first };
+        self.any.into_iter().chain(self.by_serial.get(serial.as_str()).copied()).min_by_key(|other| other.number)
+    }
+
+    fn add(&mut self, usb: &'a Usb, port: &'a str, place: Place) {
+        let adapter = Adapter { usb, port, place, number: self.count };
+        self.count += 1;
+        self.first.get_or_insert(adapter);
+        match &usb.serial {
+            None => {
+                self.any.get_or_insert(adapter);
+            }
+            Some(serial) => {
+                self.by_serial.entry(serial).or_insert(adapter);
+            }
+        }
+    }
 }
 
 /// One adapter that two ports mean. A port without `usb-serial` takes any of its kind, also that of the other.
 fn adapters(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
-    let mut by_ids: HashMap<(u16, u16), Vec<Adapter<'_>>> = HashMap::new();
+    let mut by_ids: HashMap<(u16, u16), Kind<'_>> = HashMap::new();
     for (named, port) in ports {
         let Some(Port { enable: true, device: Device::Usb(usb), .. }) = port else { continue };
         let layer = &named.layer;
         let written = layer.usb.as_ref().map(|set| (set.place, &set.path));
         let Some((place, path)) = written.or(layer.device.as_ref().map(|set| (set.place, &set.path))) else { continue };
-        let taken = by_ids.entry((usb.vendor, usb.product)).or_default();
-        let any = |usb: &Usb| usb.serial.is_none();
-        let same = |other: &&Adapter<'_>| any(other.usb) || any(usb) || other.usb.serial == usb.serial;
-        if let Some(other) = taken.iter().find(same) {
+        let kind = by_ids.entry((usb.vendor, usb.product)).or_default();
+        if let Some(other) = kind.other(usb) {
             let port = other.port;
-            let (message, help) = if !any(other.usb) && !any(usb) {
+            let (message, help) = if other.usb.serial.is_some() && usb.serial.is_some() {
                 (
                     format!("the port `{port}` has this adapter already"),
                     "one port can have any number of listeners: move those of this port there",
@@ -123,7 +156,7 @@ fn adapters(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
             };
             problems.push(Problem::new(place, path, message).note("it is at", other.place).help(help));
         }
-        taken.push(Adapter { usb, port: &named.name, place });
+        kind.add(usb, &named.name, place);
     }
 }
 
@@ -153,17 +186,39 @@ fn not_a_device(metadata: &fs::Metadata) -> Option<&'static str> {
     }
 }
 
-/// A listener's address, with what it stands for: looked at once, not once for each other.
+/// A listener's address and where it is written.
 struct Bound<'a> {
     address: &'a Address,
-    reach: Reach,
     place: Place,
     path: &'a str,
 }
 
+/// Addresses with the same TCP port, or the same path.
+#[derive(Default)]
+struct Taken<'a> {
+    bound: Vec<Bound<'a>>,
+    /// The first of `bound` for each of what it can be found by.
+    first: HashMap<Trait, usize>,
+}
+
+impl<'a> Taken<'a> {
+    /// The first that cannot be bound at the same time.
+    fn other(&self, reach: &Reach) -> Option<&Bound<'a>> {
+        let first = reach.met_by().into_iter().filter_map(|key| self.first.get(&key)).min()?;
+        self.bound.get(*first)
+    }
+
+    fn add(&mut self, reach: Reach, bound: Bound<'a>) {
+        for key in reach.traits() {
+            self.first.entry(key).or_insert(self.bound.len());
+        }
+        self.bound.push(bound);
+    }
+}
+
 fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
     // by what two that overlap have in common: the TCP port, or the path
-    let mut by_number: HashMap<(Option<u16>, Option<&Path>), Vec<Bound<'_>>> = HashMap::new();
+    let mut by_number: HashMap<(Option<u16>, Option<&Path>), Taken<'_>> = HashMap::new();
     for (named, port) in ports {
         if !port.as_ref().is_some_and(|port| port.enable) {
             continue;
@@ -177,7 +232,7 @@ fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
                 Address::Any { .. } | Address::Localhost { .. } | Address::Host { .. } => None,
             };
             let taken = by_number.entry((address.value.port(), file)).or_default();
-            if let Some(other) = taken.iter().find(|other| other.reach.meets(&reach)) {
+            if let Some(other) = taken.other(&reach) {
                 let message = if *other.address == address.value {
                     format!("`{}` is taken by {}", other.address, other.path)
                 } else {
@@ -191,7 +246,7 @@ fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
                     },
                 ));
             }
-            taken.push(Bound { address: &address.value, reach, place: address.place, path: &address.path });
+            taken.add(reach, Bound { address: &address.value, place: address.place, path: &address.path });
         }
     }
 }

@@ -485,18 +485,16 @@ impl<'a> Clients<'a> {
         let own = self.layers.0.first().and_then(|layer| layer.client.write_hold.as_ref());
         if let Some(set) = self.listener.client.write_hold.as_ref().or(own).filter(|set| set.value != WRITE_HOLD) {
             let message = "`write-hold` speaks of clients that write one at a time, and here they do not";
-            let problem = Problem::new(set.place, &set.path, message)
-                .because("write", self.said.write)
-                .help("add `write: first` or `write: last` to the port, or remove `write-hold`");
-            if !problems.contains(&problem) {
-                problems.push(problem);
-            }
+            problems.push(
+                Problem::new(set.place, &set.path, message)
+                    .because("write", self.said.write)
+                    .help("add `write: first` or `write: last` to the port, or remove `write-hold`"),
+            );
         }
         WRITE_HOLD
     }
 
-    /// A reader that may not write is as silent as the line is. Said once for a key that several listeners have from
-    /// their port.
+    /// A reader that may not write is as silent as the line is.
     fn warn_of_idle_timeout(&self, resolved: &Listener, warnings: &mut Vec<Problem>) {
         let Some(set) = self.first(|layer| layer.idle_timeout.as_ref()) else {
             return;
@@ -504,7 +502,7 @@ impl<'a> Clients<'a> {
         let message = "clients that may not write are disconnected when the line has been silent for so long";
         let problem = Problem::new(set.place, &set.path, message)
             .help("leave it out here: `keepalive` finds peers that are gone, `expect` tells of a silent line");
-        if resolved.access == Access::ReadOnly && !set.value.is_zero() && !warnings.contains(&problem) {
+        if resolved.access == Access::ReadOnly && !set.value.is_zero() {
             warnings.push(problem);
         }
     }
