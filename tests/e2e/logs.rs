@@ -1,10 +1,12 @@
 //! What is logged and how.
 
+use std::fs;
 use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
-use crate::rig::{eventually, Client, Daemon, PortYaml};
+use crate::rig::{eventually, sermux, Client, Daemon, PortYaml, Process};
 
 fn echo() -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen("")
@@ -96,4 +98,23 @@ fn what_comes_from_the_net_and_the_line_is_not_logged_at_info() {
     daemon.process.signal(Signal::SIGTERM);
     let ended = daemon.finish();
     assert!(!ended.stderr.contains("evil"), "{}", ended.stderr);
+}
+
+#[test]
+fn characters_that_turn_the_direction_of_writing_round_are_escaped_in_every_record() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a\u{202e}b\u{2066}c\u{61c}.yaml");
+    fs::write(&path, "ports: {}").unwrap();
+    for (format, escaped) in [("text", "a\\u{202e}b\\u{2066}c\\u{61c}.yaml"), ("json", "a\\u202eb\\u2066c\\u061c.yaml")]
+    {
+        let mut command = sermux();
+        command.env("XDG_RUNTIME_DIR", folder.path()).args(["--log-format", format, "serve", "--config"]);
+        let mut process = Process::start(command.arg(&path));
+        process.stderr.wait_for("it runs", |line| line.contains(" started"));
+        process.signal(Signal::SIGHUP);
+        let line = process.stderr.wait_for("the reload", |line| line.contains("configuration read again"));
+        assert!(line.contains(escaped), "{line}");
+        process.signal(Signal::SIGTERM);
+        assert_eq!(process.finish().code, Some(0));
+    }
 }

@@ -15,6 +15,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use super::escape::{escaped, Form};
 use super::queue::{Batch, Queue};
 use super::writer::Sink;
 
@@ -140,8 +141,9 @@ impl Visit for Record {
 fn field(datagram: &mut Vec<u8>, name: &str, value: &[u8]) {
     datagram.extend(name.as_bytes());
     datagram.push(b'\n');
+    let value = escaped(value, Form::Text);
     datagram.extend((value.len() as u64).to_le_bytes());
-    datagram.extend(value);
+    datagram.extend(&*value);
     datagram.push(b'\n');
 }
 
@@ -173,7 +175,7 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let layer = ToJournal(Arc::clone(&queue));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            tracing::warn!(port = %"p1", client = %"10.0.0.7:5", gap = 3, "client falls\nbehind");
+            tracing::warn!(port = %"p1", client = %"10.0.0.7:5", gap = 3, "client falls\nbehind \u{202e}");
         });
         let records = queue.take_blocking(None).records;
         Journal::connect_to(&path).unwrap().write_blocking(&records).unwrap();
@@ -183,7 +185,7 @@ mod tests {
             let fields = fields(&datagram[..n]);
             assert!(fields.contains(&(name.to_owned(), value.to_owned())), "{name}={value} in {fields:?}");
         };
-        has("MESSAGE", "client falls\nbehind port=p1 client=10.0.0.7:5 gap=3");
+        has("MESSAGE", "client falls\nbehind \\u{202e} port=p1 client=10.0.0.7:5 gap=3");
         has("PORT", "p1");
         has("CLIENT", "10.0.0.7:5");
         has("PRIORITY", "4");

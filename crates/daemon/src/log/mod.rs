@@ -3,6 +3,7 @@
 //! A thread writes them, so that a full disk, or a reader that stalls or has gone, costs records and nothing else:
 //! [`queue`] is bounded, and what was lost is counted and logged when the log works again.
 
+mod escape;
 mod journal;
 mod queue;
 pub(crate) mod visits;
@@ -22,6 +23,7 @@ use tracing_subscriber::fmt::format::{DefaultFields, Format};
 use tracing_subscriber::fmt::{MakeWriter, SubscriberBuilder};
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use escape::{escaped, Form};
 use journal::{Journal, ToJournal};
 pub(crate) use queue::Health;
 use queue::Queue;
@@ -57,11 +59,11 @@ pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<Running> {
     let to_stderr = Stream::new(io::stderr());
     match log.format {
         LogFormat::Json => {
-            install(into(&queue, level).json().flatten_event(true).finish());
+            install(into(&queue, level, Form::Json).json().flatten_event(true).finish());
             write(&queue, to_stderr)?;
         }
         LogFormat::Text => {
-            install(into(&queue, level).finish());
+            install(into(&queue, level, Form::Text).finish());
             write(&queue, to_stderr)?;
         }
         LogFormat::Journal | LogFormat::Auto => {
@@ -73,7 +75,7 @@ pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<Running> {
                 install(tracing_subscriber::registry().with(level).with(ToJournal(Arc::clone(&queue))));
                 write(&queue, journal)?;
             } else {
-                install(into(&queue, level).finish());
+                install(into(&queue, level, Form::Text).finish());
                 write(&queue, to_stderr)?;
             }
         }
@@ -100,11 +102,15 @@ fn write(queue: &Arc<Queue>, sink: impl Sink + 'static) -> io::Result<()> {
     thread.spawn(move || run_blocking(&queue, sink, lost)).map(|_| ())
 }
 
-fn into(queue: &Arc<Queue>, level: LevelFilter) -> SubscriberBuilder<DefaultFields, Format, LevelFilter, IntoQueue> {
+fn into(
+    queue: &Arc<Queue>,
+    level: LevelFilter,
+    form: Form,
+) -> SubscriberBuilder<DefaultFields, Format, LevelFilter, IntoQueue> {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(IntoQueue(Arc::clone(queue)))
+        .with_writer(IntoQueue(Arc::clone(queue), form))
         .log_internal_errors(false)
         .with_target(false)
         .with_ansi(colour)
@@ -125,22 +131,22 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 /// Hands records to the queue.
 #[derive(Clone, Debug)]
-struct IntoQueue(Arc<Queue>);
+struct IntoQueue(Arc<Queue>, Form);
 
 impl<'a> MakeWriter<'a> for IntoQueue {
     type Writer = QueueWriter<'a>;
 
     fn make_writer(&'a self) -> QueueWriter<'a> {
-        QueueWriter(&self.0)
+        QueueWriter(&self.0, self.1)
     }
 }
 
 /// Takes a record in one write.
-struct QueueWriter<'a>(&'a Queue);
+struct QueueWriter<'a>(&'a Queue, Form);
 
 impl io::Write for QueueWriter<'_> {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        self.0.push(record);
+        self.0.push(&escaped(record, self.1));
         Ok(record.len())
     }
 
