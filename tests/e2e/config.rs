@@ -552,3 +552,25 @@ fn all_files_together_have_a_limit() {
         ended.stderr
     );
 }
+
+/// Each port may be in the way of each other, and gives the same warning and the same fault: all that could be compared
+/// with all. Where that is done it takes several times as long as any test may wait.
+#[test]
+fn forty_thousand_ports_are_checked_one_by_one_and_not_each_against_each() {
+    let (folder, path) = file("include: [ports.d/*.yaml]\nports: {}\n");
+    fs::create_dir(folder.path().join("ports.d")).unwrap();
+    for file in 0..40 {
+        let mut text = "ports:\n".to_owned();
+        for n in file * 1000..(file + 1) * 1000 {
+            let address = format!("127.1.{}.{}:4001", n / 250, n % 250 + 1);
+            text += &format!(
+                "  p{n}: {{ usb: '0403:6001', usb-serial: A{n}, idle-timeout: 5s, write-hold: 5s, \
+                 listen: [ {{ protocol: raw, access: read-only, address: '{address}' }} ] }}\n"
+            );
+        }
+        fs::write(folder.path().join(format!("ports.d/{file}.yaml")), text).unwrap();
+    }
+    let ended = check(&path);
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.stderr.contains("40000 faults"), "{}", ended.stderr);
+}

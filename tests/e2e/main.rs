@@ -47,3 +47,4 @@ mod telegrams;
 mod telnet;
 mod tx_frames;
 mod unix_socket;
+mod without_a_file;

@@ -121,7 +121,7 @@ pub struct BaudRate(NonZeroU32);
 
 impl BaudRate {
     /// The slowest rate.
-    pub const MIN: u32 = 50;
+    pub const MIN: u32 = 45;
     /// The fastest rate.
     pub const MAX: u32 = u32::MAX;
 
@@ -165,7 +165,7 @@ impl FromStr for BaudRate {
         }
         text.parse().ok().and_then(BaudRate::new).ok_or_else(|| ParseError {
             what: format!("a baud rate of {} is out of range", shown(text)),
-            help: "baud rates go from 50 to 4294967295",
+            help: "baud rates go from 45 to 4294967295",
         })
     }
 }
@@ -493,7 +493,7 @@ mod tests {
             ("9600 8", "`8` is not data bits, parity and stop bits"),
             ("9600 8N1 rtscts", "`rtscts` is not a flow control"),
             ("9600 8N1 none twice", "`twice` after the line settings"),
-            ("49 8N1", "a baud rate of 49 is out of range"),
+            ("44 8N1", "a baud rate of 44 is out of range"),
             ("99999999999 8N1", "a baud rate of 99999999999 is out of range"),
         ] {
             let error = text.parse::<LineSettings>().unwrap_err();

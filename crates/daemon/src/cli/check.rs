@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::text::count;
+use crate::supervisor::Source;
 
 pub(super) fn run(path: &Path) -> ExitCode {
     match super::load_or_complain(path) {
@@ -14,7 +15,8 @@ pub(super) fn run(path: &Path) -> ExitCode {
             if !loaded.warnings.is_empty() {
                 counts = format!("{counts}, {}", count(loaded.warnings.len(), "warning"));
             }
-            super::print(&format!("{}: good ({counts})\n", path.display()))
+            let name = if path.as_os_str() == Source::STDIN { Path::new("standard input") } else { path };
+            super::print(&format!("{}: good ({counts})\n", name.display()))
         }
         Err(code) => code,
     }

@@ -13,6 +13,7 @@ mod diff;
 mod doctor;
 mod held;
 mod line;
+mod port;
 mod probe;
 mod profiles;
 mod reload;
@@ -28,12 +29,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use sermux_port_config::config::load::{load, Loaded};
+use clap::parser::ValueSource;
+use clap::{FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use sermux_port_config::config::load::Loaded;
 use sermux_port_config::config::{Device, DeviceError, LogFormat};
 use sermux_port_config::Faults;
 
 use crate::control::request::Break;
+use crate::supervisor::Source;
 
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
 const CONFIGURATION: u8 = 78;
@@ -45,9 +48,13 @@ const DEFAULT_CONFIG: &str = "/etc/sermux/sermux.yaml";
 #[derive(Debug, Parser)]
 #[command(name = "sermux", version, disable_help_subcommand = true)]
 struct Arguments {
-    /// The configuration file
+    /// The configuration file; `serve`, `check` and `show` read standard input for -
     #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
     config: PathBuf,
+
+    /// Whether the command line names it.
+    #[arg(skip)]
+    names_config: bool,
 
     /// The control socket, whatever the configuration says
     #[arg(long, value_name = "SOCKET", global = true)]
@@ -87,7 +94,16 @@ impl From<Format> for LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open the configured ports and serve them until SIGTERM or Ctrl-C
-    Serve,
+    Serve {
+        /// A port without a file: device=/dev/ttyUSB0,line=115200 8N1,listen=raw:*:4001. May be repeated
+        ///
+        /// What stands there is key=value, separated by commas; each key of a port in sermux.yaml(5) may be there (profile=, frame=,
+        /// write=, max-clients=). listen= takes an address, with raw:, telnet: or rfc2217: before it, and may be repeated. name=
+        /// names the port; ports without it are port1, port2 and so on. The configuration file is read only if --config is given,
+        /// too. A reload keeps these ports.
+        #[arg(long = "port", value_name = "KEY=VALUE,...")]
+        ports: Vec<String>,
+    },
     /// Try it without hardware: a simulated smart meter and an echo device on 127.0.0.1
     Demo,
     /// Say whether a configuration is good; list everything that is wrong with it
@@ -280,9 +296,11 @@ pub fn command() -> clap::Command {
 /// Runs the program by the arguments of the process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = command().get_matches();
+    let mut arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    arguments.names_config = matches.value_source("config") == Some(ValueSource::CommandLine);
     match &arguments.command {
-        Command::Serve => serve::run(&arguments),
+        Command::Serve { ports } => serve::run(&arguments, ports),
         Command::Demo => demo::run(&arguments),
         Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
         Command::Devices { json } => devices::run(*json),
@@ -315,7 +333,19 @@ fn device(text: &str) -> Result<Device, String> {
 
 /// Loads a configuration, with its warnings on standard error, or all its faults there.
 fn load_or_complain(path: &Path) -> Result<Loaded, ExitCode> {
-    let loaded = load(path).map_err(|faults| complain(path, &faults))?;
+    load_source_or_complain(&open_source(path)?)
+}
+
+/// A file, or standard input.
+fn open_source(path: &Path) -> Result<Source, ExitCode> {
+    Source::of_blocking(path).map_err(|error| {
+        note!("standard input: {error}");
+        ExitCode::from(CONFIGURATION)
+    })
+}
+
+fn load_source_or_complain(source: &Source) -> Result<Loaded, ExitCode> {
+    let loaded = source.load_blocking().map_err(|faults| complain(Path::new(&source.name()), &faults))?;
     for warning in &loaded.warnings {
         note!("warning: {warning}");
     }

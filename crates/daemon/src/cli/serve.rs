@@ -1,7 +1,6 @@
 //! `sermux serve`: the daemon.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use sermux_port_config::config::Config;
 use socket2::Socket;
 use tracing::{debug, error};
 
-use super::Arguments;
+use super::{port, Arguments};
 use crate::log;
-use crate::supervisor::{Ended, Supervisor};
+use crate::supervisor::{Ended, Source, Supervisor};
 
 /// The program has a defect (EX_SOFTWARE of sysexits.h). systemd starts it again.
 const DEFECT: u8 = 70;
@@ -23,16 +22,42 @@ const BLOCKING_STACK: usize = 128 * 1024;
 /// They end when nothing was to be done for so long; to start one anew takes less than any call to a device.
 const BLOCKING_KEPT: Duration = Duration::from_secs(1);
 
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match super::load_or_complain(&arguments.config) {
-        Ok(loaded) => run_with(loaded.config, Some(&arguments.config), arguments, Vec::new()),
+/// `ports` are those of the command line; with them the usual file is read only when it is named.
+pub(super) fn run(arguments: &Arguments, ports: &[String]) -> ExitCode {
+    let loaded = source(arguments, ports).and_then(|source| Ok((super::load_source_or_complain(&source)?, source)));
+    match loaded {
+        Ok((loaded, source)) => run_with(loaded.config, Some(source), arguments, Vec::new()),
         Err(code) => code,
     }
 }
 
+fn source(arguments: &Arguments, ports: &[String]) -> Result<Source, ExitCode> {
+    let (mut texts, mut is_wrong) = (Vec::new(), false);
+    for (index, argument) in ports.iter().enumerate() {
+        match port::text(argument, index + 1) {
+            Ok(text) => texts.push(text),
+            Err(fault) => {
+                note_part!("{fault}");
+                is_wrong = true;
+            }
+        }
+    }
+    if is_wrong {
+        return Err(ExitCode::from(super::CONFIGURATION));
+    }
+    let is_file_read = ports.is_empty() || arguments.names_config;
+    let main = if is_file_read { super::open_source(&arguments.config)? } else { Source::nothing() };
+    Ok(main.with(texts))
+}
+
 /// Serves a configuration until a signal ends it; SIGHUP reads it again from `source`. `sockets` listen already, on some of
 /// its addresses.
-pub(super) fn run_with(config: Config, source: Option<&Path>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
+pub(super) fn run_with(
+    config: Config,
+    source: Option<Source>,
+    arguments: &Arguments,
+    sockets: Vec<Socket>,
+) -> ExitCode {
     let mut how = config.log;
     if let Some(format) = arguments.log_format {
         how.format = format.into();
@@ -50,7 +75,7 @@ pub(super) fn run_with(config: Config, source: Option<&Path>, arguments: &Argume
     code
 }
 
-fn serve(config: Config, source: Option<&Path>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
+fn serve(config: Config, source: Option<Source>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
     raise_file_limit();
 
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -166,6 +166,7 @@ async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -
         Err(NotReloaded::NoFile) => {
             return Err(Refusal::new(StatusCode::CONFLICT, "there is no file to read again"));
         }
+        Err(NotReloaded::ReadOnce(why)) => return Err(Refusal::new(StatusCode::CONFLICT, why)),
         Err(NotReloaded::Faults(file, faults)) => {
             let (shown, _) = faults.worth_showing();
             let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };

@@ -55,6 +55,8 @@ pub(crate) struct Reloaded {
 pub(crate) enum NotReloaded {
     /// There is no file to be read again.
     NoFile,
+    /// It came from where nothing can be read a second time.
+    ReadOnce(&'static str),
     /// These faults are in the file.
     Faults(PathBuf, Faults),
     /// Reading did not work at all.

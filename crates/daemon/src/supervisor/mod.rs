@@ -7,6 +7,7 @@ pub(crate) mod crash;
 mod opens;
 mod reading;
 mod running;
+mod source;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use self::crash::Crash;
 use self::opens::Opens;
 use self::reading::{Read, Reading, Reply};
 use self::running::{Listeners, Running};
+pub use self::source::Source;
 use self::watched::Watched;
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
@@ -65,7 +67,7 @@ pub enum Ended {
 pub struct Supervisor {
     config: Config,
     /// Where the configuration is read again from.
-    source: Option<PathBuf>,
+    source: Option<Source>,
     ports: BTreeMap<String, Running>,
     /// Counts the clients of all ports.
     gate: Arc<Gate>,
@@ -114,16 +116,16 @@ impl Bound {
 }
 
 impl Supervisor {
-    /// Nothing is running yet. `source` is the file that SIGHUP reads again. Takes the sockets that systemd hands over, so
+    /// Nothing is running yet. `source` is what SIGHUP reads again. Takes the sockets that systemd hands over, so
     /// there is one of these in a process. Inside a tokio runtime. `control_at` is the place of the control socket, whatever the
     /// configuration says.
     #[must_use]
-    pub fn new(source: Option<&Path>, control_at: Option<&Path>) -> Self {
+    pub fn new(source: Option<Source>, control_at: Option<&Path>) -> Self {
         let (asker, asks) = Asker::new();
         let (tells_tried, tried) = mpsc::unbounded_channel();
         Self {
             config: Config::default(),
-            source: source.map(Path::to_owned),
+            source,
             ports: BTreeMap::new(),
             gate: Arc::default(),
             opens: Opens::default(),
@@ -217,7 +219,7 @@ impl Supervisor {
             let restart_at = self.crashes.values().filter_map(Crash::again_at).min();
             tokio::select! {
                 why = end(&mut signals.terminate, &mut signals.interrupt) => return why,
-                _ = signals.hangup.recv() => self.reload(None),
+                _ = signals.hangup.recv() => self.reload(None).await,
                 read = self.reading.done() => self.reloaded(read).await,
                 Some(ask) = self.asks.recv() => self.answer(ask).await,
                 () = changed.notified(), if tells_status && status_at.is_none() => {
@@ -310,7 +312,7 @@ impl Supervisor {
             }
             #[cfg(debug_assertions)]
             Ask::Panic => panic!("asked to"),
-            Ask::Reload(reply) => self.reload(Some(reply)),
+            Ask::Reload(reply) => self.reload(Some(reply)).await,
         }
     }
 
@@ -318,7 +320,8 @@ impl Supervisor {
         // Whoever names a place wants one there.
         let control = self.config.control.clone().or_else(|| self.control_at.as_ref().map(|_| Control::default()));
         if let Some(control) = control {
-            let router = control::router(self.asker.clone(), self.source.clone());
+            let file = self.source.as_ref().and_then(Source::file).map(Path::to_owned);
+            let router = control::router(self.asker.clone(), file);
             self.control = Server::start(control, self.control_at.as_deref(), &self.config.ports, router).await;
         }
     }
@@ -330,7 +333,7 @@ impl Supervisor {
     }
 
     /// Reads the files again, and goes from what is in force to what they say; files with faults change nothing.
-    fn reload(&mut self, reply: Option<Reply>) {
+    async fn reload(&mut self, reply: Option<Reply>) {
         let Some(source) = self.source.clone() else {
             warn!("there is no file to read again");
             if let Some(reply) = reply {
@@ -340,20 +343,32 @@ impl Supervisor {
             return;
         };
         systemd::reloading();
+        if source.is_read_once() {
+            let why = "the configuration came from standard input, which cannot be read again: nothing was changed";
+            warn!("{why}");
+            self.reopen_captures().await;
+            if let Some(reply) = reply {
+                // Whoever asked may have gone.
+                let _ = reply.send(Err(NotReloaded::ReadOnce(why)));
+            }
+            systemd::ready();
+            return;
+        }
         self.reading.ask(source, reply);
     }
 
     async fn reloaded(&mut self, read: Read) {
         let Some(source) = self.source.clone() else { return };
+        let file = PathBuf::from(source.name());
         let outcome = match read {
-            Ok(Ok(loaded)) => Ok(self.go_on_with(source.clone(), loaded).await),
+            Ok(Ok(loaded)) => Ok(self.go_on_with(file, loaded).await),
             Ok(Err(faults)) => {
-                say_faults(&source.display().to_string(), &faults);
-                Err(NotReloaded::Faults(source.clone(), faults))
+                say_faults(&source.name(), &faults);
+                Err(NotReloaded::Faults(file, faults))
             }
             Err(failed) => {
                 let why = format!("the configuration could not be read again: {failed}");
-                error!(file = %source.display(), "{why}");
+                error!(file = %file.display(), "{why}");
                 Err(NotReloaded::Failed(why))
             }
         };

@@ -2,13 +2,13 @@
 //! watchdog and the control socket to serve.
 
 use std::future::pending;
-use std::path::PathBuf;
 
-use sermux_port_config::config::load::{load, Loaded};
+use sermux_port_config::config::load::Loaded;
 use sermux_port_config::Faults;
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, JoinError, JoinHandle};
 
+use super::source::Source;
 use crate::control::ask::{NotReloaded, Reloaded};
 
 /// Where the outcome goes.
@@ -28,13 +28,13 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Reads now, or once more when what is being read has been read.
-    pub(super) fn ask(&mut self, file: PathBuf, reply: Option<Reply>) {
+    pub(super) fn ask(&mut self, source: Source, reply: Option<Reply>) {
         if self.task.is_some() {
             self.next.get_or_insert_default().extend(reply);
             return;
         }
         self.asked.extend(reply);
-        self.task = Some(spawn_blocking(move || load(&file)));
+        self.task = Some(spawn_blocking(move || source.load_blocking()));
     }
 
     /// What was read; never, while nothing is. May be dropped while it waits.
@@ -55,8 +55,8 @@ impl Reading {
     }
 
     /// Reads once more, for these.
-    pub(super) fn again(&mut self, file: PathBuf, replies: Vec<Reply>) {
-        self.ask(file, None);
+    pub(super) fn again(&mut self, source: Source, replies: Vec<Reply>) {
+        self.ask(source, None);
         self.asked.extend(replies);
     }
 }

@@ -16,6 +16,7 @@ use super::file::{file, FileLayer};
 use super::keys::Role;
 use super::parse::parse;
 use super::resolve::{port, Profiles};
+pub use super::source::{Origin, Piece};
 use super::source::{Place, Problem, Sources};
 use super::values::Set;
 use super::{Config, Control};
@@ -29,6 +30,17 @@ pub const MAX_TOTAL: usize = 16 * 1024 * 1024;
 
 /// The most files that `include` may find.
 pub const MAX_FILES: usize = 1000;
+
+/// A text in no file that says more than the main file does, as one of the files it includes would.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// What its faults are shown with in place of a file's name.
+    pub name: String,
+    /// YAML.
+    pub text: String,
+    /// What the YAML was made of. Faults are shown there.
+    pub origin: Origin,
+}
 
 /// A configuration without faults.
 #[derive(Clone, Debug)]
@@ -48,6 +60,15 @@ pub struct Loaded {
 ///
 /// All faults of all files, in their order. A file that cannot be read is a fault, too.
 pub fn load(path: &Path) -> Result<Loaded, Faults> {
+    load_with(path, &[])
+}
+
+/// Reads a file and those it includes, and texts that are read as included files are.
+///
+/// # Errors
+///
+/// As those of [`load`].
+pub fn load_with(path: &Path, more: &[Text]) -> Result<Loaded, Faults> {
     let mut loader = Loader::default();
     match read_text(path) {
         Ok(text) => {
@@ -58,6 +79,7 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
             loader.refuse(path.display().to_string(), refusal);
         }
     }
+    loader.more(more);
     loader.finish()
 }
 
@@ -69,12 +91,22 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
 ///
 /// All faults.
 pub fn load_str(name: &str, text: &str) -> Result<Loaded, Faults> {
+    load_str_with(name, text, &[])
+}
+
+/// Reads a text that is in no file, and others that are read as included files are.
+///
+/// # Errors
+///
+/// As those of [`load_str`].
+pub fn load_str_with(name: &str, text: &str, more: &[Text]) -> Result<Loaded, Faults> {
     let mut loader = Loader::default();
     if text.len() > MAX_FILE {
         loader.refuse(name.to_owned(), Refusal::too_large());
     } else {
         loader.main(name.to_owned(), text.to_owned(), Base::Text);
     }
+    loader.more(more);
     loader.finish()
 }
 
@@ -128,6 +160,14 @@ impl Loader {
                     .help("write it to a file and name that")
             })),
             Base::File(main) => self.include(main, &include),
+        }
+    }
+
+    fn more(&mut self, texts: &[Text]) {
+        for Text { name, text, origin } in texts {
+            let layer = self.layer(name.clone(), text.clone(), Role::Included);
+            self.sources.comes_from(origin.clone());
+            self.layers.extend(layer);
         }
     }
 

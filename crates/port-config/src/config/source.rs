@@ -75,10 +75,50 @@ enum Lines {
 #[derive(Debug, Default)]
 pub(super) struct Sources(Vec<Source>);
 
+/// One line that YAML was made of, piece by piece.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The line.
+    pub text: String,
+    /// In the order in which they stand in the YAML.
+    pub pieces: Vec<Piece>,
+}
+
+/// Where a part of the YAML comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// In the YAML, from 1.
+    pub line: usize,
+    /// In the YAML, from 1, in characters.
+    pub column: usize,
+    /// In the line that it was made of, from 1, in characters.
+    pub at: usize,
+    /// In characters, there.
+    pub width: usize,
+}
+
+impl Origin {
+    /// What is before the first piece belongs to the whole line.
+    fn place(&self, place: Place) -> Place {
+        let is_before = |piece: &&Piece| (piece.line, piece.column) <= (place.line, place.column);
+        let (column, width) = match self.pieces.iter().rev().find(is_before) {
+            Some(piece) => {
+                let into = if piece.line == place.line { place.column - piece.column } else { piece.width };
+                let into = into.min(piece.width.saturating_sub(1));
+                (piece.at + into, place.width.min(piece.width - into).max(1))
+            }
+            None => (1, 1),
+        };
+        Place { line: 1, column, width, ..place }
+    }
+}
+
 #[derive(Debug)]
 struct Source {
     name: String,
     text: String,
+    /// What the text was made of.
+    origin: Option<Origin>,
     /// Where each line begins, in bytes.
     lines: Vec<usize>,
 }
@@ -87,8 +127,15 @@ impl Sources {
     /// The index of the new file.
     pub(super) fn add(&mut self, name: String, text: String) -> usize {
         let lines = line_starts(&text);
-        self.0.push(Source { name, text, lines });
+        self.0.push(Source { name, text, origin: None, lines });
         self.0.len() - 1
+    }
+
+    /// The text that was added last was made of this.
+    pub(super) fn comes_from(&mut self, origin: Origin) {
+        if let Some(source) = self.0.last_mut() {
+            source.origin = Some(origin);
+        }
     }
 
     pub(super) fn text(&self, file: usize) -> &str {
@@ -104,8 +151,8 @@ impl Sources {
     }
 
     fn fault(&self, problem: Problem, lines: Lines) -> Fault {
-        let Place { file, line, column, width } = self.inside(problem.place);
-        let notes = problem.notes.into_iter().map(|(text, place)| match place {
+        let Place { file, line, column, width } = self.written(self.inside(problem.place));
+        let notes = problem.notes.into_iter().map(|(text, place)| match place.map(|place| self.written(place)) {
             Some(place) => format!("{text} {}:{}:{}", self.name(place.file), place.line, place.column),
             None => text,
         });
@@ -118,7 +165,7 @@ impl Sources {
             notes: notes.collect(),
             help: problem.help,
             source: self
-                .line(file, line)
+                .written_line(file, line)
                 .filter(|text| lines == Lines::Shown && !text.trim().is_empty())
                 .map(|text| Excerpt::new(text, column, width)),
         }
@@ -135,6 +182,21 @@ impl Sources {
         match last.and_then(|line| Some((line, self.line(place.file, line)?))) {
             Some((line, text)) => Place { line, column: text.trim_end().chars().count() + 1, ..place },
             None => Place { line: place.line.min(lines), ..place },
+        }
+    }
+
+    /// Where somebody has written it.
+    fn written(&self, place: Place) -> Place {
+        match self.0.get(place.file).and_then(|source| source.origin.as_ref()) {
+            Some(origin) if place.line > 0 => origin.place(place),
+            _ => place,
+        }
+    }
+
+    fn written_line(&self, file: usize, line: usize) -> Option<&str> {
+        match &self.0.get(file)?.origin {
+            Some(origin) => (line == 1).then_some(&origin.text),
+            None => self.line(file, line),
         }
     }
 

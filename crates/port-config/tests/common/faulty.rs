@@ -27,7 +27,7 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("line: 11520O", "11: ports.p.line: `11520O` is not a baud rate", "9600 or 115200"),
     ("line: 9600 8X1", "11: ports.p.line: `8X1` is not data bits, parity and stop bits", "8N1"),
     ("line: [9600]", "11: ports.p.line: a mapping is needed here, not a list", "`line: 9600 8N1`"),
-    ("line: { baud: 49 }", "19: ports.p.line.baud: a baud rate of 49 is out of range", "50 to 4294967295"),
+    ("line: { baud: 44 }", "19: ports.p.line.baud: a baud rate of 44 is out of range", "45 to 4294967295"),
     ("line: { baud: }", "13: ports.p.line.baud: a single value is needed here, not nothing", "9600"),
     ("line: { data-bits: 9 }", "24: ports.p.line.data-bits: `9` is not a number of data bits", "5, 6, 7 or 8"),
     ("line: { parity: odds }", "21: ports.p.line.parity: `odds` is not a parity", "none, even, odd"),

@@ -93,7 +93,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         In::Port,
         "line",
-        Any(&[Integer(50, 4_294_967_295), Pattern(LINE), Ref("line")]),
+        Any(&[Integer(45, 4_294_967_295), Pattern(LINE), Ref("line")]),
         "The line settings, as 9600 8N1 or as a mapping.",
     )
     .or("9600 8N1"),
@@ -151,7 +151,7 @@ pub(super) const KEYS: &[Key] = &[
     key(In::Port, "capture", Any(&[OFF, Section(In::Capture)]), "Everything that passes, into a file; or off."),
     key(In::Port, "limits", Section(In::Limits), "How many clients the port may have by all its listeners together."),
     key(In::Expect, "frame", Time, "How long no frame may come, without frames no byte; 0s is never.").or("0s"),
-    key(In::Line, "baud", Integer(50, 4_294_967_295), "Symbols a second, from 50 on; the device's driver sets the upper limit.").or("9600"),
+    key(In::Line, "baud", Integer(45, 4_294_967_295), "Symbols a second, from 45 on; the device's driver sets the upper limit.").or("9600"),
     key(In::Line, "data-bits", Values(&["5", "6", "7", "8"]), "Data bits of a character.").or("8"),
     key(In::Line, "parity", Words(&["none", "even", "odd", "mark", "space"]), "The check bit of a character.")
         .or("none"),
