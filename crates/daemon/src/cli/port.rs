@@ -28,12 +28,13 @@ pub(super) fn text(argument: &str, number: usize) -> Result<Text, Box<Fault>> {
         return Err(fault(at + 1, "no value has a control character in it".to_owned()));
     }
     let pairs = pairs(argument).map_err(|at| fault(at, "a key and `=` are missing here".to_owned()))?;
-    for key in ["device", "listen"] {
-        let is_it = |pair: &&Pair<'_>| pair.key == key || (key == "device" && pair.key == "usb");
-        let is_off = |pair: &Pair<'_>| (pair.key, pair.value) == ("enable", "false");
-        if !pairs.iter().any(|pair| is_it(&pair)) && !(key == "listen" && pairs.iter().any(is_off)) {
-            return Err(fault(1, format!("the port has no `{key}=`")));
-        }
+    let has = |keys: &[&str]| pairs.iter().any(|pair| keys.contains(&pair.key));
+    let is_enabled = !pairs.iter().any(|pair| (pair.key, pair.value) == ("enable", "false"));
+    if !has(&["device", "usb"]) {
+        return Err(fault(1, "the port has no `device=`".to_owned()));
+    }
+    if is_enabled && !has(&["listen"]) {
+        return Err(fault(1, "the port has no `listen=`".to_owned()));
     }
     let mut names = pairs.iter().filter(|pair| pair.key == "name");
     let port = names.next();
@@ -181,7 +182,7 @@ mod tests {
         let source = source(&[
             "device=/dev/ttyTEST0,line=115200 7E1, rts-cts,listen=raw:*:4001,listen=rfc2217:4002,max-clients=4,exclusive=false",
             "device=usb:0403:6001,A1, listen=telnet:[::1]:4003,name=lab,frame={ delimiter: \"\\r\\n\" },write=first",
-            "device=sim:dsmr-p1?gap=2&version=5,profile=p1-dsmr5,listen=4004",
+            "device=sim:dsmr-p1?gap=2&version=5.0,profile=dsmr-p1,listen=4004",
             "device=sim:echo,listen=unix:/run/x",
         ]);
         let config = source.load_blocking().unwrap_or_else(|faults| panic!("{faults}")).config;
@@ -206,7 +207,7 @@ mod tests {
             ("device=sim:echo,name=a,listen=1,name=b", "1:33", "a name already"),
             ("device=sim:echo\nx: y,listen=1", "1:16", "control character"),
             ("device=ttyUSB0,listen=4001", "1:8", "did you mean `/dev/ttyUSB0`?"),
-            ("device=sim:echo,line=115200 9N1,listen=1", "1:29", "9"),
+            ("device=sim:echo,line=115200 9N1,listen=1", "1:22", "9N1"),
             ("device=sim:echo,listen=tcp:1", "1:24", "tcp"),
             ("device=sim:echo,listen=raw:x", "1:28", "port"),
             ("device=sim:echo,listen=1,basud=9600", "1:26", "basud: unknown key"),
