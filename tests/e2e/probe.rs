@@ -95,7 +95,8 @@ fn every_field_is_there_whatever_is_heard() {
     assert!(silent["tried"].as_array().unwrap().iter().any(|tried| tried["settings"] == "115200 8E1"), "{silent}");
     // The manual is made from this.
     let help = run(&["probe", "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    for name in fields.into_iter().chain(["version", "id", "telegrams", "crc-good", "crc-bad", "before-each"]) {
+    for name in fields.into_iter().chain(["version", "id", "telegrams", "crc-good", "crc-bad", "crc-by", "before-each"])
+    {
         assert!(help.contains(name), "{name} is not in the help");
     }
 }

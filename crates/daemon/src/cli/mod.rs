@@ -254,7 +254,7 @@ enum Command {
         /// p1-encrypted, p1-fragments, inverted, seven-bit-parity, speed-too-high, speed-too-low, console, nmea, text, silence, unknown); certainty
         /// (possible, likely, certain); evidence, a count of what shows the cause; settings; bytes; framing-errors and breaks, as
         /// the driver counts them; seconds; per-second, of telegrams, from one to the next; meter (version, id, telegrams,
-        /// crc-good, crc-bad, before-each, the bytes before each telegram in hexadecimal); tried, a list of objects with settings, bytes, seconds and cause; what and advice, in words.
+        /// crc-good, crc-bad, crc-by, x25 or over-cr-lf where the standard's rule is not what makes it right, before-each, the bytes before each telegram in hexadecimal); tried, a list of objects with settings, bytes, seconds and cause; what and advice, in words.
         /// What is not known is null
         #[arg(long)]
         json: bool,

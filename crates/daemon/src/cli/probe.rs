@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sermux_port_config::config::Device;
+use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::verdict::Cause;
 
 use super::held::{self, Held};
@@ -115,6 +116,13 @@ pub(super) fn text(device: &Device, heard: &Heard, held: Option<&Held>) -> Strin
             (0, 0) => writeln!(text, "  CRC        the telegrams have none"),
             (good, bad) => writeln!(text, "  CRC        {good} good, {bad} bad"),
         };
+        match meter.other_crc {
+            Some(OtherCrc::X25) => text.push_str("             by CRC-16/X-25; a reader that checks the CRC may refuse the telegrams\n"),
+            Some(OtherCrc::OverCrLf) => text.push_str(
+                "             for CR LF, of which something has removed each CR; a reader that checks the CRC may refuse the telegrams\n",
+            ),
+            None => {}
+        }
         if !meter.before_each.is_empty() {
             let bytes = hex(&meter.before_each);
             let _ = writeln!(text, "  before /   {bytes} before each telegram; readers do not get that");
@@ -135,7 +143,7 @@ fn document(device: &Device, heard: &Heard, held: Option<&Held>) -> String {
         Cause::P1(meter) => {
             let document = serde_json::json!({
                 "version": meter.version, "id": meter.id, "telegrams": meter.telegrams,
-                "crc-good": meter.crc_good, "crc-bad": meter.crc_bad, "before-each": hex(&meter.before_each),
+                "crc-good": meter.crc_good, "crc-bad": meter.crc_bad, "crc-by": meter.other_crc.map(words::other_crc), "before-each": hex(&meter.before_each),
             });
             (Some(document), meter.per_second())
         }

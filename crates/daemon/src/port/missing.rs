@@ -12,7 +12,7 @@ pub enum Missing {
     Everything,
     /// So many bytes, and no telegram in them.
     Telegrams(u64),
-    /// So many telegrams, each with a wrong CRC.
+    /// So many telegrams, each with a wrong CRC, or without the one that it should have.
     GoodTelegrams(u64),
 }
 
@@ -27,7 +27,7 @@ impl Missing {
                 format!("no telegram came for {limit} (expect), only {n} bytes without one; {advice}")
             }
             Missing::GoodTelegrams(n) => {
-                format!("no good telegram came for {limit} (expect): {} a wrong CRC; {advice}", all_had(n))
+                format!("no good telegram came for {limit} (expect): {} a wrong CRC or none; {advice}", all_had(n))
             }
         }
     }
@@ -38,7 +38,7 @@ impl Missing {
         match self {
             Missing::Everything => format!("nothing comes; {advice}"),
             Missing::Telegrams(n) => format!("no telegram in {}; {advice}", size(n)),
-            Missing::GoodTelegrams(n) => format!("no good telegram: {} a wrong CRC; {advice}", all_had(n)),
+            Missing::GoodTelegrams(n) => format!("no good telegram: {} a wrong CRC or none; {advice}", all_had(n)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A verdict in plain words: what it is, and what to do.
 
+use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::verdict::{Cause, Certainty};
 
 use super::{Found, Heard};
@@ -20,6 +21,14 @@ pub(crate) fn name(cause: &Cause) -> &'static str {
         Cause::Text => "text",
         Cause::Silence => "silence",
         Cause::Unknown => "unknown",
+    }
+}
+
+/// The name, for programs, of a rule for CRCs that is none of the standard.
+pub(crate) fn other_crc(crc: OtherCrc) -> &'static str {
+    match crc {
+        OtherCrc::X25 => "x25",
+        OtherCrc::OverCrLf => "over-cr-lf",
     }
 }
 
@@ -61,7 +70,7 @@ pub(crate) fn advice(heard: &Heard) -> String {
     let Found { settings, verdict, .. } = &heard.best;
     let keys = Reading::of(&verdict.cause, *settings).map(|reading| reading.keys()).unwrap_or_default();
     let advice = match &verdict.cause {
-        Cause::P1(meter) if meter.crc_bad == meter.telegrams => "the CRC of every telegram is wrong: is the cable long or loose, or another program reading as well?",
+        Cause::P1(meter) if meter.crc_bad == meter.telegrams => "the CRC of every telegram is wrong or missing: is the cable long or loose, or another program reading as well?",
         Cause::P1(_) => return format!("use {keys}"),
         Cause::EncryptedP1 => {
             return format!("use {keys}: readers get the telegrams as they are, and need the key, which the grid operator hands out");

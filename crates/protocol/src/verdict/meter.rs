@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::frame::Check;
+use crate::frame::{Check, OtherCrc};
 
 /// A meter by its telegrams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Meter {
     pub crc_good: u64,
     /// Those with a wrong one.
     pub crc_bad: u64,
+    /// By which other rule some of the right ones are right.
+    pub other_crc: Option<OtherCrc>,
     /// From one telegram to a later one, as they came from the line: how many steps, and how long they took. Telegrams that
     /// had waited in a queue when the reading began do not count. `None` where that cannot be told.
     pub spread: Option<(u32, Duration)>,

@@ -27,7 +27,11 @@ pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
         meter.telegrams += 1;
         places.push((place(frame.start), place(frame.end)));
         match frame.check {
-            Check::Good | Check::GoodBy(_) => meter.crc_good += 1,
+            Check::Good => meter.crc_good += 1,
+            Check::GoodBy(other) => {
+                meter.crc_good += 1;
+                meter.other_crc = Some(other);
+            }
             Check::Bad => meter.crc_bad += 1,
             Check::Absent => {}
         }
@@ -72,7 +76,9 @@ fn spread(reading: &Reading<'_>, places: &[(usize, usize)]) -> Option<(u32, Dura
     let queued = came.windows(2).take_while(|pair| is_burst(pair)).count();
     let fresh = if queued == 0 { &came[..] } else { came.get(queued + 1..)? };
     let (first, last) = (fresh.first()?, fresh.last()?);
-    Some((u32::try_from(fresh.len() - 1).ok()?, last.1.saturating_sub(first.1)))
+    // No faster than the line: a queue in front of it may hand over later bursts too.
+    let on_the_line = char_time * u32::try_from(last.0 - first.0).unwrap_or(u32::MAX);
+    Some((u32::try_from(fresh.len() - 1).ok()?, last.1.saturating_sub(first.1).max(on_the_line)))
 }
 
 /// The same few bytes before every telegram. What is before the first may be the end of another one.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use sermux_protocol::frame::crc16;
+use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::line_sim::{carry, Received, Transmitter};
 use sermux_protocol::verdict::{judge, Cause, Certainty, Meter, Reading, Verdict};
 
@@ -303,6 +304,23 @@ fn the_rate_is_that_from_one_telegram_to_the_next() {
     let queue = [at(0, 0, 5), at(5, 0, 700), at(6, 0, 1_700), at(7, 0, 2_700)];
     assert_eq!(rate(8, &queue), Some(1.0), "five had waited in a queue");
     assert_eq!(rate(6, &queue[..2]), None, "nobody knows when the last of the queue was sent");
+    let on_the_line = Duration::from_secs(telegram.len() as u64 * 10) / 115_200;
+    let handed_over: Vec<_> = (0..5).map(|n| (n as usize * telegram.len(), on_the_line * n * 3 / 5)).collect();
+    let most = rate(5, &handed_over).unwrap() * on_the_line.as_secs_f64();
+    assert!((0.99..1.01).contains(&most), "no more than the line carries: {most} of it");
+}
+
+#[test]
+fn a_crc_by_another_rule_is_named() {
+    let mut telegram = dsmr_5();
+    let end = telegram.iter().rposition(|byte| *byte == b'!').expect("an end");
+    telegram.truncate(end + 1);
+    let x25 = telegram.iter().fold(0xFFFF_u16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0x8408 } else { 0 })
+    });
+    telegram.extend_from_slice(format!("{:04X}\r\n", !x25).as_bytes());
+    let Cause::P1(meter) = read(&telegram, sent("115200 8N1", 0, false), "115200 8N1").cause else { panic!() };
+    assert_eq!((meter.crc_good, meter.crc_bad, meter.other_crc), (1, 0, Some(OtherCrc::X25)));
 }
 
 #[test]

@@ -55,7 +55,9 @@ impl Driver {
                 Event::Garbage => warn!(port = %self.name, device = %self.port.device, "garbage: {}",
                     self.hub.missing().now(&self.port.device)),
                 Event::GoodAgain => warn!(port = %self.name, device = %self.port.device, "good telegrams come again"),
-                Event::CrcBad => warn!(port = %self.name, "telegram with a wrong CRC"),
+                Event::CrcBad => {
+                    warn!(port = %self.name, "telegram with a wrong CRC, or without the one that it should have")
+                }
                 Event::CrcBy(OtherCrc::X25) => warn!(port = %self.name, crc = "CRC-16/X-25",
                     "the meter sends CRC-16/X-25 instead of the standard's CRC-16/ARC; its telegrams are accepted, but a reader that checks the CRC may refuse them"),
                 Event::CrcBy(OtherCrc::OverCrLf) => warn!(port = %self.name, crc = "CRC-16/ARC over CR LF",
