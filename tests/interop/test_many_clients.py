@@ -122,7 +122,6 @@ def test_without_the_right_to_control_every_request_is_answered_with_what_is(sha
             assert (rfc2217.CONTROL + rfc2217.ANSWER, answer) in before, f"{value} was answered with {answer}"
         else:
             assert answer == present[code + rfc2217.ANSWER], f"{code} {value} was answered with {answer}"
-    powerless.raw(bytes([rfc2217.IAC, rfc2217.BRK]))
     assert powerless.present() == before and master.present() == before
     if pty:
         assert pty.settings().baud == 9600
