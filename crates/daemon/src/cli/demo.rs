@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             super::print(&format!("Port {wanted} is taken; using {got} instead.\n"));
         }
     }
-    // Before the log says anything: whoever has just connected waits a moment.
+    // Before the log says anything: a client that has just connected waits a moment.
     super::print(&format!(
         "sermux {}: two simulated devices, no hardware
 

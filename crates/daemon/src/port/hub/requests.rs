@@ -72,7 +72,7 @@ impl Hub {
 
     pub(super) fn take_request(&mut self, id: ClientId, request: Request, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
-        // Telnet's BRK stands in the data, and whoever may write that may send a break, as at any terminal.
+        // Telnet's BRK stands in the data: a client that may write data may send a break, as at any terminal.
         if request == Request::BreakPulse && client.admission.access != Access::Control && !self.may_write(id, client) {
             return self.refuse_data(id, 0);
         }
