@@ -95,7 +95,7 @@ fn a_question_is_answered_with_what_the_line_has() {
 fn impossible_values_change_nothing_and_are_answered_with_what_the_line_has() {
     check(&[
         // Out of range.
-        ("9600 8N1", "01 00 00 00 31", Nothing, "65 00 00 25 80"),
+        ("9600 8N1", "01 00 00 00 2C", Nothing, "65 00 00 25 80"),
         ("9600 8N1", "01 00 00 00 01", Nothing, "65 00 00 25 80"),
         // No such value.
         ("9600 7E1", "02 04", Nothing, "66 07"),
