@@ -15,7 +15,7 @@ use crate::time::rfc3339_micros;
 /// A longer line of text is written in pieces.
 const LONGEST: usize = 1024;
 
-/// What else stands on a line of text or in an object, in bytes, but for the port's name.
+/// What else stands on a line of text or in an object, in bytes, without the port's name.
 const FRAMING: usize = 160;
 
 /// What a byte of the line takes at most: `\x1b`, or two digits.

@@ -179,7 +179,7 @@ async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
             drop(place);
         });
         connections.push(Connection { asked, task });
-        // Whoever asks at once is heard before others come.
+        // A connection that asks at once is served before others come.
         tokio::task::yield_now().await;
     }
 }

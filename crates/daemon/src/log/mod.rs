@@ -116,7 +116,7 @@ fn into(
         .with_ansi(colour)
 }
 
-/// The standard library writes panics to standard error itself, and waits for whoever reads that.
+/// The standard library writes panics to standard error itself, and waits for its reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let payload = panic.payload();

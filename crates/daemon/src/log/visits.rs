@@ -24,7 +24,7 @@ const ONE_EACH: Duration = Duration::from_secs(1);
 /// Time between two lines that sum up.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Addresses that are told apart; any more are one.
+/// Addresses that are counted separately; all further ones count as one.
 const REMEMBERED: usize = 256;
 
 static VISITS: Mutex<Option<Visits>> = Mutex::new(None);

@@ -1,4 +1,4 @@
-//! The thread that writes records. It may wait for whoever reads them for as long as that takes: nobody waits for it.
+//! The thread that writes records. It may wait for their reader for as long as that takes: no other thread waits for it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -71,7 +71,7 @@ impl Names {
             let answer = (self.resolve_blocking)(&host).map_err(|error| plain(&error));
             let asked = self.lock().asked.remove(&host).unwrap_or_default();
             for reply in asked {
-                // Whoever asked may have gone.
+                // The client that asked may have disconnected.
                 let _ = reply.send(answer.clone());
             }
         }

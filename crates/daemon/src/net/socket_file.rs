@@ -8,7 +8,7 @@
 //! removes what is left of somebody who does not, and binds. The lock is on a file of our own that others cannot open: on the
 //! folder, any user who may read it could hold it for ever.
 //!
-//! Whoever owns the folder, or may write to it, can put something else in the socket's place at any moment. So nothing here
+//! A user who owns the folder, or may write to it, can put something else in the socket's place at any moment. So nothing here
 //! goes by the path twice: the folder is opened once, the file is opened in it without following a link, and rights and
 //! owner are given to what was opened then, if it is the socket that was made a moment ago.
 

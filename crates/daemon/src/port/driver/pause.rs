@@ -47,7 +47,7 @@ impl Driver {
     pub(super) fn settle(&mut self, now: Instant) {
         if !matches!(self.slot, Slot::Opening { .. } | Slot::Closing { .. }) {
             for reply in self.settling.drain(..) {
-                // Whoever asked may have gone.
+                // The client that asked may have disconnected.
                 let _ = reply.send(());
             }
         }
