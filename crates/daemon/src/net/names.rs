@@ -71,7 +71,7 @@ impl Names {
             let answer = (self.resolve_blocking)(&host).map_err(|error| plain(&error));
             let asked = self.lock().asked.remove(&host).unwrap_or_default();
             for reply in asked {
-                // The client that asked may have disconnected.
+                // The task that asked may have ended.
                 let _ = reply.send(answer.clone());
             }
         }

@@ -28,7 +28,7 @@ impl Driver {
                 Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
                 Some(Command::Listening { listener, bound }) => self.account.listening(listener, bound),
                 Some(Command::Report(reply)) => {
-                    // The client that asked may have disconnected.
+                    // The command that asked may have ended.
                     let _ = reply.send(self.report());
                 }
                 Some(Command::History { most, reply }) => {
@@ -229,7 +229,7 @@ impl Driver {
     /// Tells whoever asked how it came out.
     pub(super) fn answer_wish(&mut self, number: u64, outcome: Outcome) {
         if let Some(reply) = self.wishes.remove(&number) {
-            // The client that asked may have disconnected.
+            // The command that asked may have ended.
             let _ = reply.send((outcome, *self.hub.view()));
         }
     }

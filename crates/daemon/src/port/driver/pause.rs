@@ -47,7 +47,7 @@ impl Driver {
     pub(super) fn settle(&mut self, now: Instant) {
         if !matches!(self.slot, Slot::Opening { .. } | Slot::Closing { .. }) {
             for reply in self.settling.drain(..) {
-                // The client that asked may have disconnected.
+                // The command that asked may have ended.
                 let _ = reply.send(());
             }
         }
