@@ -5,6 +5,8 @@
 //! program's code, and that of its libraries, is unmapped once it has started; what running needs comes back by itself, from
 //! the page cache.
 
+#![allow(unsafe_code, reason = "madvise(2): unmapping pages that are in use is safe for code alone")]
+
 use std::ffi::c_void;
 use std::fs;
 use std::ops::Range;

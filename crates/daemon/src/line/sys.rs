@@ -2,6 +2,8 @@
 //!
 //! All go through libc's `ioctl`, so that tests which look at it see them.
 
+#![allow(unsafe_code, reason = "what no safe interface offers is called here and nowhere else")]
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
