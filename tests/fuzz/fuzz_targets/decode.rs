@@ -1,7 +1,7 @@
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|input: &[u8]| sermux_protocol_fuzz::decode::run(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| sermux_fuzz::decode::run(input));
 
 #[cfg(not(fuzzing))]
 fn main() {
