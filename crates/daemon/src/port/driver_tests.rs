@@ -22,8 +22,8 @@ use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
-use super::control::level;
 use super::driver::{Driver, Opener};
+use super::hub::level;
 use super::link::{Accepted, Command, Link};
 use super::status::Status;
 use crate::device::hotplug::Hotplug;

@@ -7,10 +7,7 @@ use sermux_port_config::config::Port;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::rfc2217::View;
 
-use super::client::{Admission, ClientCounters};
-use super::control::ControlCounters;
-use super::event::PortCounters;
-use super::missing::Missing;
+use super::hub::{Admission, ClientCounters, ControlCounters, Missing, PortCounters};
 pub use crate::capture::CaptureReport;
 use crate::line::{LineCounters, NotCarried};
 use crate::net::peer::{Endpoint, Peer};

@@ -10,8 +10,8 @@ use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
 use crate::capture::EventKind;
 use crate::log::visits::{is_logged, Visit};
 use crate::net::refuse::refuse;
-use crate::port::control::level;
 use crate::port::greeting;
+use crate::port::hub::level;
 use crate::port::hub::{Admission, Outcome, Wish};
 use crate::port::link::History;
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use sermux_port_config::config::{reset, OnConnect};
 
 use super::{Driver, Slot};
-use crate::port::control::level;
+use crate::port::hub::level;
 use crate::port::hub::Wish;
 
 impl Driver {

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::{Driver, Say, Slot, OPENING_IS_STUCK};
 use crate::capture::EventKind;
 use crate::line::{self, OpenError, Opened};
-use crate::port::control::output;
+use crate::port::hub::output;
 use crate::port::hub::Levels;
 
 const OPENING_HANGS: &str =

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Port, Replay};
 
+use super::client::FrameFeed;
 use super::{Feed, Hub};
-use crate::port::client::FrameFeed;
 use crate::port::report::Held;
 
 /// What of the past is kept for clients to come: the most that any of the listeners gives them.

@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::client::{Leave, LAST_BYTES};
+use super::client::{Leave, LAST_BYTES};
 use super::{earlier, Asker, ClientId, CloseReason, Event, Hub, Input};
 
 /// So many parting clients a port has; of more, the one that closed the longest ago is closed and its bytes discarded.

@@ -15,19 +15,30 @@
 //! 6. [`Hub::poll_event`] until it gives nothing: who is to be closed, and what is worth a line in the log.
 //! 7. [`Hub::deadline`] is when [`Hub::handle_timeout`] wants to be called.
 
+mod arrivals;
+mod client;
+mod cutter;
+mod event;
+mod frames;
+mod freshness;
 mod from_line;
+mod garbage;
 mod history;
 mod leaving;
+mod line_queue;
+mod missing;
 mod mistaken;
 mod pen;
 mod quiet;
 mod reconfigure;
 mod requests;
+mod ring;
 mod standing;
 mod stuck;
 mod to_clients;
 mod to_line;
 mod tx_frames;
+mod tx_queue;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -38,24 +49,26 @@ use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
 use slab::Slab;
 
+use self::arrivals::Arrivals;
+pub use self::client::{Admission, ClientCounters, ClientId};
+use self::client::{Client, Feed, Input};
+use self::cutter::Cutter;
+pub use self::event::{CloseReason, Event, Full, PortCounters};
+use self::frames::Frames;
+pub use self::freshness::SocketQueue;
 use self::history::History;
 use self::leaving::Departed;
+pub(super) use self::line_queue::{level, output};
+use self::line_queue::{Asker, ControlQueue};
+pub use self::line_queue::{ControlCounters, Levels, Outcome, Start, Wish};
+pub use self::missing::Missing;
 use self::pen::Pen;
 use self::quiet::Quiet;
+use self::ring::Ring;
 use self::stuck::Stuck;
 use self::tx_frames::TxFrames;
-use super::arrivals::Arrivals;
-pub use super::client::{Admission, ClientCounters, ClientId};
-use super::client::{Client, Feed, Input};
-use super::control::{Asker, ControlQueue};
-pub use super::control::{ControlCounters, Levels, Outcome, Start, Wish};
-use super::cutter::Cutter;
-pub use super::event::{CloseReason, Event, Full, PortCounters};
-use super::frames::Frames;
-pub use super::freshness::SocketQueue;
-use super::ring::Ring;
-use super::tx_queue::TxQueue;
-pub use super::tx_queue::BLOCK;
+use self::tx_queue::TxQueue;
+pub use self::tx_queue::BLOCK;
 
 /// The line is read only with so much room: what a tty hands out in one go.
 const RX_ROOM: usize = 4096;

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Access, Write};
 
+use super::client::Refusal;
 use super::{earlier, Client, ClientId, Event, Hub};
-use crate::port::client::Refusal;
 
 /// Who holds the pen.
 #[derive(Debug, Default)]

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::missing::Missing;
 use super::{Event, Hub};
-use crate::port::missing::Missing;
 
 /// What is known of a port's silence.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Frame as Framing, Hangup, Port};
 
-use super::super::client::FrameFeed;
+use super::client::FrameFeed;
 use super::{Admission, ClientId, CloseReason, Cutter, Feed, Frames, History, Hub};
 
 impl Hub {

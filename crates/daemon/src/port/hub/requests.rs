@@ -7,7 +7,7 @@ use sermux_port_config::signal::Purge;
 use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::session::Session;
 
-use super::super::control::{Asked, Todo};
+use super::line_queue::{Asked, Todo};
 use super::{Asker, ClientId, ControlCounters, Event, Feed, Hub, Levels, LineState, Noticed, Outcome, Start, Wish};
 use crate::line::{Change, LineCounters, Snapshot, Watch};
 

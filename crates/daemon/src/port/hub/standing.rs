@@ -2,8 +2,8 @@
 
 use sermux_protocol::session::Session;
 
-use super::super::report::Standing;
 use super::{ClientId, Feed, Hub, Input};
+use crate::port::report::Standing;
 
 impl Hub {
     /// How this client stands.

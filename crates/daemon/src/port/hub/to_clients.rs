@@ -5,8 +5,8 @@ use std::time::Instant;
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::escape;
 
+use super::client::Refusal;
 use super::{earlier, Client, ClientId, Event, Feed, Hub, SocketQueue};
-use crate::port::client::Refusal;
 
 /// What is escaped for one write: as much as a tty hands out in a few reads.
 const ESCAPED: usize = 16 * 1024;

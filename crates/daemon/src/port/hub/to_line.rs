@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use sermux_protocol::session::{Session, Speaks};
 
+use super::client::Undecoded;
+use super::tx_queue::{BLOCK, LARGE_BLOCK};
 use super::{Client, ClientId, Hub, Input, LineState};
 use crate::line::Snapshot;
-use crate::port::client::Undecoded;
-use crate::port::tx_queue::{BLOCK, LARGE_BLOCK};
 
 /// A telnet client is not read while it has not taken so much of what it was answered.
 const MOST_OUTBOX: usize = 4096;

@@ -6,7 +6,7 @@ use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
-use super::report::Held;
+use crate::port::report::Held;
 
 /// What a client sent before it closed its sending side has at least so long for its way to the line, however short
 /// `half-close` is.

@@ -60,12 +60,12 @@ impl ControlQueue {
     }
 
     /// The purge to be started now, past the operation that is on its way.
-    pub(in crate::port) fn poll_purge(&mut self) -> Option<Purge> {
+    pub(in crate::port::hub) fn poll_purge(&mut self) -> Option<Purge> {
         self.start_purge.take()
     }
 
     /// The purge came back.
-    pub(in crate::port) fn purge_done(&mut self, snapshot: Option<&Snapshot>) -> Option<Todo> {
+    pub(in crate::port::hub) fn purge_done(&mut self, snapshot: Option<&Snapshot>) -> Option<Todo> {
         self.purging = false;
         self.tx_written();
         let Purging { asker, asked, .. } = self.purges.pop_front()?;

@@ -18,7 +18,7 @@ pub(super) const BREAK_PULSE: Duration = Duration::from_millis(250);
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::port) enum Asker {
+pub(in crate::port::hub) enum Asker {
     Client(ClientId),
     /// A client that is gone and of which bytes are still queued, by its number.
     Departed(u64),
@@ -54,7 +54,7 @@ pub enum Wish {
 
 /// What was asked.
 #[derive(Clone, Debug)]
-pub(in crate::port) enum Asked {
+pub(in crate::port::hub) enum Asked {
     Request(Request),
     Wish(Wish),
 }

@@ -9,13 +9,13 @@ use super::{ControlQueue, Levels, Presence};
 
 impl ControlQueue {
     /// Another configuration.
-    pub(in crate::port) fn configure(&mut self, port: &Port) {
+    pub(in crate::port::hub) fn configure(&mut self, port: &Port) {
         self.standing.configure(port);
         self.expect();
     }
 
     /// Whether the port has clients.
-    pub(in crate::port) fn occupy(&mut self, occupied: bool) {
+    pub(in crate::port::hub) fn occupy(&mut self, occupied: bool) {
         self.standing.occupy(occupied);
         self.expect();
     }
@@ -28,13 +28,13 @@ impl ControlQueue {
     }
 
     /// The line is about to be opened: with what.
-    pub(in crate::port) fn open(&mut self) -> Levels {
+    pub(in crate::port::hub) fn open(&mut self) -> Levels {
         self.standing.open()
     }
 
     /// The last client that might change something has left; `end` is the offset behind all that is queued for the line. True:
     /// what clients changed is undone.
-    pub(in crate::port) fn release(&mut self, end: u64, now: Instant) -> bool {
+    pub(in crate::port::hub) fn release(&mut self, end: u64, now: Instant) -> bool {
         let before = self.standing.has_changes();
         let (wishes, restores) = self.standing.release();
         self.expect();
@@ -47,12 +47,12 @@ impl ControlQueue {
     }
 
     /// The line is looked at, and nobody waits for it.
-    pub(in crate::port) fn look(&mut self, end: u64, now: Instant) {
+    pub(in crate::port::hub) fn look(&mut self, end: u64, now: Instant) {
         self.stand(vec![Wish::Look], end, now);
     }
 
     /// Gives the line back as configured, whoever changed it; the asker waits for the last of it.
-    pub(in crate::port) fn default(&mut self, asker: Asker, end: u64, now: Instant) {
+    pub(in crate::port::hub) fn default(&mut self, asker: Asker, end: u64, now: Instant) {
         let Levels { settings, dtr, rts } = self.standing.default();
         self.expect();
         if self.presence == Presence::Open {

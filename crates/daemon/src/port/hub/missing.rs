@@ -18,7 +18,7 @@ pub enum Missing {
 
 impl Missing {
     /// For the log, once a port is quiet; `limit` is what `expect` allows.
-    pub(super) fn for_so_long(self, limit: Duration, device: &Device) -> String {
+    pub(in crate::port) fn for_so_long(self, limit: Duration, device: &Device) -> String {
         let (limit, advice) = (format_duration(limit), self.advice(device));
         match self {
             Missing::Everything => format!("nothing came for {limit} (expect); {advice}"),

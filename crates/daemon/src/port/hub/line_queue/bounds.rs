@@ -22,7 +22,7 @@ const MOST_LINE_TIME: Duration = Duration::from_secs(2);
 
 impl ControlQueue {
     /// Whether this client has asked for so much that nothing more is to be read of it for now.
-    pub(in crate::port) fn is_full_for(&self, id: ClientId) -> bool {
+    pub(in crate::port::hub) fn is_full_for(&self, id: ClientId) -> bool {
         let asker = Asker::Client(id);
         let waiting = self.waiting(asker);
         waiting >= MOST_REQUESTS
@@ -30,7 +30,7 @@ impl ControlQueue {
     }
 
     /// Whether so little of it is left that it is worth reading on.
-    pub(in crate::port) fn is_half_free_for(&self, id: ClientId) -> bool {
+    pub(in crate::port::hub) fn is_half_free_for(&self, id: ClientId) -> bool {
         self.waiting(Asker::Client(id)) <= MOST_REQUESTS / 2 && !self.is_full_for(id)
     }
 
@@ -55,7 +55,7 @@ impl ControlQueue {
     }
 
     /// This client is gone, and its last byte that is still for the line is before `own_end`.
-    pub(in crate::port) fn depart(&mut self, id: ClientId, number: u64, own_end: u64, now: Instant) {
+    pub(in crate::port::hub) fn depart(&mut self, id: ClientId, number: u64, own_end: u64, now: Instant) {
         let (asker, departed) = (Asker::Client(id), Asker::Departed(number));
         let is_running = self.running.as_ref().is_some_and(|running| running.asker == Some(asker));
         let mut kept = VecDeque::new();
@@ -89,7 +89,7 @@ impl ControlQueue {
     }
 
     /// This asker is gone: nothing more is done for it, and its break ends.
-    pub(in crate::port) fn forget(&mut self, asker: Asker, now: Instant) {
+    pub(in crate::port::hub) fn forget(&mut self, asker: Asker, now: Instant) {
         if let Some(queue) = self.queues.remove(&asker) {
             self.counters.dropped += queue.len() as u64;
             self.turns.retain(|turn| *turn != asker);
@@ -108,7 +108,7 @@ impl ControlQueue {
     }
 
     /// This client may do other things now: what it asked when it might do more is only answered.
-    pub(in crate::port) fn review(&mut self, id: ClientId, access: Access, may_write: bool) {
+    pub(in crate::port::hub) fn review(&mut self, id: ClientId, access: Access, may_write: bool) {
         for pending in self.queues.get_mut(&Asker::Client(id)).into_iter().flatten() {
             pending.may_change &= access == Access::Control || (may_write && pending.is_pulse());
         }

@@ -6,13 +6,13 @@ use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::session::Speaks;
 
 use super::client::{ClientCounters, ClientId};
-use super::control::Outcome;
-use super::report::StuckReport;
+use super::line_queue::Outcome;
+use crate::port::report::StuckReport;
 
 /// What the hub wants done or said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Close this client's connection, then call [`Hub::disconnect`](super::hub::Hub::disconnect).
+    /// Close this client's connection, then call [`Hub::disconnect`](super::Hub::disconnect).
     Close(ClientId, CloseReason),
     /// This client has no place any more and is sent nothing more, which it is to see; what it sent is still read.
     Parts(ClientId),
@@ -33,7 +33,7 @@ pub enum Event {
     WrongProtocol(ClientId, Speaks),
     /// So many bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
     BreakCost(u64),
-    /// How the wish with this number came out ([`Hub::wish`](super::hub::Hub::wish)).
+    /// How the wish with this number came out ([`Hub::wish`](super::Hub::wish)).
     Answered(u64, Outcome),
     /// The last client that might change something about the line has left, and it is given back as it is to be without.
     Released,
