@@ -102,10 +102,10 @@ impl Bytes {
     fn check_ages(&self) {
         let came = |offset: u64| self.reads[self.reads.partition_point(|(begin, _)| *begin <= offset) - 1].1;
         for id in self.world.clients.keys() {
-            let Some(standing) = self.world.hub.standing(*id) else { continue };
-            assert_eq!(standing.lag_since.is_some(), standing.lag > 0, "a lag without an age, or an age without a lag");
-            let Some(since) = standing.lag_since else { continue };
-            let cursor = self.sent.len() as u64 - standing.lag;
+            let Some(client) = self.world.hub.client_state(*id) else { continue };
+            assert_eq!(client.lag_since.is_some(), client.lag > 0, "a lag without an age, or an age without a lag");
+            let Some(since) = client.lag_since else { continue };
+            let cursor = self.sent.len() as u64 - client.lag;
             let before = cursor.saturating_sub(self.backlog as u64 / 32);
             assert!((came(before)..=came(cursor)).contains(&since), "the byte at {cursor} came at another time");
         }

@@ -18,6 +18,28 @@ pub enum Output {
     Keep,
 }
 
+impl Output {
+    /// The level it sets; `None`: it leaves the output alone.
+    #[must_use]
+    pub fn level(self) -> Option<bool> {
+        match self {
+            Output::On => Some(true),
+            Output::Off => Some(false),
+            Output::Keep => None,
+        }
+    }
+
+    /// What sets this level: the reverse of [`Output::level`].
+    #[must_use]
+    pub fn at(level: Option<bool>) -> Self {
+        match level {
+            Some(true) => Output::On,
+            Some(false) => Output::Off,
+            None => Output::Keep,
+        }
+    }
+}
+
 /// The modem control outputs: true is raised (asserted).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ModemControl {

@@ -23,7 +23,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
 use super::driver::{Driver, Opener};
-use super::hub::level;
 use super::link::{Accepted, Command, Link};
 use super::status::Status;
 use crate::device::hotplug::Hotplug;
@@ -76,7 +75,7 @@ impl Rig {
             devices.tries.push(Instant::now());
             let opened = devices.plugged.pop_front().map(|(mut opened, wire)| {
                 let (settings, modem) = (port.line.settings, &port.modem);
-                opened.report.snapshot = wire.open_with(settings, level(modem.dtr), level(modem.rts));
+                opened.report.snapshot = wire.open_with(settings, modem.dtr.level(), modem.rts.level());
                 opened
             });
             Box::pin(async { opened.ok_or(OpenError::Absent { path: "/dev/ttyTEST".into() }) })

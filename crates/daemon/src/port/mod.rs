@@ -12,9 +12,7 @@ mod report;
 mod status;
 
 pub use driver::{Driver, Opener, Opening};
-pub use hub::Missing;
+pub use hub::{ClientState, FlowState, Kept, Missing};
 pub use link::{Accepted, Command, Followed, Kicked, Link, Reconfigure, Reply, Whom};
-pub use report::{
-    CaptureReport, ClientReport, Held, Holds, ListenerReport, PortFault, PortReport, PortState, Standing,
-};
+pub use report::{CaptureReport, ClientReport, ListenerReport, PortFault, PortReport, PortState};
 pub use status::{Share, Status};

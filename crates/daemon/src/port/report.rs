@@ -7,7 +7,7 @@ use sermux_port_config::config::Port;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::rfc2217::View;
 
-use super::hub::{Admission, ClientCounters, ControlCounters, Missing, PortCounters};
+use super::hub::{ClientState, ControlCounters, Kept, Missing, PortCounters, StuckReport};
 pub use crate::capture::CaptureReport;
 use crate::line::{LineCounters, NotCarried};
 use crate::net::peer::{Endpoint, Peer};
@@ -38,7 +38,7 @@ pub struct PortReport {
     /// When the last byte came from the line.
     pub last_rx: Option<Instant>,
     /// What of the past a client would get now.
-    pub held: Option<Held>,
+    pub held: Option<Kept>,
     /// The capture, if there is one.
     pub capture: Option<CaptureReport>,
     /// What does not come although the device is open, of a port that is quiet or gets garbage.
@@ -51,17 +51,6 @@ pub struct PortReport {
     pub listeners: Vec<ListenerReport>,
     /// Its clients, in no particular order.
     pub clients: Vec<ClientReport>,
-}
-
-/// A part of the past (`replay`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// How many bytes or frames.
-    pub amount: u64,
-    /// They are frames.
-    pub frames: bool,
-    /// When the oldest of it came, or a little before that.
-    pub since: Instant,
 }
 
 /// How a port is.
@@ -93,48 +82,6 @@ impl PortState {
     /// Whether the device is open.
     pub(crate) fn is_open(self) -> bool {
         matches!(self, PortState::Open | PortState::Stuck | PortState::Quiet | PortState::Garbage)
-    }
-}
-
-/// A line that takes nothing of what is queued for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StuckReport {
-    /// Since when.
-    pub since: Instant,
-    /// How many bytes wait, here and in the kernel.
-    pub queued: u64,
-    /// What flow control there is, and what it says.
-    pub flow: Holds,
-}
-
-/// What may hold up what is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
-    /// `rts-cts`, and the device keeps CTS off.
-    CtsOff,
-    /// `rts-cts`, and the device has CTS on.
-    CtsOn,
-    /// `xon-xoff`: an XOFF was received, as far as one can tell.
-    Xoff,
-    /// There is no flow control.
-    Nothing,
-}
-
-impl StuckReport {
-    /// What is so, and what to do, for a person.
-    #[must_use]
-    pub fn now(&self, now: Instant) -> String {
-        let seconds = now.saturating_duration_since(self.since).as_secs();
-        let advice = match self.flow {
-            Holds::CtsOff => "CTS is off: is the device on and ready, and does its cable have that wire?",
-            Holds::CtsOn => "CTS is on: the device's driver may hang; unplug the device and plug it in again",
-            Holds::Xoff => "the device has probably sent XOFF and no XON: is it ready?",
-            Holds::Nothing => {
-                "there is no flow control: the device's driver may hang; unplug the device and plug it in again"
-            }
-        };
-        let bytes = if self.queued == 1 { "1 byte waits".to_owned() } else { format!("{} bytes wait", self.queued) };
-        format!("the device has taken nothing for {seconds}s, and {bytes}; {advice}")
     }
 }
 
@@ -177,29 +124,6 @@ pub struct ClientReport {
     pub local: Option<Endpoint>,
     /// When it connected.
     pub since: Instant,
-    /// How it stands with the port.
-    pub standing: Standing,
-}
-
-/// How a client stands with the port.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    /// What it was granted, and by which listener.
-    pub admission: Admission,
-    /// What happened so far.
-    pub counters: ClientCounters,
-    /// Bytes of the line that are here and that it has not got yet.
-    pub lag: u64,
-    /// When the oldest of these came, or a little before that.
-    pub lag_since: Option<Instant>,
-    /// What it was given of the past when it came.
-    pub replayed: Option<Held>,
-    /// It asked for no data for now.
-    pub suspended: bool,
-    /// It is the one that may write (`write: first` and `last`).
-    pub has_pen: bool,
-    /// It sends no more, and stays as a reader.
-    pub half_closed: bool,
-    /// What it says it is (RFC 2217, SIGNATURE).
-    pub signature: Option<String>,
+    /// How it is served now.
+    pub state: ClientState,
 }

@@ -317,7 +317,7 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
     let width = own.iter().map(|client| name(client).len()).max().unwrap_or(0);
     for client in own {
         let mut pieces = vec![format!("{:width$} ", name(client))];
-        pieces.extend(standing(client));
+        pieces.extend(state_of(client));
         for (index, line) in fill(pieces.iter().map(String::as_str), WIDTH - VALUES - 2).into_iter().enumerate() {
             let indent = if index == 0 { VALUES } else { VALUES + 2 };
             let _ = writeln!(block, "{:indent$}{line}", "");
@@ -326,7 +326,7 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
 }
 
 /// `3 h,` `sent 12.4 MiB,` `received 12 B,` `lag 3.1 KiB (4 s),` `history 16.0 KiB (3 min old)`
-fn standing(client: &Client) -> Vec<String> {
+fn state_of(client: &Client) -> Vec<String> {
     let mut facts = vec![duration(client.since_seconds), format!("sent {}", bytes(client.sent_bytes))];
     let sizes = [
         (client.received_bytes, "received"),

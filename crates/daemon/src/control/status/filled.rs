@@ -10,7 +10,7 @@ use super::{
 };
 use crate::device::{usb, Root};
 use crate::net::peer::Endpoint;
-use crate::port::{ClientReport, Held, Holds, ListenerReport, PortReport};
+use crate::port::{ClientReport, FlowState, Kept, ListenerReport, PortReport};
 use crate::supervisor::crash::Crash;
 use crate::time::at;
 
@@ -98,10 +98,10 @@ impl Port {
             stuck: report.stuck.map(|stuck| {
                 let (since, since_seconds) = at(stuck.since, now);
                 let flow = match stuck.flow {
-                    Holds::CtsOff => "cts-off",
-                    Holds::CtsOn => "cts-on",
-                    Holds::Xoff => "xoff",
-                    Holds::Nothing => "none",
+                    FlowState::CtsOff => "cts-off",
+                    FlowState::CtsOn => "cts-on",
+                    FlowState::Xoff => "xoff",
+                    FlowState::Nothing => "none",
                 };
                 Stuck { since, since_seconds, queued_bytes: stuck.queued, flow: flow.to_owned() }
             }),
@@ -189,10 +189,10 @@ impl Fault {
 
 impl Client {
     fn of(client: &ClientReport, report: &PortReport, now: (Instant, SystemTime)) -> Client {
-        let admission = client.standing.admission;
+        let admission = client.state.admission;
         let index = report.listeners.iter().position(|listener| listener.key == admission.listener);
         let listener = index.and_then(|index| report.port.listen.get(index));
-        let counters = client.standing.counters;
+        let counters = client.state.counters;
         let (since, since_seconds) = at(client.since, now);
         Client {
             id: client.number,
@@ -210,19 +210,19 @@ impl Client {
             skipped_frames: counters.skipped_frames,
             dropped_subnegotiations: counters.dropped_subnegotiations,
             unknown_commands: counters.unknown_commands,
-            lag_bytes: client.standing.lag,
-            lag_seconds: client.standing.lag_since.map(|since| at(since, now).1),
-            history: client.standing.replayed.map(|held| History::of(held, now)),
-            suspended: client.standing.suspended,
-            has_pen: client.standing.has_pen,
-            half_closed: client.standing.half_closed,
-            signature: client.standing.signature.clone(),
+            lag_bytes: client.state.lag,
+            lag_seconds: client.state.lag_since.map(|since| at(since, now).1),
+            history: client.state.replayed.map(|held| History::of(held, now)),
+            suspended: client.state.suspended,
+            has_pen: client.state.has_pen,
+            half_closed: client.state.half_closed,
+            signature: client.state.signature.clone(),
         }
     }
 }
 
 impl History {
-    fn of(Held { amount, frames, since }: Held, now: (Instant, SystemTime)) -> History {
+    fn of(Kept { amount, frames, since }: Kept, now: (Instant, SystemTime)) -> History {
         let (since, since_seconds) = at(since, now);
         let of = |are_so: bool| are_so.then_some(amount);
         History { bytes: of(!frames), frames: of(frames), since, since_seconds }

@@ -11,7 +11,6 @@ use crate::capture::EventKind;
 use crate::log::visits::{is_logged, Visit};
 use crate::net::refuse::refuse;
 use crate::port::greeting;
-use crate::port::hub::level;
 use crate::port::hub::{Admission, Outcome, Wish};
 use crate::port::link::History;
 
@@ -191,7 +190,7 @@ impl Driver {
             self.silent_wish(Wish::Settings(self.port.line.settings), now);
         }
         let outputs = [(before.modem.dtr, self.port.modem.dtr), (before.modem.rts, self.port.modem.rts)];
-        let [dtr, rts] = outputs.map(|(before, after)| if before == after { None } else { level(after) });
+        let [dtr, rts] = outputs.map(|(before, after)| if before == after { None } else { after.level() });
         self.set_outputs(dtr, rts, now);
     }
 

@@ -7,7 +7,6 @@ use std::time::Instant;
 use sermux_port_config::config::{reset, OnConnect};
 
 use super::{Driver, Slot};
-use crate::port::hub::level;
 use crate::port::hub::Wish;
 
 impl Driver {
@@ -18,7 +17,7 @@ impl Driver {
             return;
         }
         let OnConnect { dtr, rts, .. } = self.port.modem.on_connect;
-        self.set_outputs(level(dtr), level(rts), now);
+        self.set_outputs(dtr.level(), rts.level(), now);
         self.start_anew(now);
     }
 

@@ -130,14 +130,14 @@ impl Driver {
                 peer: socket.peer,
                 local: socket.conn.endpoint(),
                 since: socket.since,
-                standing: self.hub.standing(id)?,
+                state: self.hub.client_state(id)?,
             })
         });
         let clients: Vec<ClientReport> = clients.collect();
         let listeners = self.listeners.iter().map(|key| ListenerReport {
             key: *key,
             bound: self.account.bound(*key).cloned(),
-            clients: clients.iter().filter(|client| client.standing.admission.listener == *key).count(),
+            clients: clients.iter().filter(|client| client.state.admission.listener == *key).count(),
             turned_away: self.status.turned_away_by(*key),
             limited: self.status.limited_by(*key),
             mistaken: self.hub.mistaken(*key),

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Open, Port};
 use sermux_port_config::line::LineSettings;
+use sermux_port_config::signal::Output;
 use tracing::{info, warn};
 
 use super::{Driver, Say, Slot, OPENING_IS_STUCK};
 use crate::capture::EventKind;
 use crate::line::{self, OpenError, Opened};
-use crate::port::hub::output;
 use crate::port::hub::Levels;
 
 const OPENING_HANGS: &str =
@@ -72,7 +72,7 @@ impl Driver {
     /// The port with what clients have changed about its line.
     fn port_to_open(&mut self) -> Arc<Port> {
         let Levels { settings, dtr, rts } = self.hub.opens_with();
-        let (dtr, rts) = (output(dtr), output(rts));
+        let (dtr, rts) = (Output::at(dtr), Output::at(rts));
         let Port { line, modem, .. } = &*self.port;
         if (line.settings, modem.dtr, modem.rts) == (settings, dtr, rts) {
             return Arc::clone(&self.port);

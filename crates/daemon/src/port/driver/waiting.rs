@@ -160,7 +160,7 @@ impl Driver {
     }
 
     fn ask_holders(&mut self, listener: usize) -> Vec<(ClientId, u64)> {
-        let theirs = |id: ClientId| self.hub.standing(id).is_some_and(|it| it.admission.listener == listener);
+        let theirs = |id: ClientId| self.hub.client_state(id).is_some_and(|it| it.admission.listener == listener);
         let sockets = self.sockets.iter().enumerate();
         let silent = sockets.filter_map(|(id, socket)| {
             let socket = socket.as_ref().filter(|_| theirs(id))?;
@@ -181,8 +181,8 @@ impl Driver {
 
     fn ask_no_more(&self, id: ClientId) {
         let Some(Some(socket)) = self.sockets.get(id) else { return };
-        let Some(standing) = self.hub.standing(id) else { return };
-        let keepalive = self.listener(standing.admission.listener).and_then(|listener| listener.keepalive);
+        let Some(client) = self.hub.client_state(id) else { return };
+        let keepalive = self.listener(client.admission.listener).and_then(|listener| listener.keepalive);
         // If the connection is gone there is nothing to be set back.
         let _ = socket.conn.ask_no_more(keepalive);
     }

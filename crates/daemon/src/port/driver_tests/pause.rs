@@ -126,7 +126,7 @@ async fn a_client_that_is_behind_is_told_by_how_much() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     let report = rig.report().await;
     let client = &report.clients[0];
-    assert_eq!((client.standing.counters.sent, client.standing.lag), (4, 6));
+    assert_eq!((client.state.counters.sent, client.state.lag), (4, 6));
     assert_eq!(report.counters.rx, 10);
     assert_eq!((report.listeners.len(), report.listeners[0].clients), (1, 1));
 }

@@ -3,7 +3,8 @@
 use sermux_port_config::signal::ModemState;
 
 use super::*;
-use crate::port::report::{Holds, PortState, StuckReport};
+use crate::port::hub::{FlowState, StuckReport};
+use crate::port::report::PortState;
 
 async fn start(keys: &str) -> (Rig, SimHandle, DuplexStream) {
     let rig = Rig::start(port(keys));
@@ -14,7 +15,7 @@ async fn start(keys: &str) -> (Rig, SimHandle, DuplexStream) {
 }
 
 /// How the port is, how much waits and what holds it up.
-async fn how(rig: &Rig) -> (PortState, Option<(u64, Holds)>) {
+async fn how(rig: &Rig) -> (PortState, Option<(u64, FlowState)>) {
     let report = rig.report().await;
     (report.state, report.stuck.map(|StuckReport { queued, flow, .. }| (queued, flow)))
 }
@@ -27,7 +28,7 @@ async fn a_line_that_takes_nothing_for_five_seconds_is_stuck_until_it_does() {
     tokio::time::sleep(Duration::from_millis(4900)).await;
     assert_eq!(how(&rig).await, (PortState::Open, None));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(how(&rig).await, (PortState::Stuck, Some((11, Holds::CtsOff))));
+    assert_eq!(how(&rig).await, (PortState::Stuck, Some((11, FlowState::CtsOff))));
     wire.set_inputs(ModemState { cts: true, ..ModemState::default() });
     wire.block_tx(false);
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -40,7 +41,7 @@ async fn bytes_that_only_the_kernel_took_count_too() {
     wire.set_unsent(7);
     client.write_all(b"command").await.unwrap();
     tokio::time::sleep(Duration::from_millis(5100)).await;
-    assert_eq!(how(&rig).await, (PortState::Stuck, Some((7, Holds::Xoff))));
+    assert_eq!(how(&rig).await, (PortState::Stuck, Some((7, FlowState::Xoff))));
     wire.set_unsent(0);
     tokio::time::sleep(Duration::from_millis(5100)).await;
     assert_eq!(how(&rig).await, (PortState::Open, None));
@@ -66,7 +67,7 @@ async fn an_adapter_that_is_unplugged_is_not_stuck() {
     wire.block_tx(true);
     client.write_all(b"lost").await.unwrap();
     tokio::time::sleep(Duration::from_secs(6)).await;
-    assert_eq!(how(&rig).await, (PortState::Stuck, Some((4, Holds::Nothing))));
+    assert_eq!(how(&rig).await, (PortState::Stuck, Some((4, FlowState::Nothing))));
     wire.hang_up();
     until(|| wire.is_closed()).await;
     rig.plug();

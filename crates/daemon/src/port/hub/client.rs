@@ -6,7 +6,7 @@ use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
-use crate::port::report::Held;
+use super::history::Kept;
 
 /// What a client sent before it closed its sending side has at least so long for its way to the line, however short
 /// `half-close` is.
@@ -108,7 +108,7 @@ pub(super) struct Client {
     /// Its place in the order in which clients came.
     pub(super) number: u64,
     /// What it was given of the past.
-    pub(super) replayed: Option<Held>,
+    pub(super) replayed: Option<Kept>,
     /// What was read of a telnet client and not decoded yet, because too much that it asked for waits.
     pub(super) undecoded: Undecoded,
     /// It was counted as one that speaks something else than its listener.

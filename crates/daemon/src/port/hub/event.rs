@@ -7,7 +7,7 @@ use sermux_protocol::session::Speaks;
 
 use super::client::{ClientCounters, ClientId};
 use super::line_queue::Outcome;
-use crate::port::report::StuckReport;
+use super::stuck::StuckReport;
 
 /// What the hub wants done or said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

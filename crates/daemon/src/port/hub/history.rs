@@ -6,7 +6,17 @@ use sermux_port_config::config::{Port, Replay};
 
 use super::client::FrameFeed;
 use super::{Feed, Hub};
-use crate::port::report::Held;
+
+/// A part of the past (`replay`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many bytes or frames.
+    pub amount: u64,
+    /// They are frames.
+    pub frames: bool,
+    /// When the oldest of it came, or a little before that.
+    pub since: Instant,
+}
 
 /// What of the past is kept for clients to come: the most that any of the listeners gives them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,14 +87,14 @@ impl Hub {
     }
 
     /// What such a client is given of the past.
-    pub(super) fn replayed(&self, begin: Begin) -> Option<Held> {
+    pub(super) fn replayed(&self, begin: Begin) -> Option<Kept> {
         let since = begin.offset.filter(|_| begin.replayed > 0).and_then(|offset| self.arrivals.came(offset))?;
-        Some(Held { amount: begin.replayed, frames: begin.are_frames, since })
+        Some(Kept { amount: begin.replayed, frames: begin.are_frames, since })
     }
 
     /// What of the past a client would get now, if it came by the listener that gives most.
     #[must_use]
-    pub fn held(&self) -> Option<Held> {
+    pub fn held(&self) -> Option<Kept> {
         self.replayed(self.begin(self.history.most()))
     }
 

@@ -40,7 +40,6 @@ pub use self::asked::{ControlCounters, Outcome, Start, Wish};
 use self::purging::Purging;
 pub use self::standing::Levels;
 use self::standing::Standing;
-pub(in crate::port) use self::standing::{level, output};
 use crate::line::{Change, LineCounters, Operation, Snapshot};
 
 /// What changes the line waits so long for the bytes before it, and what needs a line for one that is being opened.

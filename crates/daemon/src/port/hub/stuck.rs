@@ -8,12 +8,53 @@ use std::time::{Duration, Instant};
 use sermux_port_config::line::FlowControl;
 
 use super::{Event, Hub, LineState};
-use crate::port::report::{Holds, StuckReport};
 
 /// So long nothing may leave …
 const LONGEST: Duration = Duration::from_secs(5);
 /// … or as long as so many characters take: adapters tell what has left in such pieces.
 const PIECE: u32 = 512;
+
+/// A line that takes nothing of what is queued for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StuckReport {
+    /// Since when.
+    pub since: Instant,
+    /// How many bytes wait, here and in the kernel.
+    pub queued: u64,
+    /// What flow control there is, and what it says.
+    pub flow: FlowState,
+}
+
+/// What may hold up what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowState {
+    /// `rts-cts`, and the device keeps CTS off.
+    CtsOff,
+    /// `rts-cts`, and the device has CTS on.
+    CtsOn,
+    /// `xon-xoff`: an XOFF was received, as far as one can tell.
+    Xoff,
+    /// There is no flow control.
+    Nothing,
+}
+
+impl StuckReport {
+    /// What is so, and what to do, for a person.
+    #[must_use]
+    pub fn now(&self, now: Instant) -> String {
+        let seconds = now.saturating_duration_since(self.since).as_secs();
+        let advice = match self.flow {
+            FlowState::CtsOff => "CTS is off: is the device on and ready, and does its cable have that wire?",
+            FlowState::CtsOn => "CTS is on: the device's driver may hang; unplug the device and plug it in again",
+            FlowState::Xoff => "the device has probably sent XOFF and no XON: is it ready?",
+            FlowState::Nothing => {
+                "there is no flow control: the device's driver may hang; unplug the device and plug it in again"
+            }
+        };
+        let bytes = if self.queued == 1 { "1 byte waits".to_owned() } else { format!("{} bytes wait", self.queued) };
+        format!("the device has taken nothing for {seconds}s, and {bytes}; {advice}")
+    }
+}
 
 /// What is known of how the line takes what it is given.
 #[derive(Debug, Default)]
@@ -45,10 +86,10 @@ impl Hub {
     pub fn stuck(&self) -> Option<StuckReport> {
         let view = self.control.view();
         let flow = match view.settings.flow_control {
-            FlowControl::RtsCts if view.inputs.cts => Holds::CtsOn,
-            FlowControl::RtsCts => Holds::CtsOff,
-            FlowControl::XonXoff | FlowControl::XonXoffOut => Holds::Xoff,
-            FlowControl::None | FlowControl::DtrDsr | FlowControl::XonXoffIn => Holds::Nothing,
+            FlowControl::RtsCts if view.inputs.cts => FlowState::CtsOn,
+            FlowControl::RtsCts => FlowState::CtsOff,
+            FlowControl::XonXoff | FlowControl::XonXoffOut => FlowState::Xoff,
+            FlowControl::None | FlowControl::DtrDsr | FlowControl::XonXoffIn => FlowState::Nothing,
         };
         let queued = self.tx.end() - self.tx.taken() + u64::from(self.stuck.unsent);
         self.stuck.since.filter(|_| self.stuck.is_stuck).map(|since| StuckReport { since, queued, flow })

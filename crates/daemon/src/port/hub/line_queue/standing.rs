@@ -6,7 +6,7 @@
 
 use sermux_port_config::config::{OnConnect, OnDisconnect, OnRelease, Port};
 use sermux_port_config::line::LineSettings;
-use sermux_port_config::signal::{ModemControl, Output};
+use sermux_port_config::signal::ModemControl;
 use sermux_protocol::rfc2217::View;
 
 use super::asked::{Action, Asker, Wish};
@@ -201,31 +201,13 @@ fn wishes(settings: Option<LineSettings>, dtr: Option<bool>, rts: Option<bool>) 
 }
 
 fn configured(port: &Port) -> Levels {
-    Levels { settings: port.line.settings, dtr: level(port.modem.dtr), rts: level(port.modem.rts) }
+    Levels { settings: port.line.settings, dtr: port.modem.dtr.level(), rts: port.modem.rts.level() }
 }
 
 fn on_connect(on_connect: &OnConnect) -> (Option<bool>, Option<bool>) {
-    (level(on_connect.dtr), level(on_connect.rts))
+    (on_connect.dtr.level(), on_connect.rts.level())
 }
 
 fn on_disconnect(on_disconnect: &OnDisconnect) -> (Option<bool>, Option<bool>) {
-    (level(on_disconnect.dtr), level(on_disconnect.rts))
-}
-
-/// Up or down; `None`: left alone.
-pub(in crate::port) fn level(output: Output) -> Option<bool> {
-    match output {
-        Output::On => Some(true),
-        Output::Off => Some(false),
-        Output::Keep => None,
-    }
-}
-
-/// The reverse of [`level`].
-pub(in crate::port) fn output(level: Option<bool>) -> Output {
-    match level {
-        Some(true) => Output::On,
-        Some(false) => Output::Off,
-        None => Output::Keep,
-    }
+    (on_disconnect.dtr.level(), on_disconnect.rts.level())
 }

@@ -1,14 +1,38 @@
-//! How a client stands, for whoever asks.
+//! What the status shows of a client.
 
 use sermux_protocol::session::Session;
 
-use super::{ClientId, Feed, Hub, Input};
-use crate::port::report::Standing;
+use std::time::Instant;
+
+use super::{Admission, ClientCounters, ClientId, Feed, Hub, Input, Kept};
+
+/// How a client is served now.
+#[derive(Clone, Debug)]
+pub struct ClientState {
+    /// What it was granted, and by which listener.
+    pub admission: Admission,
+    /// What happened so far.
+    pub counters: ClientCounters,
+    /// Bytes of the line that are here and that it has not got yet.
+    pub lag: u64,
+    /// When the oldest of these came, or a little before that.
+    pub lag_since: Option<Instant>,
+    /// What it was given of the past when it came.
+    pub replayed: Option<Kept>,
+    /// It asked for no data for now.
+    pub suspended: bool,
+    /// It is the one that may write (`write: first` and `last`).
+    pub has_pen: bool,
+    /// It sends no more, and stays as a reader.
+    pub half_closed: bool,
+    /// What it says it is (RFC 2217, SIGNATURE).
+    pub signature: Option<String>,
+}
 
 impl Hub {
-    /// How this client stands.
+    /// How this client is served now.
     #[must_use]
-    pub fn standing(&self, id: ClientId) -> Option<Standing> {
+    pub fn client_state(&self, id: ClientId) -> Option<ClientState> {
         let client = self.clients.get(id)?;
         let is_deaf = client.is_deaf();
         let lag = match &client.feed {
@@ -26,7 +50,7 @@ impl Hub {
             Session::Telnet(telnet) => telnet.client_signature().map(str::to_owned),
             Session::Raw => None,
         };
-        Some(Standing {
+        Some(ClientState {
             admission: client.admission,
             counters: client.counters,
             lag,
