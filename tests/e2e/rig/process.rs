@@ -4,11 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use tokio::signal::unix::{signal, SignalKind};
 
 use super::{look_again, Lines, PATIENCE};
 
@@ -58,6 +60,7 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Finished {
 impl Process {
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
+        catch_ignored_signals();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Lines::collect(child.stdout.take().unwrap());
@@ -100,6 +103,25 @@ impl Process {
             None => panic!("does not end; stderr:\n{}\nstdout:\n{}", self.stderr.text(), self.stdout.text()),
         }
     }
+}
+
+/// Gives children the default signals wherever the tests are started. nohup and a shell's job in the background ignore some, and
+/// what is ignored stays so across exec; what is caught has its default effect again.
+fn catch_ignored_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _entered = runtime.enter();
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+        for number in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM].map(|signal| signal as i32) {
+            if ignored & 1 << (number - 1) != 0 {
+                // The handler stays without the runtime.
+                drop(signal(SignalKind::from_raw(number)).unwrap());
+            }
+        }
+    });
 }
 
 impl Drop for Process {
