@@ -6,10 +6,9 @@
 //! ask whether some bell rings costs one look at one number.
 
 use std::future::{poll_fn, Future};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// How many bells of all ports ring.
 static RINGING: AtomicUsize = AtomicUsize::new(0);
@@ -51,14 +50,16 @@ impl Bell {
     }
 
     /// Waits for a connection. The bell rings from when there is one until there is none.
-    /// `accept` is pinned where it stands: moved in here it would take its room twice, for as long as a listener waits.
-    pub(super) fn hear<'a, F: Future>(&'a self, mut accept: Pin<&'a mut F>) -> impl Future<Output = F::Output> + 'a {
+    pub(super) fn hear<'a, T>(
+        &'a self,
+        mut poll_accept: impl FnMut(&mut Context<'_>) -> Poll<T> + 'a,
+    ) -> impl Future<Output = T> + 'a {
         let waker = Waker::from(Arc::clone(&self.0));
         poll_fn(move |cx| {
             self.0.set_task(cx.waker());
             // It rings again if there is something.
             self.0.set(false);
-            let accepted = accept.as_mut().poll(&mut Context::from_waker(&waker));
+            let accepted = poll_accept(&mut Context::from_waker(&waker));
             if accepted.is_ready() {
                 // There may be more.
                 self.0.set(true);
@@ -109,8 +110,6 @@ impl Drop for Bell {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-
     use tokio::net::TcpListener;
 
     use super::*;
@@ -123,10 +122,10 @@ mod tests {
         let bell = Bell::new(&bells);
         let listening = tokio::spawn(async move {
             for _ in 0..2 {
-                bell.hear(pin!(listener.accept())).await.unwrap();
+                bell.hear(|cx| listener.poll_accept(cx)).await.unwrap();
             }
             // Nothing more comes.
-            bell.hear(pin!(listener.accept())).await.unwrap();
+            bell.hear(|cx| listener.poll_accept(cx)).await.unwrap();
         });
         tokio::task::yield_now().await;
         assert!(!bells.ring());

@@ -1,10 +1,10 @@
 //! A listener: a bound address that hands its connections to a port.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::pin::pin;
 use std::time::Duration;
 
 use sermux_port_config::config::{
@@ -349,99 +349,101 @@ pub enum Tried {
 /// Accepts connections for the port until the port has ended; binds first if that did not work before. `key` is the
 /// listener's within its port. What is offered may change meanwhile. `tried` is told how it came out, once, where the address
 /// is a name.
-pub async fn serve(
+#[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, for as long as it runs")]
+pub fn serve(
     key: usize,
     mut offer: watch::Receiver<Offer>,
-    bound: Option<Listening>,
+    mut bound: Option<Listening>,
     tried: Option<mpsc::UnboundedSender<Tried>>,
     link: Link,
     status: Share,
     gates: Gates,
-) {
-    let listener = match bound {
-        Some(listener) => listener,
-        // Boxed: a listener that is bound would carry the room for it for as long as it runs.
-        None => Box::pin(bind_later(key, &offer, &link, tried)).await,
-    };
-    if let Ok(bound) = listener.endpoint() {
-        link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
-    }
-    let bell = Bell::new(status.bells());
-    let mut failing = false;
-    // Boxed: most listeners turn nobody away.
-    let mut refusals: Option<Box<Refusals>> = None;
-    let mut hosts = offer.borrow().hosts.clone();
-    loop {
-        let sum_up_at = refusals.as_deref().and_then(Refusals::deadline);
-        let clients = offer.borrow().clients;
-        let accept = pin!(listener.accept(clients));
-        let accepted = tokio::select! {
-            // Who connects after a reload is judged by the new configuration.
-            biased;
-            Ok(()) = offer.changed() => {
-                let offer = offer.borrow_and_update().clone();
-                let before = std::mem::replace(&mut hosts, offer.hosts.clone());
-                if let (false, Ok(bound)) = (before.allow.is_empty(), listener.endpoint()) {
-                    offer.say_who_may_connect(&bound);
-                }
-                for socket in listener.tcp() {
-                    if let Err(error) = offer.set_options(SockRef::from(socket)) {
-                        warn!(port = %offer.port, address = %offer.address,
-                            "options of the socket stay as they were: {error}");
-                    }
-                }
-                continue;
-            }
-            () = sleep_until(sum_up_at) => {
-                if let Some(refusals) = &mut refusals {
-                    refusals.sum_up(&offer.borrow());
-                }
-                continue;
-            }
-            accepted = bell.hear(accept) => accepted,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let listener = match &mut bound {
+            Some(listener) => listener,
+            // Boxed: a listener that is bound would carry the room for it for as long as it runs.
+            None => bound.insert(Box::pin(bind_later(key, &offer, &link, tried)).await),
         };
-        match accepted {
-            Ok((conn, peer)) => {
-                failing = false;
-                if peer.ip().is_some_and(|ip| !hosts.admits(ip)) {
-                    drop(conn);
-                    let offer = offer.borrow();
-                    let why = "`allow` and `deny` do not admit this address";
-                    let denied = &mut refusals.get_or_insert_default().denied;
-                    status.turned_away(key, denied.add(&offer.port, &offer.address.to_string(), peer, &why));
+        if let Ok(bound) = listener.endpoint() {
+            link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
+        }
+        let bell = Bell::new(status.bells());
+        let mut failing = false;
+        // Boxed: most listeners turn nobody away.
+        let mut refusals: Option<Box<Refusals>> = None;
+        let mut hosts = offer.borrow().hosts.clone();
+        loop {
+            let sum_up_at = refusals.as_deref().and_then(Refusals::deadline);
+            let clients = offer.borrow().clients;
+            let accepted = tokio::select! {
+                // Who connects after a reload is judged by the new configuration.
+                biased;
+                Ok(()) = offer.changed() => {
+                    let offer = offer.borrow_and_update().clone();
+                    let before = std::mem::replace(&mut hosts, offer.hosts.clone());
+                    if let (false, Ok(bound)) = (before.allow.is_empty(), listener.endpoint()) {
+                        offer.say_who_may_connect(&bound);
+                    }
+                    for socket in listener.tcp() {
+                        if let Err(error) = offer.set_options(SockRef::from(socket)) {
+                            warn!(port = %offer.port, address = %offer.address,
+                                "options of the socket stay as they were: {error}");
+                        }
+                    }
                     continue;
                 }
-                if conn.is_in_reserve() {
-                    drop(conn);
-                    let offer = offer.borrow();
-                    let refusals = refusals.get_or_insert_default();
-                    refusals.crowded.add(&offer.port, &offer.address.to_string(), peer, &CROWDED);
-                    status.limited(key, refusals.by_limits());
+                () = sleep_until(sum_up_at) => {
+                    if let Some(refusals) = &mut refusals {
+                        refusals.sum_up(&offer.borrow());
+                    }
                     continue;
                 }
-                let places = match gates.enter(peer) {
-                    Ok(places) => places,
-                    Err(why) => {
+                accepted = bell.hear(|cx| listener.poll_accept(cx, clients)) => accepted,
+            };
+            match accepted {
+                Ok((conn, peer)) => {
+                    failing = false;
+                    if peer.ip().is_some_and(|ip| !hosts.admits(ip)) {
+                        drop(conn);
+                        let offer = offer.borrow();
+                        let why = "`allow` and `deny` do not admit this address";
+                        let denied = &mut refusals.get_or_insert_default().denied;
+                        status.turned_away(key, denied.add(&offer.port, &offer.address.to_string(), peer, &why));
+                        continue;
+                    }
+                    if conn.is_in_reserve() {
                         drop(conn);
                         let offer = offer.borrow();
                         let refusals = refusals.get_or_insert_default();
-                        refusals.limited.add(&offer.port, &offer.address.to_string(), peer, &why);
+                        refusals.crowded.add(&offer.port, &offer.address.to_string(), peer, &CROWDED);
                         status.limited(key, refusals.by_limits());
                         continue;
                     }
-                };
-                let accepted = Accepted { conn, peer, listener: key, places: Some(places) };
-                if !link.send(Command::Connect(accepted)).await {
-                    return;
+                    let places = match gates.enter(peer) {
+                        Ok(places) => places,
+                        Err(why) => {
+                            drop(conn);
+                            let offer = offer.borrow();
+                            let refusals = refusals.get_or_insert_default();
+                            refusals.limited.add(&offer.port, &offer.address.to_string(), peer, &why);
+                            status.limited(key, refusals.by_limits());
+                            continue;
+                        }
+                    };
+                    let accepted = Accepted { conn, peer, listener: key, places: Some(places) };
+                    if !link.send(Command::Connect(accepted)).await {
+                        return;
+                    }
                 }
-            }
-            Err(error) => {
-                // The connection that failed is gone (ECONNABORTED), or the process is out of files: both pass.
-                if !std::mem::replace(&mut failing, true) {
-                    let offer = offer.borrow();
-                    warn!(port = %offer.port, address = %offer.address, "cannot accept a connection: {error}");
+                Err(error) => {
+                    // The connection that failed is gone (ECONNABORTED), or the process is out of files: both pass.
+                    if !std::mem::replace(&mut failing, true) {
+                        let offer = offer.borrow();
+                        warn!(port = %offer.port, address = %offer.address, "cannot accept a connection: {error}");
+                    }
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                 }
-                tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::conn::Conn;
 use super::peer::{Endpoint, Peer};
@@ -72,26 +73,23 @@ impl Listening {
         }
     }
 
-    /// The next connection. May be dropped while it waits.
-    pub(super) async fn accept(&self, clients: Clients) -> io::Result<(Conn, Peer)> {
+    /// The next connection. Polled rather than awaited: the future of an accept(2) would take room in each listener's task for
+    /// as long as the listener waits.
+    pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>, clients: Clients) -> Poll<io::Result<(Conn, Peer)>> {
         match self {
-            Self::Tcp(socket) => Ok(accepted(socket.accept().await?, clients)),
+            Self::Tcp(socket) => socket.poll_accept(cx).map_ok(|connection| accepted(connection, clients)),
             Self::Loopbacks(sockets) => {
-                let accept = tokio::select! {
-                    // Neither waits for as long as the other is busy.
-                    accept = sockets[0].accept() => accept,
-                    accept = sockets[1].accept() => accept,
-                };
-                Ok(accepted(accept?, clients))
+                for at in 0..sockets.len() {
+                    if let Poll::Ready(accept) = sockets[at].poll_accept(cx) {
+                        // The other one has the next turn: neither waits for as long as the other is busy.
+                        sockets.rotate_left(at + 1);
+                        return Poll::Ready(accept.map(|connection| accepted(connection, clients)));
+                    }
+                }
+                Poll::Pending
             }
             Self::Unix(UnixListening { socket, .. }) => {
-                let (stream, _) = socket.accept().await?;
-                if clients.framed {
-                    // Options of the listening socket do not come down to it, as they do with TCP.
-                    SockRef::from(&stream).set_send_buffer_size(FRAME_SEND_BUFFER)?;
-                }
-                let peer = Peer::of(&stream)?;
-                Ok((Conn::unix(stream), peer))
+                socket.poll_accept(cx).map(|accept| accepted_unix(accept?.0, clients))
             }
         }
     }
@@ -102,4 +100,13 @@ fn accepted((stream, peer): (TcpStream, SocketAddr), clients: Clients) -> (Conn,
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let conn = if clients.telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
     (conn, Peer::Tcp(peer))
+}
+
+fn accepted_unix(stream: UnixStream, clients: Clients) -> io::Result<(Conn, Peer)> {
+    if clients.framed {
+        // Options of the listening socket do not come down to it, as they do with TCP.
+        SockRef::from(&stream).set_send_buffer_size(FRAME_SEND_BUFFER)?;
+    }
+    let peer = Peer::of(&stream)?;
+    Ok((Conn::unix(stream), peer))
 }

@@ -1,6 +1,7 @@
 //! What the rest of the program asks of a running port.
 
 use std::fmt;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -166,7 +167,9 @@ impl Link {
     }
 
     /// Hands over a command, waiting while the port is busy. False: the port has ended.
-    pub async fn send(&self, command: Command) -> bool {
-        self.0.send(Box::new(command)).await.is_ok()
+    pub fn send(&self, command: Command) -> impl Future<Output = bool> + Send + '_ {
+        // Boxed before it waits: the future would have room for all of it, and each task that sends something for that.
+        let command = Box::new(command);
+        async move { self.0.send(command).await.is_ok() }
     }
 }
