@@ -5,11 +5,10 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sermux_port_config::config::{
-    Access, AccessList, Address, Frame, Keepalive, Listener, Port, Protocol, SocketRights,
-};
+use sermux_port_config::config::{Access, Address, Frame, Listener, Port, Protocol, SocketRights};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -49,19 +48,13 @@ const CROWDED: &str = "too few open files are left (LimitNOFILE= of the unit, `u
 /// After accept(2) failed for want of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Where one listener of a port listens, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where one listener of a port listens, and how. It shares the port's configuration: there is one for each listener.
+#[derive(Clone, Debug)]
 pub struct Offer {
-    /// The port's name.
-    pub port: String,
-    /// The address as it was configured.
-    pub address: Address,
-    protocol: &'static str,
-    access: Access,
-    hosts: AccessList,
-    file: SocketRights,
-    keepalive: Option<Keepalive>,
-    clients: Clients,
+    name: Arc<str>,
+    port: Arc<Port>,
+    /// Which of the port's listeners it is. The port has it: [`Offer::new`].
+    index: usize,
 }
 
 /// Why an address could not be bound.
@@ -107,28 +100,34 @@ impl fmt::Display for NotBound {
 }
 
 impl Offer {
-    /// What this listener of this port offers.
+    /// What the listener with this index offers. `None`: the port has no such listener.
     #[must_use]
-    pub fn new(name: &str, port: &Port, listener: &Listener) -> Self {
-        Self {
-            port: name.to_owned(),
-            address: listener.address.clone(),
-            protocol: listener.protocol.name(),
-            access: listener.access,
-            hosts: listener.hosts.clone(),
-            file: listener.file.clone().unwrap_or_default(),
-            keepalive: listener.keepalive,
-            clients: Clients {
-                telnet: matches!(listener.protocol, Protocol::Telnet(_)),
-                framed: port.frame == Frame::Dsmr,
-            },
+    pub fn new(name: &Arc<str>, port: &Arc<Port>, index: usize) -> Option<Self> {
+        port.listen.get(index)?;
+        Some(Self { name: Arc::clone(name), port: Arc::clone(port), index })
+    }
+
+    fn listener(&self) -> &Listener {
+        &self.port.listen[self.index]
+    }
+
+    /// The address as it was configured.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.listener().address
+    }
+
+    fn clients(&self) -> Clients {
+        Clients {
+            telnet: matches!(self.listener().protocol, Protocol::Telnet(_)),
+            framed: self.port.frame == Frame::Dsmr,
         }
     }
 
     /// Whether a name server may have to be asked, which may take long. Such a listener is bound by its own task.
     #[must_use]
     pub fn has_name(&self) -> bool {
-        matches!(&self.address, Address::Host { host, .. } if known(host).is_none())
+        matches!(self.address(), Address::Host { host, .. } if known(host).is_none())
     }
 
     /// Binds the address, or takes the socket `handed_over` that is bound to it, and says so in the log; or says why not.
@@ -149,15 +148,16 @@ impl Offer {
             }
             Err(error) if quietly => Err(error),
             Err(error) => {
-                warn!(port = %self.port, address = %self.address, "cannot listen: {error}; trying again");
+                warn!(port = %self.name, address = %self.address(), "cannot listen: {error}; trying again");
                 Err(error)
             }
         }
     }
 
     fn say_listening(&self, bound: &Endpoint) {
+        let Listener { protocol, access, .. } = self.listener();
         let say = |address: &Endpoint| {
-            info!(port = %self.port, protocol = %self.protocol, %address, access = %access(self.access), "listening");
+            info!(port = %self.name, protocol = %protocol.name(), %address, access = %word(*access), "listening");
         };
         match bound {
             Endpoint::Loopbacks(_) => bound.addresses().map(Endpoint::Tcp).for_each(|address| say(&address)),
@@ -169,8 +169,8 @@ impl Offer {
     /// Without `allow` a network that is trusted must be all that reaches the address.
     fn say_who_may_connect(&self, bound: &Endpoint) {
         let Endpoint::Tcp(bound) = bound else { return };
-        if self.hosts.allow.is_empty() && !bound.ip().to_canonical().is_loopback() {
-            info!(port = %self.port, address = %bound, "any host that reaches this address may connect");
+        if self.listener().hosts.allow.is_empty() && !bound.ip().to_canonical().is_loopback() {
+            info!(port = %self.name, address = %bound, "any host that reaches this address may connect");
         }
     }
 
@@ -178,7 +178,7 @@ impl Offer {
     fn find<'a>(&self, handed_over: &'a [Socket]) -> Vec<&'a Socket> {
         let is_it = |socket: &&Socket| {
             let Ok(bound) = socket.local_addr() else { return false };
-            match (&self.address, bound.as_socket()) {
+            match (self.address(), bound.as_socket()) {
                 (Address::Any { port }, Some(bound)) => bound.ip().is_unspecified() && bound.port() == *port,
                 (Address::Localhost { port }, Some(bound)) => is_loopback(bound.ip()) && bound.port() == *port,
                 (Address::Host { host, port }, Some(bound)) => host.parse() == Ok(bound.ip()) && bound.port() == *port,
@@ -186,7 +186,7 @@ impl Offer {
                 _ => false,
             }
         };
-        let most = if matches!(self.address, Address::Localhost { .. }) { 2 } else { 1 };
+        let most = if matches!(self.address(), Address::Localhost { .. }) { 2 } else { 1 };
         handed_over.iter().filter(is_it).take(most).collect()
     }
 
@@ -197,7 +197,7 @@ impl Offer {
         for socket in sockets {
             let socket = socket.try_clone()?;
             socket.set_nonblocking(true)?;
-            if let Address::Unix { .. } = self.address {
+            if let Address::Unix { .. } = self.address() {
                 return Ok(Listening::unix(UnixListener::from_std(socket.into())?, None));
             }
             self.set_options(SockRef::from(&socket))?;
@@ -208,7 +208,7 @@ impl Offer {
 
     async fn try_bind(&self) -> Result<Listening, NotBound> {
         // The best first.
-        let addresses = match &self.address {
+        let addresses = match self.address() {
             Address::Unix { path } => return self.bind_file(path).await,
             Address::Localhost { port } => return self.bind_loopbacks(*port).map_err(NotBound::from),
             // Dual-stack; where IPv6 is off, IPv4 alone.
@@ -255,7 +255,7 @@ impl Offer {
     }
 
     async fn bind_file(&self, path: &Path) -> Result<Listening, NotBound> {
-        let SocketRights { mode, owner, group } = self.file.clone();
+        let SocketRights { mode, owner, group } = self.listener().file.clone().unwrap_or_default();
         let wanted = Wanted { path: path.to_owned(), mode, owner, group, queue: QUEUE };
         let (socket, file) = socket_file::make(&wanted, TURN_TRIES).await?;
         Ok(Listening::unix(socket, Some(file)))
@@ -286,17 +286,18 @@ impl Offer {
         socket.set_tcp_nodelay(true)?;
         // A Synch of telnet sends its DM as urgent data, which would be taken out of the stream (RFC 854; tcp(7)).
         socket.set_out_of_band_inline(true)?;
-        socket.set_keepalive(self.keepalive.is_some())?;
-        if let Some(keepalive) = self.keepalive {
+        let keepalive = self.listener().keepalive;
+        socket.set_keepalive(keepalive.is_some())?;
+        if let Some(keepalive) = keepalive {
             let probes = TcpKeepalive::new()
                 .with_time(keepalive.idle)
                 .with_interval(keepalive.interval)
                 .with_retries(keepalive.count);
             socket.set_tcp_keepalive(&probes)?;
         }
-        let user_timeout = self.keepalive.map(|keepalive| keepalive.user_timeout);
+        let user_timeout = keepalive.map(|keepalive| keepalive.user_timeout);
         socket.set_tcp_user_timeout(Some(user_timeout.unwrap_or_default()))?;
-        if self.clients.framed {
+        if self.clients().framed {
             socket.set_send_buffer_size(FRAME_SEND_BUFFER)?;
         }
         Ok(())
@@ -329,7 +330,7 @@ impl Refusals {
             (&mut self.crowded, "the limit of open files"),
         ] {
             if turned_away.deadline().is_some_and(|at| at <= due) {
-                turned_away.sum_up(&offer.port, &offer.address.to_string(), what);
+                turned_away.sum_up(&offer.name, &offer.address().to_string(), what);
             }
         }
     }
@@ -352,7 +353,7 @@ pub enum Tried {
 #[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, for as long as it runs")]
 pub fn serve(
     key: usize,
-    mut offer: watch::Receiver<Offer>,
+    mut offers: watch::Receiver<Offer>,
     mut bound: Option<Listening>,
     tried: Option<mpsc::UnboundedSender<Tried>>,
     link: Link,
@@ -363,7 +364,7 @@ pub fn serve(
         let listener = match &mut bound {
             Some(listener) => listener,
             // Boxed: a listener that is bound would carry the room for it for as long as it runs.
-            None => bound.insert(Box::pin(bind_later(key, &offer, &link, tried)).await),
+            None => bound.insert(Box::pin(bind_later(key, &offers, &link, tried)).await),
         };
         if let Ok(bound) = listener.endpoint() {
             link.send(Command::Listening { listener: key, bound: Ok(bound) }).await;
@@ -372,22 +373,21 @@ pub fn serve(
         let mut failing = false;
         // Boxed: most listeners turn nobody away.
         let mut refusals: Option<Box<Refusals>> = None;
-        let mut hosts = offer.borrow().hosts.clone();
+        let mut offer = offers.borrow().clone();
         loop {
             let sum_up_at = refusals.as_deref().and_then(Refusals::deadline);
-            let clients = offer.borrow().clients;
+            let clients = offer.clients();
             let accepted = tokio::select! {
                 // Who connects after a reload is judged by the new configuration.
                 biased;
-                Ok(()) = offer.changed() => {
-                    let offer = offer.borrow_and_update().clone();
-                    let before = std::mem::replace(&mut hosts, offer.hosts.clone());
-                    if let (false, Ok(bound)) = (before.allow.is_empty(), listener.endpoint()) {
+                Ok(()) = offers.changed() => {
+                    let before = std::mem::replace(&mut offer, offers.borrow_and_update().clone());
+                    if let (false, Ok(bound)) = (before.listener().hosts.allow.is_empty(), listener.endpoint()) {
                         offer.say_who_may_connect(&bound);
                     }
                     for socket in listener.tcp() {
                         if let Err(error) = offer.set_options(SockRef::from(socket)) {
-                            warn!(port = %offer.port, address = %offer.address,
+                            warn!(port = %offer.name, address = %offer.address(),
                                 "options of the socket stay as they were: {error}");
                         }
                     }
@@ -395,7 +395,7 @@ pub fn serve(
                 }
                 () = sleep_until(sum_up_at) => {
                     if let Some(refusals) = &mut refusals {
-                        refusals.sum_up(&offer.borrow());
+                        refusals.sum_up(&offer);
                     }
                     continue;
                 }
@@ -404,19 +404,17 @@ pub fn serve(
             match accepted {
                 Ok((conn, peer)) => {
                     failing = false;
-                    if peer.ip().is_some_and(|ip| !hosts.admits(ip)) {
+                    if peer.ip().is_some_and(|ip| !offer.listener().hosts.admits(ip)) {
                         drop(conn);
-                        let offer = offer.borrow();
                         let why = "`allow` and `deny` do not admit this address";
                         let denied = &mut refusals.get_or_insert_default().denied;
-                        status.turned_away(key, denied.add(&offer.port, &offer.address.to_string(), peer, &why));
+                        status.turned_away(key, denied.add(&offer.name, &offer.address().to_string(), peer, &why));
                         continue;
                     }
                     if conn.is_in_reserve() {
                         drop(conn);
-                        let offer = offer.borrow();
                         let refusals = refusals.get_or_insert_default();
-                        refusals.crowded.add(&offer.port, &offer.address.to_string(), peer, &CROWDED);
+                        refusals.crowded.add(&offer.name, &offer.address().to_string(), peer, &CROWDED);
                         status.limited(key, refusals.by_limits());
                         continue;
                     }
@@ -424,9 +422,8 @@ pub fn serve(
                         Ok(places) => places,
                         Err(why) => {
                             drop(conn);
-                            let offer = offer.borrow();
                             let refusals = refusals.get_or_insert_default();
-                            refusals.limited.add(&offer.port, &offer.address.to_string(), peer, &why);
+                            refusals.limited.add(&offer.name, &offer.address().to_string(), peer, &why);
                             status.limited(key, refusals.by_limits());
                             continue;
                         }
@@ -439,8 +436,7 @@ pub fn serve(
                 Err(error) => {
                     // The connection that failed is gone (ECONNABORTED), or the process is out of files: both pass.
                     if !std::mem::replace(&mut failing, true) {
-                        let offer = offer.borrow();
-                        warn!(port = %offer.port, address = %offer.address, "cannot accept a connection: {error}");
+                        warn!(port = %offer.name, address = %offer.address(), "cannot accept a connection: {error}");
                     }
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
@@ -451,14 +447,14 @@ pub fn serve(
 
 async fn bind_later(
     key: usize,
-    offer: &watch::Receiver<Offer>,
+    offers: &watch::Receiver<Offer>,
     link: &Link,
     tried: Option<mpsc::UnboundedSender<Tried>>,
 ) -> Listening {
     let mut wait = FIRST_RETRY;
     let mut told = None;
     if let Some(tried) = tried {
-        let offer = offer.borrow().clone();
+        let offer = offers.borrow().clone();
         let bound = offer.bind(&[], false).await;
         let how = match &bound {
             Ok(_) => Tried::Bound,
@@ -479,7 +475,7 @@ async fn bind_later(
     loop {
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LAST_RETRY);
-        let offer = offer.borrow().clone();
+        let offer = offers.borrow().clone();
         match offer.try_bind().await {
             Ok(listener) => {
                 if let Ok(bound) = listener.endpoint() {
@@ -499,7 +495,7 @@ async fn bind_later(
     }
 }
 
-fn access(access: Access) -> &'static str {
+fn word(access: Access) -> &'static str {
     match access {
         Access::ReadOnly => "read-only",
         Access::ReadWrite => "read-write",

@@ -283,7 +283,7 @@ impl Supervisor {
             };
             let mut listeners = Listeners::new(&name, &port, 0..port.listen.len());
             listeners.bind(&self.handed_over, false).await;
-            let running = self.start_port(&name, port, listeners);
+            let running = self.start_port(port, listeners);
             if let Some(crash) = self.crashes.get_mut(&name) {
                 crash.is_over(now);
             }
@@ -460,7 +460,7 @@ impl Supervisor {
             }
         }
         for (name, port, listeners) in starting {
-            let running = self.start_port(name, port, listeners);
+            let running = self.start_port(port, listeners);
             self.ports.insert(name.clone(), running);
         }
         // A port that stays as it is shares its configuration also with the new one.
@@ -474,14 +474,14 @@ impl Supervisor {
         (diff, bound)
     }
 
-    fn start_port(&self, name: &str, port: Arc<Port>, listeners: Listeners) -> Running {
+    fn start_port(&self, port: Arc<Port>, listeners: Listeners) -> Running {
         let status = Arc::new(Status::watched(Arc::clone(&self.changed), Arc::clone(&self.ended)));
         let opener = self.opens.opener();
         let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
-        let (driver, link) = Driver::new(name, port, opener, &self.hotplug, Arc::clone(&status));
+        let (driver, link) = Driver::new(Arc::clone(&listeners.name), port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
         let task = tokio::spawn(tokio::task::unconstrained(Watched::new(driver, Share::new(&status))));
-        Running::new(name, link, status, task, gates).with(listeners, &self.tells_tried)
+        Running::new(Arc::clone(&listeners.name), link, status, task, gates).with(listeners, &self.tells_tried)
     }
 
     async fn end(&mut self, names: &[String]) {

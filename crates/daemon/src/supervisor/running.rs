@@ -19,19 +19,25 @@ use crate::port::{Command, Link, Opener, Reconfigure, Share, Status};
 
 /// Listeners that do not run yet, by their index in the configuration.
 #[derive(Debug)]
-pub(super) struct Listeners(Vec<(usize, Offer, Option<Listening>)>);
+pub(super) struct Listeners {
+    /// The port's.
+    pub(super) name: Arc<str>,
+    them: Vec<(usize, Offer, Option<Listening>)>,
+}
 
 impl Listeners {
     /// These of a port's listeners.
-    pub(super) fn new(name: &str, port: &Port, indices: impl IntoIterator<Item = usize>) -> Self {
-        let offer = |index| Some((index, Offer::new(name, port, port.listen.get(index)?), None));
-        Self(indices.into_iter().filter_map(offer).collect())
+    pub(super) fn new(name: &str, port: &Arc<Port>, indices: impl IntoIterator<Item = usize>) -> Self {
+        let name = Arc::from(name);
+        let offer = |index| Some((index, Offer::new(&name, port, index)?, None));
+        let them = indices.into_iter().filter_map(offer).collect();
+        Self { name, them }
     }
 
     /// Binds those that are not bound yet, or takes the socket `handed_over` that is bound to their address. Those that have
     /// names are not waited for: their tasks bind them.
     pub(super) async fn bind(&mut self, handed_over: &[Socket], quietly: bool) {
-        for (_, offer, bound) in self.0.iter_mut().filter(|(_, offer, bound)| bound.is_none() && !offer.has_name()) {
+        for (_, offer, bound) in self.them.iter_mut().filter(|(_, offer, bound)| bound.is_none() && !offer.has_name()) {
             // Why not was logged; it is tried again.
             *bound = offer.bind(handed_over, quietly).await.ok();
         }
@@ -39,15 +45,15 @@ impl Listeners {
 
     /// How many there are, how many of them are bound, and how many have names.
     pub(super) fn count(&self) -> (usize, usize, usize) {
-        let bound = self.0.iter().filter(|(.., bound)| bound.is_some()).count();
-        (self.0.len(), bound, self.0.iter().filter(|(_, offer, _)| offer.has_name()).count())
+        let bound = self.them.iter().filter(|(.., bound)| bound.is_some()).count();
+        (self.them.len(), bound, self.them.iter().filter(|(_, offer, _)| offer.has_name()).count())
     }
 }
 
 /// A running port.
 #[derive(Debug)]
 pub(super) struct Running {
-    name: String,
+    name: Arc<str>,
     link: Link,
     gates: Gates,
     pub(super) status: Arc<Status>,
@@ -68,14 +74,17 @@ struct RunningListener {
 
 impl Running {
     /// A port that was just started.
-    pub(super) fn new(name: &str, link: Link, status: Arc<Status>, task: JoinHandle<()>, gates: Gates) -> Self {
+    pub(super) fn new(name: Arc<str>, link: Link, status: Arc<Status>, task: JoinHandle<()>, gates: Gates) -> Self {
         let (listeners, keys) = (Vec::new(), Vec::new());
-        Self { gates, name: name.to_owned(), link, status, task, listeners, keys, next_key: 0 }
+        Self { gates, name, link, status, task, listeners, keys, next_key: 0 }
     }
 
     /// … with these listeners. Those that have names tell `tried` how it came out.
-    pub(super) fn with(mut self, Listeners(listeners): Listeners, tried: &mpsc::UnboundedSender<Tried>) -> Self {
-        for (_, offer, bound) in listeners {
+    pub(super) fn with(mut self, Listeners { them, .. }: Listeners, tried: &mpsc::UnboundedSender<Tried>) -> Self {
+        // Most ports never have more.
+        self.listeners.reserve_exact(them.len());
+        self.keys.reserve_exact(them.len());
+        for (_, offer, bound) in them {
             let key = self.new_key();
             self.listen(key, offer, bound, tried);
             self.keys.push(key);
@@ -132,7 +141,7 @@ impl Running {
         for at in 0..self.listeners.len() {
             let RunningListener { key, offer, task } = &self.listeners[at];
             if task.is_finished() {
-                error!(port = %self.name, address = %offer.borrow().address, "a listener failed; it listens again");
+                error!(port = %self.name, address = %offer.borrow().address(), "a listener failed; it listens again");
                 self.listeners[at].task = self.serve(*key, offer.subscribe(), None, tried);
             }
         }
@@ -162,17 +171,12 @@ impl Running {
             stay.filter_map(|(from, to)| Some((*to, *self.keys.get(*from)?))).collect();
         for (index, key) in &keys {
             let listener = self.listeners.iter().find(|listener| listener.key == *key);
-            if let (Some(listener), Some(config)) = (listener, port.listen.get(*index)) {
-                let offer = Offer::new(&self.name, &port, config);
-                listener.offer.send_if_modified(|known| {
-                    let is_new = *known != offer;
-                    *known = offer;
-                    is_new
-                });
+            if let (Some(listener), Some(offer)) = (listener, Offer::new(&self.name, &port, *index)) {
+                listener.offer.send_replace(offer);
             }
         }
         let added: Vec<_> =
-            added.0.into_iter().map(|(index, offer, bound)| (index, self.new_key(), offer, bound)).collect();
+            added.them.into_iter().map(|(index, offer, bound)| (index, self.new_key(), offer, bound)).collect();
         keys.extend(added.iter().map(|(index, key, ..)| (*index, *key)));
         self.gates.port.set(port.limits);
         self.keys = keys.into_values().collect();

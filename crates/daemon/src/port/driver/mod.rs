@@ -191,11 +191,17 @@ impl Driver {
     /// A port that opens its device as soon as it is polled, or has a client (`open: on-demand`). Its listeners have
     /// the keys 0, 1 and so on, in the order of the configuration.
     #[must_use]
-    pub fn new(name: &str, port: Arc<Port>, opener: Opener, hotplug: &Hotplug, status: Arc<Status>) -> (Self, Link) {
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        port: Arc<Port>,
+        opener: Opener,
+        hotplug: &Hotplug,
+        status: Arc<Status>,
+    ) -> (Self, Link) {
         let (link, commands) = Link::new();
         let ready = ReadySet::default();
         let (change_waker, commands_waker) = (ready.waker(CHANGE), ready.waker(COMMANDS));
-        let name: Arc<str> = name.into();
+        let name = name.into();
         let driver = Self {
             capture: port.capture.as_ref().map(|capture| Box::new(Recorder::start(&name, capture, [0, 0]))),
             name,
