@@ -37,6 +37,16 @@ impl<'a> Held<'a> {
         [part(first, self.begin, from, to), part(second, middle, from, to)]
     }
 
+    /// The bytes from the offset `from` on, which is one of them: in two pieces, the second of which is often empty.
+    pub fn since(&self, from: u64) -> [&'a [u8]; 2] {
+        let [first, second] = self.pieces;
+        let skipped = usize::try_from(from - self.begin).unwrap_or(usize::MAX);
+        match skipped.checked_sub(first.len()) {
+            None => [&first[skipped..], second],
+            Some(skipped) => [&second[skipped..], &[]],
+        }
+    }
+
     /// What there is of `from..to`; copied only where it lies in two pieces.
     pub fn bytes(&self, from: u64, to: u64) -> Cow<'a, [u8]> {
         match self.slices(from, to) {
@@ -63,6 +73,9 @@ mod tests {
         assert_eq!((held.begin(), held.end()), (100, 107));
         assert_eq!(held.slices(101, 105), [&b"bc"[..], b"de"]);
         assert_eq!(&*held.bytes(101, 105), b"bcde");
+        assert_eq!(held.since(102), [&b"c"[..], b"defg"]);
+        assert_eq!(held.since(103), [&b"defg"[..], b""]);
+        assert_eq!(held.since(106), [&b"g"[..], b""]);
         assert!(matches!(held.bytes(100, 103), Cow::Borrowed(b"abc")));
         assert!(matches!(held.bytes(103, 106), Cow::Borrowed(b"def")));
         assert_eq!(&*held.bytes(0, 1000), b"abcdefg");

@@ -70,7 +70,8 @@ pub struct P1Framer {
     dawn: Option<Dawn>,
     /// The byte before the next one.
     last: u8,
-    /// The CRC from the base of `starts` up to `crc_to`; means something while there is a partial telegram.
+    /// The CRC from the base of `starts` up to `crc_to`; means something while there is a partial telegram. It was taken up to
+    /// the latest place at least that a telegram may begin at.
     crc: u16,
     crc_to: u64,
     starts: Starts,
@@ -192,9 +193,8 @@ impl P1Framer {
         if at >= head {
             return;
         }
-        let [first, second] = held.slices(at, head);
+        let [first, second] = held.since(at);
         if second.is_empty() && self.is_middle(first, at, head) {
-            self.cover(first, at, head);
             self.last = first.last().copied().unwrap_or(self.last);
             (self.next, self.latest) = (Some(head), Some(now));
             return;
@@ -252,13 +252,13 @@ impl P1Framer {
         self.counters
     }
 
-    /// Whether these bytes are in the middle of a telegram, as most are that a UART hands over, and nothing is to be done but to
-    /// take their CRC.
+    /// Whether these bytes are in the middle of a telegram, as most are that a UART hands over, and nothing is to be done.
     fn is_middle(&self, bytes: &[u8], at: u64, head: u64) -> bool {
         self.next == Some(at)
             && matches!(self.tail, Tail::None)
             && self.dawn.is_none()
-            && self.starts.first().is_some_and(|start| head - start.at < MAX_TELEGRAM as u64)
+            && !self.starts.is_empty()
+            && !self.is_full(head)
             && memchr2(b'/', b'!', bytes).is_none()
     }
 
@@ -302,11 +302,10 @@ impl P1Framer {
             self.read_trailer(byte, at, held, found);
             self.read_identification(byte, held);
             match byte {
-                b'/' => self.begin(piece, from, at, follows_line || ends_trailer),
+                b'/' => self.begin(at, follows_line || ends_trailer, held),
                 // Behind the digits of another one it is dirt like any other byte.
                 b'!' if !self.starts.is_empty() && !matches!(self.tail, Tail::Open(mark) if mark.digits > 0) => {
-                    self.cover(piece, from, at + 1);
-                    self.tail = Tail::Open(Mark::new(at + 1, self.crc, ends_line));
+                    self.tail = Tail::Open(Mark::new(at + 1, ends_line));
                 }
                 _ => {}
             }
@@ -314,19 +313,16 @@ impl P1Framer {
         }
         if let Some(last) = piece.last() {
             self.last = *last;
-            if self.partial().is_some() {
-                self.cover(piece, from, from + piece.len() as u64);
-            }
         }
     }
 
     /// A `/`: perhaps a telegram begins.
-    fn begin(&mut self, piece: &[u8], from: u64, at: u64, begins_line: bool) {
+    fn begin(&mut self, at: u64, begins_line: bool, held: Held<'_>) {
         if self.starts.is_empty() {
             self.starts.set_base(at);
             (self.crc, self.crc_to) = (0, at);
         }
-        self.cover(piece, from, at);
+        self.cover(at, held);
         self.dawn = Some(Dawn { at, crc: self.crc, begins_line, seen: 0 });
     }
 
@@ -421,10 +417,11 @@ impl P1Framer {
         if mark.digits == 0 {
             return None;
         }
+        self.cover(mark.end, held);
         // In the middle of a line `!` and digits may be any text, and so may the `/` before it be.
         let (index, start) = self
             .starts
-            .with_crc(mark.value, mark.crc, mark.end)
+            .with_crc(mark.value, self.crc, mark.end)
             .find(|(_, start)| mark.begins_line || start.is_identification(&held, mark.end))?;
         self.counters.abandoned += self.starts.headers(index, &held, mark.end);
         self.starts.clear();
@@ -538,21 +535,30 @@ impl P1Framer {
         self.tail = Tail::None;
     }
 
-    /// Gives up the telegrams that have become too long with the byte before `head`. One that another began in was cut off.
+    /// Gives up the telegrams that have become too long with the byte before `head`.
     fn expire(&mut self, head: u64, held: Held<'_>) {
-        while self.starts.first().is_some_and(|start| head - start.at >= MAX_TELEGRAM as u64) {
-            let (first, all) =
-                (self.starts.headers(1, &held, head), self.starts.headers(self.starts.len(), &held, head));
-            if all > first {
-                self.counters.abandoned += first;
-            } else {
-                self.counters.oversized += first;
-            }
-            self.starts.remove_first();
-            if self.starts.is_empty() && matches!(self.tail, Tail::Open(_)) {
-                self.tail = Tail::None;
-            }
+        while self.is_full(head) {
+            self.give_up_first(head, held);
         }
+    }
+
+    /// Gives up one that is too long. One that another began in was cut off.
+    fn give_up_first(&mut self, head: u64, held: Held<'_>) {
+        let (first, all) = (self.starts.headers(1, &held, head), self.starts.headers(self.starts.len(), &held, head));
+        if all > first {
+            self.counters.abandoned += first;
+        } else {
+            self.counters.oversized += first;
+        }
+        self.starts.remove_first();
+        if self.starts.is_empty() && matches!(self.tail, Tail::Open(_)) {
+            self.tail = Tail::None;
+        }
+    }
+
+    /// Whether a telegram has become too long with the byte before `head`.
+    fn is_full(&self, head: u64) -> bool {
+        self.starts.first().is_some_and(|start| head - start.at >= MAX_TELEGRAM as u64)
     }
 
     /// What is not settled before `to` belongs to no telegram.
@@ -561,10 +567,10 @@ impl P1Framer {
         self.settled = to;
     }
 
-    /// Takes the CRC up to the offset `to`; `piece` has the bytes from the offset `from` on.
-    fn cover(&mut self, piece: &[u8], from: u64, to: u64) {
-        let place = |offset: u64| usize::try_from(offset - from).unwrap_or(usize::MAX);
-        self.crc = crc16::update(self.crc, &piece[place(self.crc_to)..place(to)]);
+    /// Takes the CRC up to the offset `to`, which waits until somebody asks for it.
+    fn cover(&mut self, to: u64, held: Held<'_>) {
+        debug_assert!(held.begin() <= self.crc_to, "no place that a telegram may begin at is behind that");
+        self.crc = held.slices(self.crc_to, to).into_iter().fold(self.crc, crc16::update);
         self.crc_to = to;
     }
 }

@@ -5,8 +5,6 @@
 pub(super) struct Mark {
     /// The offset behind it.
     pub(super) end: u64,
-    /// The CRC up to there.
-    pub(super) crc: u16,
     /// It is the first character of its line.
     pub(super) begins_line: bool,
     /// What the hexadecimal digits behind it say, how many there are, and whether there may be more.
@@ -22,8 +20,8 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn new(end: u64, crc: u16, begins_line: bool) -> Self {
-        Mark { end, crc, begins_line, value: 0, digits: 0, may_go_on: true, is_dirty: false, cr: false, seen: 0 }
+    pub(super) fn new(end: u64, begins_line: bool) -> Self {
+        Mark { end, begins_line, value: 0, digits: 0, may_go_on: true, is_dirty: false, cr: false, seen: 0 }
     }
 
     /// Whether this byte is one more digit.

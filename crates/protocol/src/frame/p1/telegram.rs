@@ -1,6 +1,8 @@
 //! What the bytes of one telegram say about its check.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::frame::crc16;
 use crate::frame::OtherCrc;
@@ -15,7 +17,10 @@ pub(super) fn other_crc(text: &[u8], digits: u16) -> Option<OtherCrc> {
 
 /// Whether it says that it is of a version that has a CRC: DSMR 4 or later, or eMUCS-P1.
 pub(super) fn tells_a_version_with_crc(telegram: &[u8]) -> bool {
-    let value = |code: &[u8]| telegram.get(memmem::find(telegram, code)? + code.len()).copied();
-    value(b"1-3:0.2.8(").is_some_and(|major| (b'4'..=b'9').contains(&major))
-        || value(b"0-0:96.1.4(").is_some_and(|major| major.is_ascii_digit())
+    let value = |code: &Finder| telegram.get(code.find(telegram)? + code.needle().len()).copied();
+    value(&DSMR_VERSION).is_some_and(|major| (b'4'..=b'9').contains(&major))
+        || value(&EMUCS_VERSION).is_some_and(|major| major.is_ascii_digit())
 }
+
+static DSMR_VERSION: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"1-3:0.2.8("));
+static EMUCS_VERSION: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"0-0:96.1.4("));
