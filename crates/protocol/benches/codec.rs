@@ -1,4 +1,4 @@
-//! How fast a telnet client's data is decoded, and the line's data is escaped: MB of data a second.
+//! How fast a telnet client's data is decoded, the line's data is escaped, and telegrams are found: MB of data a second.
 //!
 //!     cargo bench -p sermux-protocol --bench codec
 
@@ -7,6 +7,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use sermux_protocol::frame::crc16;
+use sermux_protocol::frame::held::Held;
+use sermux_protocol::frame::p1::P1Framer;
 use sermux_protocol::telnet::code::{BINARY, IAC, WILL};
 use sermux_protocol::telnet::escape::{escape, taken};
 use sermux_protocol::telnet::{Offer, Telnet};
@@ -55,6 +58,45 @@ fn main() {
             println!("decode     {:20} {rate:8.0} MB/s", format!("{name}{mode}"));
         }
     }
+
+    // A Pi's UART hands out 16 bytes in one go, one that is behind 64.
+    for (meter, telegram) in [("DSMR 5", telegram(true)), ("DSMR 2", telegram(false))] {
+        for read in [16, 64, CHUNK] {
+            let rate = rate_of_framer(time, &telegram, read);
+            println!("frame      {:20} {rate:8.0} MB/s", format!("{meter}, reads of {read}"));
+        }
+    }
+}
+
+/// One of the usual length.
+fn telegram(has_crc: bool) -> Vec<u8> {
+    let mut text = "/XMX5LGBBFG1012345678\r\n\r\n".to_owned();
+    for number in 1..=38 {
+        text += &format!("1-0:{number}.7.0({:010.3}*kW)\r\n", f64::from(number));
+    }
+    text.push('!');
+    let crc = if has_crc { format!("{:04X}", crc16::checksum(text.as_bytes())) } else { String::new() };
+    format!("{text}{crc}\r\n").into_bytes()
+}
+
+/// How fast a framer finds many of `telegram` that come in reads of at most `read` bytes.
+fn rate_of_framer(time: Duration, telegram: &[u8], read: usize) -> f64 {
+    let stream = telegram.repeat(16);
+    let (mut framer, mut begin) = (P1Framer::new(), 0);
+    let now = Instant::now();
+    rate(time, || {
+        let mut telegrams = 0;
+        let mut end = 0;
+        for piece in black_box(&stream).chunks(read) {
+            let at = begin + end as u64;
+            end += piece.len();
+            let held = Held::whole(begin, &stream[..end]);
+            framer.push(held, at, now, |_| telegrams += 1);
+        }
+        assert_eq!(telegrams, 16);
+        begin += end as u64;
+        end
+    })
 }
 
 /// Calls `once`, which says how many bytes it did, for so long.
