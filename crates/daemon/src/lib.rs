@@ -20,3 +20,4 @@ mod setup;
 pub mod supervisor;
 mod systemd;
 mod time;
+mod workers;

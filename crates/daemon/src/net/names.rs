@@ -3,18 +3,16 @@
 //! A name server that is down keeps a look-up for as long as the resolver likes, half a minute and more. So there are few
 //! threads for it, who asks for a name that is being looked up waits for the same answer, and nobody waits longer than he likes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
-/// Threads that look up names, at most.
-const THREADS: usize = 16;
+use crate::workers::Workers;
 
-static NAMES: Names = Names::new(resolve_blocking);
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(resolve_blocking));
 
 /// The addresses of a host, or the system's word about it. May be dropped while it waits.
 pub(super) async fn look_up(host: &str) -> Result<Vec<IpAddr>, String> {
@@ -26,21 +24,14 @@ type Answer = Result<Vec<IpAddr>, String>;
 #[derive(Debug)]
 struct Names {
     resolve_blocking: fn(&str) -> io::Result<Vec<IpAddr>>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    waiting: VecDeque<String>,
-    /// Who waits for a name. There is one entry for each name of the configuration at most.
-    asked: BTreeMap<String, Vec<oneshot::Sender<Answer>>>,
-    threads: usize,
+    workers: Workers,
+    /// Those who wait for a name. There is one entry for each name of the configuration at most.
+    asked: Mutex<BTreeMap<String, Vec<oneshot::Sender<Answer>>>>,
 }
 
 impl Names {
-    const fn new(resolve_blocking: fn(&str) -> io::Result<Vec<IpAddr>>) -> Self {
-        let state = State { waiting: VecDeque::new(), asked: BTreeMap::new(), threads: 0 };
-        Self { resolve_blocking, state: Mutex::new(state) }
+    fn new(resolve_blocking: fn(&str) -> io::Result<Vec<IpAddr>>) -> Self {
+        Self { resolve_blocking, workers: Workers::default(), asked: Mutex::default() }
     }
 
     async fn look_up(&'static self, host: &str) -> Answer {
@@ -50,46 +41,31 @@ impl Names {
 
     fn ask(&'static self, host: &str) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
-        let mut state = self.lock();
-        if let Some(asked) = state.asked.get_mut(host) {
+        let mut asked = self.asked();
+        if let Some(others) = asked.get_mut(host) {
             // One that tries again and again leaves nothing behind.
-            asked.retain(|reply| !reply.is_closed());
-            asked.push(reply);
+            others.retain(|reply| !reply.is_closed());
+            others.push(reply);
             return answer;
         }
-        state.asked.insert(host.to_owned(), vec![reply]);
-        state.waiting.push_back(host.to_owned());
-        if state.threads < THREADS {
-            state.threads += 1;
-            spawn_blocking(|| self.work_blocking());
-        }
+        asked.insert(host.to_owned(), vec![reply]);
+        let host = host.to_owned();
+        self.workers.add(move || self.answer_blocking(&host));
         answer
     }
 
-    fn work_blocking(&self) {
-        while let Some(host) = self.next() {
-            let answer = (self.resolve_blocking)(&host).map_err(|error| plain(&error));
-            let asked = self.lock().asked.remove(&host).unwrap_or_default();
-            for reply in asked {
-                // The task that asked may have ended.
-                let _ = reply.send(answer.clone());
-            }
+    fn answer_blocking(&self, host: &str) {
+        let answer = (self.resolve_blocking)(host).map_err(|error| plain(&error));
+        let asked = self.asked().remove(host).unwrap_or_default();
+        for reply in asked {
+            // The task that asked may have ended.
+            let _ = reply.send(answer.clone());
         }
     }
 
-    /// None: the thread is not needed any more.
-    fn next(&self) -> Option<String> {
-        let mut state = self.lock();
-        let next = state.waiting.pop_front();
-        if next.is_none() {
-            state.threads -= 1;
-        }
-        next
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<String, Vec<oneshot::Sender<Answer>>>> {
         // Nothing is left half-done under it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,6 +86,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::workers::THREADS;
 
     static LOOKED_UP: AtomicUsize = AtomicUsize::new(0);
     static MAY_ANSWER: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
@@ -123,14 +100,13 @@ mod tests {
         Ok(vec![IpAddr::from([10, 0, 0, number])])
     }
 
-    static HANGING: Names = Names::new(hang_blocking);
+    static HANGING: LazyLock<Names> = LazyLock::new(|| Names::new(hang_blocking));
 
     #[tokio::test]
     async fn a_name_server_that_is_down_costs_a_few_threads_and_a_name_is_asked_for_once() {
         let asked: Vec<_> = (0..100u8).flat_map(|n| [n, n]).map(|n| (n, HANGING.ask(&format!("host{n}")))).collect();
         let hasty = tokio::time::timeout(Duration::from_millis(1), HANGING.look_up("host1")).await;
         assert!(hasty.is_err(), "who does not like to wait goes on");
-        assert!(HANGING.lock().threads <= THREADS);
         assert!(LOOKED_UP.load(Ordering::SeqCst) <= THREADS);
         *MAY_ANSWER.0.lock().unwrap() = true;
         MAY_ANSWER.1.notify_all();
@@ -138,7 +114,7 @@ mod tests {
             assert_eq!(answer.await.unwrap().unwrap(), [IpAddr::from([10, 0, 0, n])]);
         }
         assert_eq!(LOOKED_UP.load(Ordering::SeqCst), 100);
-        assert!(HANGING.lock().asked.is_empty());
+        assert!(HANGING.asked().is_empty());
     }
 
     #[test]
