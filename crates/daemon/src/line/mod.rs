@@ -161,3 +161,13 @@ pub(crate) fn test_port(device: Device, settings: &str) -> Port {
         listen: Vec::new(),
     }
 }
+
+/// Writes once, without waiting, for tests. `None`: the line takes nothing now.
+#[cfg(test)]
+pub(crate) async fn write_now(line: &mut dyn Line, buf: &[u8]) -> Option<usize> {
+    let wrote = std::future::poll_fn(|cx| Poll::Ready(line.poll_write(cx, buf))).await;
+    match wrote {
+        Poll::Ready(result) => Some(result.expect("the line works")),
+        Poll::Pending => None,
+    }
+}

@@ -328,6 +328,7 @@ mod tests {
     use sermux_port_config::line::LineSettings;
 
     use super::*;
+    use crate::line::write_now;
 
     fn wires() -> Wires {
         Wires::new(LineSettings::default(), ModemControl::default())
@@ -346,16 +347,6 @@ mod tests {
 
     async fn read(line: &mut dyn Line, buf: &mut [u8]) -> usize {
         poll_fn(|cx| line.poll_read(cx, buf)).await.unwrap()
-    }
-
-    async fn write_now(line: &mut dyn Line, buf: &[u8]) -> Option<usize> {
-        poll_fn(|cx| {
-            Poll::Ready(match line.poll_write(cx, buf) {
-                Poll::Ready(result) => Some(result.unwrap()),
-                Poll::Pending => None,
-            })
-        })
-        .await
     }
 
     fn telegrams(bytes: &[u8]) -> usize {

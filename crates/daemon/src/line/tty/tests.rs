@@ -15,7 +15,7 @@ use sermux_port_config::config::Device;
 use tokio::time::timeout;
 
 use super::*;
-use crate::line::{self, test_port};
+use crate::line::{self, test_port, write_now};
 
 /// The far end of a pty.
 struct Master {
@@ -83,17 +83,6 @@ async fn read(line: &mut dyn Line, buf: &mut [u8]) -> io::Result<usize> {
 
 async fn write(line: &mut dyn Line, buf: &[u8]) -> io::Result<usize> {
     poll_fn(|cx| line.poll_write(cx, buf)).await
-}
-
-/// Once, without waiting.
-async fn write_now(line: &mut dyn Line, buf: &[u8]) -> Option<usize> {
-    poll_fn(|cx| {
-        Poll::Ready(match line.poll_write(cx, buf) {
-            Poll::Ready(result) => Some(result.unwrap()),
-            Poll::Pending => None,
-        })
-    })
-    .await
 }
 
 /// Once, without waiting and without the reactor having run in between.
@@ -265,30 +254,28 @@ fn a_device_of_another_group_is_forbidden_with_what_to_do() {
     if geteuid().is_root() {
         chown(&master.slave, None, Some(Gid::from_raw(5))).unwrap();
     }
-    let path = master.slave.clone();
-    let error = thread::spawn(move || {
-        setfsuid(Uid::from_raw(65534));
-        line::open_blocking(&test_port(Device::Path(path), "9600")).unwrap_err()
-    })
-    .join()
-    .unwrap();
+    let error = opened_by_nobody(&master);
     let OpenError::Forbidden { hint, .. } = &error else { panic!("{error:?}") };
     assert!(hint.starts_with("the device belongs to group "), "{hint}");
     assert!(hint.contains("is not in it: sudo usermod -aG ") && hint.ends_with(", then log in again"), "{hint}");
     assert!(error.to_string().starts_with(&format!("{}: permission denied; ", master.slave.display())));
 }
 
+/// Why a user without any rights cannot open it.
+fn opened_by_nobody(master: &Master) -> OpenError {
+    let path = master.slave.clone();
+    let opening = thread::spawn(move || {
+        setfsuid(Uid::from_raw(65534));
+        line::open_blocking(&test_port(Device::Path(path), "9600")).unwrap_err()
+    });
+    opening.join().unwrap()
+}
+
 #[test]
 fn a_device_that_only_its_owner_may_open_is_forbidden_with_its_mode() {
     let master = Master::new();
     fchmodat(nix::fcntl::AT_FDCWD, &master.slave, Mode::empty(), FchmodatFlags::FollowSymlink).unwrap();
-    let path = master.slave.clone();
-    let error = thread::spawn(move || {
-        setfsuid(Uid::from_raw(65534));
-        line::open_blocking(&test_port(Device::Path(path), "9600")).unwrap_err()
-    })
-    .join()
-    .unwrap();
+    let error = opened_by_nobody(&master);
     assert!(error.to_string().contains("permission denied; its mode is 0000, owner "), "{error}");
 }
 

@@ -35,6 +35,8 @@ mod reconfigure;
 mod requests;
 mod ring;
 mod stuck;
+#[cfg(test)]
+mod test_hub;
 mod to_clients;
 mod to_line;
 mod tx_frames;

@@ -215,36 +215,13 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use sermux_port_config::config::{Access, Device, OnGone, OnLag, Replay, WhenFull};
-    use sermux_protocol::telnet::Offer;
-
+    use super::super::test_hub::{hub, telnet};
     use super::*;
-    use crate::line::test_port;
-    use crate::port::hub::Admission;
 
     #[test]
     fn a_client_that_sends_0xff_alone_is_read_twice_as_much_until_it_stops() {
-        let now = Instant::now();
-        let mut hub = Hub::new(&test_port(Device::Path("/dev/ttyTEST".into()), "9600 8N1"));
-        hub.line_opened(true, &Snapshot::default(), now);
-        let admission = Admission {
-            listener: 0,
-            access: Access::ReadWrite,
-            max_clients: 1,
-            when_full: WhenFull::Refuse,
-            half_close: Duration::from_secs(10),
-            tells_close: false,
-            on_lag: OnLag::Disconnect,
-            on_gone: OnGone::Hold,
-            idle_timeout: Duration::ZERO,
-            write_hold: Duration::ZERO,
-            replay: Replay::default(),
-            notify: false,
-        };
-        let offer = Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
-        let id = hub.connect(admission, Session::telnet(offer), b"", now).unwrap();
+        let (mut hub, now) = hub("line: 9600 8N1");
+        let id = telnet(&mut hub, now);
         let room = hub.input_room(id);
         hub.input(id, &vec![0xFF; room / 2], now);
         assert_eq!(hub.input_room(id), 2 * (room - room / 4));
