@@ -115,6 +115,25 @@ fn a_configuration_comes_from_standard_input() {
 }
 
 #[test]
+fn diff_takes_either_configuration_from_standard_input() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("sermux.yaml");
+    let good = PortYaml::new("p", "sim:echo").listen("").to_string();
+    fs::write(&path, format!("{good}  q: {{ device: sim:dsmr-p1, listen: [ {{ protocol: raw, address: 0 }} ] }}\n"))
+        .unwrap();
+    let file = path.to_str().unwrap();
+    for (arguments, code, part) in [
+        (["--config", file, "diff", "-"], 0, "1 removed, 0 changed, 0 added"),
+        (["--config", "-", "diff", file], 0, "0 removed, 0 changed, 1 added"),
+        (["--config", "-", "diff", "-"], 2, "only one of the two"),
+    ] {
+        let ended = with_input(&folder, &good, &arguments).finish();
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(format!("{}{}", ended.stdout, ended.stderr).contains(part), "{part}: {ended:?}");
+    }
+}
+
+#[test]
 fn standard_input_is_not_read_again_and_what_runs_stays() {
     let folder = TempDir::new().unwrap();
     let good = PortYaml::new("p", "sim:echo").listen("").to_string();

@@ -7,16 +7,22 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 use sermux_port_config::config::diff::{Diff, PortChange, PortDiff};
-use sermux_port_config::config::load::load;
 use sermux_port_config::config::{Config, Listener, Port};
 
 use super::text::printable;
 use super::{remote, Arguments};
 use crate::control::status::{Client, Status};
+use crate::supervisor::Source;
 
 /// From the configuration in force to `file`.
 pub(super) fn run(arguments: &Arguments, file: &Path) -> ExitCode {
-    let old = load(&arguments.config).map_err(|faults| super::complain(&arguments.config, &faults));
+    if [file, &arguments.config].iter().all(|path| path.as_os_str() == Source::STDIN) {
+        note!("standard input can be only one of the two configurations: name a file for the other");
+        return ExitCode::from(super::USAGE);
+    }
+    let old = super::open_source(&arguments.config).and_then(|source| {
+        source.load_blocking().map_err(|faults| super::complain(Path::new(&source.name()), &faults))
+    });
     match (old, super::load_or_complain(file)) {
         (Ok(old), Ok(new)) => super::print(&report(&old.config, &new.config, &Clients::ask(arguments))),
         (Err(code), _) | (_, Err(code)) => code,

@@ -41,6 +41,9 @@ use crate::supervisor::Source;
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
 const CONFIGURATION: u8 = 78;
 
+/// The command line is wrong, as clap ends then.
+const USAGE: u8 = 2;
+
 /// The service's configuration.
 const DEFAULT_CONFIG: &str = "/etc/sermux/sermux.yaml";
 
@@ -48,7 +51,7 @@ const DEFAULT_CONFIG: &str = "/etc/sermux/sermux.yaml";
 #[derive(Debug, Parser)]
 #[command(name = "sermux", version, disable_help_subcommand = true)]
 struct Arguments {
-    /// The configuration file; `serve`, `check` and `show` read standard input for -
+    /// The configuration file; `serve`, `check`, `show` and `diff` read standard input for -
     #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
     config: PathBuf,
 
@@ -113,7 +116,7 @@ enum Command {
     },
     /// Say what reading FILE in place of --config would change, without changing anything
     Diff {
-        /// The new configuration
+        /// The new configuration; - is standard input
         file: PathBuf,
     },
     /// Say how the running program is: its ports, their devices and clients. Ends with 1 if a port is not well
