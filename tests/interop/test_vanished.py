@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import dead_peer
 import pytest
@@ -73,6 +74,25 @@ def test_a_client_that_vanished_with_bytes_on_their_way_to_it_gives_way(holder):
     run(*far("ip", "link", "set", FAR_END, "down"))
     pty.send(b"never acknowledged")
     takes_the_place(sermux, pty, address)
+
+
+def test_a_client_that_vanished_with_no_room_for_what_was_sent_to_it_gives_way(holder):
+    sermux, pty, address = holder
+    pty.send(bytes(200_000))
+    # The kernel asks it whether it has room, after ever longer times.
+    persists = re.compile(r"timer:\(persist,(\d+)(?:\.\d+)?sec")
+    deadline = time.monotonic() + PATIENCE
+    while not any(int(seconds) >= 4 for seconds in persists.findall(timers(address))):
+        assert time.monotonic() < deadline, timers(address)
+        time.sleep(0.05)
+    run(*far("ip", "link", "set", FAR_END, "down"))
+    takes_the_place(sermux, pty, address)
+
+
+def timers(address):
+    return subprocess.run(
+        ["ss", "-tnoH", "state", "established", "src", "%s:%d" % address], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def test_a_client_that_is_alive_keeps_its_place_whoever_knocks(holder):

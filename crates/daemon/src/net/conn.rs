@@ -42,9 +42,6 @@ pub enum Conn {
 const PROBES_EACH: Duration = Duration::from_secs(1);
 const PROBES: u32 = 10;
 
-/// Who has not answered for so long is gone.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-
 /// The kernel counts time by its ticks, of up to 10 ms.
 const CLOCK: Duration = Duration::from_millis(12);
 
@@ -55,8 +52,8 @@ pub enum Answer {
     Given,
     /// It is not known yet.
     Open,
-    /// It is not.
-    None,
+    /// Nor this, and it has been asked.
+    Owed,
 }
 
 /// How far a client has closed its connection.
@@ -191,9 +188,8 @@ impl Conn {
         if heard.ago + CLOCK < since {
             return Answer::Given;
         }
-        let unanswered = heard.probes >= 2 || heard.retransmits >= 2;
-        if unanswered && since >= ANSWER_WITHIN {
-            Answer::None
+        if heard.probes > 0 || heard.retransmits > 0 {
+            Answer::Owed
         } else {
             Answer::Open
         }

@@ -4,7 +4,8 @@
 //! asked at once: a keep-alive goes to each, and one that lets it go unanswered for two seconds is gone. One that answers
 //! stays, so that a port scan does not evict a live program; when all have answered, which takes a round trip, the new
 //! client is refused. Of a holder that has more to say than is read of it, because the line takes nothing, some is read
-//! ahead: its end may lie behind that.
+//! ahead: its end may lie behind that. A holder that has no room for what was sent to it can hardly be asked, and would be
+//! gone after `user-timeout` at the latest: its place is given away if nothing is heard of it while the new client waits.
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,8 +25,12 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// … up to so long.
 const LAST_LOOK: Duration = Duration::from_millis(250);
 
-/// Who has not answered by then is gone if it should have; a keep-alive goes out at the latest a second after the last
-/// sign of life.
+/// A keep-alive goes out at the latest a second after the last sign of life. Who has not answered by then …
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// … and has owed an answer for so long, is gone.
+const OWES_LONG: Duration = Duration::from_millis(900);
+
+/// What is not known by then is not waited for.
 const PATIENCE: Duration = Duration::from_millis(2800);
 
 /// What is read ahead of one client at most.
@@ -36,11 +41,19 @@ pub(super) const READ_AHEAD: usize = 512 * 1024;
 pub(super) struct Waiting {
     listener: usize,
     newcomers: VecDeque<Accepted>,
-    /// Clients by their key and number.
-    asked: Vec<(ClientId, u64)>,
+    asked: Vec<Asked>,
     began: Instant,
     next: Duration,
     look_at: Instant,
+}
+
+/// A client that was asked.
+#[derive(Debug)]
+struct Asked {
+    id: ClientId,
+    number: u64,
+    /// Since when something that it has to acknowledge is known to have been sent again.
+    owes_since: Option<Instant>,
 }
 
 /// What a client sent, read before the line has room for it.
@@ -117,22 +130,26 @@ impl Driver {
 
     fn look_who_answered(&mut self, mut waiting: Waiting, now: Instant) {
         let since = now.saturating_duration_since(waiting.began);
-        for (id, number) in std::mem::take(&mut waiting.asked) {
-            if self.is_client(id, number) {
+        for mut asked in std::mem::take(&mut waiting.asked) {
+            let id = asked.id;
+            if self.is_client(&asked) {
                 self.read_ahead(id, now);
                 self.look_for_end(id, now);
             }
-            if !self.is_client(id, number) {
+            if !self.is_client(&asked) {
                 continue;
             }
-            match self.answer_of(id, since) {
-                Answer::None => {
-                    let error = "it does not answer any more, and its place was needed";
-                    self.client_failed(id, &io::Error::new(io::ErrorKind::TimedOut, error), now);
-                }
+            let answer = self.answer_of(id, since);
+            if answer == Answer::Owed {
+                asked.owes_since.get_or_insert(now);
+            }
+            let owes_for = asked.owes_since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+            match answer {
                 Answer::Given => self.ask_no_more(id),
-                Answer::Open if since >= PATIENCE => self.ask_no_more(id),
-                Answer::Open => waiting.asked.push((id, number)),
+                _ if since >= ANSWER_WITHIN && owes_for >= OWES_LONG => self.give_up(id, now),
+                _ if since >= PATIENCE && self.takes_nothing(id) => self.give_up(id, now),
+                _ if since >= PATIENCE => self.ask_no_more(id),
+                Answer::Open | Answer::Owed => waiting.asked.push(asked),
             }
         }
         while let Some(newcomer) = waiting.newcomers.pop_front() {
@@ -143,9 +160,9 @@ impl Driver {
             self.let_in(newcomer, now);
         }
         if waiting.newcomers.is_empty() {
-            for (id, number) in waiting.asked {
-                if self.is_client(id, number) {
-                    self.ask_no_more(id);
+            for asked in waiting.asked {
+                if self.is_client(&asked) {
+                    self.ask_no_more(asked.id);
                 }
             }
             return;
@@ -155,11 +172,25 @@ impl Driver {
         self.waiting.push(waiting);
     }
 
-    fn is_client(&self, id: ClientId, number: u64) -> bool {
-        self.sockets.get(id).and_then(Option::as_ref).is_some_and(|socket| socket.number == number)
+    /// Whether it is still there.
+    fn is_client(&self, asked: &Asked) -> bool {
+        self.sockets.get(asked.id).and_then(Option::as_ref).is_some_and(|socket| socket.number == asked.number)
     }
 
-    fn ask_holders(&mut self, listener: usize) -> Vec<(ClientId, u64)> {
+    fn give_up(&mut self, id: ClientId, now: Instant) {
+        let error = "it does not answer any more, and its place was needed";
+        self.client_failed(id, &io::Error::new(io::ErrorKind::TimedOut, error), now);
+    }
+
+    /// Whether a client has no room for what was sent to it, and would be gone for that in `user-timeout`. It cannot be
+    /// asked: the kernel then asks by itself, after ever longer times, and sends no keep-alive.
+    fn takes_nothing(&self, id: ClientId) -> bool {
+        let Some(Some(socket)) = self.sockets.get(id) else { return false };
+        let keepalive = self.hub.client_state(id).and_then(|it| self.listener(it.admission.listener)?.keepalive);
+        socket.conn.queue().unsent > 0 && keepalive.is_some_and(|keepalive| !keepalive.user_timeout.is_zero())
+    }
+
+    fn ask_holders(&mut self, listener: usize) -> Vec<Asked> {
         let theirs = |id: ClientId| self.hub.client_state(id).is_some_and(|it| it.admission.listener == listener);
         let sockets = self.sockets.iter().enumerate();
         let silent = sockets.filter_map(|(id, socket)| {
@@ -172,7 +203,7 @@ impl Driver {
         let asked = silent.into_iter().filter(|(_, id, _)| {
             self.sockets.get(*id).and_then(Option::as_ref).is_some_and(|socket| socket.conn.ask().is_ok())
         });
-        asked.map(|(_, id, number)| (id, number)).collect()
+        asked.map(|(_, id, number)| Asked { id, number, owes_since: None }).collect()
     }
 
     fn answer_of(&self, id: ClientId, since: Duration) -> Answer {
