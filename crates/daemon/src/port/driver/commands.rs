@@ -113,7 +113,7 @@ impl Driver {
         let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
         match self.hub.connect(admission, session, &banner, now) {
             Ok(id) => {
-                if self.hub.clients() == 1 {
+                if self.hub.is_first(id) {
                     self.first_client(now);
                 }
                 let is_logged = is_logged(peer, &self.name, Visit::Connected);

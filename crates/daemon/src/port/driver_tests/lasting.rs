@@ -205,6 +205,50 @@ async fn every_first_client_gets_its_edge_its_macro_and_its_break() {
     }
 }
 
+/// Neither the one before it, which only receives by now, nor one that makes room for it is in the way of that.
+#[tokio::test(start_paused = true)]
+async fn a_client_is_the_first_although_one_that_leaves_has_not_been_closed_yet() {
+    let dtr = |on| Operation::Outputs { dtr: Some(on), rts: None };
+    let modem = "modem: { dtr: off, on-connect: { dtr: on }, on-disconnect: { dtr: off } }";
+    for (keys, closes) in [("", true), ("max-clients: 1", true), ("max-clients: 1, when-full: kick-oldest", false)] {
+        let rig = Rig::start(telnet_port(modem, keys));
+        let wire = rig.plug();
+        until(|| rig.status.is_open()).await;
+        let mut one = join(&rig).await;
+        until(|| has(&wire).1).await;
+        if closes {
+            one.write_all(b"last").await.unwrap();
+            one.shutdown().await.unwrap();
+            while !rig.report().await.clients[0].state.half_closed {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        wire.operations();
+        let _two = join(&rig).await;
+        let mut seen = Vec::new();
+        until(|| {
+            seen.extend(wire.operations().into_iter().filter(|operation| *operation != Operation::Look));
+            seen.len() >= 2
+        })
+        .await;
+        assert_eq!(seen, [dtr(false), dtr(true)], "{keys}");
+        // The last of the other one changes nothing any more.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!(has(&wire).1, "{keys}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_closed_its_sending_side_gives_the_line_back_when_all_is_done() {
+    let (rig, wire) = start("gather: 0ms").await;
+    let mut client = join(&rig).await;
+    ask(&mut client, &rate(115_200), &rate_is(115_200)).await;
+    client.write_all(b"last").await.unwrap();
+    client.shutdown().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!((has(&wire).0, rig.report().await.clients.len()), (9600, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_first_client_whose_device_is_absent_gets_its_macro_when_it_comes() {
     let rig = Rig::start(telnet_port("modem: { dtr: off, on-connect: { dtr: on, reset: arduino } }", ""));

@@ -270,6 +270,11 @@ impl Client {
         self.admission.access == Access::Control && matches!(self.session, Session::Telnet(_))
     }
 
+    /// Whether it has closed its sending side, and everything it asked for has been done.
+    pub(super) fn has_finished(&self) -> bool {
+        matches!(self.input, Input::Closed { .. } | Input::Leaving { done: Some(_), .. })
+    }
+
     /// When it is closed if it stays silent.
     pub(super) fn idle_at(&self) -> Option<Instant> {
         let timeout = self.admission.idle_timeout;

@@ -58,6 +58,9 @@ impl Hub {
         }
         if stays {
             client.input = Input::Closed { since };
+            if client.may_control() && !self.draining {
+                self.release(now);
+            }
             return;
         }
         client.input = Input::Leaving { since, done: None };
@@ -154,9 +157,12 @@ impl Hub {
         }
         let taken = (self.tx.taken(), self.moved_at);
         let control = &self.control;
-        let mut due = Vec::new();
+        let (mut due, mut finished) = (Vec::new(), false);
         for (id, client) in self.clients.iter_mut().filter(|(_, client)| !client.closing) {
-            let Some(leave) = client.leaves(taken, control.waiting(Asker::Client(id)) > 0, now) else { continue };
+            let had_finished = client.has_finished();
+            let leave = client.leaves(taken, control.waiting(Asker::Client(id)) > 0, now);
+            finished |= client.may_control() && client.has_finished() && !had_finished;
+            let Some(leave) = leave else { continue };
             match leave {
                 Leave::Heard(at) if at <= now => due.push((id, CloseReason::Left)),
                 Leave::Unsent(at) if at <= now => due.push((id, CloseReason::Unsent)),
@@ -165,6 +171,9 @@ impl Hub {
         }
         for (id, reason) in due {
             self.close(id, reason);
+        }
+        if finished && !self.draining {
+            self.release(now);
         }
         self.see_off_departed(now);
     }

@@ -260,6 +260,9 @@ impl Hub {
         self.addressed.push(id);
         self.watch_changed = true;
         self.control.occupy(true);
+        if self.clients.len() > 1 && self.is_first(id) {
+            self.relieve(now);
+        }
         if self.hangs_up && self.clients.len() == 1 {
             // What is known of DCD is from before.
             self.carrier = false;
@@ -268,6 +271,12 @@ impl Hub {
         }
         self.close_idle(now);
         Ok(id)
+    }
+
+    /// Whether there is no other client, apart from those that have closed their sending side or are about to be closed.
+    #[must_use]
+    pub fn is_first(&self, id: ClientId) -> bool {
+        self.clients.iter().all(|(other, client)| other == id || client.is_deaf() || client.input != Input::Open)
     }
 
     /// Whether the listener takes no more clients for now.

@@ -59,11 +59,24 @@ impl Hub {
         self.control.open()
     }
 
-    /// When the last client that might change something has left, the line is given back (`on-release`).
+    /// When the last client that might change something has left, the line is given back (`on-release`). One that has closed
+    /// its sending side changes nothing any more.
     pub(super) fn release(&mut self, now: Instant) {
-        if self.clients.iter().any(|(_, client)| client.may_control()) {
+        if self.clients.iter().any(|(_, client)| client.may_control() && !client.has_finished()) {
             return;
         }
+        self.give_back(now);
+    }
+
+    /// A client is the first one although others have not been closed yet: the line is left as after the last client, so
+    /// that what `on-connect` does to it is a change.
+    pub(super) fn relieve(&mut self, now: Instant) {
+        self.control.occupy(false);
+        self.give_back(now);
+        self.control.occupy(true);
+    }
+
+    fn give_back(&mut self, now: Instant) {
         if self.control.release(self.tx.end(), now) {
             self.events.push_back(Event::Released);
         }
