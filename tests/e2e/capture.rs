@@ -10,7 +10,9 @@ use crate::rig::{eventually, noise, run, Client, Daemon, PortYaml, Pty};
 /// A port whose capture goes into this folder.
 fn port(pty: &Pty, folder: &Path, keys: &str) -> PortYaml {
     let file = folder.join("p.log");
-    PortYaml::new("p", pty.path()).key(&format!("capture: {{ file: {}, {keys} }}", file.display())).listen("")
+    PortYaml::new("p", pty.path())
+        .key(&format!("capture: {{ file: {}, {keys} }}", file.display()))
+        .listen("half-close: 0s")
 }
 
 fn text(folder: &Path, name: &str) -> String {

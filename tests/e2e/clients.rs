@@ -123,7 +123,7 @@ fn pen_refusals(daemon: &Daemon, n: usize) {
 #[test]
 fn the_first_writer_holds_the_pen_until_it_goes() {
     let pty = Pty::new();
-    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: first").listen(""));
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: first").listen("half-close: 0s"));
     daemon.opened("p", 1);
     let [first, second, third] = [daemon.connect("p"), daemon.connect("p"), daemon.connect("p")];
     first.send(b"first");
@@ -154,7 +154,7 @@ fn the_first_writer_holds_the_pen_until_it_goes() {
 #[test]
 fn the_latest_writer_takes_the_pen_and_who_lost_it_waits_until_it_is_free() {
     let pty = Pty::new();
-    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: last").listen(""));
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("write: last").listen("half-close: 0s"));
     daemon.opened("p", 1);
     let [first, second] = [daemon.connect("p"), daemon.connect("p")];
     for (client, bytes) in [(&first, b"first "), (&second, b"second")] {
@@ -261,7 +261,7 @@ fn each_listener_counts_its_own_clients() {
 #[test]
 fn a_place_is_free_again_when_its_client_has_gone() {
     let pty = Pty::new();
-    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen("max-clients: 1"));
+    let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen("max-clients: 1, half-close: 0s"));
     daemon.opened("p", 1);
     for round in 1..=3 {
         let client = daemon.connect("p");

@@ -62,7 +62,7 @@ fn status_says_how_the_program_is() {
 
 #[test]
 fn clients_are_told_while_they_come_and_go() {
-    let daemon = start(echo());
+    let daemon = start(PortYaml::new("echo", "sim:echo").listen("half-close: 0s"));
     let address = daemon.address("echo");
     let client = daemon.connect("echo");
     client.send(b"hello");

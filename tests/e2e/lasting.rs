@@ -14,7 +14,7 @@ fn rate(command: u8, rate: u32) -> Vec<u8> {
 }
 
 fn port(socket: &Socket) -> PortYaml {
-    PortYaml::new("p", socket.path()).key("line: 9600 8N1").telnet_on("127.0.0.1:0", "rfc2217: true")
+    PortYaml::new("p", socket.path()).key("line: 9600 8N1").telnet_on("127.0.0.1:0", "rfc2217: true, half-close: 0s")
 }
 
 fn set(client: &Client, to: u32) {

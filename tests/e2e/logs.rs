@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::rig::{eventually, sermux, Client, Daemon, PortYaml, Process};
 
 fn echo() -> PortYaml {
-    PortYaml::new("echo", "sim:echo").listen("")
+    PortYaml::new("echo", "sim:echo").listen("half-close: 0s")
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_client_that_only_reflects_offers_hears_nothing_of_rfc2217() {
 
 #[test]
 fn a_subnegotiation_without_end_costs_1_kib_and_is_reported() {
-    let daemon = start(echo().telnet_on("127.0.0.1:0", ""));
+    let daemon = start(echo().telnet_on("127.0.0.1:0", "half-close: 0s"));
     let client = telnet(&daemon, "127.0.0.1", false);
     let bytes = vec![b'x'; 100_000];
     for _ in 0..2 {
