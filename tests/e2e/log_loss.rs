@@ -187,8 +187,10 @@ fn what_one_address_does_over_and_over_is_summed_up() {
     }
     let stay: Vec<Client> = (0..4).map(|_| Client::connect(address)).collect();
     stay.iter().for_each(echoes);
-    for _ in 0..REFUSED {
-        drop(Client::connect(address).receive_to_end());
+    // All at once: each waits for a moment until those who have the places have shown that they are still there.
+    let refused: Vec<Client> = (0..REFUSED).map(|_| Client::connect(address)).collect();
+    for client in refused {
+        client.receive_to_end();
     }
     daemon.log().wait_for("a line that sums up", |line| line.contains("too many connections"));
     drop(stay);

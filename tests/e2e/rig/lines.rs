@@ -63,12 +63,23 @@ impl Lines {
     /// The n-th line that is so, as soon as it is there.
     #[track_caller]
     pub(crate) fn wait_for_nth(&self, n: usize, what: &str, is_so: impl Fn(&str) -> bool) -> String {
-        self.wait(what, |lines| lines.iter().filter(|line| is_so(line)).nth(n - 1).cloned())
+        // Each line is looked at once: some logs have thousands.
+        let (mut seen, mut found) = (0, 0);
+        self.wait(what, |lines| {
+            for line in &lines[seen..] {
+                seen += 1;
+                found += usize::from(is_so(line));
+                if found == n {
+                    return Some(line.clone());
+                }
+            }
+            None
+        })
     }
 
     /// What `find` makes of the lines, as soon as it makes something of them.
     #[track_caller]
-    pub(crate) fn wait<T>(&self, what: &str, find: impl Fn(&[String]) -> Option<T>) -> T {
+    pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&[String]) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.0 .0.lock().unwrap();
         loop {
