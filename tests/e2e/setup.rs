@@ -166,9 +166,9 @@ fn setup_takes_the_profile_that_probe_advises() {
 
 #[test]
 fn the_advice_for_9600_baud_is_the_same_whoever_gives_it() {
-    for (line, keys) in
-        [("9600 7E1", "`profile: dsmr-p1-v2`"), ("9600 8N1", "`profile: dsmr-p1` with `line: 9600 8N1`")]
-    {
+    let cases = [("9600 7E1", "`profile: dsmr-p1-v2`"), ("9600 8N1", "`profile: dsmr-p1` with `line: 9600 8N1`")];
+    // At the same time: either is listened to for ten seconds.
+    let advised = |(line, keys): (&str, &str)| {
         let pty = Pty::new();
         let daemon = Daemon::start(PortYaml::new("p1", pty.path()).key(&format!("line: {line}")).listen(""));
         daemon.opened("p1", 1);
@@ -184,7 +184,12 @@ fn the_advice_for_9600_baud_is_the_same_whoever_gives_it() {
         assert!(set_up.stdout.contains(&format!("  use {keys}\n")), "{}", set_up.stdout);
         let written = keys.replace('`', "").replace(" with ", "\n      ");
         assert!(set_up.stdout.contains(&format!("      {written}\n")), "{written}: {}", set_up.stdout);
-    }
+    };
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || advised(case));
+        }
+    });
 }
 
 #[test]

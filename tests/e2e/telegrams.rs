@@ -186,31 +186,41 @@ fn of_these_come(port: &str, pause: Pause, sent: &[&[u8]], wanted: &[&[u8]]) {
     assert_same(&reader.receive(wanted.len()), &wanted, "what came");
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Pause {
     OfASecond,
     None,
 }
 
+/// Tries these cases at the same time, since each of them lets seconds pass.
+fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, try_one: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| try_one(case));
+        }
+    });
+}
+
 #[test]
 fn bytes_in_front_of_a_slash_cost_no_telegram() {
-    for before in [&b"\0"[..], b"\xFF", b" ", b"xyz"] {
+    side_by_side([&b"\0"[..], b"\xFF", b" ", b"xyz"], |before| {
         let sent: Vec<_> = (0..3).map(|number| [before, &telegram(number)].concat()).collect();
         let sent: Vec<_> = sent.iter().map(Vec::as_slice).collect();
-        of_these_come("", Pause::OfASecond, &sent, &[&telegram(0), &telegram(1), &telegram(2)]);
-        of_these_come("", Pause::None, &sent, &[&telegram(0), &telegram(1), &telegram(2)]);
-    }
+        for pause in [Pause::OfASecond, Pause::None] {
+            of_these_come("", pause, &sent, &[&telegram(0), &telegram(1), &telegram(2)]);
+        }
+    });
 }
 
 #[test]
 fn a_lost_line_end_costs_nothing_but_itself() {
-    for lost in [1, 2] {
+    side_by_side([1, 2], |lost| {
         let cut = telegram(1);
         let cut = &cut[..cut.len() - lost];
         for pause in [Pause::OfASecond, Pause::None] {
             of_these_come("", pause, &[cut, &telegram(2), cut, &telegram(3)], &[cut, &telegram(2), cut, &telegram(3)]);
         }
-    }
+    });
 }
 
 #[test]
@@ -226,12 +236,12 @@ fn a_telegram_without_its_line_end_needs_no_next_one_to_be_handed_out() {
 
 #[test]
 fn bytes_between_a_crc_and_its_line_end_do_not_make_it_bad() {
-    for between in [&b"\0"[..], b" "] {
+    side_by_side([&b"\0"[..], b" "], |between| {
         let whole = telegram(1);
         let (text, line_end) = whole.split_at(whole.len() - 2);
         let odd = [text, between, line_end].concat();
         of_these_come("crc: drop", Pause::OfASecond, &[&odd, &telegram(2)], &[&odd, &telegram(2)]);
-    }
+    });
 }
 
 #[test]
@@ -253,9 +263,9 @@ fn a_telegram_that_lost_its_crc_and_more_is_not_handed_out_with_crc_drop() {
 fn of_two_telegrams_in_one_the_whole_one_is_handed_out() {
     let whole = telegram(1);
     let cut = &whole[..whole.len() - 40];
-    for pause in [Pause::OfASecond, Pause::None] {
+    side_by_side([Pause::OfASecond, Pause::None], |pause| {
         of_these_come("", pause, &[cut, &telegram(2), cut, &telegram(3)], &[&telegram(2), &telegram(3)]);
-    }
+    });
 }
 
 #[test]
