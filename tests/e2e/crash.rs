@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
+use crate::lifecycle::Socket;
 use crate::rig::{eventually, Client, Daemon, End, PortYaml, PATIENCE};
 
 fn ports() -> String {
@@ -89,6 +90,115 @@ fn a_reload_while_a_port_is_down_takes_it_away_or_gives_it_its_new_configuration
         let port = bad_port(&daemon);
         port["state"] == "open" && port["line"]["configured"] == "2400 7E1"
     });
+}
+
+/// Whether something in the program is said to be wrong, and what it says about that.
+#[track_caller]
+fn defect(daemon: &Daemon) -> (Value, String) {
+    let status: Value = serde_json::from_str(&daemon.run(&["status", "--json"]).stdout).unwrap();
+    let defects = status["program"]["defects"].as_array().unwrap();
+    assert_eq!(defects.len(), 1, "{status}");
+    (defects[0].clone(), status["program"]["started"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_listener_that_panics_is_said_and_listens_again_and_its_clients_do_not_notice() {
+    let daemon =
+        Daemon::start(PortYaml::new("bad", "sim:echo").listen_on("127.0.0.1:0", "").listen_on("127.0.0.2:0", ""));
+    let stays = daemon.connect_on("bad", "127.0.0.1");
+    for n in 1..=2 {
+        panic(&daemon, "/v1/panic/listener");
+        let address = daemon.log().wait("where it listens", |lines| {
+            let mut at = lines.iter().filter(|line| line.contains(" listening") && line.contains("127.0.0.1"));
+            crate::rig::field(at.next_back()?, "address")?.parse().ok()
+        });
+        let refused = Client::connect(address);
+        daemon.log().wait_for_nth(n, "it failed", |line| {
+            line.contains("ERROR") && line.contains("listener failed") && line.contains("port=bad")
+        });
+        let _ = refused.receive_to_end();
+        let down = bad_port(&daemon);
+        assert_eq!((&down["state"], &down["well"]), (&"open".into(), &false.into()), "{down}");
+        let listeners = down["listeners"].as_array().unwrap();
+        assert!(listeners[0]["fault"].as_str().unwrap().contains("asked to"), "{down}");
+        assert!(listeners[0]["address"].is_null() && listeners[1]["fault"].is_null(), "{down}");
+        let shown = daemon.run(&["status"]);
+        assert_eq!(shown.code, Some(1), "{}", shown.stdout);
+        assert!(shown.stdout.contains("a defect of sermux ended the listener"), "{}", shown.stdout);
+        echoes(&stays);
+
+        daemon.log().wait_for_nth(n, "it listens again", |line| line.contains("the listener was started again"));
+        let listens = |line: &str| line.contains(" listening") && line.contains("127.0.0.1");
+        let said = daemon.log().wait_for_nth(n + 1, "it listens again", listens);
+        echoes(&Client::connect(crate::rig::field(&said, "address").unwrap().parse().unwrap()));
+        eventually("all is well", || daemon.run(&["status"]).code == Some(0));
+        let up = bad_port(&daemon);
+        assert!(up["fault"]["what"].as_str().unwrap().contains("asked to"), "what happened is not forgotten: {up}");
+        assert_eq!(up["fault"]["over"], true);
+    }
+    echoes(&stays);
+}
+
+#[test]
+fn a_reload_while_a_listener_is_down_takes_it_away() {
+    let mut daemon =
+        Daemon::start(PortYaml::new("bad", "sim:echo").listen_on("127.0.0.1:0", "").listen_on("127.0.0.2:0", ""));
+    panic(&daemon, "/v1/panic/listener");
+    drop(Client::connect(daemon.address_on("bad", "127.0.0.1")));
+    daemon.log().wait_for("it failed", |line| line.contains("listener failed"));
+    daemon.reload(PortYaml::new("bad", "sim:echo").listen_on("127.0.0.2:0", ""));
+    daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+    echoes(&daemon.connect_on("bad", "127.0.0.2"));
+    assert_eq!(daemon.run(&["status"]).code, Some(0));
+}
+
+#[test]
+fn a_control_socket_whose_server_panics_comes_back_and_says_what_happened() {
+    let daemon = Daemon::start(ports());
+    let good = daemon.connect("good");
+    let mut started = None;
+    for n in 1..=2 {
+        panic(&daemon, "/v1/panic/control");
+        // This one is not answered, and no one after it.
+        assert_eq!(daemon.run(&["status"]).code, Some(1));
+        daemon
+            .log()
+            .wait_for_nth(n, "it failed", |line| line.contains("ERROR") && line.contains("the control socket failed"));
+        assert_eq!(daemon.run(&["status"]).code, Some(1));
+        echoes(&good);
+        daemon.log().wait_for_nth(n, "it is back", |line| line.contains("the control socket was started again"));
+        let (defect, since) = defect(&daemon);
+        assert!(defect["what"].as_str().unwrap().contains("ended the control socket (asked to)"), "{defect}");
+        assert_eq!(defect["over"], true);
+        // The program is as old as before.
+        assert_eq!(*started.get_or_insert(since.clone()), since);
+        let shown = daemon.run(&["status"]);
+        assert_eq!(shown.code, Some(0), "{}", shown.stdout);
+        assert!(shown.stdout.contains("last defect"), "{}", shown.stdout);
+    }
+    echoes(&good);
+}
+
+#[test]
+fn a_watch_for_devices_that_panics_is_said_and_started_again() {
+    let socket = Socket::new();
+    let daemon = Daemon::start(format!("{}{}", ports(), PortYaml::new("p", socket.path()).listen("").entry()));
+    daemon.log().wait_for("the device is not there", |line| line.contains("port=p") && line.contains("trying again"));
+    panic(&daemon, "/v1/panic/hotplug");
+    let _pty = socket.plug();
+    daemon.log().wait_for("it failed", |line| line.contains("ERROR") && line.contains("the watch for devices"));
+    let (down, _) = defect(&daemon);
+    assert!(down["what"].as_str().unwrap().contains("ended the watch for devices"), "{down}");
+    assert_eq!(down["over"], false);
+    let shown = daemon.run(&["status"]);
+    assert_eq!(shown.code, Some(1), "{}", shown.stdout);
+    assert!(shown.stdout.contains("\ndefect ("), "{}", shown.stdout);
+    // Devices are looked for all the same.
+    daemon.opened("p", 1);
+
+    daemon.log().wait_for("it is back", |line| line.contains("plugged in was started again"));
+    assert_eq!(defect(&daemon).0["over"], true);
+    eventually("all is well", || daemon.run(&["status"]).code == Some(0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is asked over HTTP, and how the program is.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -23,12 +24,13 @@ use super::follow::follow;
 use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
 use super::request::{Changed, Reloaded};
-use super::status::{Log, Port, Program, Status};
+use super::status::{Fault, Log, Port, Program, Status};
 use super::target::{ask, wish};
 use crate::log;
 use crate::net::peer::Peer;
 use crate::port::hub::Wish;
 use crate::port::{Command, Link, PortReport};
+use crate::supervisor::crash::{Crash, Part};
 use crate::time::rfc3339;
 
 /// How long a line may take to tell how it is now; then it is told as it was known.
@@ -51,14 +53,15 @@ pub(super) struct Api {
 }
 
 /// All of `/v1`. `config` is the file that a reload reads.
-pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
+/// `started`: when the program was.
+pub(crate) fn router(asker: Asker, config: Option<PathBuf>, started: Instant) -> Router {
     let looks = Semaphore::new(LOOKS_AT_A_TIME);
     let config = config.map(|config| std::path::absolute(&config).unwrap_or(config));
     let followers = Arc::new(Semaphore::new(FOLLOWERS));
-    let api = Arc::new(Api { asker, config, started: Instant::now(), looks, followers });
+    let api = Arc::new(Api { asker, config, started, looks, followers });
     let router = Router::new();
     #[cfg(debug_assertions)]
-    let router = router.route("/v1/panic", post(panic));
+    let router = router.route("/v1/panic", post(panic)).route("/v1/panic/{part}", post(panic_part));
     router
         .route("/v1/status", get(status))
         .route("/v1/reload", post(reload))
@@ -72,7 +75,7 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>) -> Router {
 }
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
-    let Ports { running, disabled, crashed } = api.ports().await?;
+    let Ports { running, disabled, crashed, crashes } = api.ports().await?;
     let mut reports = JoinSet::new();
     for (name, link) in running {
         let api = Arc::clone(&api);
@@ -82,21 +85,19 @@ async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
     let reports: Vec<(String, PortReport)> = reports.join_all().await.into_iter().flatten().collect();
     blocking(move || {
         let now = (Instant::now(), SystemTime::now());
-        let crash = |name: &str| crashed.iter().find(|(known, ..)| known == name).map(|(.., crash)| crash);
+        let crash = |name: &str| latest(&crashes, name);
         let running = reports.iter().map(|(name, report)| Port::of_blocking(name, report, now).after(crash(name), now));
         let disabled = disabled.iter().map(|(name, port)| Port::disabled_blocking(name, port));
-        let down = crashed.iter().filter(|(.., crash)| crash.again_at().is_some());
-        let down = down.map(|(name, port, crash)| Port::crashed_blocking(name, port, crash, now));
-        Status::new(api.program(now), running.chain(disabled).chain(down).collect())
+        let down = crashed.iter().map(|(name, port, crash)| Port::crashed_blocking(name, port, crash, now));
+        Status::new(api.program(&crashes, now), running.chain(disabled).chain(down).collect())
     })
     .await
 }
 
 async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathRejection>) -> Result<Response, Refusal> {
     let Path(name) = path.map_err(wrong_path)?;
-    let Ports { running, disabled, mut crashed } = api.ports().await?;
-    let crash = crashed.iter().position(|(known, ..)| *known == name).map(|at| crashed.swap_remove(at));
-    if let Some((name, port, crash)) = crash.clone().filter(|(.., crash)| crash.again_at().is_some()) {
+    let Ports { running, disabled, crashed, crashes } = api.ports().await?;
+    if let Some((name, port, crash)) = crashed.into_iter().find(|(known, ..)| *known == name) {
         return blocking(move || Port::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now())))
             .await;
     }
@@ -106,12 +107,17 @@ async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathReject
     let found = running.iter().find(|(known, _)| *known == name);
     let (_, link) = found.ok_or_else(|| no_port(&name, &running))?;
     let report = api.look(link).await.ok_or_else(port_ended)?;
-    let crash = crash.map(|(.., crash)| crash);
     blocking(move || {
         let now = (Instant::now(), SystemTime::now());
-        Port::of_blocking(&name, &report, now).after(crash.as_ref(), now)
+        Port::of_blocking(&name, &report, now).after(latest(&crashes, &name), now)
     })
     .await
+}
+
+/// The latest failure of a port or of a listener of it, which run again.
+fn latest<'a>(crashes: &'a BTreeMap<Part, Crash>, port: &str) -> Option<&'a Crash> {
+    let of_port = crashes.iter().filter(|(part, crash)| part.port() == Some(port) && crash.again_at().is_none());
+    of_port.map(|(_, crash)| crash).max_by_key(|crash| crash.at)
 }
 
 /// For tests: a supervisor with a defect.
@@ -119,6 +125,13 @@ async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathReject
 async fn panic(State(api): State<Arc<Api>>) -> Refusal {
     let _ = api.asker.ask::<()>(|_| Ask::Panic).await;
     program_ends()
+}
+
+/// For tests: another part with a defect, which shows at its next event.
+#[cfg(debug_assertions)]
+async fn panic_part(Path(part): Path<String>) -> Response {
+    crate::defect::ask(part);
+    json(StatusCode::OK, &())
 }
 
 /// Looks at device nodes, and may have much to write.
@@ -145,7 +158,7 @@ impl Api {
         ask(link, Command::Report).await
     }
 
-    fn program(&self, now: (Instant, SystemTime)) -> Program {
+    fn program(&self, crashes: &BTreeMap<Part, Crash>, now: (Instant, SystemTime)) -> Program {
         let uptime = now.0.saturating_duration_since(self.started);
         let log = log::health();
         Program {
@@ -155,6 +168,11 @@ impl Api {
             uptime_seconds: uptime.as_secs(),
             config: self.config.as_ref().map(|config| config.display().to_string()),
             log: Log { lost_records: log.lost, fault: log.fault },
+            defects: crashes
+                .iter()
+                .filter(|(part, _)| part.port().is_none())
+                .map(|(_, crash)| Fault::of(crash, now))
+                .collect(),
         }
     }
 }

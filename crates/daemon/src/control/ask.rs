@@ -1,5 +1,6 @@
 //! What the control server asks of the supervisor, which owns the ports and the configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use sermux_port_config::Faults;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::port::Link;
-use crate::supervisor::crash::Crash;
+use crate::supervisor::crash::{Crash, Part};
 
 /// Questions that wait for the supervisor; who asks waits when they are more.
 const WAITING: usize = 16;
@@ -33,8 +34,10 @@ pub(crate) struct Ports {
     pub(crate) running: Vec<(String, Link)>,
     /// Those that are not enabled.
     pub(crate) disabled: Vec<(String, Arc<Port>)>,
-    /// Those that have failed by a defect of the program. One that runs again is among those that run, too.
+    /// Those that have failed by a defect of the program, and are not started again yet.
     pub(crate) crashed: Vec<(String, Arc<Port>, Crash)>,
+    /// The latest failure of each part of the program that has failed.
+    pub(crate) crashes: BTreeMap<Part, Crash>,
 }
 
 /// The configuration was read again and is in force.

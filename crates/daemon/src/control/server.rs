@@ -3,8 +3,10 @@
 //! One request to a connection, then it is closed. One that asks nothing is closed too, and at once when its place is needed, so
 //! the bound on connections is one that passes.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
+use std::future::pending;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
@@ -20,11 +22,12 @@ use hyper_util::service::TowerToHyperService;
 use sermux_port_config::config::{Address, Control, ControlSocket, Port};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::place::Place;
+use crate::defect;
 use crate::net::peer::Peer;
 use crate::net::socket_file::{self, NoSocket, SocketFile, Wanted};
 
@@ -87,6 +90,17 @@ impl Server {
                 warn!(socket = %place.socket.display(), "no control socket: {why}; trying again");
                 Some(Server(tokio::spawn(serve_later(place, control, router, why))))
             }
+        }
+    }
+
+    /// Why this server has panicked, as soon as it has; then there is none any more. May be dropped while it waits.
+    pub(crate) async fn failed(server: &mut Option<Server>) -> Box<dyn Any + Send> {
+        let Some(Server(task)) = server else { return pending().await };
+        let ended = task.await;
+        *server = None;
+        match ended.map_err(JoinError::try_into_panic) {
+            Err(Ok(panic)) => panic,
+            _ => Box::new("it ended by itself"),
         }
     }
 
@@ -169,6 +183,7 @@ async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
                 continue;
             }
         };
+        defect::here("control");
         make_room(&mut connections);
         // It is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };

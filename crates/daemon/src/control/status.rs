@@ -32,6 +32,9 @@ pub(crate) struct Program {
     pub(crate) config: Option<String>,
     #[serde(default)]
     pub(crate) log: Log,
+    /// The latest failure of each part that belongs to no port.
+    #[serde(default)]
+    pub(crate) defects: Vec<Fault>,
 }
 
 /// The log.
@@ -395,7 +398,8 @@ impl Status {
     /// Of these ports.
     pub(super) fn new(program: Program, mut ports: Vec<Port>) -> Status {
         ports.sort_by(|a, b| a.name.cmp(&b.name));
-        Status { program, well: ports.iter().all(|port| port.well), ports }
+        let well = ports.iter().all(|port| port.well) && program.defects.iter().all(|defect| defect.over);
+        Status { program, well, ports }
     }
 }
 
@@ -471,8 +475,15 @@ mod tests {
             stuck: Some(Stuck::default()),
             fault: Some(Fault { what: text(), at: text(), at_seconds: 0, over: false }),
         };
-        let program =
-            Program { version: text(), pid: 1, started: text(), uptime_seconds: 0, config: None, log: Log::default() };
+        let program = Program {
+            version: text(),
+            pid: 1,
+            started: text(),
+            uptime_seconds: 0,
+            config: None,
+            log: Log::default(),
+            defects: Vec::new(),
+        };
         Status { program, well: true, ports: vec![port] }
     }
 

@@ -34,8 +34,8 @@ pub(super) struct Target {
 impl Target {
     /// The running port of this name.
     pub(super) async fn find(api: &Api, name: String, peer: Peer) -> Result<Target, Refusal> {
-        let Ports { running, disabled, crashed } = api.ports().await?;
-        if crashed.iter().any(|(known, _, crash)| *known == name && crash.again_at().is_some()) {
+        let Ports { running, disabled, crashed, .. } = api.ports().await?;
+        if crashed.iter().any(|(known, ..)| *known == name) {
             return Err(Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("port {name} failed and is started again"),

@@ -28,14 +28,17 @@
 //! A new node is root's for some milliseconds, until udev has given it its group: a try may meet EACCES right after
 //! the device appeared, and is woken again by the change of rights.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::future::{poll_fn, Future as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{ready, Context, Poll, Waker};
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
@@ -43,8 +46,9 @@ use sermux_port_config::config::Device;
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
-use tokio::task::AbortHandle;
+use tokio::task::{JoinError, JoinHandle};
 
+use crate::defect;
 use crate::line::sys;
 
 /// The folder itself is gone, or is elsewhere.
@@ -106,6 +110,31 @@ impl Hotplug {
         }
     }
 
+    /// Why its task has panicked, as soon as it has. Nothing is told until it is started again. May be dropped while it waits.
+    pub(crate) async fn failed(&self) -> Box<dyn Any + Send> {
+        poll_fn(|cx| {
+            let Some(watch) = &self.watch else { return Poll::Pending };
+            let mut reader = watch.reader();
+            let Some(task) = reader.as_mut() else { return Poll::Pending };
+            let ended = ready!(Pin::new(task).poll(cx));
+            *reader = None;
+            match ended.map_err(JoinError::try_into_panic) {
+                Err(Ok(panic)) => Poll::Ready(panic),
+                // Without inotify, which the log says.
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Starts its task again. Every port that waits for a device is told: nobody knows what has happened meanwhile.
+    pub(crate) fn start_again(&self) {
+        if let Some(watch) = &self.watch {
+            let shared = Arc::downgrade(&watch.shared);
+            *watch.reader() = Some(tokio::spawn(read_anew(shared)));
+        }
+    }
+
     fn watch_name(&self, target: Target) -> Watched {
         let place = self.watch.as_ref().map(|watch| {
             let mut state = watch.shared.lock();
@@ -146,24 +175,36 @@ impl Drop for Watched {
 #[derive(Debug)]
 struct Watch {
     shared: Arc<Shared>,
-    reader: AbortHandle,
+    /// None: it has ended, and that was told.
+    reader: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Watch {
     fn start() -> std::io::Result<Arc<Self>> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        // `Inotify` cannot be registered itself: it has no raw descriptor to show.
-        let readable = sys::watch(Arc::new(inotify.as_fd().try_clone_to_owned()?), Interest::READABLE)?;
+        let (inotify, readable) = inotify()?;
         let state = State { inotify, folders: HashMap::new(), waiting: Slab::new(), said_limit: false };
         let shared = Arc::new(Shared(Mutex::new(state)));
-        let reader = tokio::spawn(read(readable, Arc::downgrade(&shared))).abort_handle();
-        Ok(Arc::new(Self { shared, reader }))
+        let reader = tokio::spawn(read(readable, Arc::downgrade(&shared)));
+        Ok(Arc::new(Self { shared, reader: Mutex::new(Some(reader)) }))
     }
+
+    fn reader(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn inotify() -> std::io::Result<(Inotify, AsyncFd<Arc<OwnedFd>>)> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    // `Inotify` cannot be registered itself: it has no raw descriptor to show.
+    let readable = sys::watch(Arc::new(inotify.as_fd().try_clone_to_owned()?), Interest::READABLE)?;
+    Ok((inotify, readable))
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.reader.abort();
+        if let Some(reader) = self.reader().take() {
+            reader.abort();
+        }
     }
 }
 
@@ -239,7 +280,10 @@ async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<Shared>) {
         {
             let mut state = shared.lock();
             match state.inotify.read_events() {
-                Ok(events) => events.into_iter().for_each(|event| state.take(&event, &mut woken)),
+                Ok(events) => {
+                    defect::here("hotplug");
+                    events.into_iter().for_each(|event| state.take(&event, &mut woken));
+                }
                 Err(Errno::EAGAIN) => readiness.clear_ready(),
                 Err(Errno::EINTR) => {}
                 Err(errno) => {
@@ -253,7 +297,41 @@ async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<Shared>) {
     }
 }
 
+/// As [`read`], after a reader that panicked: what that had in its hands may be half-done.
+async fn read_anew(shared: Weak<Shared>) {
+    let anew = match (shared.upgrade(), inotify()) {
+        (None, _) => return,
+        (Some(shared), Ok((inotify, readable))) => {
+            let woken = shared.lock().begin_anew(inotify);
+            woken.into_iter().for_each(Waker::wake);
+            readable
+        }
+        (_, Err(error)) => {
+            tracing::warn!("no inotify ({error}): devices that appear are found by looking for them now and then");
+            return;
+        }
+    };
+    read(anew, shared).await;
+}
+
 impl State {
+    /// Watches everything that is waited for, and nothing else. Whom to wake.
+    fn begin_anew(&mut self, inotify: Inotify) -> Vec<Waker> {
+        self.inotify = inotify;
+        self.folders.clear();
+        let keys: Vec<usize> = self.waiting.iter().map(|(key, _)| key).collect();
+        let mut woken = Vec::new();
+        for key in keys {
+            if let Some(waiting) = self.waiting.get_mut(key) {
+                waiting.folders.clear();
+                waiting.changed = true;
+                woken.extend(waiting.waker.take());
+            }
+            self.arm(key);
+        }
+        woken
+    }
+
     fn take(&mut self, event: &InotifyEvent, woken: &mut Vec<Waker>) {
         let concerned: Vec<usize> = if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             // Events were lost, and nobody knows whose.

@@ -22,6 +22,7 @@ use super::names;
 use super::peer::Endpoint;
 use super::socket_file::{self, NoSocket, Wanted};
 use super::turned_away::TurnedAway;
+use crate::defect;
 use crate::port::{Accepted, Command, Link, Share};
 use crate::time::sleep_until;
 
@@ -403,6 +404,7 @@ pub fn serve(
             };
             match accepted {
                 Ok((conn, peer)) => {
+                    defect::here("listener");
                     failing = false;
                     if peer.ip().is_some_and(|ip| !offer.listener().hosts.admits(ip)) {
                         drop(conn);

@@ -1,20 +1,55 @@
-//! A port whose task has panicked: what is known of it, and when it is started again.
+//! A part of the program whose task has panicked: what is known of it, and when it is started again.
 //!
-//! A panic is a defect of the program. It costs the port its clients, and nobody else anything.
+//! A panic is a defect of the program. It costs a port its clients, a listener a pause, and no other part anything.
 
 use std::any::Any;
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A port that has panicked is started again after so long, then twice as long …
+/// A part that has panicked is started again after so long, then twice as long …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// … up to this …
 const LAST_RETRY: Duration = Duration::from_secs(60);
 /// … and as for the first time when it has run for so long.
 const RAN_WELL: Duration = Duration::from_secs(60);
 
-/// The latest panic of a port.
+/// What has a task of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// The port with this name.
+    Port(String),
+    /// A listener of this port, by its key.
+    Listener(String, usize),
+    /// The server on the control socket.
+    Control,
+    /// What tells ports that their devices have appeared.
+    Hotplug,
+}
+
+impl Part {
+    /// The name of the port that it belongs to.
+    pub(crate) fn port(&self) -> Option<&str> {
+        match self {
+            Part::Port(name) | Part::Listener(name, _) => Some(name),
+            Part::Control | Part::Hotplug => None,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Part::Port(_) => "the port",
+            Part::Listener(..) => "the listener",
+            Part::Control => "the control socket",
+            Part::Hotplug => "the watch for devices that are plugged in",
+        })
+    }
+}
+
+/// The latest panic of a part.
 #[derive(Clone, Debug)]
 pub(crate) struct Crash {
     /// What happened.
@@ -34,15 +69,15 @@ enum State {
 }
 
 impl Crash {
-    /// It has just happened, after this one.
-    pub(super) fn new(panic: &(dyn Any + Send), before: Option<&Crash>, now: Instant) -> Self {
+    /// It has just happened to this part, after this one.
+    pub(super) fn new(part: &Part, panic: &(dyn Any + Send), before: Option<&Crash>, now: Instant) -> Self {
         let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         let wait = match before.map(|before| (before.wait, before.state)) {
             Some((wait, State::Running(since))) if now - since < RAN_WELL => (wait * 2).min(LAST_RETRY),
             _ => FIRST_RETRY,
         };
         let what = format!(
-            "a defect of sermux ended the port ({}); it is started again by itself; the log says more",
+            "a defect of sermux ended {part} ({}); it is started again by itself; the log says more",
             words.unwrap_or("panic")
         );
         Self { what, at: now.into_std(), wait, state: State::Waiting(now + wait) }
@@ -78,7 +113,7 @@ mod tests {
         for runs in [0, 0, 1, 0, 0, 0, 0, 0, 61, 0] {
             tokio::time::advance(Duration::from_secs(runs)).await;
             let now = Instant::now();
-            let mut crash = Crash::new(&"oh", before.as_ref(), now);
+            let mut crash = Crash::new(&Part::Control, &"oh", before.as_ref(), now);
             assert_eq!(crash.again_at(), Some(now + crash.wait()));
             waits.push(crash.wait().as_secs());
             crash.is_over(now);

@@ -10,6 +10,7 @@ mod running;
 mod source;
 mod watched;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use sermux_port_config::config::diff::Diff;
 use sermux_port_config::config::load::Loaded;
-use sermux_port_config::config::{Config, Control, Port};
+use sermux_port_config::config::{Address, Config, Control, Port};
 use sermux_port_config::{Fault, Faults};
 use socket2::Socket;
 use tokio::signal::unix::{signal, Signal, SignalKind};
@@ -26,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use self::crash::Crash;
+use self::crash::{Crash, Part};
 use self::opens::Opens;
 use self::reading::{Read, Reading, Reply};
 use self::running::{Listeners, Running};
@@ -83,8 +84,8 @@ pub struct Supervisor {
     /// How it came out to bind a listener that has a name.
     tells_tried: mpsc::UnboundedSender<Tried>,
     tried: mpsc::UnboundedReceiver<Tried>,
-    /// The latest panic of each port that has had one.
-    crashes: BTreeMap<String, Crash>,
+    /// The latest panic of each part that has had one.
+    crashes: BTreeMap<Part, Crash>,
     control: Option<Server>,
     /// Where the control socket is, whatever the configuration says.
     control_at: Option<PathBuf>,
@@ -92,6 +93,7 @@ pub struct Supervisor {
     asks: mpsc::Receiver<Ask>,
     /// When what the start, or a reload, needed is given back.
     settled_at: Option<Instant>,
+    started: Instant,
 }
 
 /// How many listeners there are to be, and how many there are.
@@ -142,6 +144,7 @@ impl Supervisor {
             asker,
             asks,
             settled_at: None,
+            started: Instant::now(),
         }
     }
 
@@ -226,6 +229,8 @@ impl Supervisor {
                     status_at = Some(last_status + systemd::STATUS_EVERY);
                 }
                 () = ended.notified() => self.find_ended().await,
+                panic = self.hotplug.failed() => self.failed(Part::Hotplug, None, &*panic),
+                panic = Server::failed(&mut self.control) => self.failed(Part::Control, None, &*panic),
                 () = sleep_until(restart_at) => self.start_crashed().await,
                 () = sleep_until(status_at) => {
                     (status_at, last_status) = (None, Instant::now());
@@ -247,7 +252,8 @@ impl Supervisor {
     fn status(&self) -> String {
         let open = self.ports.values().filter(|port| port.status.is_open()).count();
         let clients: usize = self.ports.values().map(|port| port.status.clients()).sum();
-        let failed = self.crashes.values().filter(|crash| crash.again_at().is_some()).count();
+        let is_down = |(part, crash): &(&Part, &Crash)| matches!(part, Part::Port(_)) && crash.again_at().is_some();
+        let failed = self.crashes.iter().filter(is_down).count();
         let failed_too = if failed > 0 { format!("; ports failed: {failed}") } else { String::new() };
         format!("ports open: {open} of {}; clients: {clients}{failed_too}", self.ports.len() + failed)
     }
@@ -259,38 +265,79 @@ impl Supervisor {
         for name in ended {
             let Some(running) = self.ports.remove(&name) else { continue };
             let why = running.into_panic().await;
-            let crash = Crash::new(&*why, self.crashes.get(&name), Instant::now());
-            error!(port = %name, "the port failed; its clients are closed, and it is started again in {} s",
-                crash.wait().as_secs());
-            self.crashes.insert(name, crash);
-            self.changed.notify_one();
+            // Its listeners are started with it.
+            self.crashes.retain(|part, _| !matches!(part, Part::Listener(port, _) if *port == name));
+            self.failed(Part::Port(name), None, &*why);
         }
-        for port in self.ports.values_mut() {
-            port.listen_again(&self.tells_tried);
+        let mut failed = Vec::new();
+        for (name, port) in &mut self.ports {
+            failed.extend(port.failed_listeners().await.into_iter().map(|listener| (name.clone(), listener)));
+        }
+        for (name, (key, address, why)) in failed {
+            let part = Part::Listener(name.clone(), key);
+            self.failed(part.clone(), Some(&address), &*why);
+            if let (Some(port), Some(crash)) = (self.ports.get(&name), self.crashes.get(&part)) {
+                port.say_failed(key, crash.what.clone()).await;
+            }
         }
     }
 
-    /// Starts the ports whose pause after a panic is over, with their listeners.
+    /// A part of the program has panicked: it is started again after a pause.
+    fn failed(&mut self, part: Part, address: Option<&Address>, panic: &(dyn Any + Send)) {
+        let crash = Crash::new(&part, panic, self.crashes.get(&part), Instant::now());
+        let cost = if matches!(part, Part::Port(_)) { " and its clients are closed" } else { "" };
+        error!(
+            port = part.port().map(tracing::field::display),
+            address = address.map(tracing::field::display),
+            "{part} failed{cost}; it is started again in {} s",
+            crash.wait().as_secs()
+        );
+        self.crashes.insert(part, crash);
+        self.changed.notify_one();
+    }
+
+    /// Starts the parts whose pause after a panic is over.
     async fn start_crashed(&mut self) {
         let now = Instant::now();
         let is_due = |crash: &Crash| crash.again_at().is_some_and(|at| at <= now);
-        let due: Vec<String> =
-            self.crashes.iter().filter(|(_, crash)| is_due(crash)).map(|(name, _)| name.clone()).collect();
-        for name in due {
-            let Some(port) = self.config.ports.get(&name).filter(|port| port.enable).cloned() else {
-                self.crashes.remove(&name);
-                continue;
+        let due: Vec<Part> =
+            self.crashes.iter().filter(|(_, crash)| is_due(crash)).map(|(part, _)| part.clone()).collect();
+        for part in due {
+            let is_started = match &part {
+                Part::Port(name) => self.start_crashed_port(name).await,
+                Part::Listener(name, key) => match self.ports.get_mut(name) {
+                    Some(port) => port.listen_again(*key, &self.handed_over, &self.tells_tried).await,
+                    None => false,
+                },
+                Part::Control => {
+                    self.start_control().await;
+                    true
+                }
+                Part::Hotplug => {
+                    self.hotplug.start_again();
+                    true
+                }
             };
-            let mut listeners = Listeners::new(&name, &port, 0..port.listen.len());
-            listeners.bind(&self.handed_over, false).await;
-            let running = self.start_port(port, listeners);
-            if let Some(crash) = self.crashes.get_mut(&name) {
+            if !is_started {
+                self.crashes.remove(&part);
+                continue;
+            }
+            if let Some(crash) = self.crashes.get_mut(&part) {
                 crash.is_over(now);
             }
-            info!(port = %name, "the port was started again");
-            self.ports.insert(name, running);
+            info!(port = part.port().map(tracing::field::display), "{part} was started again");
         }
         self.changed.notify_one();
+    }
+
+    /// … a port with its listeners. Whether it is still wanted.
+    async fn start_crashed_port(&mut self, name: &str) -> bool {
+        let Some(port) = self.config.ports.get(name).filter(|port| port.enable).cloned() else { return false };
+        let mut listeners = Listeners::new(name, &port, 0..port.listen.len());
+        listeners.bind(&self.handed_over, false).await;
+        let running = self.start_port(port, listeners);
+        self.ports.insert(name.to_owned(), running);
+        true
     }
 
     /// What the control socket asks. Whoever asked may have gone.
@@ -300,14 +347,16 @@ impl Supervisor {
                 let running = self.ports.iter().map(|(name, port)| (name.clone(), port.link().clone()));
                 let disabled = self.config.ports.iter().filter(|(_, port)| !port.enable);
                 let disabled = disabled.map(|(name, port)| (name.clone(), Arc::clone(port)));
-                let crashed = self.crashes.iter().filter_map(|(name, crash)| {
-                    let port = self.config.ports.get(name)?;
+                let crashed = self.crashes.iter().filter_map(|(part, crash)| {
+                    let Part::Port(name) = part else { return None };
+                    let port = self.config.ports.get(name).filter(|_| crash.again_at().is_some())?;
                     Some((name.clone(), Arc::clone(port), crash.clone()))
                 });
                 let _ = reply.send(Ports {
                     running: running.collect(),
                     disabled: disabled.collect(),
                     crashed: crashed.collect(),
+                    crashes: self.crashes.clone(),
                 });
             }
             #[cfg(debug_assertions)]
@@ -321,7 +370,7 @@ impl Supervisor {
         let control = self.config.control.clone().or_else(|| self.control_at.as_ref().map(|_| Control::default()));
         if let Some(control) = control {
             let file = self.source.as_ref().and_then(Source::file).map(Path::to_owned);
-            let router = control::router(self.asker.clone(), file);
+            let router = control::router(self.asker.clone(), file, self.started.into_std());
             self.control = Server::start(control, self.control_at.as_deref(), &self.config.ports, router).await;
         }
     }
@@ -392,6 +441,9 @@ impl Supervisor {
         if other_control {
             self.end_control().await;
             self.start_control().await;
+            if let Some(crash) = self.crashes.get_mut(&Part::Control) {
+                crash.is_over(Instant::now());
+            }
         }
         info!(file = %file.display(), added = diff.added.len(), removed = diff.removed.len(),
             changed = diff.changed.len(), "configuration read again");
@@ -488,7 +540,7 @@ impl Supervisor {
         let now = Instant::now();
         let mut ending = Vec::new();
         for name in names {
-            self.crashes.remove(name);
+            self.crashes.retain(|part, _| part.port() != Some(name));
             let Some(port) = self.ports.remove(name) else {
                 continue;
             };

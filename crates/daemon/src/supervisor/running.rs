@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sermux_port_config::config::diff::{PortChange, PortDiff};
-use sermux_port_config::config::Port;
+use sermux_port_config::config::{Address, Port};
 use socket2::Socket;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
-use tracing::error;
 
 use crate::net::gate::Gates;
 use crate::net::listen::{self, Offer, Tried};
@@ -69,7 +68,8 @@ struct RunningListener {
     /// Its own for as long as it runs.
     key: usize,
     offer: watch::Sender<Offer>,
-    task: JoinHandle<()>,
+    /// None: it has panicked, and listens again after a pause.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -104,7 +104,7 @@ impl Running {
 
     fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>, tried: &mpsc::UnboundedSender<Tried>) {
         let (offer, offered) = watch::channel(offer);
-        let task = self.serve(key, offered, bound, tried);
+        let task = Some(self.serve(key, offered, bound, tried));
         self.listeners.push(RunningListener { key, offer, task });
     }
 
@@ -130,21 +130,40 @@ impl Running {
         for listener in self.listeners {
             listener.close().await;
         }
-        match self.task.await.map_err(JoinError::try_into_panic) {
-            Err(Ok(panic)) => panic,
-            _ => Box::new("it ended by itself"),
-        }
+        why(self.task.await)
     }
 
-    /// Has those listeners listen again whose task has ended, which it should not.
-    pub(super) fn listen_again(&mut self, tried: &mpsc::UnboundedSender<Tried>) {
-        for at in 0..self.listeners.len() {
-            let RunningListener { key, offer, task } = &self.listeners[at];
-            if task.is_finished() {
-                error!(port = %self.name, address = %offer.borrow().address(), "a listener failed; it listens again");
-                self.listeners[at].task = self.serve(*key, offer.subscribe(), None, tried);
+    /// Its listeners whose task has ended, which it should not: their keys, addresses, and why.
+    pub(super) async fn failed_listeners(&mut self) -> Vec<(usize, Address, Box<dyn Any + Send>)> {
+        let mut failed = Vec::new();
+        for listener in &mut self.listeners {
+            if let Some(task) = listener.task.take_if(|task| task.is_finished()) {
+                let address = listener.offer.borrow().address().clone();
+                failed.push((listener.key, address, why(task.await)));
             }
         }
+        failed
+    }
+
+    /// Tells the port that a listener has failed.
+    pub(super) async fn say_failed(&self, key: usize, why: String) {
+        self.link.send(Command::Listening { listener: key, bound: Err(why) }).await;
+    }
+
+    /// Has a listener listen again that has failed. Whether it is still there.
+    pub(super) async fn listen_again(
+        &mut self,
+        key: usize,
+        handed_over: &[Socket],
+        tried: &mpsc::UnboundedSender<Tried>,
+    ) -> bool {
+        let failed = |listener: &RunningListener| listener.key == key && listener.task.is_none();
+        let Some(at) = self.listeners.iter().position(failed) else { return false };
+        let (offer, offered) = (self.listeners[at].offer.borrow().clone(), self.listeners[at].offer.subscribe());
+        // Why not was logged; it is tried again.
+        let bound = if offer.has_name() { None } else { offer.bind(handed_over, false).await.ok() };
+        self.listeners[at].task = Some(self.serve(key, offered, bound, tried));
+        true
     }
 
     /// Closes listeners, by their index in the configuration so far; their addresses are free then.
@@ -203,8 +222,18 @@ impl Running {
 
 impl RunningListener {
     async fn close(self) {
-        self.task.abort();
-        // It was cancelled, which is no news.
-        let _ = self.task.await;
+        if let Some(task) = self.task {
+            task.abort();
+            // It was cancelled, which is no news.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Why a task has ended that should not.
+fn why(ended: Result<(), JoinError>) -> Box<dyn Any + Send> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Err(Ok(panic)) => panic,
+        _ => Box::new("it ended by itself"),
     }
 }

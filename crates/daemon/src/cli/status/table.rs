@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use crate::cli::line::wires;
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
-use crate::control::status::{Capture, Client, Counters, Errors, Frames, History, Listener, Log, Port, State, Status};
+use crate::control::status::{
+    Capture, Client, Counters, Errors, Fault, Frames, History, Listener, Log, Port, State, Status,
+};
 
 /// Columns of a terminal as it comes.
 const WIDTH: usize = 80;
@@ -51,6 +53,12 @@ pub(super) fn all(status: &Status, look: Look) -> String {
             text.push('\n');
         }
     }
+    for defect in &program.defects {
+        for line in wrap(&self::defect(defect), WIDTH) {
+            text += &painted(&line, if defect.over { Colour::Yellow } else { Colour::Red }, look);
+            text.push('\n');
+        }
+    }
     for port in &status.ports {
         text.push('\n');
         text += &one(port, look);
@@ -64,6 +72,16 @@ fn log(log: &Log) -> Option<String> {
         .then(|| format!("{} lost", count(usize::try_from(log.lost_records).unwrap_or(usize::MAX), "record")));
     let facts: Vec<String> = lost.into_iter().chain(log.fault.as_deref().map(printable)).collect();
     (!facts.is_empty()).then(|| format!("log: {}", facts.join("; ")))
+}
+
+/// `defect (3 s ago): a defect of sermux ended …`
+fn defect(defect: &Fault) -> String {
+    let (what, ago) = (printable(&defect.what), duration(defect.at_seconds));
+    if defect.over {
+        format!("last defect (resolved, {ago} ago): {what}")
+    } else {
+        format!("defect ({ago} ago): {what}")
+    }
 }
 
 /// `3 ports: 2 open, 1 waiting; 3 clients`

@@ -115,7 +115,7 @@ impl Port {
     /// What a port that runs again died of, if nothing else is wrong with it.
     pub(in crate::control) fn after(mut self, crash: Option<&Crash>, now: (Instant, SystemTime)) -> Port {
         if self.fault.is_none() {
-            self.fault = crash.map(|crash| Fault::of(crash, now, true));
+            self.fault = crash.map(|crash| Fault::of(crash, now));
         }
         self
     }
@@ -142,7 +142,7 @@ impl Port {
             since_seconds,
             well: false,
             listeners: port.listen.iter().map(|config| listener(&closed, config)).collect(),
-            fault: Some(Fault::of(crash, now, false)),
+            fault: Some(Fault::of(crash, now)),
             ..Port::disabled_blocking(name, port)
         }
     }
@@ -181,9 +181,10 @@ impl Port {
 }
 
 impl Fault {
-    fn of(crash: &Crash, now: (Instant, SystemTime), over: bool) -> Fault {
+    /// What a part of the program died of. It is over when that runs again.
+    pub(in crate::control) fn of(crash: &Crash, now: (Instant, SystemTime)) -> Fault {
         let (at, at_seconds) = at(crash.at, now);
-        Fault { what: crash.what.clone(), at, at_seconds, over }
+        Fault { what: crash.what.clone(), at, at_seconds, over: crash.again_at().is_none() }
     }
 }
 

@@ -286,3 +286,22 @@ async fn without_inotify_nothing_is_told_and_nothing_fails() {
     dev.make("ttyUSB0");
     assert!(watched.poll_changed(&mut Context::from_waker(Waker::noop())).is_pending());
 }
+
+#[tokio::test]
+async fn a_reader_that_was_started_again_tells_what_happened_meanwhile_and_what_happens_from_then_on() {
+    let (dev, hotplug) = (Dev::new(), Hotplug::start());
+    let (mut meanwhile, mut later) = (dev.watch(&hotplug, "meanwhile"), dev.watch(&hotplug, "later"));
+    let reader = hotplug.watch.as_ref().unwrap().reader().take().unwrap();
+    reader.abort();
+    assert!(reader.await.unwrap_err().is_cancelled());
+    dev.make("meanwhile");
+    hotplug.start_again();
+    told(&mut meanwhile).await;
+    // Told though nothing happened to it: nobody knows that.
+    told(&mut later).await;
+    assert!(!was_told(&mut later, &hotplug).await);
+    dev.make("later");
+    told(&mut later).await;
+    drop((meanwhile, later));
+    assert_eq!(kernel_watches(&hotplug), 0);
+}
