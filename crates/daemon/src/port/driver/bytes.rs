@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::ReadBuf;
 use tracing::trace;
 
-use super::{ClientId, Driver, Slot, BLOCK, HELD_LOOK, INPUT_TURNS, RX_AT_ONCE};
+use super::{ClientId, Driver, Slot, BLOCK, HELD_LOOK, INPUT_TURNS, REQUEST_COST, RX_AT_ONCE};
 
 thread_local! {
     /// What one read of a client returned, until the hub has it: one for all ports, which share a thread.
@@ -125,6 +125,11 @@ impl Driver {
     pub(super) fn drive_input_once(&mut self, now: Instant) -> bool {
         let mut progress = false;
         for _ in 0..self.readable.len() {
+            if self.input_left == 0 {
+                // The others come first in the next poll.
+                break;
+            }
+            let requests = self.hub.control_counters().requests;
             let Some(id) = self.readable.pop_front() else { break };
             if self.hub.wants_input(id) {
                 let most = if self.readable.is_empty() { self.hub.input_room(id) } else { BLOCK };
@@ -137,6 +142,8 @@ impl Driver {
                 self.readable.push_back(id);
                 self.look_at.get_or_insert(now + HELD_LOOK);
             }
+            let asked = usize::try_from(self.hub.control_counters().requests - requests).unwrap_or(usize::MAX);
+            self.input_left = self.input_left.saturating_sub(asked.saturating_mul(REQUEST_COST));
         }
         progress
     }
@@ -174,6 +181,7 @@ impl Driver {
                 self.writable.push(id);
             }
             Poll::Ready(Ok(())) => {
+                self.input_left = self.input_left.saturating_sub(block.filled().len());
                 self.hub.input(id, block.filled(), now);
                 self.readable.push_back(id);
             }

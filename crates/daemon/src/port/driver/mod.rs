@@ -64,6 +64,13 @@ const ROUNDS: usize = 8;
 /// Blocks that one client may hand in before the line and the other clients get their turn.
 const INPUT_TURNS: usize = 16;
 
+/// What clients may hand in in one poll, all of them together, before other ports get their turn. What goes to the line is
+/// bounded by its queue, but not what telnet clients ask and what nobody may write.
+const INPUT_AT_ONCE: usize = 256 * 1024;
+
+/// What a request counts among that, as bytes: to do it and to answer it takes longer than to decode it.
+const REQUEST_COST: usize = 512;
+
 /// How often a client whose bytes are not read is looked at: nothing tells of the end behind those.
 const HELD_LOOK: Duration = Duration::from_secs(1);
 
@@ -113,6 +120,8 @@ pub struct Driver {
     /// Boxed: most ports have none.
     capture: Option<Box<Recorder>>,
     followers: Followers,
+    /// Of [`INPUT_AT_ONCE`], in this poll.
+    input_left: usize,
     /// Those who wait until the device is open, or let go of.
     settling: Vec<oneshot::Sender<()>>,
     account: Account,
@@ -243,6 +252,7 @@ impl Driver {
             account: Account::new(now()),
             watching: Watching::default(),
             followers: Followers::default(),
+            input_left: INPUT_AT_ONCE,
         };
         (driver, link)
     }
@@ -341,6 +351,7 @@ impl Future for Driver {
         this.take_commands(now);
         this.drive_slot(cx, now);
 
+        this.input_left = INPUT_AT_ONCE;
         // What becomes due in this poll is found at its end.
         let mut all = this.sleep_until.is_some_and(|at| at <= now);
         for round in 0.. {
@@ -374,6 +385,10 @@ impl Future for Driver {
             progress |= this.drive_input(now);
             progress |= this.drive_tx(cx, now);
             progress |= this.take_events(now);
+            if this.input_left == 0 {
+                cx.waker().wake_by_ref();
+                break;
+            }
             if !progress {
                 break;
             }

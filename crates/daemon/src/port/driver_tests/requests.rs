@@ -1,7 +1,9 @@
 //! What is bounded of what clients ask, and what becomes of it when they go.
 
 use sermux_port_config::signal::{Purge, Step};
+use tokio::io::AsyncWrite as _;
 use tokio::sync::oneshot;
+use tokio::task::unconstrained;
 
 use super::*;
 use crate::line::Operation;
@@ -191,4 +193,46 @@ async fn a_macro_that_nobody_waits_for_any_more_is_not_run() {
     assert_eq!(last.await.unwrap().0, Outcome::Done);
     ran.extend(wire.operations());
     assert_eq!(ran, [Operation::Run(steps(300)), Operation::Run(steps(100))]);
+}
+
+/// How much of what a client has said the port has read since the last time: there is room for as much more of the same.
+async fn refill(client: &mut DuplexStream, said: &[u8]) -> usize {
+    let mut room = 0;
+    loop {
+        let wrote =
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut *client).poll_write(cx, &said[..said.len().min(1 << 16)]))).await;
+        match wrote {
+            Poll::Ready(n) => room += n.unwrap(),
+            Poll::Pending => return room,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_ask_and_ask_leave_other_ports_their_turns() {
+    // Are you there? A query. Nothing at all, which costs the least.
+    for (said, most) in
+        [(&b"\xFF\xF6"[..], 64 << 10), (b"\xFF\xFA\x2C\x05\x00\xFF\xF0", 64 << 10), (b"\xFF\xF1", 512 << 10)]
+    {
+        let mut port = ByHand::new(telnet_port("max-clients: 100"));
+        let said = said.repeat(1 << 14);
+        let mut clients = Vec::new();
+        for _ in 0..40 {
+            clients.push(port.connect().await);
+        }
+        for client in &mut clients {
+            unconstrained(refill(client, &said)).await;
+        }
+        let mut all = 0;
+        for _ in 0..40 {
+            unconstrained(port.turn()).await;
+            let mut read = 0;
+            for client in &mut clients {
+                read += unconstrained(refill(client, &said)).await;
+            }
+            assert!(read <= most, "{read} bytes of {:?} in one turn", &said[..2]);
+            all += read;
+        }
+        assert!(all >= 40 * 4096, "{all} bytes of all clients");
+    }
 }
