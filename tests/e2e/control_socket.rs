@@ -331,12 +331,24 @@ fn a_lock_on_its_folder_does_not_keep_it_away() {
 }
 
 #[test]
-fn connections_that_say_nothing_make_room() {
+fn connections_that_do_not_say_what_they_want_make_room() {
+    for said in ["", "GET /v1/st", "POST /v1/ports/echo/set HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"] {
+        make_room(said);
+    }
+}
+
+/// Connections that have said so much, and do not go on.
+#[track_caller]
+fn make_room(said: &str) {
     let daemon = Daemon::start(echo());
     ready(&daemon);
-    let silent: Vec<UnixStream> = (0..35).map(|_| UnixStream::connect(daemon.control_socket()).unwrap()).collect();
-    // One of them has begun to speak, and does not go on.
-    (&silent[20]).write_all(b"GET /v1/st").unwrap();
+    let silent: Vec<UnixStream> = (0..35)
+        .map(|_| {
+            let mut stream = UnixStream::connect(daemon.control_socket()).unwrap();
+            stream.write_all(said.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
     let asked = daemon.run(&["status"]);
     assert_eq!(asked.code, Some(0), "{}", asked.stderr);
     // It had not to wait until they were closed for their silence: of the latest of them most are there.
@@ -346,5 +358,5 @@ fn connections_that_say_nothing_make_room() {
         stream.read(&mut [0; 100]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     };
     let open = silent.iter().rev().take(15).filter(is_open).count();
-    assert!(open >= 12, "{open} of the last 15 were there when the status came");
+    assert!(open >= 12, "{open} of the last 15 that said {said:?} were there when the status came");
 }

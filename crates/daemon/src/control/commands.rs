@@ -17,7 +17,7 @@ use sermux_port_config::signal;
 
 use super::amend::amend;
 use super::api::Api;
-use super::http::{json, parse, port_ended, read, unknown, wrong_path, Refusal};
+use super::http::{body, json, parse, port_ended, unknown, wrong_path, Refusal};
 use super::request::{Break, Kick, Kicked, KickedClient, LineNow, Purge, Queue, Reset, Set, SetModem};
 use super::target::{ask, Target};
 use crate::line::differences;
@@ -34,7 +34,7 @@ pub(super) async fn command(
 ) -> Result<Response, Refusal> {
     let Path((port, command)) = path.map_err(wrong_path)?;
     let target = Target::find(&api, port, peer).await?;
-    let body = read(request).await?;
+    let body = body(request).await;
     match command.as_str() {
         "kick" => done(&kick(target, &body).await?),
         "set" => done(&set(target, &body).await?),

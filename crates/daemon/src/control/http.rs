@@ -7,6 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::Request;
 use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -20,14 +21,21 @@ const BODY_SIZE: usize = 64 * 1024;
 /// How long a client may take to send it.
 const BODY_LIMIT: Duration = Duration::from_secs(5);
 
-/// Reads the body.
-pub(super) async fn read(request: Request) -> Result<Vec<u8>, Refusal> {
+/// The request with all of its body.
+pub(super) async fn whole(request: hyper::Request<Incoming>) -> Result<Request, Refusal> {
     let wrong = |status, what| Refusal::new(status, what).help("send a JSON object, and its length in the head");
-    match timeout(BODY_LIMIT, axum::body::to_bytes(request.into_body(), BODY_SIZE)).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
+    let (head, body) = request.into_parts();
+    match timeout(BODY_LIMIT, axum::body::to_bytes(Body::new(body), BODY_SIZE)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(head, Body::from(bytes))),
         Ok(Err(error)) => Err(wrong(StatusCode::PAYLOAD_TOO_LARGE, format!("the body cannot be read: {error}"))),
         Err(_) => Err(wrong(StatusCode::REQUEST_TIMEOUT, "the body does not come".to_owned())),
     }
+}
+
+/// The body of a [`whole`] request.
+pub(super) async fn body(request: Request) -> Vec<u8> {
+    // It is there.
+    axum::body::to_bytes(request.into_body(), BODY_SIZE).await.map(Into::into).unwrap_or_default()
 }
 
 /// What a body says. Nothing is as good as `{}`.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper::service::{service_fn, Service as _};
@@ -26,6 +27,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
+use super::http::whole;
 use super::place::Place;
 use crate::defect;
 use crate::net::peer::Peer;
@@ -201,7 +203,7 @@ async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
 
 /// A connection that is being served.
 struct Connection {
-    /// It has said what it wants.
+    /// It has said all of what it wants.
     asked: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -225,9 +227,13 @@ async fn connection(stream: UnixStream, router: Router, asked: &AtomicBool) {
         }
     };
     let router = TowerToHyperService::new(router.layer(Extension(peer)));
-    let service = service_fn(|request| {
+    let service = service_fn(|request| async {
+        let request = match whole(request).await {
+            Ok(request) => request,
+            Err(refusal) => return Ok(refusal.into_response()),
+        };
         asked.store(true, Ordering::Relaxed);
-        router.call(request)
+        router.call(request).await
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
