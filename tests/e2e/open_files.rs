@@ -1,5 +1,6 @@
 //! A client takes a file descriptor, and there are only so many.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::lifecycle::Socket;
-use crate::rig::{Daemon, PortYaml, PATIENCE};
+use crate::rig::{eventually, Client, Daemon, PortYaml, PATIENCE};
 
 /// The program with a limit of open files that it cannot raise.
 fn with_files(files: u32) -> Command {
@@ -50,6 +51,26 @@ fn clients_that_fill_the_table_leave_the_device_and_the_control_socket_what_they
             assert!(reader.receive_until(b"here again").len() >= 10);
         }
         assert_eq!(daemon.run(&["status"]).code, Some(0));
+    });
+}
+
+#[test]
+fn clients_that_have_closed_make_room_for_new_ones_also_where_the_line_is_silent() {
+    let port = PortYaml::new("p", "sim:echo").listen("max-clients: 1000");
+    let daemon = Daemon::start_as(port, with_files(64));
+    let address = daemon.address("p");
+    // Nobody reads, so only a look at each of them would tell that they are gone.
+    for _ in 0..200 {
+        drop(TcpStream::connect_timeout(&address, PATIENCE).unwrap());
+    }
+    daemon.log().wait_for("the table is full", |line| line.contains("open files"));
+    eventually("one is let in", || {
+        let client = Client::connect(address);
+        client.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        // It may be closed at once.
+        let _ = (&client.0).write_all(b"ping");
+        let mut got = [0; 4];
+        (&client.0).read_exact(&mut got).is_ok() && got == *b"ping"
     });
 }
 

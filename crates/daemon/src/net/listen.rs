@@ -418,6 +418,10 @@ pub fn serve(
                         let refusals = refusals.get_or_insert_default();
                         refusals.crowded.add(&offer.name, &offer.address().to_string(), peer, &CROWDED);
                         status.limited(key, refusals.by_limits());
+                        // For the next one.
+                        if !link.send(Command::Crowded(key)).await {
+                            return;
+                        }
                         continue;
                     }
                     let places = match gates.enter(peer) {

@@ -27,6 +27,8 @@ pub enum Command {
     Connect(Accepted),
     /// The configuration has changed.
     Reconfigure(Reconfigure),
+    /// There are no file descriptors left for a new client of the listener with this key.
+    Crowded(usize),
     /// Something is asked of the line.
     Wish {
         /// What.

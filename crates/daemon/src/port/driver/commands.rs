@@ -23,6 +23,7 @@ impl Driver {
             };
             match command.map(|command| *command) {
                 Some(Command::Connect(accepted)) => self.connect(accepted, now),
+                Some(Command::Crowded(listener)) => self.hub.make_room(listener, now),
                 Some(Command::Reconfigure(changed)) => self.reconfigure(changed, now),
                 Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
                 Some(Command::Listening { listener, bound }) => self.account.listening(listener, bound),

@@ -102,6 +102,11 @@ impl Hub {
         !self.departed.is_empty()
     }
 
+    /// A client of this listener that has closed its sending side makes room for a new one, if there is such a client.
+    pub fn make_room(&mut self, listener: usize, now: Instant) {
+        self.displace(listener, now);
+    }
+
     /// The client of this listener makes room that closed its sending side the longest ago. False: there is none.
     pub(super) fn displace(&mut self, listener: usize, now: Instant) -> bool {
         let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.is_deaf());
