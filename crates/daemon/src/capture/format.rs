@@ -363,7 +363,8 @@ mod tests {
 
     #[test]
     fn characters_that_turn_the_direction_of_writing_round_are_escaped() {
-        for c in ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{2028}'] {
+        let turns = ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{2028}'];
+        for c in turns.into_iter().chain(['\u{ad}', '\u{e0041}']) {
             let written = lines(CaptureFormat::Text, &[(Way::Rx, format!("a{c}b\n").as_bytes())]);
             let escaped: String = c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect();
             assert_eq!(written, [format!("rx a{escaped}b")]);

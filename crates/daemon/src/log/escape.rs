@@ -30,10 +30,10 @@ pub(super) fn escaped(record: &[u8], form: Form) -> Cow<'_, [u8]> {
         match form {
             _ if !is_bad(c) => written.push(c),
             Form::Text => written.extend(c.escape_unicode()),
-            // All of them are of the first plane. Writing to a string does not fail.
-            Form::Json => {
-                let _ = write!(written, "\\u{:04x}", u32::from(c));
-            }
+            Form::Json => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                // Writing to a string does not fail.
+                let _ = write!(written, "\\u{unit:04x}");
+            }),
         }
     }
     Cow::Owned(written.into_bytes())
@@ -45,9 +45,14 @@ mod tests {
 
     #[test]
     fn what_turns_the_direction_of_writing_round_is_escaped_and_the_rest_stays() {
-        let turns = ('\u{202a}'..='\u{202e}')
-            .chain('\u{2066}'..='\u{2069}')
-            .chain(['\u{200e}', '\u{200f}', '\u{61c}', '\u{9b}']);
+        let turns = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain([
+            '\u{200e}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{e0041}',
+        ]);
         for c in turns {
             let record = format!("\u{1b}[32m INFO\u{1b}[0m größer {c}x\n");
             let text = format!("\u{1b}[32m INFO\u{1b}[0m größer \\u{{{:x}}}x\n", u32::from(c));
