@@ -574,3 +574,24 @@ fn forty_thousand_ports_are_checked_one_by_one_and_not_each_against_each() {
     assert_eq!(ended.code, Some(78));
     assert!(ended.stderr.contains("40000 faults"), "{}", ended.stderr);
 }
+
+#[test]
+fn more_ports_than_any_machine_has_are_a_fault_before_they_take_memory() {
+    let ports = |numbers: std::ops::Range<usize>| -> String { numbers.map(|n| format!("  p{n}: {{}}\n")).collect() };
+    let ended = check(&file(&format!("ports:\n{}", ports(0..50_001))).1);
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.stderr.contains("ports: there are more than 50000 ports"), "{}", ended.stderr);
+    let (folder, path) = file("include: [ports.d/*.yaml]\nports: {}\n");
+    fs::create_dir(folder.path().join("ports.d")).unwrap();
+    for (name, numbers) in [("a.yaml", 0..26_000), ("b.yaml", 26_000..52_000)] {
+        fs::write(folder.path().join("ports.d").join(name), format!("ports:\n{}", ports(numbers))).unwrap();
+    }
+    let ended = check(&path);
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.stderr.contains("b.yaml: with this file there are more than 50000 ports"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("yaml: 1 fault\n"),
+        "nothing is said of ports that are not looked at: {}",
+        ended.stderr
+    );
+}

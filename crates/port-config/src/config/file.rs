@@ -72,6 +72,9 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
     layer
 }
 
+/// More ports than any machine can open: each takes memory before it is known whether it is right.
+pub(super) const MAX_PORTS: usize = 50_000;
+
 const SMALLEST: &str = "\
 the smallest useful configuration is
 ports:
@@ -128,6 +131,11 @@ fn log(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Log {
 fn ports(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<NamedPort> {
     let example = "`ports:` and below it, indented, a name for each port";
     let entries = entries(node, path, example, problems);
+    if entries.len() > MAX_PORTS {
+        let message = format!("there are more than {MAX_PORTS} ports");
+        problems.push(Problem::new(node.place, path, message).help("write fewer"));
+        return Vec::new();
+    }
     let is_key = |entry: &Entry| is_key(Role::Port, &entry.key.text);
     let astray = entries.iter().find(|entry| is_key(entry) && !matches!(entry.value.value, Value::Map(_)));
     let Some(astray) = astray else {

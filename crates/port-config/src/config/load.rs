@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::capture_files;
 use super::conflict::{self, Resolved};
-use super::file::{file, FileLayer};
+use super::file::{file, FileLayer, MAX_PORTS};
 use super::keys::Role;
 use super::parse::parse;
 use super::resolve::{port, Profiles};
@@ -210,8 +210,14 @@ impl Loader {
                     }
                     Ok(text) => {
                         self.files.push(path);
-                        let layer = self.layer(name, text, Role::Included);
+                        let layer = self.layer(name.clone(), text, Role::Included);
                         self.layers.extend(layer);
+                        if self.layers.iter().map(|layer| layer.ports.len()).sum::<usize>() > MAX_PORTS {
+                            let message = format!("{name}: with this file there are more than {MAX_PORTS} ports");
+                            self.problems.push(refuse(message, "name fewer files, or smaller ones"));
+                            self.layers.clear();
+                            return;
+                        }
                     }
                     Err(refusal) if refusal.place.line > 0 => self.refuse(name, refusal),
                     Err(refusal) => {
