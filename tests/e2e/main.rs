@@ -33,6 +33,8 @@ mod on_demand;
 mod on_gone;
 mod open_files;
 mod probe;
+#[path = "../random.rs"]
+mod random;
 mod reload;
 mod reload_storm;
 mod requests;

@@ -2,21 +2,13 @@
 
 use std::fs;
 
+use crate::random::Random;
 use crate::rig::{anonymous_kib, assert_same, noise, Daemon, PortYaml, Pty};
 
 const RELOADS: usize = 1000;
 
 /// Ports that change all the time, beside one that never does.
 const CHANGING: usize = 6;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % bound
-    }
-}
 
 /// A port with random settings, or none.
 fn any_port(random: &mut Random, name: &str, devices: &[Pty]) -> Option<PortYaml> {
@@ -38,7 +30,7 @@ fn any_port(random: &mut Random, name: &str, devices: &[Pty]) -> Option<PortYaml
 
 #[test]
 fn what_a_thousand_reloads_do_not_touch_loses_nothing_and_nothing_is_left_behind() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let kept_device = Pty::new();
     let devices: Vec<Pty> = (0..CHANGING).map(|_| Pty::new()).collect();
     let kept = PortYaml::new("kept", kept_device.path()).listen("");

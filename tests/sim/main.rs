@@ -12,6 +12,7 @@ mod bytes;
 mod frames;
 mod model;
 mod quiet;
+#[path = "../random.rs"]
 mod random;
 mod requests;
 mod telegrams;

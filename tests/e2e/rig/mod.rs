@@ -25,6 +25,8 @@ pub(crate) use pty::Pty;
 pub(crate) use unix_client::UnixClient;
 pub(crate) use yaml::PortYaml;
 
+use crate::random::Random;
+
 /// From the meter to its readers, in English and in Dutch.
 pub(crate) const GUIDES: [&str; 2] =
     [include_str!("../../../examples/guides/p1-meter.md"), include_str!("../../../examples/guides/p1-meter.nl.md")];
@@ -52,17 +54,7 @@ pub(crate) fn look_again() {
 
 /// Bytes in which every stretch of 16 is found once only, so that the place of any piece is known.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        // xorshift64*
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        bytes.extend_from_slice(&state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
+    Random::new(seed).bytes(len)
 }
 
 /// Where `needle` begins in `haystack`.

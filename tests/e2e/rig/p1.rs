@@ -1,6 +1,6 @@
 //! Telegrams: made with a number inside, and judged without any help of the program.
 
-use super::find;
+use super::{find, noise};
 
 /// CRC-16/ARC, bit by bit.
 pub(crate) fn crc16(bytes: &[u8]) -> u16 {
@@ -64,14 +64,7 @@ pub(crate) fn telegram_without_crc(number: u32) -> Vec<u8> {
 /// As the meters of Luxembourg send it; nobody can read what is in it.
 pub(crate) fn encrypted() -> Vec<u8> {
     let mut bytes = b"\xDB\x08SAGgp\x00\x02\xB7\x82\x02\x58\x30".to_vec();
-    // Any bytes without an order (xorshift).
-    let mut state = 0x9E37_79B9_u32;
-    bytes.extend((0..599).map(|_| {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state.to_le_bytes()[1]
-    }));
+    bytes.extend(noise(1, 599));
     bytes
 }
 

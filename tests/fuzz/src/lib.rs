@@ -6,6 +6,8 @@ pub mod input;
 pub mod load;
 pub mod negotiate;
 pub mod p1;
+#[path = "../../random.rs"]
+mod random;
 pub mod session;
 pub mod values;
 pub mod words;

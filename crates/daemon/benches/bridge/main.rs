@@ -51,6 +51,8 @@ mod pattern;
 mod peers;
 mod process;
 mod protocol;
+#[path = "../../../../tests/random.rs"]
+mod random;
 mod results;
 mod rig;
 mod rows;

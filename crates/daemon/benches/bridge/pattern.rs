@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::random::Random;
 use crate::telegram;
 use crate::trouble::Trouble;
 
@@ -20,10 +21,7 @@ impl Pattern {
     /// Bytes of every value, in no order; the same in each run.
     pub(crate) fn noise(port: usize) -> Self {
         static CYCLE: OnceLock<Arc<[u8]>> = OnceLock::new();
-        let cycle = CYCLE.get_or_init(|| {
-            let mut state = 0x5e71_a10f_u64;
-            (0..CYCLE_LENGTH).map(|_| next_byte(&mut state)).collect()
-        });
+        let cycle = CYCLE.get_or_init(|| Random::new(0x5e71_a10f).bytes(CYCLE_LENGTH).into());
         Self { cycle: Arc::clone(cycle), phase: port as u64 * 7919 }
     }
 
@@ -112,15 +110,6 @@ impl Checker {
         };
         Trouble::Lost(format!("wrong from byte {offset} on: {what}"))
     }
-}
-
-fn next_byte(state: &mut u64) -> u8 {
-    // SplitMix64.
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed >> 56) as u8
 }
 
 /// A prime, so that it is no multiple of any buffer's length.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sermux_protocol::frame::{crc16, Check};
 
+use crate::random::Random;
 use crate::{samples, with_crc, Line};
 
 /// So many are run unless somebody asks for more.
@@ -71,11 +72,11 @@ impl Whole {
 
 impl Stream {
     fn of(seed: u64) -> Self {
-        let random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03);
+        let random = Random::new(seed);
         let mut stream = Self { random, pieces: Vec::new(), len: 0, telegrams: Vec::new(), damaged: 0 };
         let meters: Vec<Vec<u8>> = (0..1 + stream.random.below(3)).map(|_| stream.meter()).collect();
         for _ in 0..4 + stream.random.below(8) {
-            let meter = stream.random.pick(&meters).clone();
+            let meter = meters[stream.random.below(meters.len())].clone();
             let telegram = stream.telegram(meter);
             stream.part(&telegram);
         }
@@ -85,7 +86,7 @@ impl Stream {
     /// Some meter's text, up to and with its `!`.
     fn meter(&mut self) -> Vec<u8> {
         let random = &mut self.random;
-        let identification = *random.pick(&[
+        let identification = random.pick(&[
             "XMX5LGBBFG1012345678",
             "Ene5\\T210-D ESMR5.0",
             "KFM5KAIFA-METER",
@@ -102,7 +103,7 @@ impl Stream {
         let line_end = if random.one_in(6) { "\n" } else { "\r\n" };
         let mut text = format!("/{identification}{line_end}{line_end}");
         if !random.one_in(3) {
-            text += *random.pick(&["1-3:0.2.8(50)", "1-3:0.2.8(42)", "0-0:96.1.4(50217)"]);
+            text += random.pick(&["1-3:0.2.8(50)", "1-3:0.2.8(42)", "0-0:96.1.4(50217)"]);
             text += line_end;
         }
         for _ in 0..random.below(40) {
@@ -167,7 +168,7 @@ impl Stream {
             // Something stands before its line end.
             10..=11 => {
                 let between: Vec<u8> =
-                    (0..=self.random.below(3)).map(|_| *self.random.pick(b"\0\xFF \x00\x80x")).collect();
+                    (0..=self.random.below(3)).map(|_| self.random.pick(b"\0\xFF \x00\x80x")).collect();
                 self.put(text);
                 self.put(&between);
                 self.put(line_end);
@@ -202,7 +203,7 @@ impl Stream {
         }
         if self.random.one_in(2) {
             let pause = self.random.pick(&[100, 900, 900, 1500, 3000]);
-            self.pieces.push((Duration::from_millis(*pause), Vec::new()));
+            self.pieces.push((Duration::from_millis(pause), Vec::new()));
         }
     }
 
@@ -216,7 +217,7 @@ impl Stream {
             10 => b"\r\n".to_vec(),
             11 => (0..random.below(40)).map(|_| random.byte()).collect(),
             12 => (0..random.below(2000)).map(|_| random.byte()).collect(),
-            13 => (0..random.below(60)).map(|_| *random.pick(b"/!\r\n09AFxyz")).collect(),
+            13 => (0..random.below(60)).map(|_| random.pick(b"/!\r\n09AFxyz")).collect(),
             14 => b"Jan  1 00:00:07 meter init: /usr/sbin/getty /dev/ttyS0 !\r\nlogin: ".to_vec(),
             _ => b"/ABC5".to_vec(),
         }
@@ -230,8 +231,8 @@ impl Stream {
     /// What comes of it, in reads of any size.
     fn carried(&self) -> Line {
         let mut line = Line::new();
-        let mut random = Random(self.len | 1);
-        let most = *random.pick(&[1, 16, 64, 4096]);
+        let mut random = Random::new(self.len);
+        let most = random.pick(&[1, 16, 64, 4096]);
         for (pause, piece) in &self.pieces {
             if !pause.is_zero() {
                 line.be_silent(*pause);
@@ -245,34 +246,6 @@ impl Stream {
         }
         line.end();
         line
-    }
-}
-
-/// xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).unwrap_or(0)
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-
-    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len())]
     }
 }
 

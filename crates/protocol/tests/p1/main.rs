@@ -2,6 +2,8 @@
 
 mod damage;
 mod properties;
+#[path = "../../../../tests/random.rs"]
+mod random;
 mod rules;
 mod samples;
 

@@ -1,39 +1,7 @@
 //! A wire and a UART of their own for these tests: time is continuous, edges shake, the receiver samples sixteen times a bit
 //! with a clock of its own. It shares nothing with the simulator of the library, which the rules know.
 
-/// Numbers that a seed repeats (xorshift64*).
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn of(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub(crate) fn place(&mut self, end: usize) -> usize {
-        self.next() as usize % end
-    }
-
-    /// From 0 to 1.
-    pub(crate) fn part(&mut self) -> f64 {
-        self.below(1 << 20) as f64 / f64::from(1 << 20)
-    }
-
-    pub(crate) fn byte(&mut self) -> u8 {
-        (self.next() >> 8) as u8
-    }
-}
+use crate::random::Random;
 
 /// How characters are framed: data bits, and even parity or none.
 #[derive(Clone, Copy, Debug)]
@@ -95,12 +63,12 @@ struct Line {
 }
 
 impl Line {
-    fn of(bytes: &[u8], sender: Sender, dice: &mut Dice) -> Line {
+    fn of(bytes: &[u8], sender: Sender, dice: &mut Random) -> Line {
         let bit = 1.0 / sender.frame.baud;
         let mut line = Line { idle: !sender.inverted, edges: Vec::new(), end: 0.0 };
         let mut time = 40.0 * bit;
         let mut level = true;
-        let mut set = |next: bool, time: f64, dice: &mut Dice| {
+        let mut set = |next: bool, time: f64, dice: &mut Random| {
             if next != level {
                 level = next;
                 line.edges.push(time + (dice.part() * 2.0 - 1.0) * sender.jitter * bit);
@@ -134,12 +102,12 @@ impl Line {
 }
 
 /// Sends `bytes` and reads them.
-pub(crate) fn carry(bytes: &[u8], sender: Sender, reader: Reader, dice: &mut Dice) -> Read {
+pub(crate) fn carry(bytes: &[u8], sender: Sender, reader: Reader, dice: &mut Random) -> Read {
     receive(&Line::of(bytes, sender, dice), reader)
 }
 
 /// Reads a wire that nothing is connected to: it changes when it likes, `run` bits of the reader apart in the mean.
-pub(crate) fn noise(run: f64, seconds: f64, reader: Reader, dice: &mut Dice) -> Read {
+pub(crate) fn noise(run: f64, seconds: f64, reader: Reader, dice: &mut Random) -> Read {
     let mut line = Line { idle: dice.below(2) == 0, edges: Vec::new(), end: seconds };
     let mut time = 0.0;
     while time < seconds {
@@ -207,7 +175,7 @@ fn receive(line: &Line, reader: Reader) -> Read {
 }
 
 /// A telegram of a version (22, 30, 42, 50, or 502 for Belgium), with a meter, values and text of its own.
-pub(crate) fn telegram(version: u32, dice: &mut Dice) -> Vec<u8> {
+pub(crate) fn telegram(version: u32, dice: &mut Random) -> Vec<u8> {
     let mut digits = |count: usize| -> String { (0..count).map(|_| char::from(b'0' + dice.below(10) as u8)).collect() };
     let id = format!("4530303{}303{}3{}3", digits(1), digits(1), digits(9));
     let kwh = |digits: &mut dyn FnMut(usize) -> String| match version {

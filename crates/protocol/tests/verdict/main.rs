@@ -3,6 +3,8 @@
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers, and none below nothing")]
 mod bench;
 mod matrix;
+#[path = "../../../../tests/random.rs"]
+mod random;
 
 use std::time::{Duration, Instant};
 
@@ -169,8 +171,7 @@ fn encrypted(len: u16) -> Vec<u8> {
 }
 
 fn noise(len: usize) -> Vec<u8> {
-    let mut dice = bench::Dice::of(5);
-    (0..len).map(|_| dice.byte()).collect()
+    random::Random::new(5).bytes(len)
 }
 
 #[test]

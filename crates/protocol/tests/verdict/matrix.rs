@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use sermux_protocol::verdict::{judge, Cause, Certainty, Reading, Verdict};
 
-use crate::bench::{carry, noise, telegram, Dice, Frame, Read, Reader, Recovery, Sender, P1, P1_V2};
+use crate::bench::{carry, noise, telegram, Frame, Read, Reader, Recovery, Sender, P1, P1_V2};
+use crate::random::Random;
 
 fn settings(frame: Frame) -> String {
     format!("{} {}{}1", frame.baud, frame.data_bits, if frame.parity { 'E' } else { 'N' })
@@ -23,16 +24,16 @@ pub(crate) fn verdict(read: &Read, frame: Frame, counts: bool) -> Verdict {
 }
 
 /// Some telegrams of a version, from somewhere in the first one on.
-fn telegrams(version: u32, count: usize, dice: &mut Dice) -> Vec<u8> {
+fn telegrams(version: u32, count: usize, dice: &mut Random) -> Vec<u8> {
     let all: Vec<u8> = (0..count).flat_map(|_| telegram(version, dice)).collect();
-    all[dice.place(300)..].to_vec()
+    all[dice.below(300)..].to_vec()
 }
 
-fn reader(frame: Frame, recovery: Recovery, keeps_errors: bool, dice: &mut Dice) -> Reader {
+fn reader(frame: Frame, recovery: Recovery, keeps_errors: bool, dice: &mut Random) -> Reader {
     Reader { frame, drift: (dice.part() - 0.5) * 0.03, phase: dice.part(), recovery, keeps_errors }
 }
 
-fn sender(frame: Frame, idle_bits: f64, inverted: bool, dice: &mut Dice) -> Sender {
+fn sender(frame: Frame, idle_bits: f64, inverted: bool, dice: &mut Random) -> Sender {
     Sender { frame, idle_bits, inverted, jitter: dice.part() * 0.12 }
 }
 
@@ -48,7 +49,7 @@ fn at(baud: f64) -> Frame {
 fn telegrams_are_told_wherever_one_begins_to_listen() {
     for (version, frame) in VERSIONS {
         for idle in [0.0, 0.7, 2.0, 11.3] {
-            let mut dice = Dice::of(u64::from(version));
+            let mut dice = Random::new(u64::from(version));
             let (from, to) = (sender(frame, idle, false, &mut dice), reader(frame, Recovery::Waits, true, &mut dice));
             let read = carry(&telegrams(version, 3, &mut dice), from, to, &mut dice);
             let verdict = verdict(&read, frame, true);
@@ -70,7 +71,7 @@ fn a_turned_over_line_is_named_whatever_lies_between_its_characters() {
     for (version, frame) in VERSIONS {
         for (number, idle) in [0.0, 1.0, 2.0, 3.0, 4.0, 7.0, 10.0, 12.0].into_iter().enumerate() {
             for recovery in [Recovery::Waits, Recovery::Resumes] {
-                let mut dice = Dice::of(u64::from(version) * 100 + number as u64);
+                let mut dice = Random::new(u64::from(version) * 100 + number as u64);
                 let reads = if frame.parity && number % 2 == 1 { EIGHT } else { frame };
                 let (from, to) = (sender(frame, idle, true, &mut dice), reader(reads, recovery, true, &mut dice));
                 let read = carry(&telegrams(version, 3, &mut dice), from, to, &mut dice);
@@ -93,7 +94,7 @@ fn where_characters_with_errors_are_not_delivered_no_wrong_cause_is_likely() {
     for (version, frame) in [(22, P1_V2), (50, P1)] {
         for idle in [0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0] {
             for recovery in [Recovery::Waits, Recovery::Resumes] {
-                let mut dice = Dice::of(u64::from(version));
+                let mut dice = Random::new(u64::from(version));
                 let (from, to) = (sender(frame, idle, true, &mut dice), reader(frame, recovery, false, &mut dice));
                 let read = carry(&telegrams(version, 3, &mut dice), from, to, &mut dice);
                 let verdict = verdict(&read, frame, true);
@@ -117,7 +118,7 @@ fn a_line_that_is_slower_than_it_is_read_is_told_by_other_receivers_too() {
         (at(4800.0), at(38_400.0), Certainty::Possible),
     ] {
         for recovery in [Recovery::Waits, Recovery::Resumes] {
-            let mut dice = Dice::of(7);
+            let mut dice = Random::new(7);
             let from = Sender { jitter: 0.03, ..sender(slow, 1.0, false, &mut dice) };
             let to = reader(fast, recovery, true, &mut dice);
             let verdict = verdict(&carry(&telegrams(42, 3, &mut dice), from, to, &mut dice), fast, true);
@@ -135,7 +136,7 @@ fn of_a_line_that_is_faster_than_it_is_read_nothing_else_is_said() {
         [(P1, at(38_400.0)), (P1, at(57_600.0)), (P1, at(19_200.0)), (at(230_400.0), P1), (EIGHT, at(4800.0))]
     {
         for (recovery, idle) in [(Recovery::Waits, 0.0), (Recovery::Resumes, 1.0), (Recovery::Waits, 3.0)] {
-            let mut dice = Dice::of(11);
+            let mut dice = Random::new(11);
             let (from, to) = (sender(fast, idle, false, &mut dice), reader(slow, recovery, true, &mut dice));
             let verdict = verdict(&carry(&telegrams(50, 6, &mut dice), from, to, &mut dice), slow, true);
             assert!(matches!(verdict.cause, Cause::SpeedTooLow | Cause::Unknown), "{fast:?} as {slow:?}: {verdict:?}");
@@ -148,7 +149,7 @@ fn of_a_line_that_is_faster_than_it_is_read_nothing_else_is_said() {
 
 #[test]
 fn no_cause_is_named_for_random_bytes() {
-    let mut dice = Dice::of(1);
+    let mut dice = Random::new(1);
     // The length that is handed on in the end is the most that a probe keeps.
     let lengths = (1..200).chain([300, 500, 1000, 2000, 4000, 8000, 65_536]);
     for length in lengths.flat_map(|length: usize| [length; 8]) {
@@ -168,7 +169,7 @@ fn no_cause_is_named_for_a_wire_that_nothing_is_connected_to() {
     for (number, run) in [0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 20.0, 50.0].into_iter().enumerate() {
         for (recovery, keeps_errors) in [(Recovery::Waits, true), (Recovery::Resumes, true), (Recovery::Waits, false)] {
             for frame in [P1, P1_V2] {
-                let mut dice = Dice::of(number as u64);
+                let mut dice = Random::new(number as u64);
                 let to = reader(frame, recovery, keeps_errors, &mut dice);
                 let read = noise(run, 20_000.0 / frame.baud, to, &mut dice);
                 let verdict = verdict(&read, frame, true);

@@ -10,8 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use fastrand::Rng;
-use sermux_fuzz::change::changed;
+use sermux_fuzz::change::Inputs;
 use sermux_fuzz::{Target, TARGETS};
 
 fn main() -> ExitCode {
@@ -26,11 +25,11 @@ fn main() -> ExitCode {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seed = arguments.get(2).and_then(|seed| seed.parse().ok()).unwrap_or(now.as_secs());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let seeds = seeds(&folder.join("seeds").join(name));
+    let mut inputs = Inputs::new(seeds(&folder.join("seeds").join(name)), *alphabet, seed);
 
-    let (begin, mut chance, mut executions) = (Instant::now(), Rng::with_seed(seed), 0_u64);
+    let (begin, mut executions) = (Instant::now(), 0_u64);
     while begin.elapsed() < Duration::from_secs(seconds) {
-        let input = changed(&seeds, *alphabet, &mut chance);
+        let input = inputs.make();
         executions += 1;
         if catch_unwind(|| run(&input)).is_err() {
             let artifacts = folder.join("artifacts").join(name);
