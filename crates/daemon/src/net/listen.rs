@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sermux_port_config::config::{Access, Address, Frame, Listener, Port, Protocol, SocketRights};
+use sermux_port_config::config::{Address, Frame, Listener, Port, Protocol, SocketRights};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -158,7 +158,7 @@ impl Offer {
     fn say_listening(&self, bound: &Endpoint) {
         let Listener { protocol, access, .. } = self.listener();
         let say = |address: &Endpoint| {
-            info!(port = %self.name, protocol = %protocol.name(), %address, access = %word(*access), "listening");
+            info!(port = %self.name, protocol = %protocol.name(), %address, access = %access.name(), "listening");
         };
         match bound {
             Endpoint::Loopbacks(_) => bound.addresses().map(Endpoint::Tcp).for_each(|address| say(&address)),
@@ -498,14 +498,6 @@ async fn bind_later(
                 }
             }
         }
-    }
-}
-
-fn word(access: Access) -> &'static str {
-    match access {
-        Access::ReadOnly => "read-only",
-        Access::ReadWrite => "read-write",
-        Access::Control => "control",
     }
 }
 

@@ -275,8 +275,7 @@ fn protocol_of_others(node: &Node) -> Option<Wrong> {
 fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, problems: &mut Vec<Problem>) {
     match key {
         "access" => {
-            let words =
-                [("read-only", Access::ReadOnly), ("read-write", Access::ReadWrite), ("control", Access::Control)];
+            let words = [Access::ReadOnly, Access::ReadWrite, Access::Control].map(|access| (access.name(), access));
             layer.access = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "allow" => layer.allow = networks(value, path, problems),

@@ -383,6 +383,17 @@ pub enum Access {
     Control,
 }
 
+impl Access {
+    /// The word of the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::ReadOnly => "read-only",
+            Access::ReadWrite => "read-write",
+            Access::Control => "control",
+        }
+    }
+}
+
 /// `when-full:`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

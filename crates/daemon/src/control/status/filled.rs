@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
-use sermux_port_config::config::{self, Access, Device as ConfigDevice};
+use sermux_port_config::config::{self, Device as ConfigDevice};
 
 use super::{
     Capture, Client, Counters, Device, Errors, Fault, Frames, History, Line, Listener, Modem, Port, State, Stuck,
@@ -200,7 +200,7 @@ impl Client {
             address: client.peer.to_string(),
             listener: listener.map(|listener| listener.address.to_string()).unwrap_or_default(),
             protocol: listener.map(|listener| listener.protocol.name().to_owned()).unwrap_or_default(),
-            access: access(admission.access).to_owned(),
+            access: admission.access.name().to_owned(),
             since,
             since_seconds,
             sent_bytes: counters.sent,
@@ -251,7 +251,7 @@ fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
         address,
         addresses,
         fault,
-        access: access(config.access).to_owned(),
+        access: config.access.name().to_owned(),
         clients: is.clients,
         max_clients: config.max_clients,
         turned_away: is.turned_away,
@@ -265,14 +265,6 @@ fn canonical(endpoint: &Endpoint) -> impl Iterator<Item = String> + '_ {
     let file = matches!(endpoint, Endpoint::Unix(_)).then(|| endpoint.to_string());
     let shown = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
     file.into_iter().chain(endpoint.addresses().map(shown))
-}
-
-fn access(access: Access) -> &'static str {
-    match access {
-        Access::ReadOnly => "read-only",
-        Access::ReadWrite => "read-write",
-        Access::Control => "control",
-    }
 }
 
 fn device_blocking(device: &ConfigDevice) -> Device {
