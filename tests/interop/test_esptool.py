@@ -13,7 +13,7 @@ if importlib.util.find_spec("esptool") is None:
 
 def test_it_resets_the_chip_reads_from_it_and_sets_it_running(started):
     pty = started(Pty())
-    sermux = started(Sermux({"p": [f"device: {pty.path}"]}, RFC2217, verbosity=["-v"]))
+    sermux = started(Sermux({"p": [f"device: {pty.path}", "on-release: keep"]}, RFC2217, verbosity=["-v"]))
     sermux.opened("p")
     chip = started(EspRom(pty, sermux))
     port = f"rfc2217://127.0.0.1:{sermux.port('p')}"
