@@ -23,8 +23,10 @@
 //! | `!` as the first character of a line, and then anything but that | the end too, with its LF: [`Check::Absent`] if there is nothing before that but CR, NUL and spaces, and [`Check::Bad`] if there is. It begins at the latest place that begins a line, or whose line an empty one follows; else at the first |
 //! | digits that are no CRC of the standard | right all the same by CRC-16/X-25, or, where lines end in LF alone, by the CRC that they had with CR LF: [`Check::GoodBy`] |
 //! | no CRC, though the line has sent right ones, or the telegram says that it is of DSMR 4 or later | [`Check::Bad`]. Eight telegrams in a row without one mean that there is another meter now |
+//! | no CRC, and no line of data `1-0:1.8.0(…)` | no telegram: any text may have a `/` and a `!`. It is given up |
 //! | bytes between a right CRC and its LF | belong to the telegram |
 //! | a right CRC, and then `/`, silence, or no LF within [`MAX_TRAILER`] bytes | the telegram ends with the CRC, and with its CR if that is there. The same goes for no CRC, where none is missing |
+//! | four digits that are no CRC, and then `/` or silence | the telegram ends with them, and is [`Check::Bad`] |
 //! | anything else behind `!` that no LF ends | the telegram is given up |
 //! | [`MAX_TELEGRAM`] bytes without an end, or [`SILENCE`] | the telegram is given up |
 //! | [`SHORT_SILENCE`], and the line has sent right CRCs | the telegram is given up: no meter that computes a CRC pauses in between |
@@ -431,7 +433,7 @@ impl P1Framer {
     /// A trailer that has no right CRC has its LF.
     fn conclude(&mut self, mark: Mark, end: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
         self.tail = Tail::None;
-        let Some(verdict) = self.judge(mark, end, held) else { return };
+        let Some(verdict) = self.judge(mark, end, held) else { return self.give_up(end, held) };
         self.counters.crc_missing += u64::from(verdict.is_missing);
         self.accept(verdict, end, end, held, found);
     }
@@ -442,7 +444,9 @@ impl P1Framer {
         let verdict = self.judge(mark, at, held).filter(|verdict| match verdict.check {
             Check::GoodBy(_) => true,
             Check::Absent => cut == Cut::Short,
-            Check::Good | Check::Bad => false,
+            // With fewer digits it has broken off.
+            Check::Bad => cut == Cut::Short && mark.digits == 4,
+            Check::Good => false,
         });
         match verdict {
             Some(verdict) => self.accept(verdict, mark.end_without_lf(), at, held, found),
@@ -450,7 +454,7 @@ impl P1Framer {
         }
     }
 
-    /// What is said about the telegram that this `!` ends, up to `upto`, and that has no CRC of the standard.
+    /// What is said about the telegram that this `!` ends, up to `upto`, and that has no CRC of the standard. `None`: it is none.
     fn judge(&self, mark: Mark, upto: u64, held: Held<'_>) -> Option<Verdict> {
         let (before, start) = self.starts.likely(&held, upto)?;
         // Two more CRCs from each place that may be in a text are right by chance too often.
@@ -466,8 +470,11 @@ impl P1Framer {
             }
         }
         let is_bare = mark.digits == 0 && !mark.is_dirty;
-        let is_missing =
-            is_bare && (self.has_crc || telegram::tells_a_version_with_crc(&held.bytes(start.at, mark.end)));
+        let text = held.bytes(start.at, mark.end);
+        if is_bare && !telegram::has_data(&text) {
+            return None;
+        }
+        let is_missing = is_bare && (self.has_crc || telegram::tells_a_version_with_crc(&text));
         let check = if is_bare && !is_missing { Check::Absent } else { Check::Bad };
         Some(Verdict { start: start.at, before, check, is_missing })
     }

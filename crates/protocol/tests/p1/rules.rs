@@ -18,40 +18,64 @@ fn telegrams_begin_and_end_where_the_rules_say() {
     let rows: &[Row] = &[
         ("", &[], 0, 0, 0),
         // A slash and an identification begin a telegram, wherever they stand.
-        ("/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 0, 0),
-        ("x\r\n/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 3, 0),
-        ("x\n/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 2, 0),
-        ("x/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 1, 0),
-        ("\0/XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 1, 0),
-        ("/a/b//XMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent)], 0, 5, 0),
-        ("/XMX5\r\n!\r\n/YMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/XMX5\r\n!\r\nx\r\n/YMX5\r\n!\r\n", &[("/XMX5\r\n!\r\n", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 3, 0),
+        ("/XMX5\r\n1(0)\r\n!\r\n", &[("/XMX5\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
+        ("x\r\n/XMX5\r\n1(0)\r\n!\r\n", &[("/XMX5\r\n1(0)\r\n!\r\n", Absent)], 0, 3, 0),
+        ("x\n/XMX5\r\n1(0)\r\n!\r\n", &[("/XMX5\r\n1(0)\r\n!\r\n", Absent)], 0, 2, 0),
+        ("x/XMX5\r\n1(0)\r\n!\r\n", &[("/XMX5\r\n1(0)\r\n!\r\n", Absent)], 0, 1, 0),
+        ("\0/XMX5\r\n1(0)\r\n!\r\n", &[("/XMX5\r\n1(0)\r\n!\r\n", Absent)], 0, 1, 0),
+        ("/a/b//XMX5\r\n1(0)\r\n!\r\n", &[("/XMX5\r\n1(0)\r\n!\r\n", Absent)], 0, 5, 0),
+        (
+            "/XMX5\r\n1(0)\r\n!\r\n/YMX5\r\n1(0)\r\n!\r\n",
+            &[("/XMX5\r\n1(0)\r\n!\r\n", Absent), ("/YMX5\r\n1(0)\r\n!\r\n", Absent)],
+            0,
+            0,
+            0,
+        ),
+        (
+            "/XMX5\r\n1(0)\r\n!\r\nx\r\n/YMX5\r\n1(0)\r\n!\r\n",
+            &[("/XMX5\r\n1(0)\r\n!\r\n", Absent), ("/YMX5\r\n1(0)\r\n!\r\n", Absent)],
+            0,
+            3,
+            0,
+        ),
         // No identification.
         ("/X5\r\n!\r\n", &[], 0, 8, 0),
         ("//\r\n!\r\n", &[], 0, 7, 0),
         ("/XM-5\r\n!\r\n", &[], 0, 10, 0),
         ("/XMX\r\n!\r\n", &[], 0, 9, 0),
         // Of any make.
-        ("/Ene5\\T210-D\r\n!\r\n", &[("/Ene5\\T210-D\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/ADN9 6534\r\n!\r\n", &[("/ADN9 6534\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/0123\r\n!\r\n", &[("/0123\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/Ene5\\T210-D\r\n1(0)\r\n!\r\n", &[("/Ene5\\T210-D\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/ADN9 6534\r\n1(0)\r\n!\r\n", &[("/ADN9 6534\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/0123\r\n1(0)\r\n!\r\n", &[("/0123\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
         // Slash inside text, also where it looks like the begin of another.
-        ("/XMX/5\r\n(a/b)\r\n!\r\n", &[("/XMX/5\r\n(a/b)\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/HLY5/D545-METER\r\n\r\n!\r\n", &[("/HLY5/D545-METER\r\n\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/XMX5\r\n(a/bcde)\r\n!\r\n", &[("/XMX5\r\n(a/bcde)\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/XMX/5\r\n(a/b)\r\n1(0)\r\n!\r\n", &[("/XMX/5\r\n(a/b)\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/HLY5/D545-METER\r\n\r\n1(0)\r\n!\r\n", &[("/HLY5/D545-METER\r\n\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/XMX5\r\n(a/bcde)\r\n1(0)\r\n!\r\n", &[("/XMX5\r\n(a/bcde)\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
         // Telegram cut and the next one begins, in a line of its own or not.
-        ("/XMX5\r\n1(0)\r\n/YMX5\r\n!\r\n", &[("/YMX5\r\n!\r\n", Absent)], 1, 13, 0),
-        ("/XMX5\r\n1(0/YMX5\r\n\r\n!\r\n", &[("/YMX5\r\n\r\n!\r\n", Absent)], 1, 10, 0),
-        ("/AAAA\n/BBBB\n/CCCC\n!\n", &[("/CCCC\n!\n", Absent)], 2, 12, 0),
+        ("/XMX5\r\n1(0)\r\n/YMX5\r\n1(0)\r\n!\r\n", &[("/YMX5\r\n1(0)\r\n!\r\n", Absent)], 1, 13, 0),
+        ("/XMX5\r\n1(0/YMX5\r\n\r\n1(0)\r\n!\r\n", &[("/YMX5\r\n\r\n1(0)\r\n!\r\n", Absent)], 1, 10, 0),
+        ("/AAAA\n/BBBB\n/CCCC\n1(0)\n!\n", &[("/CCCC\n1(0)\n!\n", Absent)], 2, 12, 0),
         // An exclamation mark ends it at the start of a line, and without a CRC only there.
-        ("/XMX!\r\n(!)!\r\n !\r\n!\r\n", &[("/XMX!\r\n(!)!\r\n !\r\n!\r\n", Absent)], 0, 0, 0),
+        ("/XMX!\r\n(!)!\r\n !\r\n1(0)\r\n!\r\n", &[("/XMX!\r\n(!)!\r\n !\r\n1(0)\r\n!\r\n", Absent)], 0, 0, 0),
         ("!\r\n!\r\n", &[], 0, 6, 0),
         // Bare LF.
         ("/XMX5\n\n1(0)\n!\n", &[("/XMX5\n\n1(0)\n!\n", Absent)], 0, 0, 0),
         // What follows ends it where the line end is lost; nothing is added.
-        ("/XMX5\r\n!/YMX5\r\n!\r\n", &[("/XMX5\r\n!", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/XMX5\r\n!\r/YMX5\r\n!\r\n", &[("/XMX5\r\n!\r", Absent), ("/YMX5\r\n!\r\n", Absent)], 0, 0, 0),
-        ("/XMX5\r\n!12/YMX5\r\n!\r\n", &[("/YMX5\r\n!\r\n", Absent)], 1, 10, 0),
+        (
+            "/XMX5\r\n1(0)\r\n!/YMX5\r\n1(0)\r\n!\r\n",
+            &[("/XMX5\r\n1(0)\r\n!", Absent), ("/YMX5\r\n1(0)\r\n!\r\n", Absent)],
+            0,
+            0,
+            0,
+        ),
+        (
+            "/XMX5\r\n1(0)\r\n!\r/YMX5\r\n1(0)\r\n!\r\n",
+            &[("/XMX5\r\n1(0)\r\n!\r", Absent), ("/YMX5\r\n1(0)\r\n!\r\n", Absent)],
+            0,
+            0,
+            0,
+        ),
+        ("/XMX5\r\n1(0)\r\n!12/YMX5\r\n1(0)\r\n!\r\n", &[("/YMX5\r\n1(0)\r\n!\r\n", Absent)], 1, 16, 0),
         // Not there yet.
         ("/", &[], 0, 0, 1),
         ("/XMX", &[], 0, 0, 4),
@@ -77,34 +101,34 @@ fn telegrams_begin_and_end_where_the_rules_say() {
 
 #[test]
 fn the_trailer_decides_the_check() {
-    // "/XMX5\r\n!" has the CRC 3AED.
-    assert_eq!(crc16::checksum(b"/XMX5\r\n!"), 0x3AED);
+    let text = "/XMX5\r\n1(181)\r\n!";
+    assert_eq!(crc16::checksum(text.as_bytes()), 0x349D);
     let rows = [
-        ("3AED\r\n", Good),
-        ("3aed\r\n", Good),
-        ("3AED\n", Good),
+        ("349D\r\n", Good),
+        ("349d\r\n", Good),
+        ("349D\n", Good),
         ("\r\n", Absent),
         ("\n", Absent),
         (" \r\n", Absent),
         ("\0\r\n", Absent),
-        ("3AEE\r\n", Bad),
-        ("ED3A\r\n", Bad),
-        ("3AE\r\n", Bad),
-        ("03AED\r\n", Bad),
-        ("+AED\r\n", Bad),
-        ("3AEG\r\n", Bad),
-        (" 3AED\r\n", Bad),
+        ("349E\r\n", Bad),
+        ("9D34\r\n", Bad),
+        ("349\r\n", Bad),
+        ("0349D\r\n", Bad),
+        ("+49D\r\n", Bad),
+        ("349G\r\n", Bad),
+        (" 349D\r\n", Bad),
         // Behind a right one anything may stand.
-        ("3AED \r\n", Good),
-        ("3AED\0\r\n", Good),
-        ("3AED\r\r\n", Good),
-        ("3AED!0!\r\n", Good),
-        ("3AED0\r\n", Good),
-        ("\r3AED\n", Bad),
+        ("349D \r\n", Good),
+        ("349D\0\r\n", Good),
+        ("349D\r\r\n", Good),
+        ("349D!0!\r\n", Good),
+        ("349D0\r\n", Good),
+        ("\r349D\n", Bad),
         ("\u{fffd}\r\n", Bad),
     ];
     for (trailer, check) in rows {
-        let telegram = format!("/XMX5\r\n!{trailer}");
+        let telegram = format!("{text}{trailer}");
         let line = Line::that_received(telegram.as_bytes());
         assert_eq!(line.telegrams(), [(telegram.as_bytes(), check)], "{trailer:?}");
         assert_eq!(line.counters().crc_bad, u64::from(check == Bad), "{trailer:?}");
@@ -205,6 +229,46 @@ fn a_missing_crc_is_a_bad_one_where_there_should_be_one() {
         let telegram = format!("/XMX5\r\n\r\n{object}\r\n!\r\n");
         assert_eq!(Line::that_received(telegram.as_bytes()).telegrams(), [(telegram.as_bytes(), check)], "{object}");
     }
+}
+
+#[test]
+fn what_has_neither_a_crc_nor_data_is_no_telegram() {
+    let text = "/ABC5x\n!\r\n";
+    for line in ["", "(0)\n", "1(0\n", "see above (0)\n", "1-0:1.8.0\n(0)\n"] {
+        let text = text.replace('!', &format!("{line}!"));
+        let mut seen = Line::that_received(format!("{text}{SHORT}{text}").as_bytes());
+        assert_eq!(seen.telegrams(), [(SHORT.as_bytes(), Absent)], "{line:?}");
+        assert_eq!((seen.counters().abandoned, seen.counters().stray_bytes), (2, 2 * text.len() as u64), "{line:?}");
+        // Nor a bad one where there should be a CRC.
+        seen.receive(&with_crc("/XMX5\r\n\r\n1(0)\r\n!"));
+        seen.receive(text.as_bytes());
+        assert_eq!(seen.checks(), [Absent, Good], "{line:?}");
+    }
+    for line in
+        ["1-0:1.8.0(000123.456*kWh)", "0-0:96.13.0()", "1.8.0*00(0012.3)(kWh)", "C.1.0(12345678)", "1(0) see above"]
+    {
+        let telegram = format!("/ABC5x\n\n{line}\n!\n");
+        assert_eq!(Line::that_received(telegram.as_bytes()).telegrams(), [(telegram.as_bytes(), Absent)], "{line:?}");
+    }
+}
+
+#[test]
+fn a_wrong_crc_counts_without_its_line_end_too() {
+    let text = "/XMX5\r\n\r\n1(0)\r\n!";
+    let good = with_crc(text);
+    let wrong = format!("{text}{:04X}", crc16::checksum(text.as_bytes()) ^ 0x100);
+    for line_end in ["", "\r"] {
+        let cut = format!("{wrong}{line_end}");
+        let line = Line::that_received(&[cut.as_bytes(), &good].concat());
+        assert_eq!(line.telegrams(), [(cut.as_bytes(), Bad), (&good, Good)], "then the next");
+        let mut line = Line::that_received(cut.as_bytes());
+        line.be_silent(SILENCE);
+        assert_eq!(line.telegrams(), [(cut.as_bytes(), Bad)], "then silence");
+        assert_eq!((line.counters().crc_bad, line.counters().crc_missing, line.counters().abandoned), (1, 0, 0));
+    }
+    // With fewer digits it has broken off.
+    let line = Line::that_received(&[&wrong.as_bytes()[..wrong.len() - 1], &good].concat());
+    assert_eq!((line.telegrams(), line.counters().abandoned), (vec![(&good[..], Good)], 1));
 }
 
 #[test]
@@ -340,7 +404,7 @@ fn telegrams_that_the_next_one_cuts_off_are_not_too_long() {
 
 #[test]
 fn a_telegram_may_have_the_longest_length_and_no_byte_more() {
-    let of_length = |len: usize| format!("/{}\n!\r\n", "x".repeat(len - 5)).into_bytes();
+    let of_length = |len: usize| format!("/{}\n1(0)\n!\r\n", "x".repeat(len - 10)).into_bytes();
 
     let longest = of_length(MAX_TELEGRAM);
     let line = Line::that_received(&longest);

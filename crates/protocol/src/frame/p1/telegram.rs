@@ -22,5 +22,14 @@ pub(super) fn tells_a_version_with_crc(telegram: &[u8]) -> bool {
         || value(&EMUCS_VERSION).is_some_and(|major| major.is_ascii_digit())
 }
 
+/// Whether a line of it is the code of an object and a value in parentheses, as in `1-0:1.8.0(000123.456*kWh)` (IEC 62056-21).
+pub(super) fn has_data(telegram: &[u8]) -> bool {
+    let is_code = |byte: &u8| byte.is_ascii_alphanumeric() || b"-:.*&".contains(byte);
+    telegram.split(|byte| *byte == b'\n').any(|line| {
+        let code = line.iter().take_while(|byte| is_code(byte)).count();
+        code > 0 && line.get(code) == Some(&b'(') && line[code..].contains(&b')')
+    })
+}
+
 static DSMR_VERSION: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"1-3:0.2.8("));
 static EMUCS_VERSION: LazyLock<Finder> = LazyLock::new(|| Finder::new(b"0-0:96.1.4("));
