@@ -109,6 +109,23 @@ fn a_meters_port_that_gets_only_garbage_is_not_well_until_a_good_telegram_comes(
 }
 
 #[test]
+fn garbage_is_garbage_where_something_is_expected_too() {
+    let pty = Pty::new();
+    let port = PortYaml::new("p", pty.path()).key("profile: dsmr-p1").key("expect: { frame: 300ms }").listen("");
+    let daemon = Daemon::start(port);
+    daemon.opened("p", 1);
+    pty.send(&garbage(2500));
+    pty.send(&garbage(2500));
+    said(&daemon, 1, "garbage: ");
+    said(&daemon, 1, "quiet: no telegram came");
+    let shown = daemon.run(&["status", "p", "--json"]);
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    let port: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!((port["state"].as_str(), port["well"].as_bool()), (Some("garbage"), Some(false)), "{port}");
+    assert!(port["advice"].as_str().unwrap().contains(&probe_it(&pty)), "{port}");
+}
+
+#[test]
 fn a_port_that_expects_a_day_or_nothing_is_well() {
     let (day, never) = (Pty::new(), Pty::new());
     let port = |name: &str, pty: &Pty, time: &str| {

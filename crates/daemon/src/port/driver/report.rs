@@ -106,8 +106,8 @@ impl Driver {
             _ if self.paused => PortState::Paused,
             Slot::Open(_) if self.operations.is_stuck() => PortState::Faulted,
             Slot::Open(_) if self.hub.is_stuck() => PortState::Stuck,
-            Slot::Open(_) if self.hub.is_quiet() => PortState::Quiet,
             Slot::Open(_) if self.hub.is_garbage() => PortState::Garbage,
+            Slot::Open(_) if self.hub.is_quiet() => PortState::Quiet,
             Slot::Open(_) => PortState::Open,
             Slot::Opening { stuck_at: None, .. } => PortState::Faulted,
             slot => match self.lifecycle.trouble() {
