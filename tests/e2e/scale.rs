@@ -88,7 +88,7 @@ fn receive_all(clients: &[Client], len: usize, expected: impl Fn(usize) -> Vec<u
 #[test]
 fn a_stopped_one_of_a_thousand_clients_is_cut_off_and_the_others_lose_nothing() {
     const CLIENTS: usize = 1000;
-    const LEN: usize = 4 << 20;
+    const LEN: usize = 1 << 20;
     raise_our_limit();
     let pty = Pty::new();
     let port = PortYaml::new("p", pty.path()).key("backlog: 64 KiB");
