@@ -73,6 +73,7 @@ impl World {
                 let taken = if std::mem::take(&mut once) { len.div_ceil(2) } else { len };
                 self.hub.sent(id, taken, self.now);
             }
+            assert!(!once, "a client got nothing");
         }
         while self.hub.poll_event().is_some() {}
     }
@@ -84,6 +85,7 @@ impl World {
             assert!(self.hub.wants_input(id));
             self.hub.input(id, chunk, self.now);
         }
+        assert!(!self.hub.tx_front().is_empty(), "the line got nothing");
         while !self.hub.tx_front().is_empty() {
             let len = self.hub.tx_front().len();
             self.hub.tx_written(len.div_ceil(2), self.now);

@@ -47,7 +47,8 @@ fn ports(count: usize) -> Config {
 fn a_port_that_nobody_uses_takes_less_than_6_kib() {
     let (few, many) = (running(ports(10)), running(ports(110)));
     let each = (many - few) / 100;
-    assert!(each <= 6 * 1024, "{each} bytes");
+    // At least, too: a port that was not started takes nothing.
+    assert!((512..=6 * 1024).contains(&each), "{each} bytes");
 }
 
 #[test]
@@ -60,6 +61,6 @@ fn the_hub_takes_less_than_half_a_kib_for_a_raw_client_and_a_kib_for_one_with_te
         let sessions = (0..CLIENTS).map(|_| session());
         let counted = measure(|| world = Some(World::new(&port, sessions)));
         let each = counted.bytes_current / CLIENTS as i64;
-        assert!(each <= bound, "{each} bytes");
+        assert!((64..=bound).contains(&each), "{each} bytes");
     }
 }

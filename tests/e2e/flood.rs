@@ -66,7 +66,8 @@ fn a_flood_of_connections_costs_others_nothing_and_leaves_nothing_behind() {
         descriptors(&daemon) <= before.0
     });
     let grown = anonymous_kib(daemon.pid()).saturating_sub(before.1);
-    assert!(grown < 4096, "grew by {grown} KiB");
+    // What a connection leaves behind would add up.
+    assert!(grown * 1024 < 160 * FLOOD as u64, "grew by {grown} KiB");
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn clients_that_break_off_in_the_middle_of_writes_cost_the_reader_nothing() {
 fn negotiations_that_never_end_cost_the_reader_nothing() {
     let pty = Pty::new();
     let daemon = Daemon::start(format!(
-        "ports:\n  p:\n    device: {}\n    listen:\n      - {{ protocol: telnet, rfc2217: true, address: \"127.0.0.1:0\" }}\n",
+        "ports:\n  p:\n    device: {}\n    listen:\n      - {{ protocol: telnet, rfc2217: true, access: read-only, address: \"127.0.0.1:0\" }}\n",
         pty.path().display()
     ));
     daemon.opened("p", 1);
@@ -116,10 +117,12 @@ fn negotiations_that_never_end_cost_the_reader_nothing() {
     for byte in [255, 250, 44].into_iter().chain(std::iter::repeat_n(1, 1000)) {
         slow.iter().for_each(|client| client.send(&[byte]));
     }
+    slow.iter().for_each(|client| client.send(&[1; 64 << 10]));
     slow.iter().for_each(Client::sent_was_read);
     let line = b"the line goes on\n";
     pty.send(line);
     assert!(find(&reader.receive_until(line), line).is_some());
     let grown = anonymous_kib(daemon.pid()).saturating_sub(before);
-    assert!(grown < 4096, "grew by {grown} KiB");
+    // A quarter of what they have sent; 1 KiB may be kept for each of them.
+    assert!(grown < 16 * 16, "grew by {grown} KiB");
 }

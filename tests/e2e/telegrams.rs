@@ -411,7 +411,8 @@ fn of_fifty_readers_five_stop_and_the_others_get_every_telegram() {
         }
     }
     let grown = anonymous_kib(daemon.pid()).saturating_sub(before);
-    assert!(grown < 2048, "grew by {grown} KiB");
+    // Telegrams wait in the ring, once for all: not in a copy for each reader that has stopped.
+    assert!(grown < 128, "grew by {grown} KiB");
     for (after, stopped) in (0..).zip(&stopped) {
         resumes_with_the_newest(&pty, stopped, COUNT - 1 + after);
     }
