@@ -202,6 +202,36 @@ fn a_watch_for_devices_that_panics_is_said_and_started_again() {
 }
 
 #[test]
+fn a_capture_that_panics_is_said_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.log");
+    let port = PortYaml::new("bad", "sim:echo").key(&format!("capture: {{ file: {} }}", file.display())).listen("");
+    let daemon = Daemon::start(port);
+    let client = daemon.connect("bad");
+    eventually("it has begun", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains(" connected\n") && text.contains(" opened at "))
+    });
+    panic(&daemon, "/v1/panic/capture");
+    client.send(b"lost\n");
+    assert_eq!(client.receive(5), b"lost\n");
+    daemon.log().wait_for("the panic", |line| line.contains("ERROR") && line.contains("asked to"));
+    eventually("it is said", || {
+        let port = bad_port(&daemon);
+        port["well"] == false && port["capture"]["fault"].as_str().is_some_and(|why| why.contains("a defect of sermux"))
+    });
+    assert_eq!(daemon.run(&["status"]).code, Some(1));
+    echoes(&client);
+    client.send(b"\nkept\n");
+    assert_eq!(client.receive(6), b"\nkept\n");
+    eventually("it goes on", || {
+        let text = std::fs::read_to_string(&file).unwrap();
+        text.contains("bytes are missing here") && text.contains("rx kept\n")
+    });
+    eventually("all is well", || daemon.run(&["status"]).code == Some(0));
+    assert!(bad_port(&daemon)["capture"]["lost-bytes"].as_u64() > Some(0));
+}
+
+#[test]
 fn a_supervisor_that_panics_ends_the_program_so_that_systemd_starts_it_again() {
     let daemon = Daemon::start(ports());
     let client = daemon.connect("good");

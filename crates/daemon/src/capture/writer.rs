@@ -1,6 +1,7 @@
 //! The thread that writes a capture.
 
 use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -13,6 +14,7 @@ use tracing::{info, warn};
 use super::file::CaptureFile;
 use super::format::{Formatter, Lines};
 use super::queue::{Batch, Event, EventKind, Queue, Record, Task, What};
+use crate::defect;
 
 /// Of the thread.
 const STACK: usize = 128 * 1024;
@@ -22,6 +24,9 @@ const AT_ONCE: usize = 64 * 1024;
 
 /// A file that could not be opened is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// After a panic the thread goes on after as long, then after twice as long, up to this.
+const LAST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Starts the thread. It lets go of `end` when it has written everything.
 pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<Queue>, end: oneshot::Sender<()>) {
@@ -34,10 +39,17 @@ pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<Queue>, end: 
         said: None,
         lost: 0,
         failed_at: None,
+        in_hands: 0,
     };
     let name = "capture".to_owned();
     let started = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
-        writer.run(&for_thread);
+        let mut pause = RETRY;
+        // A defect costs what it had in its hands.
+        while catch_unwind(AssertUnwindSafe(|| writer.run(&for_thread))).is_err() {
+            writer.failed(&for_thread);
+            thread::park_timeout(pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
         drop(end);
     });
     if let Err(error) = started {
@@ -58,6 +70,8 @@ struct Writer {
     lost: u64,
     /// When the file could not be written last.
     failed_at: Option<Instant>,
+    /// Bytes that were taken out of the queue, and are neither written nor counted yet.
+    in_hands: u64,
 }
 
 impl Writer {
@@ -75,16 +89,31 @@ impl Writer {
         }
     }
 
+    /// It has panicked: what it had in its hands is lost, and the file is opened anew.
+    fn failed(&mut self, queue: &Queue) {
+        let lost = std::mem::take(&mut self.in_hands);
+        self.lost += lost;
+        self.out.file.close();
+        self.out.lines.clear();
+        (self.out.bytes, self.out.written, self.out.lost, self.out.fault) = (0, 0, 0, None);
+        self.said =
+            Some("a defect of sermux ended its thread; it is started again by itself; the log says more".to_owned());
+        queue.account(0, lost, self.said.as_deref());
+    }
+
     fn write(&mut self, batch: &Batch, closed: bool, queue: &Queue) {
         self.write_at(batch, closed, queue, Instant::now());
     }
 
     fn write_at(&mut self, batch: &Batch, closed: bool, queue: &Queue, now: Instant) {
         let passed = batch.bytes.len() as u64;
+        self.in_hands = passed;
+        defect::here("capture");
         let is_bytes = |record: &Record| matches!(record.what, What::Bytes { .. });
         let is_too_soon = self.failed_at.is_some_and(|at| at.elapsed() < RETRY);
         // Without bytes it is a line that has waited for long enough, and would not wait again.
         if is_too_soon && passed > 0 && batch.records.iter().all(is_bytes) && !closed {
+            self.in_hands = 0;
             self.lost += passed;
             return queue.account(0, passed, self.said.as_deref());
         }
@@ -122,6 +151,7 @@ impl Writer {
             self.formatter.finish(&mut self.out);
         }
         self.out.flush();
+        self.in_hands = 0;
         let lost = std::mem::take(&mut self.out.lost);
         let fault = self.out.fault.take();
         self.lost = if fault.is_some() { lost_before + lost } else { lost };
@@ -250,6 +280,7 @@ mod tests {
             said: None,
             lost: 0,
             failed_at: None,
+            in_hands: 0,
         }
     }
 
