@@ -1,11 +1,13 @@
-"""A client of telnet and RFC 2217 that is small enough to see everything that it is sent, and to send anything."""
+"""A client of telnet and RFC 2217 that is small enough to see everything that it is sent, and to send anything. The tests in
+the virtual machine use it too."""
 
 import socket
 import struct
 import threading
 import time
 
-from rig import PATIENCE
+# How long anything that must happen may take. Only a test that fails waits so long.
+PATIENCE = 20.0
 
 SE, NOP, DM, BRK, AYT, SB, WILL, WONT, DO, DONT, IAC = 240, 241, 242, 243, 246, 250, 251, 252, 253, 254, 255
 BINARY, ECHO, SGA, TIMING_MARK, COM_PORT = 0, 1, 3, 6, 44
@@ -22,8 +24,12 @@ ASK_INBOUND = 13
 
 CTS, DSR, RI, DCD = 16, 32, 64, 128
 CTS_CHANGED, DSR_CHANGED, RI_FELL, DCD_CHANGED = 1, 2, 4, 8
-BREAK_DETECT = 16
-TX_EMPTY = 32 | 64
+# The same by their names.
+STATE = {"cts": CTS, "dsr": DSR, "ri": RI, "dcd": DCD}
+CHANGE = {"cts": CTS_CHANGED, "dsr": DSR_CHANGED, "ri": RI_FELL, "dcd": DCD_CHANGED}
+BREAK_DETECT, TX_HOLDING_EMPTY, TX_SHIFT_EMPTY = 16, 32, 64
+TX_EMPTY = TX_HOLDING_EMPTY | TX_SHIFT_EMPTY
+PURGE_TX = 2
 
 
 def encoded(code, value=b""):
@@ -35,11 +41,21 @@ def baud(rate):
     return struct.pack(">I", rate)
 
 
+class Told(tuple):
+    """A subnegotiation of COM-PORT from the server: its code and its value, and when it came (as time.monotonic)."""
+
+    def __new__(cls, code, value):
+        told = super().__new__(cls, (code, value))
+        told.code, told.value, told.at = code, value, time.monotonic()
+        return told
+
+
 class Raw:
     """A client that takes all bytes for data."""
 
     def __init__(self, port, receive_buffer=None):
         self.data = bytearray()
+        self._received = 0
         self.broken = None
         self._changed = threading.Condition()
         self.socket = socket.socket()
@@ -95,12 +111,18 @@ class Raw:
         self.wait(f"{expected[:40]!r}", lambda: len(self.data) >= len(expected) or None)
         assert self.data == expected
 
+    def receive(self, length):
+        """The next bytes, after those that were received so before."""
+        start, self._received = self._received, self._received + length
+        self.wait(f"{length} bytes", lambda: len(self.data) >= self._received)
+        return bytes(self.data[start : self._received])
+
     def send(self, data):
         self.socket.sendall(data)
 
 
 class Client(Raw):
-    """What came is in `data`, `told` (code and value of each subnegotiation of COM-PORT) and `heard` (everything else, as
+    """What came is in `data`, `told` (each subnegotiation of COM-PORT) and `heard` (everything else, as
     tuples), each in the order in which it came. `agrees`: it says WILL to COM-PORT."""
 
     def __init__(self, port, agrees=True, receive_buffer=None):
@@ -142,7 +164,7 @@ class Client(Raw):
                         assert byte == IAC, f"IAC {byte} in {bytes(content)!r}"
                     content.append(byte)
                 if content[0] == COM_PORT:
-                    self.told.append((content[1], bytes(content[2:])))
+                    self.told.append(Told(content[1], bytes(content[2:])))
                 else:
                     self.heard.append((SB, bytes(content)))
             else:
@@ -159,15 +181,27 @@ class Client(Raw):
         """Sends requests, each a code and a value in bytes, in one go."""
         self.raw(b"".join(encoded(*request) for request in requests))
 
+    def send_break(self):
+        """The telnet command."""
+        self.raw(bytes([IAC, BRK]))
+
+    def wait_told(self, what, matches, start=0):
+        """The first subnegotiation from `start` on that matches."""
+        return self.wait(what, lambda: next(filter(matches, self.told[start:]), None))
+
     def answers(self, code, start=0):
         """The values of all answers to such requests since then."""
         return [value for told, value in self.told[start:] if told == code + ANSWER]
+
+    def answer(self, code, start=0):
+        """The first of them, when it has come."""
+        return self.wait(f"the answer to {code}", lambda: self.answers(code, start))[0]
 
     def ask(self, code, value=b""):
         """The answer's value."""
         start = len(self.told)
         self.demand((code, value))
-        return self.wait(f"the answer to {code} {value!r}", lambda: self.answers(code, start))[0]
+        return self.answer(code, start)
 
     def set(self, code, value):
         """Where the value is one byte; the answer's value."""

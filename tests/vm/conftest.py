@@ -2,9 +2,13 @@
 
 import os
 import signal
+import sys
 import tempfile
 
 import pytest
+
+# The client is that of the tests with other programs; all else with a name of theirs is here.
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "interop"))
 
 import image
 import machine

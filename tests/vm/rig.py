@@ -2,13 +2,14 @@
 
 import json
 import re
-import socket
 import time
 
 from machine import GUEST_PORTS
-from seen import PATIENCE, Seen
+from rfc2217 import Raw
+from seen import Seen
 
 RAW = {"protocol": "raw"}
+RFC2217 = {"protocol": "telnet", "rfc2217": True, "access": "control"}
 
 
 class Sermux:
@@ -72,7 +73,7 @@ class Sermux:
         before = sum(
             record.get("message") == "client connected" and record["port"] == port for record in self.log.since()
         )
-        client = (kind or Client)(self._machine.ports[self._ports[port][listener]])
+        client = (kind or Raw)(self._machine.ports[self._ports[port][listener]])
         self.said("client connected", port=port, nth=before + 1)
         return client
 
@@ -101,40 +102,6 @@ class Sermux:
             finally:
                 self._agent.close()
         return self.status
-
-
-class Client:
-    """A raw client."""
-
-    def __init__(self, port):
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(None)
-        self.bytes = Seen(bytearray())
-        self._taken = 0
-        self._follow()
-
-    def _follow(self):
-        self.bytes.follow(lambda: self._socket.recv(65536))
-
-    def send(self, data):
-        self._socket.sendall(data)
-
-    def receive(self, length):
-        """The next bytes that the line brought."""
-        got = self.bytes.wait(
-            f"{length} bytes for a client", lambda data: len(data) >= length and bytes(data[:length]), self._taken
-        )
-        self._taken += length
-        return got
-
-    def close(self):
-        # The thread that reads holds the socket open otherwise.
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._socket.close()
 
 
 def exchange(wire, *clients):

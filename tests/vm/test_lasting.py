@@ -1,21 +1,21 @@
 """What clients change about a line lasts as long as they do, on real UART drivers: DTR and RTS above all."""
 
 import rfc2217
-from rfc2217 import DTR_OFF, DTR_ON, RTS_OFF, Rfc2217
-from rig import exchange
+from rfc2217 import DTR_OFF, DTR_ON, RTS_OFF, Client
+from rig import RFC2217, exchange
 
 CONSOLE = {"protocol": "raw", "access": "read-only"}
 
 
 def serve_rfc2217(serve, device, **port):
-    sermux = serve({"p": {"device": f"/dev/{device}", "line": "9600 8N1", "listen": [rfc2217.LISTENER], **port}})
+    sermux = serve({"p": {"device": f"/dev/{device}", "line": "9600 8N1", "listen": [RFC2217], **port}})
     sermux.opened("p")
     return sermux
 
 
 def test_an_adapter_that_is_plugged_in_again_gets_what_the_client_had_set(serve, vm, ttyUSB0):
     sermux = serve_rfc2217(serve, "ttyUSB0")
-    client = sermux.connect("p", kind=Rfc2217)
+    client = sermux.connect("p", kind=Client)
     assert client.set_baud(115200) == 115200
     assert client.control(DTR_OFF) == DTR_OFF
     ttyUSB0.wait_settings("115200 8N1")
@@ -35,7 +35,7 @@ def test_an_adapter_that_is_plugged_in_again_gets_what_the_client_had_set(serve,
 
 def test_the_last_client_gives_dtr_and_rts_back_in_one_step(serve, ttyS4):
     sermux = serve_rfc2217(serve, "ttyS4")
-    client = sermux.connect("p", kind=Rfc2217)
+    client = sermux.connect("p", kind=Client)
     assert client.set_baud(115200) == 115200
     assert client.control(DTR_OFF) == DTR_OFF
     assert client.control(RTS_OFF) == RTS_OFF
