@@ -5,8 +5,8 @@
 //!
 //! Nothing of serialport, nix or libc leaves this folder.
 
-mod control;
 mod open_error;
+mod operation;
 mod saved;
 pub mod sim;
 pub(crate) mod sys;
@@ -23,8 +23,8 @@ use sermux_port_config::config::{Device, Port};
 
 use crate::device::{usb, Root};
 
-pub use control::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub use open_error::OpenError;
+pub use operation::{Change, Control, LineCounters, Operation, Snapshot, Watch};
 pub(crate) use saved::Saved;
 pub use termios::differences;
 

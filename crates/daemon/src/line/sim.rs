@@ -81,12 +81,12 @@ impl Echo {
 
 /// Purging empties the wire; the rest is done by its wires.
 #[derive(Debug)]
-struct EchoControl {
+struct EchoOperations {
     shared: Arc<Mutex<EchoWire>>,
     wires: Wires,
 }
 
-impl Control for EchoControl {
+impl Control for EchoOperations {
     fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
         if let Operation::Purge(Purge::Rx | Purge::Both) = operation {
             let mut wire = lock(&self.shared);
@@ -145,7 +145,7 @@ impl Line for Echo {
     }
 
     fn control(&self) -> Arc<dyn Control> {
-        Arc::new(EchoControl { shared: Arc::clone(&self.shared), wires: self.wires.clone() })
+        Arc::new(EchoOperations { shared: Arc::clone(&self.shared), wires: self.wires.clone() })
     }
 
     fn watch(&mut self, watch: Watch) {

@@ -8,9 +8,9 @@
 //! Linux raises DTR and RTS at each open, before anybody can stop it: `off` drops them as soon as the descriptor is
 //! there.
 
-mod control;
-mod driver;
+mod chip;
 mod errors;
+mod handle;
 mod marks;
 mod modem_watch;
 mod rs485;
@@ -30,9 +30,9 @@ use sermux_port_config::signal::Purge;
 use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
 
-use self::control::{TtyControl, TtyInputs};
-use self::driver::Driver;
+use self::chip::Chip;
 use self::errors::ErrorWatch;
+use self::handle::{TtyHandle, TtyInputs};
 use self::modem_watch::{EndingWatch, Look as InputsSeen, ModemWatch};
 use super::open_error::{kind_of, node_of};
 use super::sys::{self, Lock, SharedFd};
@@ -57,7 +57,7 @@ pub struct TtyLine {
     /// Whole writes in a row since one blocked.
     whole_writes: u8,
     is_pty: bool,
-    control: Arc<TtyControl>,
+    control: Arc<TtyHandle>,
     /// While modem state is watched.
     modem_watch: Option<ModemWatch>,
     /// The one before, which may not have ended yet.
@@ -255,11 +255,11 @@ impl TtyLine {
         port: &Port,
     ) -> Result<(TtyLine, Report), (&'static str, Errno)> {
         let node = fstat(&fd).map_err(|errno| ("cannot be looked at", errno))?;
-        let driver = Driver::of(&node);
-        let is_pty = driver == Driver::Pty;
+        let chip = Chip::of(&node);
+        let is_pty = chip == Chip::Pty;
         // serialport leaves it blocking.
         fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|errno| ("cannot be made non-blocking", errno))?;
-        let (control, wanted) = TtyControl::set_up(&fd, driver, before, &port.line, &port.modem)?;
+        let (control, wanted) = TtyHandle::set_up(&fd, chip, before, &port.line, &port.modem)?;
         let actual = sys::termios2(&fd).map_err(|errno| ("its settings cannot be read back", errno))?;
 
         // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by
@@ -294,7 +294,7 @@ impl TtyLine {
         let fd = SharedFd::watch(fd, Interest::READABLE)
             .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
         let line = TtyLine {
-            errors: ErrorWatch::new(fd.get_ref(), driver),
+            errors: ErrorWatch::new(fd.get_ref(), chip),
             claim: None,
             fd,
             room: None,
@@ -350,7 +350,7 @@ impl Look {
 
         // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has
         // gone.
-        if Driver::of(&node) != Driver::Pty && sys::is_exclusive(&fd) == Ok(true) {
+        if Chip::of(&node) != Chip::Pty && sys::is_exclusive(&fd) == Ok(true) {
             return Err(OpenError::busy(path));
         }
         // Tried and given back: serialport takes it for itself.
@@ -385,7 +385,7 @@ impl Look {
             // line with another format would be lost at each open.
             self.claim_as_is(path, port)?
         };
-        if fstat(&fd).is_ok_and(|node| Driver::of(&node) == Driver::Pty) {
+        if fstat(&fd).is_ok_and(|node| Chip::of(&node) == Chip::Pty) {
             // A pty keeps TIOCEXCL for as long as its master lives: after a crash nobody but root could open it again.
             // The lock does for a pty, and goes with the process.
             let _ = sys::clear_exclusive(&fd);

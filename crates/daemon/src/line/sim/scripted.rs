@@ -28,7 +28,7 @@ pub(crate) struct SimHandle {
 
 /// The operations of a scripted line.
 #[derive(Debug)]
-struct SimControl {
+struct SimOperations {
     wire: Arc<Mutex<Wire>>,
     wires: Wires,
 }
@@ -233,7 +233,7 @@ impl Line for SimLine {
     }
 
     fn control(&self) -> Arc<dyn Control> {
-        Arc::new(SimControl { wire: Arc::clone(&self.wire), wires: self.wires.clone() })
+        Arc::new(SimOperations { wire: Arc::clone(&self.wire), wires: self.wires.clone() })
     }
 
     fn watch(&mut self, watch: Watch) {
@@ -247,7 +247,7 @@ impl Line for SimLine {
     fn close_blocking(self: Box<Self>) {}
 }
 
-impl Control for SimControl {
+impl Control for SimOperations {
     fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
         {
             let mut wire = lock(&self.wire);

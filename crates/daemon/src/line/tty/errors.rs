@@ -17,8 +17,8 @@ use sermux_port_config::signal::LineState;
 use tokio::task::JoinHandle;
 use tokio::time::{interval_at, Instant, Interval, MissedTickBehavior};
 
-use super::control::TtyControl;
-use super::driver::Driver;
+use super::chip::Chip;
+use super::handle::TtyHandle;
 use super::marks::Decoder;
 use crate::line::sys::{self, Counts};
 
@@ -49,10 +49,10 @@ enum Source {
 }
 
 impl ErrorWatch {
-    pub(super) fn new(fd: &OwnedFd, driver: Driver) -> Self {
-        let source = if driver == Driver::Pty {
+    pub(super) fn new(fd: &OwnedFd, chip: Chip) -> Self {
+        let source = if chip == Chip::Pty {
             Source::None
-        } else if sys::counts(fd).is_ok() && !matches!(driver, Driver::Cp210x | Driver::Pl2303) {
+        } else if sys::counts(fd).is_ok() && !matches!(chip, Chip::Cp210x | Chip::Pl2303) {
             Source::Counters(None)
         } else {
             Source::Marks
@@ -67,7 +67,7 @@ impl ErrorWatch {
     }
 
     /// Whether to notice anything.
-    pub(super) fn watch(&mut self, wanted: bool, fd: &Arc<OwnedFd>, control: &Arc<TtyControl>) {
+    pub(super) fn watch(&mut self, wanted: bool, fd: &Arc<OwnedFd>, control: &Arc<TtyHandle>) {
         if wanted == self.wanted {
             return;
         }
@@ -95,7 +95,7 @@ impl ErrorWatch {
     }
 
     /// Takes the marks out of what was read; gives how many bytes are left.
-    pub(super) fn take_marks(&mut self, bytes: &mut [u8], control: &TtyControl) -> usize {
+    pub(super) fn take_marks(&mut self, bytes: &mut [u8], control: &TtyHandle) -> usize {
         let Source::Marked(decoder) = &mut self.source else {
             return bytes.len();
         };

@@ -1,6 +1,6 @@
 //! Against real ptys.
 
-mod control;
+mod handle;
 
 use std::future::{poll_fn, Future};
 use std::path::PathBuf;

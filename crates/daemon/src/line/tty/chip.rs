@@ -1,12 +1,12 @@
-//! Which driver a tty has: where they differ in what no call tells.
+//! What chip is behind a tty, as far as its driver in the kernel tells: where they differ in what no call tells.
 
 use std::fs;
 
 use nix::sys::stat::{major, minor, FileStat};
 
-/// The kernel's drivers that are told apart.
+/// Chips whose drivers differ from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Driver {
+pub(super) enum Chip {
     /// No UART, and so no wires.
     Pty,
     /// drivers/usb/serial/ftdi_sio.c takes five data bits and reads back five, where the chip goes on with eight. (It is
@@ -21,21 +21,21 @@ pub(super) enum Driver {
     Other,
 }
 
-impl Driver {
+impl Chip {
     /// Of the device behind an open node.
-    pub(super) fn of(node: &FileStat) -> Driver {
+    pub(super) fn of(node: &FileStat) -> Chip {
         let (major, minor) = (major(node.st_rdev), minor(node.st_rdev));
         // Unix98 pty slaves (Documentation/admin-guide/devices.txt).
         if (136..=143).contains(&major) {
-            return Driver::Pty;
+            return Chip::Pty;
         }
         let link = fs::read_link(format!("/sys/dev/char/{major}:{minor}/device/driver"));
         let name = link.as_ref().ok().and_then(|link| link.file_name()?.to_str());
         match name.unwrap_or_default() {
-            "ftdi_sio" => Driver::FtdiSio,
-            "cp210x" => Driver::Cp210x,
-            "pl2303" => Driver::Pl2303,
-            _ => Driver::Other,
+            "ftdi_sio" => Chip::FtdiSio,
+            "cp210x" => Chip::Cp210x,
+            "pl2303" => Chip::Pl2303,
+            _ => Chip::Other,
         }
     }
 }

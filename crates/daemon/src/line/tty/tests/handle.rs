@@ -106,7 +106,7 @@ async fn whether_the_far_end_waits_follows_the_flow_control() {
     let before = sys::termios2(tty.fd.get_ref()).unwrap();
     let fd = Arc::new(tty.fd.get_ref().try_clone().unwrap());
     // As if it were a UART.
-    let uart = TtyControl::set_up(&fd, Driver::Other, &before, &port.line, &port.modem).unwrap().0;
+    let uart = TtyHandle::set_up(&fd, Chip::Other, &before, &port.line, &port.modem).unwrap().0;
     tty.control = Arc::new(uart);
     for (flow_control, waits) in [
         (FlowControl::RtsCts, true),
@@ -134,7 +134,7 @@ async fn an_ftdi_keeps_its_data_bits_when_five_are_asked_for() {
     let fd = Arc::new(tty.fd.get_ref().try_clone().unwrap());
     let before = sys::termios2(&fd).unwrap();
     let port = master.port("9600 5N1");
-    let (control, wanted) = TtyControl::set_up(&fd, Driver::FtdiSio, &before, &port.line, &port.modem).unwrap();
+    let (control, wanted) = TtyHandle::set_up(&fd, Chip::FtdiSio, &before, &port.line, &port.modem).unwrap();
     assert_eq!(wanted.c_cflag & libc::CSIZE, libc::CS8);
     let actual = control.carry_out(&Operation::Configure(settings("9600 5N1"))).unwrap().settings;
     assert_eq!(actual, settings("9600 8N1"));

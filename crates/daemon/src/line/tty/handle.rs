@@ -15,7 +15,7 @@ use sermux_port_config::config::{Line, Modem};
 use sermux_port_config::line::{DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Purge, Step};
 
-use super::driver::Driver;
+use super::chip::Chip;
 use super::modem_watch::{Inputs, Look, DISTRUSTED, TRUSTED};
 use super::{gone, is_gone};
 use crate::line::sys::{self, Counts};
@@ -23,9 +23,9 @@ use crate::line::{pause, termios, Control, LineCounters, Operation, Snapshot};
 
 /// The handle of one open tty.
 #[derive(Debug)]
-pub(super) struct TtyControl {
+pub(super) struct TtyHandle {
     fd: Weak<OwnedFd>,
-    driver: Driver,
+    chip: Chip,
     /// A pty has none: DTR and RTS are kept as they were commanded.
     has_modem_lines: bool,
     /// What stays when settings are changed: CLOCAL.
@@ -36,7 +36,7 @@ pub(super) struct TtyControl {
     counts_at_open: Option<Counts>,
     /// See [`Line::can_wait`](crate::line::Line::can_wait).
     can_wait: AtomicBool,
-    /// See [`TtyControl::take_room_made`].
+    /// See [`TtyHandle::take_room_made`].
     room_made: AtomicBool,
     /// Held while settings are changed, which may take long.
     asked: Mutex<Asked>,
@@ -52,27 +52,27 @@ struct Asked {
     marks: bool,
 }
 
-impl TtyControl {
+impl TtyHandle {
     /// Sets DTR and RTS, then all settings; gives what was set as well. An error says what was being done.
     pub(super) fn set_up(
         fd: &Arc<OwnedFd>,
-        driver: Driver,
+        chip: Chip,
         before: &libc::termios2,
         line: &Line,
         modem: &Modem,
-    ) -> Result<(TtyControl, libc::termios2), (&'static str, Errno)> {
+    ) -> Result<(TtyHandle, libc::termios2), (&'static str, Errno)> {
         // Linux has raised both at the open, so this comes first.
         let outputs = (wanted_output(modem.dtr), wanted_output(modem.rts));
-        let is_pty = driver == Driver::Pty;
+        let is_pty = chip == Chip::Pty;
         let has_modem_lines = !is_pty && has_modem_lines(fd, outputs).map_err(|errno| ("does not answer", errno))?;
 
-        let wanted = wanted(driver, before, line, modem);
+        let wanted = wanted(chip, before, line, modem);
         sys::set_termios2(fd, &wanted).map_err(|errno| ("settings refused", errno))?;
 
         let kept = ModemControl { dtr: modem.dtr != Output::Off, rts: modem.rts != Output::Off };
-        let control = TtyControl {
+        let control = TtyHandle {
             fd: Arc::downgrade(fd),
-            driver,
+            chip,
             has_modem_lines,
             line: *line,
             modem: modem.clone(),
@@ -86,7 +86,7 @@ impl TtyControl {
     }
 
     fn is_pty(&self) -> bool {
-        self.driver == Driver::Pty
+        self.chip == Chip::Pty
     }
 
     /// Whether DTR and RTS are wires here.
@@ -169,7 +169,7 @@ impl TtyControl {
             settings.flow_control = termios::read_back(&before, &settings).flow_control;
         }
         let line = Line { settings, ..self.line };
-        let mut wanted = wanted(self.driver, &before, &line, &self.modem);
+        let mut wanted = wanted(self.chip, &before, &line, &self.modem);
         if asked.marks {
             wanted.c_iflag |= MARKS;
         }
@@ -197,9 +197,9 @@ impl TtyControl {
 
     /// How often the inputs are looked at, at first, while they are watched.
     pub(super) fn look_each(&self) -> Duration {
-        match self.driver {
-            Driver::Cp210x => DISTRUSTED,
-            Driver::Pty | Driver::FtdiSio | Driver::Pl2303 | Driver::Other => TRUSTED,
+        match self.chip {
+            Chip::Cp210x => DISTRUSTED,
+            Chip::Pty | Chip::FtdiSio | Chip::Pl2303 | Chip::Other => TRUSTED,
         }
     }
 
@@ -259,7 +259,7 @@ impl TtyControl {
     }
 }
 
-impl Control for TtyControl {
+impl Control for TtyHandle {
     fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
         if let Operation::Run(steps) = operation {
             self.run(steps)?;
@@ -277,9 +277,9 @@ impl Control for TtyControl {
 }
 
 /// What is to be set, of all that is asked; what the driver would only pretend to do stays as it is.
-fn wanted(driver: Driver, before: &libc::termios2, line: &Line, modem: &Modem) -> libc::termios2 {
+fn wanted(chip: Chip, before: &libc::termios2, line: &Line, modem: &Modem) -> libc::termios2 {
     let mut wanted = termios::wanted(before, line, modem);
-    if driver == Driver::FtdiSio && line.settings.data_bits == DataBits::Five {
+    if chip == Chip::FtdiSio && line.settings.data_bits == DataBits::Five {
         let kept = if before.c_cflag & libc::CSIZE == libc::CS7 { libc::CS7 } else { libc::CS8 };
         wanted.c_cflag = (wanted.c_cflag & !libc::CSIZE) | kept;
     }
@@ -290,11 +290,11 @@ fn wanted(driver: Driver, before: &libc::termios2, line: &Line, modem: &Modem) -
 #[derive(Debug)]
 pub(super) struct TtyInputs {
     fd: Arc<OwnedFd>,
-    control: Arc<TtyControl>,
+    control: Arc<TtyHandle>,
 }
 
 impl TtyInputs {
-    pub(super) fn new(fd: Arc<OwnedFd>, control: Arc<TtyControl>) -> Self {
+    pub(super) fn new(fd: Arc<OwnedFd>, control: Arc<TtyHandle>) -> Self {
         Self { fd, control }
     }
 }
