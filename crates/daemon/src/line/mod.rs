@@ -5,6 +5,7 @@
 //!
 //! Nothing of serialport, nix or libc leaves this folder.
 
+mod on_pool;
 mod open_error;
 mod operation;
 mod saved;
@@ -14,17 +15,18 @@ mod termios;
 pub mod tty;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use sermux_port_config::config::{Device, Port};
+use sermux_port_config::signal::Purge;
 
 use crate::device::{usb, Root};
 
 pub use open_error::OpenError;
-pub use operation::{Change, Control, LineCounters, Operation, Snapshot, Watch};
+pub use operation::{Change, LineCounters, Operation, Snapshot, Watch};
 pub(crate) use saved::Saved;
 pub use termios::differences;
 
@@ -49,8 +51,19 @@ pub trait Line: Send + fmt::Debug {
     /// Whether the far end waits, without loss, while nobody reads: a pty, a simulated line, or flow control on.
     fn can_wait(&self) -> bool;
 
-    /// The handle for what is done with the line beside its bytes.
-    fn control(&self) -> Arc<dyn Control>;
+    /// Begins an operation, whose outcome is [`Line::poll_done`]'s. Does not wait for it: what may block (a tty's ioctls)
+    /// runs elsewhere. One at a time; within the runtime.
+    fn start(&mut self, operation: Operation);
+
+    /// The outcome of the operation that was begun: what the line has now, read back. [`io::ErrorKind::BrokenPipe`]: the
+    /// device is gone. `Pending` while none is on its way.
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>>;
+
+    /// Begins to throw away what the line holds, past an operation that is on its way: it frees one that hangs.
+    fn start_purge(&mut self, purge: Purge);
+
+    /// The outcome of the purge that was begun, as [`Line::poll_done`] has it of an operation.
+    fn poll_purged(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>>;
 
     /// Says which changes [`Line::poll_change`] is to tell; none at first. Costs nothing while none are. Within the runtime;
     /// ask [`Line::poll_change`] afterwards, which registers the waker.
@@ -125,6 +138,12 @@ pub async fn close(line: Box<dyn Line>) {
     if let Err(error) = tokio::task::spawn_blocking(move || line.close_blocking()).await {
         tracing::debug!(%error, "a line was dropped instead of closed");
     }
+}
+
+/// Carries out one operation and waits for its outcome.
+pub(crate) async fn carry_out(line: &mut dyn Line, operation: Operation) -> io::Result<Snapshot> {
+    line.start(operation);
+    poll_fn(|cx| line.poll_done(cx)).await
 }
 
 /// Waits within an operation: a step of a reset macro. On the blocking pool.

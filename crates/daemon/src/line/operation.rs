@@ -1,10 +1,5 @@
 //! What is done with an open line beside its bytes: settings, modem lines, break, purge; and what is read back.
-//!
-//! Each of these calls may block (USB, `closing_wait`, a break behind output that cannot leave), so they go through a
-//! handle of their own, on the blocking pool, one at a time.
 
-use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use sermux_port_config::line::LineSettings;
@@ -84,13 +79,4 @@ pub struct Change {
     pub line_state: LineState,
     /// The counters as they are now, where line state is watched.
     pub counters: Option<LineCounters>,
-}
-
-/// The handle for operations on an open line. It stays valid, and fails with [`io::ErrorKind::BrokenPipe`], once the
-/// device is gone.
-pub trait Control: Send + Sync + fmt::Debug {
-    /// Carries out one operation and reads back what the line has then.
-    ///
-    /// Blocks. One at a time for each line, except [`Operation::Purge`].
-    fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot>;
 }

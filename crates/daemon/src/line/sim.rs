@@ -20,7 +20,8 @@ use tokio::time::{Instant, Sleep};
 
 use self::meter::Meter;
 use self::wires::Wires;
-use super::{Change, Control, Line, NotCarried, Opened, Operation, Report, Snapshot, Watch};
+use super::on_pool::OnPool;
+use super::{Change, Line, NotCarried, Opened, Operation, Report, Snapshot, Watch};
 
 #[cfg(test)]
 pub(crate) use self::scripted::{scripted, SimHandle};
@@ -57,8 +58,8 @@ pub(super) fn open(sim: Sim, port: &Port) -> Opened {
 /// `sim:echo`: what is written can be read, at once, and a loopback plug joins the modem lines.
 #[derive(Debug)]
 struct Echo {
-    shared: Arc<Mutex<EchoWire>>,
-    wires: Wires,
+    operations: EchoOperations,
+    pool: OnPool,
 }
 
 #[derive(Debug, Default)]
@@ -71,22 +72,22 @@ struct EchoWire {
 
 impl Echo {
     fn new(wires: Wires) -> Self {
-        Self { shared: Arc::default(), wires }
+        Self { operations: EchoOperations { shared: Arc::default(), wires }, pool: OnPool::default() }
     }
 
     fn wire(&self) -> MutexGuard<'_, EchoWire> {
-        lock(&self.shared)
+        lock(&self.operations.shared)
     }
 }
 
 /// Purging empties the wire; the rest is done by its wires.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct EchoOperations {
     shared: Arc<Mutex<EchoWire>>,
     wires: Wires,
 }
 
-impl Control for EchoOperations {
+impl EchoOperations {
     fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
         if let Operation::Purge(Purge::Rx | Purge::Both) = operation {
             let mut wire = lock(&self.shared);
@@ -144,16 +145,30 @@ impl Line for Echo {
         true
     }
 
-    fn control(&self) -> Arc<dyn Control> {
-        Arc::new(EchoOperations { shared: Arc::clone(&self.shared), wires: self.wires.clone() })
+    fn start(&mut self, operation: Operation) {
+        let operations = self.operations.clone();
+        self.pool.start(move || operations.carry_out(&operation));
+    }
+
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_done(cx)
+    }
+
+    fn start_purge(&mut self, purge: Purge) {
+        let operations = self.operations.clone();
+        self.pool.start_purge(move || operations.carry_out(&Operation::Purge(purge)));
+    }
+
+    fn poll_purged(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_purged(cx)
     }
 
     fn watch(&mut self, watch: Watch) {
-        self.wires.watch(watch);
+        self.operations.wires.watch(watch);
     }
 
     fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change> {
-        self.wires.poll_change(cx)
+        self.operations.wires.poll_change(cx)
     }
 
     fn close_blocking(self: Box<Self>) {}
@@ -175,6 +190,7 @@ struct MeterLine {
     /// What is between it and the reader; `None`: its bytes come whatever the settings are.
     wire: Option<SimMeter>,
     wires: Wires,
+    pool: OnPool,
 }
 
 impl MeterLine {
@@ -183,6 +199,7 @@ impl MeterLine {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let to_whole_second = Duration::from_secs(1) - Duration::from_nanos(u64::from(now.subsec_nanos()));
         MeterLine {
+            pool: OnPool::default(),
             meter: Meter::new(SEED),
             telegrams: VecDeque::new(),
             read: 0,
@@ -281,8 +298,22 @@ impl Line for MeterLine {
         false
     }
 
-    fn control(&self) -> Arc<dyn Control> {
-        Arc::new(self.wires.clone())
+    fn start(&mut self, operation: Operation) {
+        let wires = self.wires.clone();
+        self.pool.start(move || wires.carry_out(&operation));
+    }
+
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_done(cx)
+    }
+
+    fn start_purge(&mut self, purge: Purge) {
+        let wires = self.wires.clone();
+        self.pool.start_purge(move || wires.carry_out(&Operation::Purge(purge)));
+    }
+
+    fn poll_purged(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_purged(cx)
     }
 
     fn watch(&mut self, watch: Watch) {
@@ -328,7 +359,7 @@ mod tests {
     use sermux_port_config::line::LineSettings;
 
     use super::*;
-    use crate::line::write_now;
+    use crate::line::{carry_out, write_now};
 
     fn wires() -> Wires {
         Wires::new(LineSettings::default(), ModemControl::default())
@@ -414,16 +445,16 @@ mod tests {
         let mut buf = vec![0; WIRE];
         read(&mut *line, &mut buf).await;
         let first = Instant::now();
-        let errors = line.control().carry_out(&Operation::Look).unwrap().counters.unwrap();
+        let errors = carry_out(&mut *line, Operation::Look).await.unwrap().counters.unwrap();
         assert!(errors.breaks > 100, "{errors:?}");
 
         let settings = "9600 7E1".parse().unwrap();
-        let now = line.control().carry_out(&Operation::Configure(settings)).unwrap();
+        let now = carry_out(&mut *line, Operation::Configure(settings)).await.unwrap();
         assert_eq!(now.settings, settings);
         let n = read(&mut *line, &mut buf).await;
         assert!(buf[..n].starts_with(b"/XMX5") && buf[..n].ends_with(b"!\r\n"), "{}", buf[..n].escape_ascii());
         assert_eq!(first.elapsed().as_secs(), 10, "an old meter sends each ten seconds");
-        let after = line.control().carry_out(&Operation::Look).unwrap().counters.unwrap();
+        let after = carry_out(&mut *line, Operation::Look).await.unwrap().counters.unwrap();
         assert_eq!(after, errors, "no more of them");
     }
 

@@ -34,9 +34,10 @@ use self::chip::Chip;
 use self::errors::ErrorWatch;
 use self::handle::{TtyHandle, TtyInputs};
 use self::modem_watch::{EndingWatch, Look as InputsSeen, ModemWatch};
+use super::on_pool::OnPool;
 use super::open_error::{kind_of, node_of};
 use super::sys::{self, Lock, SharedFd};
-use super::{termios, Change, Control, Line, NotCarried, OpenError, Opened, Report, Watch};
+use super::{termios, Change, Line, NotCarried, OpenError, Opened, Operation, Report, Snapshot, Watch};
 use crate::device::claim::Claim;
 use crate::device::lock_file::LockFile;
 use crate::device::{console, Root};
@@ -57,7 +58,8 @@ pub struct TtyLine {
     /// Whole writes in a row since one blocked.
     whole_writes: u8,
     is_pty: bool,
-    control: Arc<TtyHandle>,
+    handle: Arc<TtyHandle>,
+    pool: OnPool,
     /// While modem state is watched.
     modem_watch: Option<ModemWatch>,
     /// The one before, which may not have ended yet.
@@ -109,7 +111,7 @@ impl Line for TtyLine {
                     if drained {
                         readiness.clear_ready();
                     }
-                    let bytes = self.errors.take_marks(&mut buf[..n], &self.control);
+                    let bytes = self.errors.take_marks(&mut buf[..n], &self.handle);
                     if bytes == 0 && n > 0 {
                         // The beginning of a mark.
                         continue;
@@ -141,7 +143,7 @@ impl Line for TtyLine {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.control.take_room_made() {
+        if self.handle.take_room_made() {
             self.room = None;
         }
         loop {
@@ -185,11 +187,25 @@ impl Line for TtyLine {
     }
 
     fn can_wait(&self) -> bool {
-        self.control.can_wait()
+        self.handle.can_wait()
     }
 
-    fn control(&self) -> Arc<dyn Control> {
-        Arc::clone(&self.control) as Arc<dyn Control>
+    fn start(&mut self, operation: Operation) {
+        let handle = Arc::clone(&self.handle);
+        self.pool.start(move || handle.carry_out(&operation));
+    }
+
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_done(cx)
+    }
+
+    fn start_purge(&mut self, purge: Purge) {
+        let handle = Arc::clone(&self.handle);
+        self.pool.start_purge(move || handle.carry_out(&Operation::Purge(purge)));
+    }
+
+    fn poll_purged(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_purged(cx)
     }
 
     fn watch(&mut self, watch: Watch) {
@@ -200,17 +216,17 @@ impl Line for TtyLine {
         } else if self.ending_watch.as_ref().is_some_and(|ending| !ending.has_ended()) {
             // One thread for a device: this one is stuck in its driver.
             tracing::warn!("the thread that watched modem lines has not ended yet, changes are not told");
-        } else if self.modem_watch.is_none() && self.control.has_modem_lines() {
+        } else if self.modem_watch.is_none() && self.handle.has_modem_lines() {
             self.ending_watch = None;
-            let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.control));
+            let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.handle));
             let rings = sys::counts(self.fd.get_ref()).map_or(0, |counts| counts.rng);
-            let known = InputsSeen { inputs: self.control.known_inputs(), rings };
-            match ModemWatch::start(inputs, known, self.control.look_each()) {
+            let known = InputsSeen { inputs: self.handle.known_inputs(), rings };
+            match ModemWatch::start(inputs, known, self.handle.look_each()) {
                 Ok(modem_watch) => self.modem_watch = Some(modem_watch),
                 Err(error) => tracing::warn!(%error, "no thread to watch modem lines with, changes are not told"),
             }
         }
-        self.errors.watch(watch.line_state, self.fd.get_ref(), &self.control);
+        self.errors.watch(watch.line_state, self.fd.get_ref(), &self.handle);
     }
 
     fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change> {
@@ -222,13 +238,13 @@ impl Line for TtyLine {
         if modem.is_pending() && noticed.is_pending() {
             return Poll::Pending;
         }
-        let mut change = Change { inputs: self.control.known_inputs(), ..Change::default() };
+        let mut change = Change { inputs: self.handle.known_inputs(), ..Change::default() };
         if let Poll::Ready(modem) = modem {
             (change.inputs, change.ri_fell) = (modem.inputs, modem.ri_fell);
         }
         if let Poll::Ready(noticed) = noticed {
             change.line_state = noticed;
-            change.counters = self.control.counters(self.fd.get_ref());
+            change.counters = self.handle.counters(self.fd.get_ref());
         }
         Poll::Ready(change)
     }
@@ -259,7 +275,7 @@ impl TtyLine {
         let is_pty = chip == Chip::Pty;
         // serialport leaves it blocking.
         fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|errno| ("cannot be made non-blocking", errno))?;
-        let (control, wanted) = TtyHandle::set_up(&fd, chip, before, &port.line, &port.modem)?;
+        let (handle, wanted) = TtyHandle::set_up(&fd, chip, before, &port.line, &port.modem)?;
         let actual = sys::termios2(&fd).map_err(|errno| ("its settings cannot be read back", errno))?;
 
         // What came in between open and here was cut into bytes by the old speed and format, or changed and echoed by
@@ -278,12 +294,12 @@ impl TtyLine {
         // After the outputs, because it puts RTS where it belongs.
         let rs485 = port.line.rs485.map_or_else(Vec::new, |asked| rs485::apply(&fd, &asked));
 
-        let snapshot = control.look(&fd).map_err(|errno| ("cannot be read back", errno))?;
+        let snapshot = handle.look(&fd).map_err(|errno| ("cannot be read back", errno))?;
         let mut not_carried = Vec::new();
         if is_pty {
             not_carried.extend([NotCarried::DataBits, NotCarried::Parity]);
         }
-        if !control.has_modem_lines() {
+        if !handle.has_modem_lines() {
             not_carried.push(NotCarried::ModemControl);
         }
         let mut differences = termios::differences(&port.line.settings, &snapshot.settings);
@@ -300,7 +316,8 @@ impl TtyLine {
             room: None,
             whole_writes: 0,
             is_pty,
-            control: Arc::new(control),
+            handle: Arc::new(handle),
+            pool: OnPool::default(),
             modem_watch: None,
             ending_watch: None,
         };

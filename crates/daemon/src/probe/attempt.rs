@@ -2,15 +2,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::line::{DataBits, LineSettings};
 use sermux_protocol::verdict::{Cause, Certainty, Verdict};
 
-use super::stop::{blocking, Stop};
+use super::stop::{unless_told, Stop};
 use super::{Came, Failure, Found, Progress, Search, SLOW_METER};
-use crate::line::{Control, Line, Operation, Snapshot};
+use crate::line::{carry_out, Line, Operation, Snapshot};
 
 /// Of what is known for something, so many bytes hold some of it: the longest telegram and a part of the one before it.
 const ENOUGH: usize = 4 * 1024;
@@ -40,8 +39,7 @@ pub(super) async fn attempt(
     stop: &mut Stop,
     progress: &mut impl FnMut(Progress<'_>),
 ) -> Result<(Found, Next), Failure> {
-    let control = line.control();
-    let before = match ask(stop, &control, Operation::Configure(settings)).await? {
+    let before = match ask(stop, line, Operation::Configure(settings)).await? {
         Ok(before) => before,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok((Found::of(settings, &Came::default(), None, Duration::ZERO), Next::Gone));
@@ -59,7 +57,7 @@ pub(super) async fn attempt(
         let until = if first_telegram.is_some() { end } else { start + search.time };
         let left = until.saturating_duration_since(Instant::now());
         let gone = read(line, &mut came, start, Instant::now() + LOOK_EACH.min(left), stop).await?;
-        let now = ask(stop, &control, Operation::Look).await?.ok().and_then(|now| now.counters);
+        let now = ask(stop, line, Operation::Look).await?.ok().and_then(|now| now.counters);
         let was = before.counters.unwrap_or_default();
         let errors = now.map(|now| (now.framing.saturating_sub(was.framing), now.breaks.saturating_sub(was.breaks)));
         let found = Found::of(settings, &came, errors, start.elapsed());
@@ -108,14 +106,9 @@ async fn read(
     Ok(false)
 }
 
-/// On the blocking pool, since it may wait for the driver.
-async fn ask(
-    stop: &mut Stop,
-    control: &Arc<dyn Control>,
-    operation: Operation,
-) -> Result<io::Result<Snapshot>, Failure> {
-    let control = Arc::clone(control);
-    blocking(stop, move || control.carry_out(&operation)).await
+/// It may wait for the driver.
+async fn ask(stop: &mut Stop, line: &mut dyn Line, operation: Operation) -> Result<io::Result<Snapshot>, Failure> {
+    unless_told(stop, carry_out(line, operation)).await
 }
 
 /// What follows from what was found; `waited` is how long ago the first telegram was there.

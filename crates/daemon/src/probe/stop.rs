@@ -1,6 +1,7 @@
 //! How a probe is told to end, and what is done about calls into a driver that do not come back.
 
 use std::future::{pending, Future};
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -40,23 +41,28 @@ impl Stop {
     }
 }
 
-/// Carries out what may wait for a driver. It is not begun once the probe was told to end, and what has begun is waited for,
-/// so that nothing is done to the device behind the back of what puts its settings back.
+/// Carries out what may wait for a driver, on the blocking pool; see [`unless_told`].
 pub(super) async fn blocking<T: Send + 'static>(
     stop: &mut Stop,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
+    let done = unless_told(stop, async { spawn_blocking(work).await }).await?;
+    done.map_err(|error| Failure::Other(error.to_string()))
+}
+
+/// Work that may wait for a driver. It is not begun once the probe was told to end, and what has begun is waited for,
+/// so that nothing is done to the device behind the back of what puts its settings back.
+pub(super) async fn unless_told<T>(stop: &mut Stop, work: impl Future<Output = T>) -> Result<T, Failure> {
     if stop.is_told() {
         return Err(Failure::Stopped);
     }
-    let mut work = spawn_blocking(work);
-    let done = tokio::select! {
+    let mut work = pin!(work);
+    tokio::select! {
         biased;
-        done = &mut work => done,
-        () = stop.told() => briefly(work).await?,
-        () = sleep(LONGEST) => return Err(Failure::Hangs),
-    };
-    done.map_err(|error| Failure::Other(error.to_string()))
+        done = &mut work => Ok(done),
+        () = stop.told() => briefly(work).await,
+        () = sleep(LONGEST) => Err(Failure::Hangs),
+    }
 }
 
 /// Waits for what ends a probe, but not for ever.

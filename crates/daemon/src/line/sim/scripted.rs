@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use sermux_port_config::line::{BaudRate, LineSettings};
-use sermux_port_config::signal::{LineState, ModemControl, ModemState};
+use sermux_port_config::signal::{LineState, ModemControl, ModemState, Purge};
 
 use super::wires::Wires;
 use super::{take_from, wake, WIRE};
-use crate::line::{Change, Control, Line, Operation, Snapshot, Watch};
+use crate::line::on_pool::OnPool;
+use crate::line::{Change, Line, Operation, Snapshot, Watch};
 
 /// The line's end of a scripted wire.
 #[derive(Debug)]
 pub(crate) struct SimLine {
-    wire: Arc<Mutex<Wire>>,
-    wires: Wires,
+    operations: SimOperations,
+    pool: OnPool,
 }
 
 /// The test's end of a scripted wire.
@@ -27,7 +28,7 @@ pub(crate) struct SimHandle {
 }
 
 /// The operations of a scripted line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SimOperations {
     wire: Arc<Mutex<Wire>>,
     wires: Wires,
@@ -72,7 +73,8 @@ pub(crate) fn scripted() -> (SimLine, SimHandle) {
         writer: None,
     }));
     let wires = Wires::new(LineSettings::default(), ModemControl { dtr: true, rts: true });
-    (SimLine { wire: Arc::clone(&wire), wires: wires.clone() }, SimHandle { wire, wires })
+    let operations = SimOperations { wire: Arc::clone(&wire), wires: wires.clone() };
+    (SimLine { operations, pool: OnPool::default() }, SimHandle { wire, wires })
 }
 
 #[allow(dead_code, reason = "each test uses some of it")]
@@ -184,7 +186,7 @@ impl SimHandle {
 
 impl Line for SimLine {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut wire = lock(&self.wire);
+        let mut wire = lock(&self.operations.wire);
         if wire.hung_up {
             return Poll::Ready(Ok(0));
         }
@@ -199,7 +201,7 @@ impl Line for SimLine {
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut wire = lock(&self.wire);
+        let mut wire = lock(&self.operations.wire);
         if wire.hung_up || !wire.rx.is_empty() {
             return Poll::Ready(());
         }
@@ -208,7 +210,7 @@ impl Line for SimLine {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let mut wire = lock(&self.wire);
+        let mut wire = lock(&self.operations.wire);
         if wire.hung_up {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
@@ -222,32 +224,46 @@ impl Line for SimLine {
     }
 
     fn unsent(&self) -> io::Result<usize> {
-        if lock(&self.wire).hung_up {
+        if lock(&self.operations.wire).hung_up {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        Ok(lock(&self.wire).unsent)
+        Ok(lock(&self.operations.wire).unsent)
     }
 
     fn can_wait(&self) -> bool {
-        lock(&self.wire).can_wait
+        lock(&self.operations.wire).can_wait
     }
 
-    fn control(&self) -> Arc<dyn Control> {
-        Arc::new(SimOperations { wire: Arc::clone(&self.wire), wires: self.wires.clone() })
+    fn start(&mut self, operation: Operation) {
+        let operations = self.operations.clone();
+        self.pool.start(move || operations.carry_out(&operation));
+    }
+
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_done(cx)
+    }
+
+    fn start_purge(&mut self, purge: Purge) {
+        let operations = self.operations.clone();
+        self.pool.start_purge(move || operations.carry_out(&Operation::Purge(purge)));
+    }
+
+    fn poll_purged(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>> {
+        self.pool.poll_purged(cx)
     }
 
     fn watch(&mut self, watch: Watch) {
-        self.wires.watch(watch);
+        self.operations.wires.watch(watch);
     }
 
     fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change> {
-        self.wires.poll_change(cx)
+        self.operations.wires.poll_change(cx)
     }
 
     fn close_blocking(self: Box<Self>) {}
 }
 
-impl Control for SimOperations {
+impl SimOperations {
     fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
         {
             let mut wire = lock(&self.wire);
@@ -275,7 +291,7 @@ impl Control for SimOperations {
 
 impl Drop for SimLine {
     fn drop(&mut self) {
-        lock(&self.wire).closed = true;
+        lock(&self.operations.wire).closed = true;
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use sermux_port_config::line::LineSettings;
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Step};
 
-use crate::line::{Change, Control, Operation, Snapshot, Watch};
+use crate::line::{Change, Operation, Snapshot, Watch};
 
 /// Settings, outputs and inputs without hardware: what is commanded is kept.
 #[derive(Clone, Debug)]
@@ -105,8 +105,9 @@ impl Wires {
     }
 }
 
-impl Control for Wires {
-    fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
+impl Wires {
+    /// What is commanded is kept; nothing is refused, and nothing blocks but the waits of a macro.
+    pub(super) fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
         match operation {
             Operation::Look | Operation::Purge(_) => {}
             Operation::Configure(settings) => self.lock().snapshot.settings = *settings,

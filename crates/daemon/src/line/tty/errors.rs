@@ -67,7 +67,7 @@ impl ErrorWatch {
     }
 
     /// Whether to notice anything.
-    pub(super) fn watch(&mut self, wanted: bool, fd: &Arc<OwnedFd>, control: &Arc<TtyHandle>) {
+    pub(super) fn watch(&mut self, wanted: bool, fd: &Arc<OwnedFd>, handle: &Arc<TtyHandle>) {
         if wanted == self.wanted {
             return;
         }
@@ -77,8 +77,8 @@ impl ErrorWatch {
             Source::Counters(looks) if wanted => *looks = sys::counts(fd).ok().map(|counts| (ticks(), counts)),
             Source::Counters(looks) => *looks = None,
             Source::Marks if wanted => {
-                let control = Arc::clone(control);
-                let switch = tokio::task::spawn_blocking(move || control.mark_errors_blocking());
+                let handle = Arc::clone(handle);
+                let switch = tokio::task::spawn_blocking(move || handle.mark_errors_blocking());
                 self.source = Source::MarksSoon(switch);
             }
             Source::None | Source::Marks | Source::MarksSoon(_) | Source::Marked(_) => {}
@@ -95,7 +95,7 @@ impl ErrorWatch {
     }
 
     /// Takes the marks out of what was read; gives how many bytes are left.
-    pub(super) fn take_marks(&mut self, bytes: &mut [u8], control: &TtyHandle) -> usize {
+    pub(super) fn take_marks(&mut self, bytes: &mut [u8], handle: &TtyHandle) -> usize {
         let Source::Marked(decoder) = &mut self.source else {
             return bytes.len();
         };
@@ -103,7 +103,7 @@ impl ErrorWatch {
         if self.wanted && (marked.breaks || marked.errors) {
             self.noticed.break_detected |= marked.breaks;
             // Which of the two is not said.
-            let parity = control.has_parity();
+            let parity = handle.has_parity();
             self.noticed.parity_error |= marked.errors && parity;
             self.noticed.framing_error |= marked.errors && !parity;
             if let Some(waker) = self.waker.take() {

@@ -1,7 +1,7 @@
 //! What is done with a tty beside its bytes, and what is read back from it.
 //!
 //! The handle shares the descriptor with the line and holds it only while it does something: a device that is gone is
-//! closed the moment the line lets go of it, whoever still has a handle (a dead descriptor that stays open makes the
+//! closed the moment the line lets go of it, whatever operation is still running (a dead descriptor that stays open makes the
 //! replugged adapter come back under another name).
 
 use std::io;
@@ -19,7 +19,7 @@ use super::chip::Chip;
 use super::modem_watch::{Inputs, Look, DISTRUSTED, TRUSTED};
 use super::{gone, is_gone};
 use crate::line::sys::{self, Counts};
-use crate::line::{pause, termios, Control, LineCounters, Operation, Snapshot};
+use crate::line::{pause, termios, LineCounters, Operation, Snapshot};
 
 /// The handle of one open tty.
 #[derive(Debug)]
@@ -259,8 +259,11 @@ impl TtyHandle {
     }
 }
 
-impl Control for TtyHandle {
-    fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
+impl TtyHandle {
+    /// Carries out one operation and reads back what the line has then.
+    ///
+    /// Blocks (USB, a break behind output that cannot leave). One at a time for each line, except [`Operation::Purge`].
+    pub(super) fn carry_out(&self, operation: &Operation) -> io::Result<Snapshot> {
         if let Operation::Run(steps) = operation {
             self.run(steps)?;
         }

@@ -1,18 +1,14 @@
-//! What is on its way to the line beside its bytes: on the blocking pool, one at a time, and a purge past it.
+//! What is on its way to the line beside its bytes: one operation at a time, and a purge past it.
 
-use std::future::Future as _;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use sermux_port_config::signal::{Purge, Step};
-use tokio::task::{spawn_blocking, JoinHandle};
 use tracing::{debug, error, info, warn};
 
 use super::{Driver, Slot};
-use crate::line::{differences, Control, Operation, Snapshot, Watch};
+use crate::line::{differences, Line, Operation, Snapshot, Watch};
 use crate::port::hub::Start;
 
 /// An operation that takes longer is stuck in the device's driver.
@@ -23,13 +19,12 @@ const OPERATION_IS_STUCK: Duration = Duration::from_secs(5);
 pub(super) struct Operations {
     /// Boxed: there is rarely one.
     running: Option<Box<Running>>,
-    purging: Option<(Purge, JoinHandle<io::Result<Snapshot>>)>,
+    purging: Option<Purge>,
 }
 
 #[derive(Debug)]
 struct Running {
     start: Start,
-    result: JoinHandle<io::Result<Snapshot>>,
     /// When to say that it is stuck; `None`: it was said.
     stuck_at: Option<Instant>,
 }
@@ -50,39 +45,32 @@ impl Operations {
         self.running.as_ref().is_some_and(|running| running.stuck_at.is_none())
     }
 
-    fn start(&mut self, control: Arc<dyn Control>, start: Start, now: Instant) {
+    fn start(&mut self, line: &mut dyn Line, start: Start, now: Instant) {
         let waits = match &start.operation {
             Operation::Run(steps) => steps.iter().map(waits).sum(),
             _ => Duration::ZERO,
         };
-        let operation = start.operation.clone();
-        let result = spawn_blocking(move || control.carry_out(&operation));
+        line.start(start.operation.clone());
         let stuck_at = Some(now + waits + OPERATION_IS_STUCK);
-        self.running = Some(Box::new(Running { start, result, stuck_at }));
+        self.running = Some(Box::new(Running { start, stuck_at }));
     }
 
-    fn start_purge(&mut self, control: Arc<dyn Control>, purge: Purge) {
-        self.purging = Some((purge, spawn_blocking(move || control.carry_out(&Operation::Purge(purge)))));
+    fn start_purge(&mut self, line: &mut dyn Line, purge: Purge) {
+        line.start_purge(purge);
+        self.purging = Some(purge);
     }
 
-    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<(Start, io::Result<Snapshot>)> {
-        let result = poll(&mut self.running.as_mut()?.result, cx)?;
+    fn poll_running(&mut self, line: &mut dyn Line, cx: &mut Context<'_>) -> Option<(Start, io::Result<Snapshot>)> {
+        self.running.as_ref()?;
+        let Poll::Ready(result) = line.poll_done(cx) else { return None };
         self.running.take().map(|running| (running.start, result))
     }
 
-    fn poll_purging(&mut self, cx: &mut Context<'_>) -> Option<(Purge, io::Result<Snapshot>)> {
-        let (purge, handle) = self.purging.as_mut()?;
-        let (purge, result) = (*purge, poll(handle, cx)?);
+    fn poll_purging(&mut self, line: &mut dyn Line, cx: &mut Context<'_>) -> Option<(Purge, io::Result<Snapshot>)> {
+        let purge = self.purging?;
+        let Poll::Ready(result) = line.poll_purged(cx) else { return None };
         self.purging = None;
         Some((purge, result))
-    }
-}
-
-fn poll(handle: &mut JoinHandle<io::Result<Snapshot>>, cx: &mut Context<'_>) -> Option<io::Result<Snapshot>> {
-    match Pin::new(handle).poll(cx) {
-        Poll::Ready(Ok(result)) => Some(result),
-        Poll::Ready(Err(failed)) => Some(Err(io::Error::other(failed))),
-        Poll::Pending => None,
     }
 }
 
@@ -100,13 +88,16 @@ impl Driver {
         if !self.wishes.is_empty() {
             self.forget_wishes(now);
         }
-        if let Some((start, result)) = self.operations.poll_running(cx) {
-            self.operation_done(&start, result, now);
-            progress = true;
-        }
-        if let Some((purge, result)) = self.operations.poll_purging(cx) {
-            self.purge_done(purge, result, now);
-            progress = true;
+        if let Slot::Open(line) = &mut self.slot {
+            let done = self.operations.poll_running(&mut **line, cx);
+            let purged = self.operations.poll_purging(&mut **line, cx);
+            progress = done.is_some() || purged.is_some();
+            if let Some((start, result)) = done {
+                self.operation_done(&start, result, now);
+            }
+            if let Some((purge, result)) = purged {
+                self.purge_done(purge, result, now);
+            }
         }
         self.look_for_stuck(now);
         progress |= self.take_change(now);
@@ -122,11 +113,11 @@ impl Driver {
         }
         if let Slot::Open(line) = &mut self.slot {
             if let Some(start) = self.hub.poll_start() {
-                self.operations.start(line.control(), start, now);
+                self.operations.start(&mut **line, start, now);
                 progress = true;
             }
             if let Some(purge) = self.hub.poll_purge() {
-                self.operations.start_purge(line.control(), purge);
+                self.operations.start_purge(&mut **line, purge);
                 progress = true;
             }
             if let Some(watch) = self.hub.poll_watch() {
