@@ -1,9 +1,11 @@
-//! The wires beside the data, and what a receiver notices about them: modem control and modem state, line state, purge,
-//! reset macros.
+//! A line apart from its data: modem control and modem state, what a receiver notices, and what may be asked of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+
+use crate::line::LineSettings;
 
 /// What happens to one modem control output (DTR or RTS) when the line is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,6 +40,37 @@ impl Output {
             None => Output::Keep,
         }
     }
+}
+
+/// What somebody asks of a line, apart from its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: the request is answered from what is known, because it asks for nothing else, cannot be done, or makes no
+    /// sense.
+    Nothing,
+    /// The line is looked at.
+    Look,
+    /// The line shall have these settings (they may be those that it has).
+    Settings(LineSettings),
+    /// Outputs are set; `None` leaves one alone.
+    Outputs {
+        /// Data terminal ready.
+        dtr: Option<bool>,
+        /// Request to send.
+        rts: Option<bool>,
+    },
+    /// A break begins.
+    BreakOn,
+    /// The break that is on ends.
+    BreakOff,
+    /// A break of this length; it waits for the end of one that is on.
+    BreakPulse(Duration),
+    /// Queued bytes are discarded.
+    Purge(Purge),
+    /// The line shall be as its port is configured.
+    Default,
+    /// The steps of a reset macro.
+    Run(Arc<[Step]>),
 }
 
 /// The modem control outputs: true is raised (asserted).

@@ -77,7 +77,8 @@
 //! [`line_changed`]: telnet::Telnet::line_changed
 //!
 //! ```
-//! use sermux_protocol::rfc2217::{Effect, View};
+//! use sermux_port_config::signal::Effect;
+//! use sermux_protocol::rfc2217::View;
 //! use sermux_protocol::telnet::{escape, Offer, Telnet};
 //!
 //! let offer =
@@ -134,7 +135,7 @@
 //! # let (mut server, mut view, mut tx) = (Telnet::new(offer), Default::default(), Vec::new());
 //! # let mut at_server = &sent[..];
 //! # while let Some(request) = server.decode(&mut at_server, &mut tx) {
-//! #     if let sermux_protocol::rfc2217::Effect::Settings(settings) = request.effect(&view) {
+//! #     if let sermux_port_config::signal::Effect::Settings(settings) = request.effect(&view) {
 //! #         view.settings = settings;
 //! #     }
 //! #     server.answer(request, &view);

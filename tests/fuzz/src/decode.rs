@@ -1,7 +1,8 @@
 //! Any bytes from a peer: no panic, the same meaning however they are split, and nothing made from nothing.
 
 use sermux_protocol::rfc2217::client::Client;
-use sermux_protocol::rfc2217::{Effect, View};
+use sermux_port_config::signal::Effect;
+use sermux_protocol::rfc2217::View;
 use sermux_protocol::telnet::code::{BINARY, IAC, WILL};
 use sermux_protocol::telnet::escape::{escape, taken};
 use sermux_protocol::telnet::{Offer, Telnet};
@@ -51,12 +52,13 @@ fn served(offer: &Offer, bytes: &[u8], piece: usize) -> Served {
         while let Some(request) = telnet.decode(&mut piece, &mut data) {
             match request.effect(&view) {
                 Effect::Settings(settings) => view.settings = settings,
-                Effect::Break(on) => view.break_on = on,
+                Effect::BreakOn => view.break_on = true,
+Effect::BreakOff => view.break_on = false,
                 Effect::Outputs { dtr, rts } => {
                     view.outputs.dtr = dtr.unwrap_or(view.outputs.dtr);
                     view.outputs.rts = rts.unwrap_or(view.outputs.rts);
                 }
-                Effect::Nothing | Effect::Look | Effect::BreakPulse | Effect::Purge(_) => {}
+                _ => {}
             }
             telnet.answer(request, &view);
             requests.push(request);

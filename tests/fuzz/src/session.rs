@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use sermux_port_config::signal::{LineState, ModemState};
 use sermux_protocol::rfc2217::client::{Client, Event};
-use sermux_protocol::rfc2217::{Effect, Request, View};
+use sermux_port_config::signal::Effect;
+use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::telnet::escape::{escape, taken};
 use sermux_protocol::telnet::{Counters, Offer, Telnet};
 
@@ -142,8 +143,9 @@ impl Pair {
                 view.outputs.dtr = dtr.unwrap_or(view.outputs.dtr);
                 view.outputs.rts = rts.unwrap_or(view.outputs.rts);
             }
-            Effect::Break(on) => view.break_on = on,
-            Effect::Nothing | Effect::Look | Effect::BreakPulse | Effect::Purge(_) => {}
+            Effect::BreakOn => view.break_on = true,
+Effect::BreakOff => view.break_on = false,
+            _ => {}
         }
     }
 }

@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Serialize;
 use sermux_port_config::config::diff::PortChange;
+use sermux_port_config::signal::Effect;
 use tokio::sync::Semaphore;
 use tokio::task::{spawn_blocking, JoinSet};
 use tokio::time::timeout;
@@ -25,10 +26,9 @@ use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
 use super::request::{Changed, Reloaded};
 use super::status::{Fault, Log, Port, Program, Status};
-use super::target::{ask, wish};
+use super::target::{ask, ask_line};
 use crate::log;
 use crate::net::peer::Peer;
-use crate::port::hub::Wish;
 use crate::port::{Command, Link, PortReport};
 use crate::supervisor::crash::{Crash, Part};
 use crate::time::rfc3339;
@@ -154,7 +154,7 @@ impl Api {
         }
         let _turn = self.looks.acquire().await;
         // A line that does not answer is told as it was known.
-        let _ = timeout(LOOK_LIMIT, wish(link, Wish::Look)).await;
+        let _ = timeout(LOOK_LIMIT, ask_line(link, Effect::Look)).await;
         ask(link, Command::Report).await
     }
 

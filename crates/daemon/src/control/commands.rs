@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::Extension;
 use serde::Serialize;
 use sermux_port_config::config::reset;
-use sermux_port_config::signal;
+use sermux_port_config::signal::{self, Effect};
 
 use super::amend::amend;
 use super::api::Api;
@@ -22,7 +22,6 @@ use super::request::{Break, Kick, Kicked, KickedClient, LineNow, Purge, Queue, R
 use super::target::{ask, Target};
 use crate::line::differences;
 use crate::net::peer::Peer;
-use crate::port::hub::Wish;
 use crate::port::{Command, Whom};
 
 /// `POST /v1/ports/NAME/COMMAND`
@@ -100,7 +99,7 @@ async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
     if line.trim().eq_ignore_ascii_case("default") {
         let asked = report.port.line.settings;
         target.log(&format!("to give the line back as configured, {asked}"));
-        let view = target.wish(Wish::Default).await?;
+        let view = target.ask(Effect::Default).await?;
         let mut now = target.now(&view);
         now.differences = differences(&asked, &view.settings);
         now.asked = Some(asked.to_string());
@@ -108,7 +107,7 @@ async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
     }
     let asked = amend(report.view.settings, &line).map_err(|wrong| Refusal::new(StatusCode::BAD_REQUEST, wrong))?;
     target.log(&format!("to set the line to {asked}"));
-    let view = target.wish(Wish::Settings(asked)).await?;
+    let view = target.ask(Effect::Settings(asked)).await?;
     let mut now = target.now(&view);
     now.differences = differences(&asked, &view.settings);
     now.asked = Some(asked.to_string());
@@ -118,7 +117,7 @@ async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
 async fn modem(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
     let SetModem { dtr, rts } = parse(body, "{ \"dtr\": false, \"rts\": true }")?;
     if dtr.is_none() && rts.is_none() {
-        let view = target.wish(Wish::Look).await?;
+        let view = target.ask(Effect::Look).await?;
         return Ok(target.now(&view));
     }
     let word = |name, on| match on {
@@ -127,7 +126,7 @@ async fn modem(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
         None => String::new(),
     };
     target.log(&format!("to set{}{}", word("dtr", dtr), word("rts", rts)));
-    let view = target.wish(Wish::Outputs { dtr, rts }).await?;
+    let view = target.ask(Effect::Outputs { dtr, rts }).await?;
     Ok(target.now(&view))
 }
 
@@ -138,7 +137,7 @@ async fn send_break(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text).help(format!("give 1 to {}", Break::LONGEST_MS)));
     }
     target.log(&format!("to send a break of {duration_ms} ms"));
-    let view = target.wish(Wish::Break(Duration::from_millis(duration_ms))).await?;
+    let view = target.ask(Effect::BreakPulse(Duration::from_millis(duration_ms))).await?;
     Ok(target.now(&view))
 }
 
@@ -150,7 +149,7 @@ async fn purge(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
         Queue::Both => (signal::Purge::Both, "rx and tx"),
     };
     target.log(&format!("to purge {word}"));
-    let view = target.wish(Wish::Purge(purge)).await?;
+    let view = target.ask(Effect::Purge(purge)).await?;
     Ok(target.now(&view))
 }
 
@@ -164,6 +163,6 @@ async fn run_reset(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
             .help(format!("port {} knows {}", target.name, known.join(", "))));
     };
     target.log(&format!("to run the reset macro {name}"));
-    let view = target.wish(Wish::Run(steps.into())).await?;
+    let view = target.ask(Effect::Run(steps.into())).await?;
     Ok(target.now(&view))
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use sermux_port_config::signal::Effect;
 use sermux_protocol::rfc2217::View;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -15,7 +16,7 @@ use super::http::{no_port, port_ended, Refusal};
 use super::request::LineNow;
 use super::status::{Modem, Port};
 use crate::net::peer::Peer;
-use crate::port::hub::{Outcome, Wish};
+use crate::port::hub::Outcome;
 use crate::port::{Command, Link, PortState};
 
 /// How long a line may take to do something, for a client that waits for it.
@@ -57,8 +58,8 @@ impl Target {
     }
 
     /// Asks something of the line; what it has then.
-    pub(super) async fn wish(&self, what: Wish) -> Result<View, Refusal> {
-        let done = timeout(LINE_LIMIT, wish(&self.link, what)).await.map_err(|_| {
+    pub(super) async fn ask(&self, what: Effect) -> Result<View, Refusal> {
+        let done = timeout(LINE_LIMIT, ask_line(&self.link, what)).await.map_err(|_| {
             Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("port {}: it is not done yet", self.name))
                 .help("it goes on; `sermux status` says how the line is")
         })?;
@@ -131,6 +132,6 @@ pub(super) async fn ask<T>(link: &Link, command: impl FnOnce(oneshot::Sender<T>)
     answer.await.ok()
 }
 
-pub(super) async fn wish(link: &Link, wish: Wish) -> Option<(Outcome, View)> {
-    ask(link, |reply| Command::Wish { wish, reply }).await
+pub(super) async fn ask_line(link: &Link, effect: Effect) -> Option<(Outcome, View)> {
+    ask(link, |reply| Command::Ask { effect, reply }).await
 }

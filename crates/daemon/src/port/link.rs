@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sermux_port_config::config::Port;
+use sermux_port_config::signal::Effect;
 use sermux_protocol::rfc2217::View;
 use tokio::sync::{mpsc, oneshot};
 
 use super::driver::Opener;
-use super::hub::{Outcome, Wish};
+use super::hub::Outcome;
 use super::report::PortReport;
 use crate::net::conn::Conn;
 use crate::net::gate::Places;
@@ -30,9 +31,9 @@ pub enum Command {
     /// There are no file descriptors left for a new client of the listener with this key.
     Crowded(usize),
     /// Something is asked of the line.
-    Wish {
+    Ask {
         /// What.
-        wish: Wish,
+        effect: Effect,
         /// Where it is told how it came out.
         reply: Reply,
     },
@@ -98,7 +99,7 @@ pub struct Followed {
     pub bytes: Vec<u8>,
 }
 
-/// Where it is told how a wish came out, and what is known of the line then. Dropped when the port ends before.
+/// Where it is told how it came out, and what is known of the line then. Dropped when the port ends before.
 pub type Reply = oneshot::Sender<(Outcome, View)>;
 
 /// Clients of a port.

@@ -7,7 +7,7 @@ use sermux_port_config::config::Port;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::rfc2217::View;
 
-use super::hub::{ClientState, ControlCounters, Kept, Missing, PortCounters, StuckReport};
+use super::hub::{ClientState, Kept, Missing, PortCounters, RequestCounters, StuckReport};
 pub use crate::capture::CaptureReport;
 use crate::line::{LineCounters, NotCarried};
 use crate::net::peer::{Endpoint, Peer};
@@ -30,7 +30,7 @@ pub struct PortReport {
     /// What happened so far.
     pub counters: PortCounters,
     /// What happened in the control queue so far.
-    pub control: ControlCounters,
+    pub control: RequestCounters,
     /// What the line's driver has counted since it was opened; `None`: it does not count, or there is no line.
     pub line_counters: Option<LineCounters>,
     /// What the framer has counted, where telegrams are framed.

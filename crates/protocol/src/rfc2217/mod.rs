@@ -68,4 +68,4 @@ pub mod code;
 mod request;
 pub(crate) mod server;
 
-pub use request::{Effect, Request, View};
+pub use request::{Request, View};

@@ -1,7 +1,9 @@
 //! What a client asks of the line, what that does to it, and what it is answered from.
 
+use std::time::Duration;
+
 use sermux_port_config::line::{BaudRate, DataBits, LineSettings, StopBits};
-use sermux_port_config::signal::{LineState, ModemControl, ModemState, Purge};
+use sermux_port_config::signal::{Effect, LineState, ModemControl, ModemState, Purge};
 
 use super::code::{self, control};
 
@@ -40,29 +42,8 @@ pub enum Request {
     BreakPulse,
 }
 
-/// What a request does to the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing: it is answered from what is known, because it asks for nothing else, cannot be done, or makes no sense.
-    Nothing,
-    /// The line is looked at, then it is answered.
-    Look,
-    /// The line shall have these settings (they may be those that it has).
-    Settings(LineSettings),
-    /// Outputs are set; `None` leaves one alone.
-    Outputs {
-        /// Data terminal ready.
-        dtr: Option<bool>,
-        /// Request to send.
-        rts: Option<bool>,
-    },
-    /// A break begins or ends.
-    Break(bool),
-    /// A short break.
-    BreakPulse,
-    /// Queued bytes are thrown away.
-    Purge(Purge),
-}
+/// How long the break lasts that telnet's BRK asks for.
+const BRK: Duration = Duration::from_millis(250);
 
 /// What is known of the line: what requests are answered from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,7 +92,7 @@ impl Request {
             Request::Purge(1) => return Effect::Purge(Purge::Rx),
             Request::Purge(2) => return Effect::Purge(Purge::Tx),
             Request::Purge(3) => return Effect::Purge(Purge::Both),
-            Request::BreakPulse => return Effect::BreakPulse,
+            Request::BreakPulse => return Effect::BreakPulse(BRK),
             Request::Purge(_) | Request::Signature | Request::AreYouThere | Request::TimingMark => None,
         };
         wanted.map_or(Effect::Nothing, Effect::Settings)
@@ -132,8 +113,8 @@ fn effect_of_control(code: u8, settings: LineSettings) -> Effect {
         control::ASK_FLOW | control::ASK_INBOUND_FLOW | control::ASK_BREAK | control::ASK_DTR | control::ASK_RTS => {
             Effect::Look
         }
-        control::BREAK_ON => Effect::Break(true),
-        control::BREAK_OFF => Effect::Break(false),
+        control::BREAK_ON => Effect::BreakOn,
+        control::BREAK_OFF => Effect::BreakOff,
         control::DTR_ON => Effect::Outputs { dtr: Some(true), rts: None },
         control::DTR_OFF => Effect::Outputs { dtr: Some(false), rts: None },
         control::RTS_ON => Effect::Outputs { dtr: None, rts: Some(true) },

@@ -1,6 +1,9 @@
 //! The commands of telnet itself.
 
-use sermux_protocol::rfc2217::{Effect, Request};
+use std::time::Duration;
+
+use sermux_port_config::signal::Effect;
+use sermux_protocol::rfc2217::Request;
 use sermux_protocol::telnet::Offer;
 
 use crate::rig::*;
@@ -20,7 +23,7 @@ fn each_timing_mark_comes_back_in_its_turn() {
     let mut served = Served::new();
     assert_eq!(served.hears(b"one\xFF\xFD\x06two\xFF\xFD\x06"), b"\xFF\xFB\x06\xFF\xFB\x06");
     assert_eq!(served.requests, [Request::TimingMark; 2]);
-    assert_eq!(served.effects, [Effect::Nothing; 2]);
+    assert_eq!(served.effects, [Effect::Nothing, Effect::Nothing]);
     // We asked for none, so WILL is refused and the rest is nothing.
     assert_eq!(served.hears(b"\xFF\xFE\x06\xFF\xFC\x06"), b"");
     assert_eq!(served.hears(b"\xFF\xFB\x06"), b"\xFF\xFE\x06");
@@ -31,7 +34,7 @@ fn brk_is_a_short_break_whether_or_not_there_is_rfc2217() {
     for rfc2217 in [true, false] {
         let mut served = Served::with(Offer { rfc2217, ..offer() });
         assert_eq!(served.hears(b"\xFF\xF3"), b"");
-        assert_eq!(served.effects, [Effect::BreakPulse]);
+        assert_eq!(served.effects, [Effect::BreakPulse(Duration::from_millis(250))]);
     }
 }
 

@@ -1,7 +1,8 @@
 //! A telnet client's session with a line on which everything can be done.
 
 use sermux_port_config::line::LineSettings;
-use sermux_protocol::rfc2217::{Effect, Request, View};
+use sermux_port_config::signal::Effect;
+use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::telnet::{Offer, Telnet};
 
 /// What is offered to a client that has just connected.
@@ -66,7 +67,7 @@ impl Served {
         while let Some(request) = self.telnet.decode(&mut input, &mut self.data) {
             let effect = request.effect(&self.view);
             if self.obeys {
-                carry_out(effect, &mut self.view);
+                carry_out(&effect, &mut self.view);
             }
             self.requests.push(request);
             self.effects.push(effect);
@@ -89,15 +90,16 @@ impl Served {
     }
 }
 
-pub(crate) fn carry_out(effect: Effect, view: &mut View) {
+pub(crate) fn carry_out(effect: &Effect, view: &mut View) {
     match effect {
-        Effect::Settings(settings) => view.settings = settings,
+        Effect::Settings(settings) => view.settings = *settings,
         Effect::Outputs { dtr, rts } => {
             view.outputs.dtr = dtr.unwrap_or(view.outputs.dtr);
             view.outputs.rts = rts.unwrap_or(view.outputs.rts);
         }
-        Effect::Break(on) => view.break_on = on,
-        Effect::Nothing | Effect::Look | Effect::BreakPulse | Effect::Purge(_) => {}
+        Effect::BreakOn => view.break_on = true,
+        Effect::BreakOff => view.break_on = false,
+        _ => {}
     }
 }
 

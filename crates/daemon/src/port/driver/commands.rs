@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use sermux_port_config::config::{Address, Listener, OnGone, Open, Protocol};
+use sermux_port_config::signal::Effect;
 use tracing::{debug, info, warn};
 
 use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
@@ -11,7 +12,7 @@ use crate::capture::EventKind;
 use crate::log::visits::{is_logged, Visit};
 use crate::net::refuse::refuse;
 use crate::port::greeting;
-use crate::port::hub::{Admission, Outcome, Wish};
+use crate::port::hub::{Admission, Outcome};
 use crate::port::link::History;
 
 impl Driver {
@@ -25,7 +26,7 @@ impl Driver {
                 Some(Command::Connect(accepted)) => self.connect(accepted, now),
                 Some(Command::Crowded(listener)) => self.hub.make_room(listener, now),
                 Some(Command::Reconfigure(changed)) => self.reconfigure(changed, now),
-                Some(Command::Wish { wish, reply }) => self.wish(wish, reply, now),
+                Some(Command::Ask { effect, reply }) => self.ask(effect, reply, now),
                 Some(Command::Listening { listener, bound }) => self.account.listening(listener, bound),
                 Some(Command::Report(reply)) => {
                     // The command that asked may have ended.
@@ -188,7 +189,7 @@ impl Driver {
             return;
         }
         if before.line.settings != self.port.line.settings {
-            self.silent_wish(Wish::Settings(self.port.line.settings), now);
+            self.ask_unanswered(Effect::Settings(self.port.line.settings), now);
         }
         let outputs = [(before.modem.dtr, self.port.modem.dtr), (before.modem.rts, self.port.modem.rts)];
         let [dtr, rts] = outputs.map(|(before, after)| if before == after { None } else { after.level() });
@@ -198,37 +199,37 @@ impl Driver {
     /// Sets outputs, if there are any to be set.
     pub(super) fn set_outputs(&mut self, dtr: Option<bool>, rts: Option<bool>, now: Instant) {
         if dtr.is_some() || rts.is_some() {
-            self.silent_wish(Wish::Outputs { dtr, rts }, now);
+            self.ask_unanswered(Effect::Outputs { dtr, rts }, now);
         }
     }
 
     /// Asks something of the line that nobody waits for.
-    pub(super) fn silent_wish(&mut self, wish: Wish, now: Instant) {
-        let number = self.next_wish;
-        self.next_wish += 1;
-        self.hub.wish(number, wish, now);
+    pub(super) fn ask_unanswered(&mut self, effect: Effect, now: Instant) {
+        let number = self.next_asked;
+        self.next_asked += 1;
+        self.hub.ask(number, effect, now);
     }
 
     /// Something is asked of the line from outside.
-    fn wish(&mut self, wish: Wish, reply: Reply, now: Instant) {
-        let number = self.next_wish;
-        self.next_wish += 1;
-        self.wishes.insert(number, reply);
-        self.hub.wish(number, wish, now);
+    fn ask(&mut self, effect: Effect, reply: Reply, now: Instant) {
+        let number = self.next_asked;
+        self.next_asked += 1;
+        self.asked.insert(number, reply);
+        self.hub.ask(number, effect, now);
     }
 
     /// Gives up what was asked by somebody who does not wait any more.
-    pub(super) fn forget_wishes(&mut self, now: Instant) {
-        let gone: Vec<u64> = self.wishes.iter().filter(|(_, reply)| reply.is_closed()).map(|(id, _)| *id).collect();
+    pub(super) fn forget_asked(&mut self, now: Instant) {
+        let gone: Vec<u64> = self.asked.iter().filter(|(_, reply)| reply.is_closed()).map(|(id, _)| *id).collect();
         for number in gone {
-            self.wishes.remove(&number);
-            self.hub.forget_wish(number, now);
+            self.asked.remove(&number);
+            self.hub.forget(number, now);
         }
     }
 
     /// Tells whoever asked how it came out.
     pub(super) fn answer_wish(&mut self, number: u64, outcome: Outcome) {
-        if let Some(reply) = self.wishes.remove(&number) {
+        if let Some(reply) = self.asked.remove(&number) {
             // The command that asked may have ended.
             let _ = reply.send((outcome, *self.hub.view()));
         }

@@ -139,9 +139,9 @@ pub struct Driver {
     opener: Opener,
     status: Arc<Status>,
     change_waker: Waker,
-    /// Who waits to hear how a wish came out, by its number.
-    wishes: BTreeMap<u64, Reply>,
-    next_wish: u64,
+    /// Who waits to hear how that came out which was asked of the line, by its number.
+    asked: BTreeMap<u64, Reply>,
+    next_asked: u64,
     commands: mpsc::Receiver<Box<Command>>,
     commands_waker: Waker,
 }
@@ -235,8 +235,8 @@ impl Driver {
             let_in: false,
             change_ready: false,
             operations: Operations::default(),
-            wishes: BTreeMap::new(),
-            next_wish: 0,
+            asked: BTreeMap::new(),
+            next_asked: 0,
             commands,
             commands_waker,
             commands_ready: true,

@@ -85,8 +85,8 @@ impl Driver {
     /// Moves everything that is asked of the line beside its bytes, and what it tells beside them.
     pub(super) fn drive_operations(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
-        if !self.wishes.is_empty() {
-            self.forget_wishes(now);
+        if !self.asked.is_empty() {
+            self.forget_asked(now);
         }
         if let Slot::Open(line) = &mut self.slot {
             let done = self.operations.poll_running(&mut **line, cx);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sermux_port_config::config::{reset, OnConnect};
+use sermux_port_config::signal::Effect;
 
 use super::{Driver, Slot};
-use crate::port::hub::Wish;
 
 impl Driver {
     /// A client is there, and there was none. Without a line what is to be done waits for it.
@@ -33,10 +33,10 @@ impl Driver {
         let port = Arc::clone(&self.port);
         let OnConnect { reset: name, break_for, .. } = &port.modem.on_connect;
         if let Some(steps) = name.as_ref().and_then(|name| reset::find(&port.reset, name)) {
-            self.silent_wish(Wish::Run(steps.into()), now);
+            self.ask_unanswered(Effect::Run(steps.into()), now);
         }
         if let Some(length) = break_for {
-            self.silent_wish(Wish::Break(*length), now);
+            self.ask_unanswered(Effect::BreakPulse(*length), now);
         }
     }
 }

@@ -1,25 +1,25 @@
 //! What is asked of the line beside its bytes.
 
-use sermux_port_config::signal::{Purge, Step};
+use sermux_port_config::signal::{Effect, Purge, Step};
 use sermux_protocol::rfc2217::View;
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::line::Operation;
-use crate::port::hub::{Outcome, Wish};
+use crate::port::hub::Outcome;
 
 impl Rig {
     /// Asks something of the line, without waiting for the answer.
-    async fn ask(&self, wish: Wish) -> oneshot::Receiver<(Outcome, View)> {
+    async fn ask(&self, effect: Effect) -> oneshot::Receiver<(Outcome, View)> {
         let (reply, answer) = oneshot::channel();
-        assert!(self.link.send(Command::Wish { wish, reply }).await);
+        assert!(self.link.send(Command::Ask { effect, reply }).await);
         answer
     }
 
     /// Asks something of the line; how it came out, and after how long.
-    pub(super) async fn done(&self, wish: Wish) -> (Outcome, View, Duration) {
+    pub(super) async fn done(&self, effect: Effect) -> (Outcome, View, Duration) {
         let asked_at = Instant::now();
-        let (outcome, view) = timeout(SOON, self.ask(wish).await).await.expect("an answer").expect("an answer");
+        let (outcome, view) = timeout(SOON, self.ask(effect).await).await.expect("an answer").expect("an answer");
         (outcome, view, asked_at.elapsed())
     }
 
@@ -29,14 +29,14 @@ impl Rig {
         let wire = rig.plug();
         let client = rig.connect(1 << 16).await;
         until(|| !rig.tries().is_empty()).await;
-        assert_eq!(rig.done(Wish::Look).await.0, Outcome::Done);
+        assert_eq!(rig.done(Effect::Look).await.0, Outcome::Done);
         wire.operations();
         (rig, wire, client)
     }
 }
 
-fn settings(text: &str) -> Wish {
-    Wish::Settings(text.parse().unwrap())
+fn settings(text: &str) -> Effect {
+    Effect::Settings(text.parse().unwrap())
 }
 
 /// Everything that the line gets until it has got `n` bytes.
@@ -104,7 +104,7 @@ async fn outputs_pass_bytes_that_cannot_leave() {
     let (rig, wire, mut client) = Rig::with_line().await;
     wire.block_tx(true);
     client.write_all(b"stays").await.unwrap();
-    let (outcome, view, after) = rig.done(Wish::Outputs { dtr: Some(false), rts: None }).await;
+    let (outcome, view, after) = rig.done(Effect::Outputs { dtr: Some(false), rts: None }).await;
     assert_eq!((outcome, view.outputs.dtr, view.outputs.rts), (Outcome::Done, false, true));
     assert!(after < Duration::from_millis(50), "{after:?}");
 }
@@ -114,7 +114,7 @@ async fn a_break_lasts_as_long_as_it_was_asked_for_and_bytes_wait_for_its_end() 
     let (rig, wire, mut client) = Rig::with_line().await;
     client.write_all(b"before").await.unwrap();
     assert_eq!(written(&wire, 6).await, b"before");
-    let (outcome, view, _) = rig.done(Wish::Break(Duration::from_millis(300))).await;
+    let (outcome, view, _) = rig.done(Effect::BreakPulse(Duration::from_millis(300))).await;
     assert!((outcome, view.break_on) == (Outcome::Done, true));
     let began = Instant::now();
     client.write_all(b"after").await.unwrap();
@@ -133,7 +133,7 @@ async fn a_break_never_waits_for_bytes_that_cannot_leave() {
     wire.block_tx(true);
     client.write_all(b"still here").await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
-    let (outcome, _, after) = rig.done(Wish::Break(Duration::from_millis(100))).await;
+    let (outcome, _, after) = rig.done(Effect::BreakPulse(Duration::from_millis(100))).await;
     assert_eq!(outcome, Outcome::Done);
     assert!((2000..2050).contains(&after.as_millis()), "{after:?}");
     assert_eq!(wire.operations(), [Operation::Purge(Purge::Tx), Operation::Break(true)]);
@@ -145,10 +145,10 @@ async fn a_break_never_waits_for_bytes_that_cannot_leave() {
 #[tokio::test(start_paused = true)]
 async fn bytes_between_two_breaks_are_not_lost_however_long_the_first_one_is() {
     let (rig, wire, mut client) = Rig::with_line().await;
-    assert_eq!(rig.done(Wish::Break(Duration::from_secs(5))).await.0, Outcome::Done);
+    assert_eq!(rig.done(Effect::BreakPulse(Duration::from_secs(5))).await.0, Outcome::Done);
     client.write_all(b"between").await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
-    let second = rig.ask(Wish::Break(Duration::from_millis(100))).await;
+    let second = rig.ask(Effect::BreakPulse(Duration::from_millis(100))).await;
     assert_eq!(written(&wire, 7).await, b"between");
     assert_eq!(timeout(SOON, second).await.unwrap().unwrap().0, Outcome::Done);
     assert_eq!(wire.operations(), [Operation::Break(true), Operation::Break(false), Operation::Break(true)]);
@@ -158,9 +158,9 @@ async fn bytes_between_two_breaks_are_not_lost_however_long_the_first_one_is() {
 async fn a_purge_passes_an_operation_that_is_stuck_and_frees_it() {
     let (rig, wire, mut client) = Rig::with_line().await;
     wire.stick();
-    let stuck = rig.ask(Wish::Outputs { dtr: Some(false), rts: None }).await;
-    let mut waits = rig.ask(Wish::Look).await;
-    let purged = rig.ask(Wish::Purge(Purge::Both)).await;
+    let stuck = rig.ask(Effect::Outputs { dtr: Some(false), rts: None }).await;
+    let mut waits = rig.ask(Effect::Look).await;
+    let purged = rig.ask(Effect::Purge(Purge::Both)).await;
     assert_eq!(purged.await.unwrap().0, Outcome::Done);
     assert_eq!(stuck.await.unwrap().0, Outcome::Done);
     assert_eq!((&mut waits).await.unwrap().0, Outcome::Done);
@@ -172,7 +172,7 @@ async fn a_purge_passes_an_operation_that_is_stuck_and_frees_it() {
 async fn whoever_waits_for_a_line_that_is_stuck_is_answered_and_the_port_goes_on() {
     let (rig, wire, mut client) = Rig::with_line().await;
     wire.stick();
-    let stuck = rig.ask(Wish::Look).await;
+    let stuck = rig.ask(Effect::Look).await;
     let waits = rig.ask(settings("19200 8N1")).await;
     while wire.operations().is_empty() {
         tokio::task::yield_now().await;
@@ -200,7 +200,7 @@ async fn a_purge_empties_what_is_queued_for_the_line() {
     wire.block_tx(true);
     client.write_all(b"thrown away").await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert_eq!(rig.done(Wish::Purge(Purge::Tx)).await.0, Outcome::Done);
+    assert_eq!(rig.done(Effect::Purge(Purge::Tx)).await.0, Outcome::Done);
     wire.block_tx(false);
     client.write_all(b"kept").await.unwrap();
     assert_eq!(written(&wire, 4).await, b"kept");
@@ -212,7 +212,7 @@ async fn a_macro_is_one_operation() {
     let (rig, wire, _client) = Rig::with_line().await;
     let set = |dtr, rts| Step::Set { dtr: Some(dtr), rts: Some(rts) };
     let steps: Arc<[Step]> = [set(false, true), Step::Wait(Duration::from_millis(1)), set(true, false)].into();
-    let (outcome, view, _) = rig.done(Wish::Run(Arc::clone(&steps))).await;
+    let (outcome, view, _) = rig.done(Effect::Run(Arc::clone(&steps))).await;
     assert_eq!((outcome, view.outputs.dtr, view.outputs.rts), (Outcome::Done, true, false));
     assert_eq!(wire.operations(), [Operation::Run(steps)]);
 }
@@ -225,14 +225,14 @@ async fn without_a_line_the_answer_says_so() {
     wire.hang_up();
     until(|| wire.is_closed()).await;
     assert_eq!(rig.done(settings("19200 8N1")).await.0, Outcome::NoLine);
-    assert_eq!(rig.done(Wish::Purge(Purge::Both)).await.0, Outcome::NoLine);
+    assert_eq!(rig.done(Effect::Purge(Purge::Both)).await.0, Outcome::NoLine);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_operation_on_a_line_that_goes_is_answered_and_the_next_line_is_asked_again() {
     let (rig, wire, _client) = Rig::with_line().await;
     wire.stick();
-    let asked = rig.ask(Wish::Look).await;
+    let asked = rig.ask(Effect::Look).await;
     tokio::time::sleep(Duration::ZERO).await;
     let second = rig.plug();
     wire.hang_up();

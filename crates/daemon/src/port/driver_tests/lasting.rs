@@ -1,6 +1,6 @@
 //! What clients change about the line lasts as long as they do, over each opening, and no longer.
 
-use sermux_port_config::signal::{ModemState, Step};
+use sermux_port_config::signal::{Effect, ModemState, Step};
 
 use super::telnet::{expect, join, request, telnet_port};
 use super::*;
@@ -156,23 +156,21 @@ async fn with_on_release_keep_it_stays_until_the_device_is_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_operator_set_outlives_clients_and_not_the_device() {
-    use crate::port::hub::Wish;
-
     let (rig, first) = start("gather: 0ms").await;
-    rig.done(Wish::Settings("19200 8N1".parse().unwrap())).await;
+    rig.done(Effect::Settings("19200 8N1".parse().unwrap())).await;
     let mut client = join(&rig).await;
     ask(&mut client, &rate(115_200), &rate_is(115_200)).await;
     drop(client);
     until(|| has(&first).0 == 19_200).await;
-    rig.done(Wish::Default).await;
+    rig.done(Effect::Default).await;
     assert_eq!(has(&first).0, 9600);
 
     let mut client = join(&rig).await;
     ask(&mut client, &rate(115_200), &rate_is(115_200)).await;
     ask(&mut client, &request(5, DTR_OFF), &request(105, DTR_OFF)).await;
-    rig.done(Wish::Default).await;
+    rig.done(Effect::Default).await;
     assert_eq!(has(&first), (9600, true, true), "whoever changed it");
-    rig.done(Wish::Settings("19200 8N1".parse().unwrap())).await;
+    rig.done(Effect::Settings("19200 8N1".parse().unwrap())).await;
     let second = rig.plug();
     first.hang_up();
     until(|| rig.tries().len() == 2 && rig.status.is_open()).await;

@@ -1,13 +1,13 @@
 //! What is bounded of what clients ask, and what becomes of it when they go.
 
-use sermux_port_config::signal::{Purge, Step};
+use sermux_port_config::signal::{Effect, Purge, Step};
 use tokio::io::AsyncWrite as _;
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 
 use super::*;
 use crate::line::Operation;
-use crate::port::hub::{Outcome, Wish};
+use crate::port::hub::Outcome;
 
 const IAC_BRK: &[u8] = &[255, 243];
 const OFFERS: usize = 15;
@@ -157,7 +157,7 @@ async fn a_purge_of_the_operator_frees_the_line_of_the_breaks_that_wait() {
     client.write_all(&[IAC_BRK, b"a"].concat().repeat(8)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
     let (reply, answer) = oneshot::channel();
-    assert!(rig.link.send(Command::Wish { wish: Wish::Purge(Purge::Tx), reply }).await);
+    assert!(rig.link.send(Command::Ask { effect: Effect::Purge(Purge::Tx), reply }).await);
     assert_eq!(answer.await.unwrap().0, Outcome::Done);
     wire.operations();
     let began = Instant::now();
@@ -171,14 +171,14 @@ async fn a_macro_that_nobody_waits_for_any_more_is_not_run() {
     let (rig, wire) = start().await;
     let steps = |ms| -> Arc<[Step]> { [Step::Wait(Duration::from_millis(ms))].into() };
     wire.stick();
-    let ask = |wish| {
+    let ask = |effect| {
         let (reply, answer) = oneshot::channel();
-        (Command::Wish { wish, reply }, answer)
+        (Command::Ask { effect, reply }, answer)
     };
     wire.operations();
-    let (first, runs) = ask(Wish::Run(steps(300)));
-    let (second, given_up) = ask(Wish::Run(steps(200)));
-    let (third, last) = ask(Wish::Run(steps(100)));
+    let (first, runs) = ask(Effect::Run(steps(300)));
+    let (second, given_up) = ask(Effect::Run(steps(200)));
+    let (third, last) = ask(Effect::Run(steps(100)));
     for command in [first, second, third] {
         assert!(rig.link.send(command).await);
     }

@@ -33,7 +33,7 @@ pub enum Event {
     WrongProtocol(ClientId, Speaks),
     /// So many bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
     BreakCost(u64),
-    /// How the wish with this number came out ([`Hub::wish`](super::Hub::wish)).
+    /// How what was asked with this number came out ([`Hub::ask`](super::Hub::ask)).
     Answered(u64, Outcome),
     /// The last client that might change something about the line has left, and it is given back as it is to be without.
     Released,

@@ -161,11 +161,11 @@ impl Hub {
             return;
         }
         let taken = (self.tx.taken(), self.moved_at);
-        let control = &self.control;
+        let requests = &self.requests;
         let (mut due, mut finished) = (Vec::new(), false);
         for (id, client) in self.clients.iter_mut().filter(|(_, client)| !client.closing) {
             let had_finished = client.has_finished();
-            let leave = client.leaves(taken, control.waiting(Asker::Client(id)) > 0, now);
+            let leave = client.leaves(taken, requests.waiting(Asker::Client(id)) > 0, now);
             finished |= client.may_control() && client.has_finished() && !had_finished;
             let Some(leave) = leave else { continue };
             match leave {
@@ -195,7 +195,7 @@ impl Hub {
                 return true;
             }
             let discarded = self.tx.discard(gone.number);
-            self.control.forget(Asker::Departed(gone.number), now);
+            self.requests.forget(Asker::Departed(gone.number), now);
             self.counters.tx_discarded += discarded;
             self.events.push_back(Event::Discarded(discarded));
             false

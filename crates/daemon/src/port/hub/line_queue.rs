@@ -1,4 +1,4 @@
-//! The control queue: what is asked of the line beside its bytes, in what order it is done, and when.
+//! The line queue: what is asked of the line beside its bytes, in what order it is done, and when.
 //!
 //! What one asker asks is done and answered in the order it was asked. One operation at a time is on its way to the
 //! line; a purge alone passes everything else, because it is what frees a line that is stuck. Nothing that comes after a
@@ -18,28 +18,28 @@
 //! waiting is bounded ([`bounds`]): it is not read, nor what was read of it decoded, until there is room.
 //!
 //! Settings and outputs that a client asks of a line that is not there are promised: what is promised and what was done lasts
-//! over each opening ([`standing`]).
+//! over each opening ([`desired`]).
 
 mod asked;
 mod bounds;
+mod desired;
 mod lasting;
 mod purging;
-mod standing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::Port;
-use sermux_port_config::signal::{LineState, Purge};
+use sermux_port_config::signal::{Effect, LineState, Purge};
 use sermux_protocol::rfc2217::View;
 
-use self::asked::{Action, Pending, BREAK_PULSE};
 pub(super) use self::asked::{Asked, Asker};
-pub use self::asked::{ControlCounters, Outcome, Start, Wish};
+pub use self::asked::{Outcome, RequestCounters, Start};
+use self::asked::{Pending, LONGEST_BREAK};
+use self::desired::Desired;
+pub use self::desired::Levels;
 use self::purging::Purging;
-pub use self::standing::Levels;
-use self::standing::Standing;
 use crate::line::{Change, LineCounters, Operation, Snapshot};
 
 /// What changes the line waits so long for the bytes before it, and what needs a line for one that is being opened.
@@ -49,6 +49,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// … up to so long.
 const LAST_LOOK: Duration = Duration::from_millis(20);
+
+/// A break of a client that has gone lasts so long at most: nobody ends it.
+const OF_A_DEPARTED: Duration = Duration::from_millis(250);
 
 /// What the hub is to do.
 #[derive(Debug)]
@@ -75,7 +78,9 @@ pub(super) enum Presence {
 #[derive(Debug)]
 struct Running {
     asker: Option<Asker>,
-    action: Action,
+    effect: Effect,
+    /// What stands in the way of the break is discarded; the break itself comes next.
+    clears: bool,
 }
 
 enum Verdict {
@@ -88,7 +93,7 @@ enum Verdict {
 /// In memory as it stands here: what is looked at although nothing is asked comes first.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct ControlQueue {
+pub(super) struct LineQueue {
     queues: BTreeMap<Asker, VecDeque<Pending>>,
     purges: VecDeque<Purging>,
     start_purge: Option<Purge>,
@@ -98,7 +103,7 @@ pub(super) struct ControlQueue {
     view: View,
     start: Option<Start>,
     /// What it is to have; boxed, because it is rarely looked at.
-    standing: Box<Standing>,
+    desired: Box<Desired>,
     /// How often something was asked for what stands.
     asked_to_stand: u64,
     line_counters: Option<LineCounters>,
@@ -119,15 +124,15 @@ pub(super) struct ControlQueue {
     look_at: Option<Instant>,
     /// What had not left the line when it was last looked at.
     last_unsent: usize,
-    counters: ControlCounters,
+    counters: RequestCounters,
 }
 
-impl ControlQueue {
+impl LineQueue {
     pub(super) fn new(port: &Port) -> Self {
-        let standing = Box::new(Standing::of(port));
+        let desired = Box::new(Desired::of(port));
         Self {
-            view: standing.expected(),
-            standing,
+            view: desired.expected(),
+            desired,
             asked_to_stand: 0,
             line_counters: None,
             presence: Presence::Expected,
@@ -147,7 +152,7 @@ impl ControlQueue {
             look_at: None,
             last_unsent: 0,
             wake_at: None,
-            counters: ControlCounters::default(),
+            counters: RequestCounters::default(),
         }
     }
 
@@ -165,7 +170,7 @@ impl ControlQueue {
         self.line_counters
     }
 
-    pub(super) fn counters(&self) -> ControlCounters {
+    pub(super) fn counters(&self) -> RequestCounters {
         self.counters
     }
 
@@ -234,14 +239,14 @@ impl ControlQueue {
     pub(super) fn line_opened(&mut self, snapshot: &Snapshot, end: u64, now: Instant) {
         self.presence = Presence::Open;
         self.seen(snapshot);
-        let wishes = self.standing.opened();
-        self.stand(wishes, end, now);
+        let effects = self.desired.opened();
+        self.stand(effects, end, now);
     }
 
     /// There is no line (any more), and so no wires.
     pub(super) fn line_gone(&mut self) {
         self.presence = Presence::Gone;
-        self.view = self.standing.expected();
+        self.view = self.desired.expected();
         (self.break_by, self.break_until, self.empty_since) = (None, None, None);
         // What is on its way to a line that is gone is nobody's any more; who waits for it is answered in the next step.
         (self.running, self.start, self.stuck) = (None, None, false);
@@ -323,7 +328,7 @@ impl ControlQueue {
         if until > now {
             self.wake(until);
         } else if self.running.is_none() && self.presence == Presence::Open {
-            self.run(None, Action::BreakOff);
+            self.run(None, Effect::BreakOff, false);
         }
     }
 
@@ -335,18 +340,18 @@ impl ControlQueue {
         if self.is_purging(asker, pending.purges_before) {
             return Verdict::Waits;
         }
-        let action = self.standing.now(asker, pending.action(&self.view));
+        let effect = self.desired.now(asker, pending.effect(&self.view));
         let too_late = pending.read_at + PATIENCE;
         let waits_for_line = self.presence == Presence::Expected && now < too_late;
-        let lasts = matches!(asker, Asker::Client(_)) && matches!(action, Action::Settings(_) | Action::Outputs { .. });
+        let lasts = matches!(asker, Asker::Client(_)) && matches!(effect, Effect::Settings(_) | Effect::Outputs { .. });
         if lasts && self.presence != Presence::Open && !waits_for_line {
             // What holds as long as the client is there is promised, and kept when the line opens.
-            self.standing.client_sets(&action);
+            self.desired.client_sets(&effect);
             self.expect();
             return Verdict::Answer(Outcome::Done);
         }
         match self.presence {
-            _ if action == Action::Nothing => return Verdict::Answer(Outcome::Done),
+            _ if effect == Effect::Nothing => return Verdict::Answer(Outcome::Done),
             Presence::Gone => return Verdict::Answer(Outcome::NoLine),
             Presence::Expected if now >= too_late => return Verdict::Answer(Outcome::NoLine),
             Presence::Expected => {
@@ -356,14 +361,14 @@ impl ControlQueue {
             Presence::Open if self.stuck => return Verdict::Answer(Outcome::Failed),
             Presence::Open => {}
         }
-        if matches!(&action, Action::Settings(settings) if *settings == self.view.settings) {
+        if matches!(&effect, Effect::Settings(settings) if *settings == self.view.settings) {
             if taken < pending.after_own {
                 return Verdict::Waits;
             }
-            self.note(Some(asker), &action);
+            self.note(Some(asker), &effect);
             return Verdict::Answer(Outcome::Done);
         }
-        if let (Action::Pulse(_), true) = (&action, self.view.break_on) {
+        if let (Effect::BreakPulse(_), true) = (&effect, self.view.break_on) {
             // The bytes between the two breaks have their time from the end of the first one on.
             if let Some(pending) = self.queues.get_mut(&asker).and_then(VecDeque::front_mut) {
                 pending.read_at = now;
@@ -373,26 +378,26 @@ impl ControlQueue {
         if self.running.is_some() {
             return Verdict::Waits;
         }
-        match action {
-            Action::BreakOff if !self.view.break_on => return Verdict::Answer(Outcome::Done),
-            Action::BreakOn(length) if self.view.break_on => {
-                (self.break_by, self.break_until) = (Some(asker), Some(now + length));
+        match effect {
+            Effect::BreakOff if !self.view.break_on => return Verdict::Answer(Outcome::Done),
+            Effect::BreakOn if self.view.break_on => {
+                (self.break_by, self.break_until) = (Some(asker), Some(now + LONGEST_BREAK));
                 return Verdict::Answer(Outcome::Done);
             }
-            Action::Settings(_) | Action::BreakOn(_) | Action::Pulse(_) if !self.has_left(asker, taken, now) => {
+            Effect::Settings(_) | Effect::BreakOn | Effect::BreakPulse(_) if !self.has_left(asker, taken, now) => {
                 if now < too_late {
                     self.wake(too_late);
                     return Verdict::Waits;
                 }
                 self.counters.late += 1;
-                if let Some(before) = self.clear_the_way(asker, &action) {
-                    self.run(Some(asker), Action::Clear);
+                if let Some(before) = self.clear_the_way(asker, &effect) {
+                    self.run(Some(asker), effect, true);
                     return Verdict::Drops { before };
                 }
             }
             _ => {}
         }
-        self.run(Some(asker), action);
+        self.run(Some(asker), effect, false);
         Verdict::Runs
     }
 
@@ -428,23 +433,24 @@ impl ControlQueue {
     }
 
     /// A break cannot begin behind bytes that do not leave: the offset before which they are thrown away.
-    fn clear_the_way(&mut self, asker: Asker, action: &Action) -> Option<u64> {
+    fn clear_the_way(&mut self, asker: Asker, effect: &Effect) -> Option<u64> {
         let pending = self.queues.get_mut(&asker).and_then(VecDeque::front_mut)?;
-        if !matches!(action, Action::BreakOn(_) | Action::Pulse(_)) || std::mem::replace(&mut pending.cleared, true) {
+        if !matches!(effect, Effect::BreakOn | Effect::BreakPulse(_)) || std::mem::replace(&mut pending.cleared, true) {
             return None;
         }
         Some(pending.after_all)
     }
 
-    fn run(&mut self, asker: Option<Asker>, action: Action) {
-        let operation = match &action {
-            Action::Nothing | Action::Look => Operation::Look,
-            Action::Settings(settings) => Operation::Configure(*settings),
-            Action::Outputs { dtr, rts } => Operation::Outputs { dtr: *dtr, rts: *rts },
-            Action::BreakOn(_) | Action::Pulse(_) => Operation::Break(true),
-            Action::BreakOff => Operation::Break(false),
-            Action::Clear => Operation::Purge(Purge::Tx),
-            Action::Run(steps) => Operation::Run(Arc::clone(steps)),
+    fn run(&mut self, asker: Option<Asker>, effect: Effect, clears: bool) {
+        let operation = match &effect {
+            _ if clears => Operation::Purge(Purge::Tx),
+            Effect::Settings(settings) => Operation::Configure(*settings),
+            Effect::Outputs { dtr, rts } => Operation::Outputs { dtr: *dtr, rts: *rts },
+            Effect::BreakOn | Effect::BreakPulse(_) => Operation::Break(true),
+            Effect::BreakOff => Operation::Break(false),
+            Effect::Purge(purge) => Operation::Purge(*purge),
+            Effect::Run(steps) => Operation::Run(Arc::clone(steps)),
+            Effect::Nothing | Effect::Look | Effect::Default => Operation::Look,
         };
         let client = match asker {
             Some(Asker::Client(id)) => Some(id),
@@ -453,8 +459,10 @@ impl ControlQueue {
         if let Some(pending) = asker.and_then(|asker| self.queues.get_mut(&asker)).and_then(VecDeque::front_mut) {
             pending.is_running = true;
         }
-        self.note(asker, &action);
-        self.running = Some(Running { asker, action });
+        if !clears {
+            self.note(asker, &effect);
+        }
+        self.running = Some(Running { asker, effect, clears });
         self.start = Some(Start { operation, client });
     }
 
@@ -486,40 +494,43 @@ impl ControlQueue {
         self.tx_written();
         let Some(snapshot) = snapshot.filter(|_| self.presence == Presence::Open) else {
             self.counters.failed += u64::from(self.presence == Presence::Open);
-            if let (Action::Settings(asked), Presence::Open) = (&running.action, self.presence) {
-                self.standing.read_back(*asked, self.view.settings);
+            if let (Effect::Settings(asked), Presence::Open) = (&running.effect, self.presence) {
+                self.desired.read_back(*asked, self.view.settings);
             }
-            if running.action == Action::BreakOff {
+            if running.effect == Effect::BreakOff {
                 // It cannot be helped, and is not tried for ever.
                 self.break_ended();
             }
             return running.asker.and_then(|asker| self.finish(asker, Outcome::Failed));
         };
-        match running.action {
-            Action::BreakOn(length) | Action::Pulse(length) => {
-                self.view.break_on = true;
-                // Whoever began it may be gone by now, and does not end it.
-                let length = match running.asker {
-                    None => Duration::ZERO,
-                    Some(Asker::Departed(_)) => length.min(BREAK_PULSE),
-                    Some(_) => length,
-                };
-                (self.break_by, self.break_until) = (running.asker, Some(now + length));
-            }
-            Action::BreakOff => self.break_ended(),
-            Action::Settings(asked) => self.standing.read_back(asked, snapshot.settings),
-            _ => {}
-        }
-        self.seen(snapshot);
-        if running.action == Action::Clear {
-            if let Some(pending) =
-                running.asker.and_then(|asker| self.queues.get_mut(&asker)).and_then(VecDeque::front_mut)
-            {
+        if running.clears {
+            self.seen(snapshot);
+            let pending = running.asker.and_then(|asker| self.queues.get_mut(&asker)).and_then(VecDeque::front_mut);
+            if let Some(pending) = pending {
                 pending.is_running = false;
             }
             return None;
         }
+        match running.effect {
+            Effect::BreakOn => self.break_began(running.asker, LONGEST_BREAK, now),
+            Effect::BreakPulse(length) => self.break_began(running.asker, length, now),
+            Effect::BreakOff => self.break_ended(),
+            Effect::Settings(asked) => self.desired.read_back(asked, snapshot.settings),
+            _ => {}
+        }
+        self.seen(snapshot);
         running.asker.and_then(|asker| self.finish(asker, Outcome::Done))
+    }
+
+    /// A client that has gone since does not end the break that it began.
+    fn break_began(&mut self, by: Option<Asker>, length: Duration, now: Instant) {
+        let length = match by {
+            None => Duration::ZERO,
+            Some(Asker::Departed(_)) => length.min(OF_A_DEPARTED),
+            Some(_) => length,
+        };
+        self.view.break_on = true;
+        (self.break_by, self.break_until) = (by, Some(now + length));
     }
 
     fn break_ended(&mut self) {
@@ -532,7 +543,7 @@ impl ControlQueue {
         self.stuck = self.running.is_some();
     }
 
-    /// When [`ControlQueue::step`] wants to be called at the latest.
+    /// When [`LineQueue::step`] wants to be called at the latest.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.wake_at
     }

@@ -62,8 +62,8 @@ pub use self::freshness::SocketQueue;
 use self::history::History;
 pub use self::history::Kept;
 use self::leaving::Departed;
-use self::line_queue::{Asker, ControlQueue};
-pub use self::line_queue::{ControlCounters, Levels, Outcome, Start, Wish};
+use self::line_queue::{Asker, LineQueue};
+pub use self::line_queue::{Levels, Outcome, RequestCounters, Start};
 pub use self::missing::Missing;
 use self::pen::Pen;
 use self::quiet::Quiet;
@@ -121,7 +121,7 @@ pub struct Hub {
     counters: PortCounters,
     tx: TxQueue,
     stuck: Stuck,
-    control: ControlQueue,
+    requests: LineQueue,
     write: Write,
     pen: Pen,
     gather_due: Option<Instant>,
@@ -169,7 +169,7 @@ impl Hub {
             moved_at: None,
             departed: Vec::new(),
             tx: TxQueue::new(&port.line.settings),
-            control: ControlQueue::new(port),
+            requests: LineQueue::new(port),
             mistaken: BTreeMap::new(),
             noticed: Noticed::default(),
             notify_at: None,
@@ -259,14 +259,14 @@ impl Hub {
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
-        self.control.occupy(true);
+        self.requests.occupy(true);
         if self.clients.len() > 1 && self.is_first(id) {
             self.relieve(now);
         }
         if self.hangs_up && self.clients.len() == 1 {
             // What is known of DCD is from before.
             self.carrier = false;
-            self.control.look(self.tx.end(), now);
+            self.requests.look(self.tx.end(), now);
             self.wake(now);
         }
         self.close_idle(now);
@@ -324,12 +324,12 @@ impl Hub {
         let mut client = self.clients.try_remove(id)?;
         self.forget_half(id);
         self.pen.release(id);
-        self.control.depart(id, client.number, client.own_end, now);
+        self.requests.depart(id, client.number, client.own_end, now);
         client.counters.refused += client.undecoded.len() as u64;
         self.counters.tx_lost += client.undecoded.len() as u64;
         self.watch_changed |= matches!(client.session, Session::Telnet(_)) || self.hangs_up;
         self.counters.add(&client.counters);
-        self.control.occupy(!self.clients.is_empty());
+        self.requests.occupy(!self.clients.is_empty());
         if (client.may_control() || self.clients.is_empty()) && !self.draining {
             self.release(now);
         }

@@ -9,7 +9,7 @@ use super::{Admission, ClientId, CloseReason, Cutter, Feed, Frames, History, Hub
 
 impl Hub {
     /// The port has another configuration. `admit` gives what a listener, by its key, grants now; `None`: it is gone, and
-    /// its clients with it. The line's settings are the control queue's business ([`Hub::wish`]).
+    /// its clients with it. The line's settings are the line queue's business ([`Hub::ask`]).
     pub fn reconfigure(&mut self, port: &Port, admit: impl Fn(usize) -> Option<Admission>, now: Instant) {
         self.history = History::of(port);
         self.gather = port.gather;
@@ -17,7 +17,7 @@ impl Hub {
             self.release_gathered();
         }
         self.ring.set_capacity(port.backlog);
-        self.control.configure(port);
+        self.requests.configure(port);
         self.hangs_up = port.modem.hangup == Hangup::Disconnect;
         self.watch_changed = true;
         self.set_framing(port, now);
@@ -36,7 +36,7 @@ impl Hub {
         self.review_pen(port.write, now);
         self.refuse_halves();
         for (id, client) in &self.clients {
-            self.control.review(id, client.admission.access, self.is_writer(client));
+            self.requests.review(id, client.admission.access, self.is_writer(client));
         }
         self.close_idle(now);
     }
@@ -80,7 +80,7 @@ impl Hub {
                     self.counters.cut_frames += before.cut_frames();
                     self.cut_now();
                 }
-                let settings = self.control.view().settings;
+                let settings = self.requests.view().settings;
                 self.cutter = Cutter::of(port, &settings, self.history.frames, self.ring.head()).map(Box::new);
                 if self.cutter.is_some() {
                     self.release_gathered();
@@ -93,6 +93,6 @@ impl Hub {
     pub fn line_at_rest(&mut self, now: Instant) {
         self.line_gone(now);
         self.line = super::LineState::Expected;
-        self.control.line_expected();
+        self.requests.line_expected();
     }
 }

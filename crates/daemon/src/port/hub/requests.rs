@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::Access;
-use sermux_port_config::signal::Purge;
+use sermux_port_config::signal::{Effect, Purge};
 use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::session::Session;
 
 use super::line_queue::{Asked, Todo};
-use super::{Asker, ClientId, ControlCounters, Event, Feed, Hub, Levels, LineState, Noticed, Outcome, Start, Wish};
+use super::{Asker, ClientId, Event, Feed, Hub, Levels, LineState, Noticed, Outcome, RequestCounters, Start};
 use crate::line::{Change, LineCounters, Snapshot, Watch};
 
 /// Clients are told at most once in this time what the receiver noticed.
@@ -18,45 +18,45 @@ impl Hub {
     /// What is known of the line.
     #[must_use]
     pub fn view(&self) -> &View {
-        self.control.view()
+        self.requests.view()
     }
 
     /// What the line's driver has counted.
     #[must_use]
     pub fn line_counters(&self) -> Option<LineCounters> {
-        self.control.line_counters()
+        self.requests.line_counters()
     }
 
-    /// What happened in the control queue so far.
+    /// What happened in the line queue so far.
     #[must_use]
-    pub fn control_counters(&self) -> ControlCounters {
-        self.control.counters()
+    pub fn control_counters(&self) -> RequestCounters {
+        self.requests.counters()
     }
 
     /// Something is asked of the line from outside of any session; [`Event::Answered`] with this number tells how it
     /// came out.
-    pub fn wish(&mut self, number: u64, wish: Wish, now: Instant) {
+    pub fn ask(&mut self, number: u64, effect: Effect, now: Instant) {
         let end = self.tx.end();
-        if wish == Wish::Default {
-            return self.control.default(Asker::Operator(number), end, now);
+        if effect == Effect::Default {
+            return self.requests.default(Asker::Operator(number), end, now);
         }
-        self.control.ask((Asker::Operator(number), true), Asked::Wish(wish), (end, self.tx.taken()), now);
+        self.requests.ask((Asker::Operator(number), true), Asked::Effect(effect), (end, self.tx.taken()), now);
     }
 
     /// How many requests of this client wait for their turn.
     #[must_use]
     pub fn waiting_requests(&self, id: ClientId) -> usize {
-        self.control.waiting(Asker::Client(id))
+        self.requests.waiting(Asker::Client(id))
     }
 
-    /// Nobody waits for this wish any more: unless it is on its way to the line, it is not done.
-    pub fn forget_wish(&mut self, number: u64, now: Instant) {
-        self.control.forget(Asker::Operator(number), now);
+    /// Nobody waits for this any more: unless it is on its way to the line, it is not done.
+    pub fn forget(&mut self, number: u64, now: Instant) {
+        self.requests.forget(Asker::Operator(number), now);
     }
 
     /// The line is about to be opened: with what.
     pub fn opens_with(&mut self) -> Levels {
-        self.control.open()
+        self.requests.open()
     }
 
     /// When the last client that might change something has left, the line is given back (`on-release`). One that has closed
@@ -71,13 +71,13 @@ impl Hub {
     /// A client is the first one although others have not been closed yet: the line is left as after the last client, so
     /// that what `on-connect` does to it is a change.
     pub(super) fn relieve(&mut self, now: Instant) {
-        self.control.occupy(false);
+        self.requests.occupy(false);
         self.give_back(now);
-        self.control.occupy(true);
+        self.requests.occupy(true);
     }
 
     fn give_back(&mut self, now: Instant) {
-        if self.control.release(self.tx.end(), now) {
+        if self.requests.release(self.tx.end(), now) {
             self.events.push_back(Event::Released);
         }
         self.wake(now);
@@ -93,17 +93,17 @@ impl Hub {
         // It is behind the bytes that came before it.
         self.cut_half(id);
         let offsets = (self.tx.end(), self.clients[id].own_end);
-        self.control.ask((Asker::Client(id), may_change), Asked::Request(request), offsets, now);
+        self.requests.ask((Asker::Client(id), may_change), Asked::Request(request), offsets, now);
     }
 
     /// Does what is to be done next. True: something was.
     pub fn drive_control(&mut self, now: Instant) -> bool {
         let mut progress = false;
-        while let Some(todo) = self.control.step(self.tx.taken(), now) {
+        while let Some(todo) = self.requests.step(self.tx.taken(), now) {
             progress = true;
             self.carry_out(todo, now);
         }
-        if let Some(at) = self.control.deadline() {
+        if let Some(at) = self.requests.deadline() {
             self.wake(at);
         }
         progress
@@ -125,7 +125,7 @@ impl Hub {
     fn answer(&mut self, asker: Asker, asked: Asked, outcome: Outcome, now: Instant) {
         match (asker, asked) {
             (Asker::Client(id), Asked::Request(request)) => {
-                let view = *self.control.view();
+                let view = *self.requests.view();
                 if let Some(Session::Telnet(telnet)) = self.clients.get_mut(id).map(|client| &mut client.session) {
                     telnet.answer(request, &view);
                     self.addressed.push(id);
@@ -134,7 +134,7 @@ impl Hub {
             }
             (Asker::Operator(number), _) => self.events.push_back(Event::Answered(number, outcome)),
             (Asker::Departed(_), _) => self.release(now),
-            (Asker::Standing(_), _) | (Asker::Client(_), Asked::Wish(_)) => {}
+            (Asker::Desired(_), _) | (Asker::Client(_), Asked::Effect(_)) => {}
         }
     }
 
@@ -162,17 +162,17 @@ impl Hub {
 
     /// The operation to be started now, on its way until [`Hub::operation_done`].
     pub fn poll_start(&mut self) -> Option<Start> {
-        self.control.poll_start()
+        self.requests.poll_start()
     }
 
     /// The purge to be started now, past the operation that is on its way.
     pub fn poll_purge(&mut self) -> Option<Purge> {
-        self.control.poll_purge()
+        self.requests.poll_purge()
     }
 
     /// The operation came back with what the line has now, and whether its far end waits; `None`: it failed.
     pub fn operation_done(&mut self, done: Option<(&Snapshot, bool)>, now: Instant) {
-        let before = self.control.view().inputs;
+        let before = self.requests.view().inputs;
         if let (Some((snapshot, waits)), LineState::Open { .. }) = (done, self.line) {
             self.line = LineState::Open { waits };
             self.tx.set_line(&snapshot.settings);
@@ -180,10 +180,10 @@ impl Hub {
                 cutter.set_line(&snapshot.settings);
             }
         }
-        if let Some(todo) = self.control.operation_done(done.map(|(snapshot, _)| snapshot), now) {
+        if let Some(todo) = self.requests.operation_done(done.map(|(snapshot, _)| snapshot), now) {
             self.carry_out(todo, now);
         }
-        if self.control.view().inputs != before {
+        if self.requests.view().inputs != before {
             self.tell_modem_state(false);
         }
         if done.is_some() {
@@ -194,25 +194,25 @@ impl Hub {
 
     /// The purge came back.
     pub fn purge_done(&mut self, snapshot: Option<&Snapshot>, now: Instant) {
-        if let Some(todo) = self.control.purge_done(snapshot) {
+        if let Some(todo) = self.requests.purge_done(snapshot) {
             self.carry_out(todo, now);
         }
     }
 
     /// The operation on its way does not come back: whoever waits is answered from what is known.
     pub fn operation_is_stuck(&mut self) {
-        self.control.stuck();
+        self.requests.stuck();
     }
 
     /// Whether it matters now how much has not left the line yet ([`Hub::unsent`]).
     #[must_use]
     pub fn awaits_drain(&self, now: Instant) -> bool {
-        self.control.awaits_drain(now)
+        self.requests.awaits_drain(now)
     }
 
     /// So many bytes that were written have not left the line yet.
     pub fn unsent(&mut self, unsent: usize, now: Instant) {
-        self.control.unsent(unsent, now);
+        self.requests.unsent(unsent, now);
     }
 
     // ---- what the line tells -------------------------------------------------------------------------------------
@@ -237,8 +237,8 @@ impl Hub {
 
     /// The line tells of a change.
     pub fn line_changed(&mut self, change: &Change, now: Instant) {
-        let modem = change.ri_fell || change.inputs != self.control.view().inputs;
-        self.control.changed(change);
+        let modem = change.ri_fell || change.inputs != self.requests.view().inputs;
+        self.requests.changed(change);
         if modem {
             self.tell_modem_state(change.ri_fell);
         }
@@ -253,7 +253,7 @@ impl Hub {
 
     /// DCD was looked at: clients that saw it raised are disconnected when it is not any more (`hangup`).
     pub(super) fn watch_carrier(&mut self) {
-        let dcd = self.control.view().inputs.dcd;
+        let dcd = self.requests.view().inputs.dcd;
         let dropped = std::mem::replace(&mut self.carrier, dcd) && !dcd;
         if dropped && self.hangs_up {
             let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
@@ -265,7 +265,7 @@ impl Hub {
 
     /// Tells the clients that want to know what the inputs are now.
     pub(super) fn tell_modem_state(&mut self, ri_fell: bool) {
-        let inputs = self.control.view().inputs;
+        let inputs = self.requests.view().inputs;
         for (id, client) in &mut self.clients {
             if let Session::Telnet(telnet) = &mut client.session {
                 telnet.modem_changed(inputs, ri_fell);

@@ -84,7 +84,7 @@ impl Hub {
     /// How it is stuck.
     #[must_use]
     pub fn stuck(&self) -> Option<StuckReport> {
-        let view = self.control.view();
+        let view = self.requests.view();
         let flow = match view.settings.flow_control {
             FlowControl::RtsCts if view.inputs.cts => FlowState::CtsOn,
             FlowControl::RtsCts => FlowState::CtsOff,
@@ -116,7 +116,7 @@ impl Hub {
         let is_empty = self.tx.is_empty() && unsent == 0;
         let since = *self.stuck.since.get_or_insert(now);
         // A break holds up bytes on purpose.
-        if is_empty || left > self.stuck.left || self.control.view().break_on {
+        if is_empty || left > self.stuck.left || self.requests.view().break_on {
             (self.stuck.left, self.stuck.since) = (self.stuck.left.max(left), Some(now));
             let was_told = std::mem::take(&mut self.stuck.is_stuck) && !std::mem::take(&mut self.stuck.untold);
             if was_told {
@@ -129,7 +129,7 @@ impl Hub {
             self.tell_stuck();
         } else if now >= since + self.longest() {
             (self.stuck.is_stuck, self.stuck.untold) = (true, true);
-            self.control.look(self.tx.end(), now);
+            self.requests.look(self.tx.end(), now);
         }
         self.look_again(now);
     }
@@ -167,6 +167,6 @@ impl Hub {
     }
 
     fn longest(&self) -> Duration {
-        self.control.view().settings.char_time().saturating_mul(PIECE).max(LONGEST)
+        self.requests.view().settings.char_time().saturating_mul(PIECE).max(LONGEST)
     }
 }

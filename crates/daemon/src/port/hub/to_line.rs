@@ -31,7 +31,7 @@ impl Hub {
             Session::Telnet(telnet) => {
                 (takes(self.tx.lets_requests_in()) || client.own_end <= self.tx.taken())
                     && telnet.outbox().len() <= MOST_OUTBOX
-                    && !self.control.is_full_for(id)
+                    && !self.requests.is_full_for(id)
             }
         }
     }
@@ -71,7 +71,7 @@ impl Hub {
     /// Goes on with what was read of a client and not decoded, if there is such and it may. True: something was decoded.
     pub fn resume_input(&mut self, id: ClientId, now: Instant) -> bool {
         let Some(client) = self.clients.get(id).filter(|client| !client.undecoded.is_empty()) else { return false };
-        if !self.takes_input(id, client) || !self.control.is_half_free_for(id) {
+        if !self.takes_input(id, client) || !self.requests.is_half_free_for(id) {
             return false;
         }
         let Undecoded { bytes, from } = std::mem::take(&mut self.clients[id].undecoded);
@@ -90,7 +90,7 @@ impl Hub {
         let mut input = bytes;
         let mut decoded = 0;
         loop {
-            if !input.is_empty() && self.control.is_full_for(id) {
+            if !input.is_empty() && self.requests.is_full_for(id) {
                 break;
             }
             let decode = |session: &mut Session, data: &mut Vec<u8>| match session {
@@ -156,7 +156,7 @@ impl Hub {
         if self.tx.is_empty() {
             return &[];
         }
-        self.tx.front_until(self.control.hold(self.tx.taken()))
+        self.tx.front_until(self.requests.hold(self.tx.taken()))
     }
 
     /// Whether nothing is queued for the line, not even behind something that is to be done before it.
@@ -170,7 +170,7 @@ impl Hub {
         self.tx.advance(n, now);
         self.counters.tx += n as u64;
         self.line_moves();
-        self.control.tx_written();
+        self.requests.tx_written();
         self.moved(now);
     }
 
@@ -178,7 +178,7 @@ impl Hub {
     pub fn line_opened(&mut self, waits: bool, snapshot: &Snapshot, now: Instant) {
         self.expect_something(now);
         self.line = LineState::Open { waits };
-        self.control.line_opened(snapshot, self.tx.end(), now);
+        self.requests.line_opened(snapshot, self.tx.end(), now);
         self.tx.set_line(&snapshot.settings);
         if let Some(cutter) = self.cutter.as_mut() {
             cutter.set_line(&snapshot.settings);
@@ -195,7 +195,7 @@ impl Hub {
         self.line = LineState::Gone;
         self.expect_nothing();
         self.counters.tx_lost += self.tx.purge() as u64 + self.drop_halves();
-        self.control.line_gone();
+        self.requests.line_gone();
         self.carrier = false;
         self.watch_no_line();
         self.tell_modem_state(false);

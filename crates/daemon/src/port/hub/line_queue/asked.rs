@@ -1,20 +1,15 @@
-//! What is asked of the line beside its bytes, by whom, and what it comes to.
+//! What is asked of the line apart from its bytes, by whom, and what it comes to.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::line::LineSettings;
-use sermux_port_config::signal::{Purge, Step};
-use sermux_protocol::rfc2217::{Effect, Request, View};
+use sermux_port_config::signal::Effect;
+use sermux_protocol::rfc2217::{Request, View};
 
 use super::super::client::ClientId;
 use crate::line::Operation;
 
 /// A break that nobody ends is ended.
-const LONGEST_BREAK: Duration = Duration::from_secs(5);
-
-/// Telnet's BRK.
-pub(super) const BREAK_PULSE: Duration = Duration::from_millis(250);
+pub(super) const LONGEST_BREAK: Duration = Duration::from_secs(5);
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,41 +17,17 @@ pub(in crate::port::hub) enum Asker {
     Client(ClientId),
     /// A client that is gone and of which bytes are still queued, by its number.
     Departed(u64),
-    /// Whoever is not a client; each wish has a number of its own.
+    /// Whoever is not a client; each question has a number of its own.
     Operator(u64),
-    /// Nobody waits: what is to stand on the line is applied; each has a number of its own.
-    Standing(u64),
-}
-
-/// What is asked of the line from outside of any session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// A look at it.
-    Look,
-    /// Settings.
-    Settings(LineSettings),
-    /// Outputs; `None` leaves one alone.
-    Outputs {
-        /// Data terminal ready.
-        dtr: Option<bool>,
-        /// Request to send.
-        rts: Option<bool>,
-    },
-    /// The line as configured.
-    Default,
-    /// A break of this length.
-    Break(Duration),
-    /// Throws away what is queued.
-    Purge(Purge),
-    /// A reset macro.
-    Run(Arc<[Step]>),
+    /// Nobody waits: what is desired of the line is applied; each has a number of its own.
+    Desired(u64),
 }
 
 /// What was asked.
 #[derive(Clone, Debug)]
 pub(in crate::port::hub) enum Asked {
     Request(Request),
-    Wish(Wish),
+    Effect(Effect),
 }
 
 /// How what was asked came out.
@@ -79,9 +50,9 @@ pub struct Start {
     pub client: Option<ClientId>,
 }
 
-/// What happened in the control queue so far.
+/// What happened in the line queue so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ControlCounters {
+pub struct RequestCounters {
     /// Requests of clients.
     pub requests: u64,
     /// Changes that were made although bytes before them had not left in time.
@@ -109,53 +80,20 @@ pub(super) struct Pending {
     pub(super) purges_before: u64,
 }
 
-/// What an asked thing does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    Nothing,
-    Look,
-    Settings(LineSettings),
-    Outputs {
-        dtr: Option<bool>,
-        rts: Option<bool>,
-    },
-    BreakOn(Duration),
-    /// A break of its own: it waits for the end of one that is on.
-    Pulse(Duration),
-    BreakOff,
-    /// What stands in the way of a break goes; the break itself comes next.
-    Clear,
-    Run(Arc<[Step]>),
-}
-
 impl Pending {
-    pub(super) fn action(&self, view: &View) -> Action {
-        let action = match &self.asked {
-            Asked::Request(request) => match request.effect(view) {
-                // A purge has a queue of its own.
-                Effect::Nothing | Effect::Purge(_) => Action::Nothing,
-                Effect::Look => Action::Look,
-                Effect::Settings(settings) => Action::Settings(settings),
-                Effect::Outputs { dtr, rts } => Action::Outputs { dtr, rts },
-                Effect::Break(true) => Action::BreakOn(LONGEST_BREAK),
-                Effect::Break(false) => Action::BreakOff,
-                Effect::BreakPulse => Action::Pulse(BREAK_PULSE),
-            },
-            Asked::Wish(wish) => match wish {
-                Wish::Look => Action::Look,
-                Wish::Settings(settings) => Action::Settings(*settings),
-                Wish::Outputs { dtr, rts } => Action::Outputs { dtr: *dtr, rts: *rts },
-                Wish::Break(length) => Action::Pulse((*length).min(LONGEST_BREAK)),
-                // The hub makes settings and outputs of the default.
-                Wish::Purge(_) | Wish::Default => Action::Nothing,
-                Wish::Run(steps) => Action::Run(Arc::clone(steps)),
-            },
+    /// What it does to a line that looks like this.
+    pub(super) fn effect(&self, view: &View) -> Effect {
+        let effect = match &self.asked {
+            Asked::Request(request) => request.effect(view),
+            Asked::Effect(effect) => effect.clone(),
         };
-        // Without the right to change anything, one is told what is there.
-        if self.may_change || action == Action::Nothing {
-            action
-        } else {
-            Action::Look
+        match effect {
+            // A purge has a queue of its own, and the hub makes settings and outputs of the default.
+            Effect::Nothing | Effect::Purge(_) | Effect::Default => Effect::Nothing,
+            // Without the right to change anything, one is told what is there.
+            _ if !self.may_change => Effect::Look,
+            Effect::BreakPulse(length) => Effect::BreakPulse(length.min(LONGEST_BREAK)),
+            effect => effect,
         }
     }
 
@@ -174,7 +112,7 @@ impl Pending {
                     Request::BreakPulse => true,
                     _ => false,
                 },
-                Asked::Wish(wish) => matches!(wish, Wish::Settings(_) | Wish::Break(_)),
+                Asked::Effect(effect) => matches!(effect, Effect::Settings(_) | Effect::BreakPulse(_)),
             }
     }
 }

@@ -1,4 +1,4 @@
-//! What bounds the control queue: how much one asker may have in it, and what becomes of it when the asker is gone, may do
+//! What bounds the line queue: how much one asker may have in it, and what becomes of it when the asker is gone, may do
 //! less, or somebody purges the port.
 //!
 //! The rule for clients that are gone is that of their bytes. What is queued of a client that closed properly still goes to
@@ -9,18 +9,19 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::Access;
-use sermux_protocol::rfc2217::{Effect, Request};
+use sermux_port_config::signal::Effect;
+use sermux_protocol::rfc2217::{Request, View};
 
 use super::super::client::ClientId;
-use super::asked::{Asked, Asker, Pending, BREAK_PULSE};
-use super::ControlQueue;
+use super::asked::{Asked, Asker, Pending};
+use super::LineQueue;
 
 /// A client is not read while so many of its requests wait for their turn …
 const MOST_REQUESTS: usize = 64;
 /// … or such that keep the line busy for so long.
 const MOST_LINE_TIME: Duration = Duration::from_secs(2);
 
-impl ControlQueue {
+impl LineQueue {
     /// Whether this client has asked for so much that nothing more is to be read of it for now.
     pub(in crate::port::hub) fn is_full_for(&self, id: ClientId) -> bool {
         let asker = Asker::Client(id);
@@ -139,8 +140,8 @@ impl Pending {
         self.may_change && matches!(self.asked, Asked::Request(Request::BreakPulse))
     }
 
-    fn begins_break(&self, view: &sermux_protocol::rfc2217::View) -> bool {
-        matches!(&self.asked, Asked::Request(request) if request.effect(view) == Effect::Break(true))
+    fn begins_break(&self, view: &View) -> bool {
+        matches!(&self.asked, Asked::Request(request) if request.effect(view) == Effect::BreakOn)
     }
 
     /// Whether bytes behind it are not what they were meant to be if it is not done.
@@ -151,6 +152,9 @@ impl Pending {
 
 /// How long what waits keeps the line from sending anything.
 fn line_time(queue: &VecDeque<Pending>) -> Duration {
-    let pulses = queue.iter().filter(|pending| pending.is_pulse()).count();
-    BREAK_PULSE.saturating_mul(u32::try_from(pulses).unwrap_or(u32::MAX))
+    let length = |pending: &Pending| match pending.effect(&View::default()) {
+        Effect::BreakPulse(length) => length,
+        _ => Duration::ZERO,
+    };
+    queue.iter().map(length).sum()
 }

@@ -1,10 +1,9 @@
 //! Purges: they pass everything else, and nothing of their asker passes them.
 
-use sermux_port_config::signal::Purge;
-use sermux_protocol::rfc2217::Effect;
+use sermux_port_config::signal::{Effect, Purge};
 
-use super::asked::{Asked, Asker, Outcome, Wish};
-use super::{ControlQueue, Presence, Todo};
+use super::asked::{Asked, Asker, Outcome};
+use super::{LineQueue, Presence, Todo};
 use crate::line::Snapshot;
 
 /// A purge that is on its way, or waits for another.
@@ -21,15 +20,15 @@ pub(super) struct Purging {
     pub(super) cancelled: bool,
 }
 
-impl ControlQueue {
+impl LineQueue {
     pub(super) fn purge_in(&self, asked: &Asked) -> Option<Purge> {
         match asked {
             Asked::Request(request) => match request.effect(&self.view) {
                 Effect::Purge(purge) => Some(purge),
                 _ => None,
             },
-            Asked::Wish(Wish::Purge(purge)) => Some(*purge),
-            Asked::Wish(_) => None,
+            Asked::Effect(Effect::Purge(purge)) => Some(*purge),
+            Asked::Effect(_) => None,
         }
     }
 

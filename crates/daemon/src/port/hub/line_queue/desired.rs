@@ -6,10 +6,10 @@
 
 use sermux_port_config::config::{OnConnect, OnDisconnect, OnRelease, Port};
 use sermux_port_config::line::LineSettings;
-use sermux_port_config::signal::ModemControl;
+use sermux_port_config::signal::{Effect, ModemControl};
 use sermux_protocol::rfc2217::View;
 
-use super::asked::{Action, Asker, Wish};
+use super::asked::Asker;
 
 /// Settings and outputs; an output that is `None` is nobody's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Changes {
 }
 
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct Desired {
     configured: Levels,
     on_connect: (Option<bool>, Option<bool>),
     on_disconnect: (Option<bool>, Option<bool>),
@@ -45,7 +45,7 @@ pub(super) struct Standing {
     opening: Option<Levels>,
 }
 
-impl Standing {
+impl Desired {
     pub(super) fn of(port: &Port) -> Self {
         let configured = configured(port);
         Self {
@@ -108,20 +108,20 @@ impl Standing {
     }
 
     /// The line is open: what has to be done to it because that was asked for meanwhile.
-    pub(super) fn opened(&mut self) -> Vec<Wish> {
+    pub(super) fn opened(&mut self) -> Vec<Effect> {
         self.base = self.at_open();
         let now = self.with_changes(self.base);
         let Some(opened_with) = self.opening.take() else { return Vec::new() };
         let changed = |now: Option<bool>, before| now.filter(|_| now != before);
         let (dtr, rts) = (changed(now.dtr, opened_with.dtr), changed(now.rts, opened_with.rts));
-        wishes(Some(now.settings).filter(|settings| *settings != opened_with.settings), dtr, rts)
+        effects(Some(now.settings).filter(|settings| *settings != opened_with.settings), dtr, rts)
     }
 
     /// A client with the right to do so changes something.
-    pub(super) fn client_sets(&mut self, action: &Action) {
-        match action {
-            Action::Settings(settings) => self.by_clients.settings = Some(*settings),
-            Action::Outputs { dtr, rts } => {
+    pub(super) fn client_sets(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Settings(settings) => self.by_clients.settings = Some(*settings),
+            Effect::Outputs { dtr, rts } => {
                 self.by_clients.dtr = dtr.or(self.by_clients.dtr);
                 self.by_clients.rts = rts.or(self.by_clients.rts);
             }
@@ -137,10 +137,10 @@ impl Standing {
     }
 
     /// Somebody who is not a client has changed something.
-    pub(super) fn others_set(&mut self, action: &Action) {
-        match action {
-            Action::Settings(settings) => (self.base.settings, self.by_clients.settings) = (*settings, None),
-            Action::Outputs { dtr, rts } => {
+    pub(super) fn others_set(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Settings(settings) => (self.base.settings, self.by_clients.settings) = (*settings, None),
+            Effect::Outputs { dtr, rts } => {
                 if dtr.is_some() {
                     (self.base.dtr, self.by_clients.dtr) = (*dtr, None);
                 }
@@ -153,14 +153,14 @@ impl Standing {
     }
 
     /// What is done when its turn has come: a client that has come meanwhile may want what was to be taken back.
-    pub(super) fn now(&self, asker: Asker, action: Action) -> Action {
+    pub(super) fn now(&self, asker: Asker, effect: Effect) -> Effect {
         let levels = self.with_changes(self.base);
-        match (asker, action) {
-            (Asker::Standing(_), Action::Settings(_)) => Action::Settings(levels.settings),
-            (Asker::Standing(_), Action::Outputs { dtr, rts }) => {
-                Action::Outputs { dtr: dtr.and(levels.dtr), rts: rts.and(levels.rts) }
+        match (asker, effect) {
+            (Asker::Desired(_), Effect::Settings(_)) => Effect::Settings(levels.settings),
+            (Asker::Desired(_), Effect::Outputs { dtr, rts }) => {
+                Effect::Outputs { dtr: dtr.and(levels.dtr), rts: rts.and(levels.rts) }
             }
-            (_, action) => action,
+            (_, effect) => effect,
         }
     }
 
@@ -171,7 +171,7 @@ impl Standing {
 
     /// The last client that might change something has left: what has to be done to the line, and whether that undoes what
     /// clients changed. Without any client left `on-disconnect` decides, in the same step.
-    pub(super) fn release(&mut self) -> (Vec<Wish>, bool) {
+    pub(super) fn release(&mut self) -> (Vec<Effect>, bool) {
         let Changes { settings, dtr, rts } = std::mem::take(&mut self.by_clients);
         let after = if self.occupied { (None, None) } else { self.on_disconnect };
         let restores = self.on_release == OnRelease::Restore;
@@ -184,7 +184,7 @@ impl Standing {
         let dtr = after.0.or(dtr.filter(|_| restores).and(base.dtr));
         let rts = after.1.or(rts.filter(|_| restores).and(base.rts));
         let settings = settings.filter(|settings| restores && *settings != base.settings);
-        (wishes(settings.map(|_| base.settings), dtr, rts), restores)
+        (effects(settings.map(|_| base.settings), dtr, rts), restores)
     }
 
     /// The line is to be as configured, whoever changed it.
@@ -195,9 +195,9 @@ impl Standing {
     }
 }
 
-fn wishes(settings: Option<LineSettings>, dtr: Option<bool>, rts: Option<bool>) -> Vec<Wish> {
-    let outputs = (dtr.is_some() || rts.is_some()).then_some(Wish::Outputs { dtr, rts });
-    outputs.into_iter().chain(settings.map(Wish::Settings)).collect()
+fn effects(settings: Option<LineSettings>, dtr: Option<bool>, rts: Option<bool>) -> Vec<Effect> {
+    let outputs = (dtr.is_some() || rts.is_some()).then_some(Effect::Outputs { dtr, rts });
+    outputs.into_iter().chain(settings.map(Effect::Settings)).collect()
 }
 
 fn configured(port: &Port) -> Levels {
