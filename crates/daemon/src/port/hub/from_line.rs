@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sermux_port_config::config::OnLag;
 
-use super::{Client, ClientId, CloseReason, Cutter, Event, Feed, Hub, LineState, RX_ROOM};
+use super::{Client, ClientId, CloseReason, Cutter, Event, Feed, Hub, RX_ROOM};
 
 impl Hub {
     /// Room for what the line has, or `None` if it must wait.
@@ -23,7 +23,7 @@ impl Hub {
     fn make_room_for_bytes(&mut self) -> bool {
         let head = self.ring.head();
         let (slowest, fastest) = self.cursors();
-        let waits = matches!(self.line, LineState::Open { waits: true });
+        let waits = self.line_waits;
         let half = self.ring.capacity() as u64 / 2;
         if waits && fastest.is_some_and(|cursor| head - cursor > half) {
             return false;

@@ -69,9 +69,10 @@ pub(super) enum Todo {
 /// Whether there is a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
-    /// Not yet, but it is being opened for the first time.
+    /// Not yet, but it is about to be opened: what clients send waits.
     Expected,
     Open,
+    /// What clients send is discarded and counted.
     Gone,
 }
 
@@ -159,6 +160,11 @@ impl LineQueue {
     /// There is no line, but there will be one as soon as somebody needs it.
     pub(super) fn line_expected(&mut self) {
         self.presence = Presence::Expected;
+    }
+
+    /// Whether there is a line.
+    pub(super) fn presence(&self) -> Presence {
+        self.presence
     }
 
     /// What is known of the line.

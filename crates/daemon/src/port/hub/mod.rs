@@ -46,7 +46,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use sermux_port_config::config::{Frame as Framing, Hangup, OnGone, Port, WhenFull, Write};
-use sermux_port_config::signal::LineState as Noticed;
+use sermux_port_config::signal::LineState;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
 use slab::Slab;
@@ -62,7 +62,7 @@ pub use self::freshness::SocketQueue;
 use self::history::History;
 pub use self::history::Kept;
 use self::leaving::Departed;
-use self::line_queue::{Asker, LineQueue};
+use self::line_queue::{Asker, LineQueue, Presence};
 pub use self::line_queue::{Levels, Outcome, RequestCounters, Start};
 pub use self::missing::Missing;
 use self::pen::Pen;
@@ -77,22 +77,12 @@ pub use self::tx_queue::BLOCK;
 /// The line is read only with so much room: what a tty hands out in one go.
 const RX_ROOM: usize = 4096;
 
-/// What the hub knows of the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LineState {
-    /// Not open yet, but about to be: what clients send waits.
-    Expected,
-    /// Open. `waits`: its far end waits without loss while nobody reads.
-    Open { waits: bool },
-    /// Not there: what clients send is thrown away and counted.
-    Gone,
-}
-
 /// One port's decisions. In memory as it stands here: what every chunk looks at comes first.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Hub {
-    line: LineState,
+    /// The far end of the line that is open waits without loss while nobody reads.
+    line_waits: bool,
     draining: bool,
     /// Who wants to be told of what may have changed.
     watch_changed: bool,
@@ -135,7 +125,7 @@ pub struct Hub {
     /// Clients that seemed to speak something else than their listener, by its key.
     mistaken: BTreeMap<usize, u64>,
     /// What the receiver noticed and clients have not been told, and when they may be.
-    noticed: Noticed,
+    noticed: LineState,
     notify_at: Option<Instant>,
     /// Clients are disconnected when DCD drops …
     hangs_up: bool,
@@ -171,7 +161,7 @@ impl Hub {
             tx: TxQueue::new(&port.line.settings),
             requests: LineQueue::new(port),
             mistaken: BTreeMap::new(),
-            noticed: Noticed::default(),
+            noticed: LineState::default(),
             notify_at: None,
             watch_changed: false,
             addressed: Vec::new(),
@@ -179,7 +169,7 @@ impl Hub {
             carrier: false,
             escaped: Vec::new(),
             escaped_len: 0,
-            line: LineState::Expected,
+            line_waits: false,
             quiet: Quiet::new(port.expect.frame),
             stuck: Stuck::default(),
             last_rx: None,
@@ -361,7 +351,7 @@ impl Hub {
     /// Whether the device is known not to be there: it is not open, and not about to be.
     #[must_use]
     pub fn is_line_gone(&self) -> bool {
-        self.line == LineState::Gone
+        self.requests.presence() == Presence::Gone
     }
 
     fn close(&mut self, id: ClientId, reason: CloseReason) {

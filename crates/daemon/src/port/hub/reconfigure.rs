@@ -92,7 +92,6 @@ impl Hub {
     /// Nobody needs the device for now, so it is closed; what the next client sends waits for it.
     pub fn line_at_rest(&mut self, now: Instant) {
         self.line_gone(now);
-        self.line = super::LineState::Expected;
         self.requests.line_expected();
     }
 }

@@ -8,7 +8,7 @@ use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::session::Session;
 
 use super::line_queue::{Asked, Todo};
-use super::{Asker, ClientId, Event, Feed, Hub, Levels, LineState, Noticed, Outcome, RequestCounters, Start};
+use super::{Asker, ClientId, Event, Feed, Hub, Levels, LineState, Outcome, Presence, RequestCounters, Start};
 use crate::line::{Change, LineCounters, Snapshot, Watch};
 
 /// Clients are told at most once in this time what the receiver noticed.
@@ -173,8 +173,8 @@ impl Hub {
     /// The operation came back with what the line has now, and whether its far end waits; `None`: it failed.
     pub fn operation_done(&mut self, done: Option<(&Snapshot, bool)>, now: Instant) {
         let before = self.requests.view().inputs;
-        if let (Some((snapshot, waits)), LineState::Open { .. }) = (done, self.line) {
-            self.line = LineState::Open { waits };
+        if let (Some((snapshot, waits)), Presence::Open) = (done, self.requests.presence()) {
+            self.line_waits = waits;
             self.tx.set_line(&snapshot.settings);
             if let Some(cutter) = self.cutter.as_mut() {
                 cutter.set_line(&snapshot.settings);
@@ -243,7 +243,7 @@ impl Hub {
             self.tell_modem_state(change.ri_fell);
         }
         self.watch_carrier();
-        let Noticed { break_detected, framing_error, parity_error, overrun_error, .. } = change.line_state;
+        let LineState { break_detected, framing_error, parity_error, overrun_error, .. } = change.line_state;
         self.noticed.break_detected |= break_detected;
         self.noticed.framing_error |= framing_error;
         self.noticed.parity_error |= parity_error;
@@ -276,7 +276,7 @@ impl Hub {
 
     /// Tells the clients that want to know what the receiver noticed, as soon as that may be done again.
     pub(super) fn tell_noticed(&mut self, now: Instant) {
-        if self.noticed == Noticed::default() {
+        if self.noticed == LineState::default() {
             return;
         }
         if let Some(at) = self.notify_at.filter(|at| *at > now) {

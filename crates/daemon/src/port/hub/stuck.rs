@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sermux_port_config::line::FlowControl;
 
-use super::{Event, Hub, LineState};
+use super::{Event, Hub, Presence};
 
 /// So long nothing may leave …
 const LONGEST: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ impl Hub {
 
     /// Something is queued for the line.
     pub(super) fn watch_line(&mut self, now: Instant) {
-        if self.stuck.look_at.is_none() && !self.stuck.due && matches!(self.line, LineState::Open { .. }) {
+        if self.stuck.look_at.is_none() && !self.stuck.due && self.requests.presence() == Presence::Open {
             (self.stuck.left, self.stuck.since) = (self.tx.taken(), Some(now));
             self.look_again(now);
         }

@@ -6,7 +6,7 @@ use sermux_protocol::session::{Session, Speaks};
 
 use super::client::Undecoded;
 use super::tx_queue::{BLOCK, LARGE_BLOCK};
-use super::{Client, ClientId, Hub, Input, LineState};
+use super::{Client, ClientId, Hub, Input};
 use crate::line::Snapshot;
 
 /// A telnet client is not read while it has not taken so much of what it was answered.
@@ -24,7 +24,7 @@ impl Hub {
         if !sends || client.closing || self.draining {
             return false;
         }
-        let takes = |has_room| self.line == LineState::Gone || !self.may_write(id, client) || has_room;
+        let takes = |has_room| self.is_line_gone() || !self.may_write(id, client) || has_room;
         match &client.session {
             Session::Raw => takes(self.tx.is_half_free()),
             // What it asks for gets through although others have filled the queue: it may be what empties it.
@@ -125,8 +125,9 @@ impl Hub {
         decode: impl FnOnce(&mut Session, &mut Vec<u8>) -> R,
     ) -> Option<(R, usize)> {
         let may_write = self.may_write(id, self.clients.get(id)?);
+        let discards = !may_write || self.is_line_gone();
         let client = &mut self.clients[id];
-        if !may_write || self.line == LineState::Gone {
+        if discards {
             let mut data = Vec::new();
             let result = decode(&mut client.session, &mut data);
             if !may_write && !data.is_empty() {
@@ -177,7 +178,7 @@ impl Hub {
     /// The line is open. `waits`: its far end waits without loss while nobody reads.
     pub fn line_opened(&mut self, waits: bool, snapshot: &Snapshot, now: Instant) {
         self.expect_something(now);
-        self.line = LineState::Open { waits };
+        self.line_waits = waits;
         self.requests.line_opened(snapshot, self.tx.end(), now);
         self.tx.set_line(&snapshot.settings);
         if let Some(cutter) = self.cutter.as_mut() {
@@ -192,7 +193,7 @@ impl Hub {
 
     /// The line is not there, or is gone: what was on its way is lost in both directions, and counted.
     pub fn line_gone(&mut self, now: Instant) {
-        self.line = LineState::Gone;
+        self.line_waits = false;
         self.expect_nothing();
         self.counters.tx_lost += self.tx.purge() as u64 + self.drop_halves();
         self.requests.line_gone();
