@@ -9,7 +9,7 @@ mod memory;
 use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
-use sermux::port::hub::{Admission, ClientId, Hub, SocketQueue};
+use sermux::port::hub::{ClientId, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::Port;
 use sermux_protocol::session::Session;
@@ -24,24 +24,6 @@ fn port(keys: &str) -> Port {
     Port::clone(&load_str("counts", &yaml).unwrap().config.ports["p"])
 }
 
-fn admission(port: &Port) -> Admission {
-    let listener = &port.listen[0];
-    Admission {
-        listener: 0,
-        access: listener.access,
-        max_clients: listener.max_clients,
-        when_full: listener.when_full,
-        on_lag: listener.on_lag,
-        on_gone: listener.on_gone,
-        idle_timeout: listener.idle_timeout,
-        half_close: listener.half_close,
-        tells_close: false,
-        write_hold: listener.write_hold,
-        replay: listener.replay,
-        notify: false,
-    }
-}
-
 struct World {
     hub: Hub,
     clients: Vec<ClientId>,
@@ -53,7 +35,7 @@ impl World {
         let now = Instant::now();
         let mut hub = Hub::new(port);
         hub.line_opened(true, &Snapshot::default(), now);
-        let clients = sessions.into_iter().map(|session| hub.connect(admission(port), session, b"", now).unwrap());
+        let clients = sessions.into_iter().map(|session| hub.connect((0, &port.listen[0]), session, b"", now).unwrap());
         let clients = clients.collect();
         Self { hub, clients, now }
     }

@@ -1,14 +1,16 @@
 //! A port with lines, messages or bursts: every client gets whole frames, in order, from the first byte to the last.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
-use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue};
+use sermux::port::hub::{ClientId, CloseReason, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{OnGone, OnLag, Port, Replay};
+use sermux_port_config::config::{Listener, OnLag, Port, Replay};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
+use crate::terms::terms;
 
 const STEPS: usize = 250;
 
@@ -115,39 +117,27 @@ impl World {
 
     fn connect(&mut self) {
         let on_lag = self.random.pick(&[OnLag::Skip, OnLag::Skip, OnLag::Disconnect, OnLag::Hold]);
-        let admission = self.admission(on_lag);
-        let id = self.hub.connect(admission, Session::raw(), b"", self.now).unwrap();
+        let terms = self.terms(on_lag);
+        let id = self.hub.connect((0, &terms), Session::raw(), b"", self.now).unwrap();
         let replayed = usize::try_from(self.hub.client_counters(id).unwrap().replayed).unwrap();
         assert!(replayed <= 3 && replayed <= self.frames.len());
         let since = self.frames.len() - replayed;
         self.readers.push(Reader { id, since, room: 0, got: Vec::new(), on_lag });
     }
 
-    fn admission(&self, on_lag: OnLag) -> Admission {
-        let listener = &self.port.listen[0];
-        Admission {
-            listener: 0,
-            access: listener.access,
-            max_clients: 64,
-            when_full: listener.when_full,
-            on_lag,
-            on_gone: OnGone::Hold,
-            idle_timeout: Duration::ZERO,
-            half_close: Duration::from_secs(10),
-            tells_close: false,
-            write_hold: listener.write_hold,
-            replay: listener.replay,
-            notify: false,
-        }
+    fn terms(&self, on_lag: OnLag) -> Arc<Listener> {
+        let replay = self.port.listen[0].replay;
+        terms(|terms| (terms.on_lag, terms.replay) = (on_lag, replay))
     }
 
     /// Another backlog cuts no frame.
     fn reload(&mut self) {
         self.port.backlog = self.random.pick(&[8192, 16384]);
-        self.port.listen[0].replay = self.random.pick(&[Replay::None, Replay::Frames(1), Replay::Frames(3)]);
+        Arc::make_mut(&mut self.port.listen[0]).replay =
+            self.random.pick(&[Replay::None, Replay::Frames(1), Replay::Frames(3)]);
         let on_lag = self.random.pick(&[OnLag::Skip, OnLag::Disconnect, OnLag::Hold]);
-        let admission = self.admission(on_lag);
-        self.hub.reconfigure(&self.port, |_| Some(admission), self.now);
+        let terms = self.terms(on_lag);
+        self.hub.reconfigure(&self.port, |_| Some(Arc::clone(&terms)), self.now);
         for reader in &mut self.readers {
             reader.on_lag = on_lag;
         }

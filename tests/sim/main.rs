@@ -16,6 +16,7 @@ mod quiet;
 mod random;
 mod requests;
 mod telegrams;
+mod terms;
 mod tx_frames;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
-use sermux::port::hub::{Admission, ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
+use sermux::port::hub::{ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull, Write};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
+use crate::terms::{telling, terms};
 
 /// How long a client that is silent keeps the pen.
 const WRITE_HOLD: Duration = Duration::from_secs(2);
@@ -106,20 +107,20 @@ impl World {
         let idle_timeout = Duration::from_secs(self.random.pick(&[0, 0, 1, 5]));
         let half_close = Duration::from_millis(self.random.pick(&[0, 500, 3000]));
         let tells_close = self.random.one_in(3);
-        let admission = Admission {
-            half_close,
-            tells_close,
-            listener: 0,
-            access,
-            max_clients,
-            when_full,
-            idle_timeout,
-            write_hold: WRITE_HOLD,
-            on_lag,
-            on_gone,
-            replay,
-            notify: false,
-        };
+        let terms = terms(|terms| {
+            terms.half_close = half_close;
+            if tells_close {
+                terms.address = telling();
+            }
+            terms.access = access;
+            terms.max_clients = max_clients;
+            terms.when_full = when_full;
+            terms.idle_timeout = idle_timeout;
+            terms.write_hold = WRITE_HOLD;
+            terms.on_lag = on_lag;
+            terms.on_gone = on_gone;
+            terms.replay = replay;
+        });
         self.makes_room = match when_full {
             _ if there < max_clients || half_closed > 0 => None,
             WhenFull::Refuse => None,
@@ -134,7 +135,7 @@ impl World {
         };
         self.came += 1;
         let mut came = None;
-        match self.hub.connect(admission, Session::raw(), &[], self.now) {
+        match self.hub.connect((0, &terms), Session::raw(), &[], self.now) {
             Ok(id) => {
                 let replayed = self.hub.client_counters(id).unwrap().replayed;
                 let since = now_at - replayed;

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use sermux::line::{Operation, Snapshot};
-use sermux::port::hub::{Admission, ClientId, Event, Hub, SocketQueue};
+use sermux::port::hub::{ClientId, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull};
+use sermux_port_config::config::Access;
 use sermux_port_config::line::{BaudRate, LineSettings};
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::{Offer, Telnet};
 
 use crate::random::Random;
+use crate::terms::terms;
 
 const STEPS: usize = 600;
 
@@ -134,23 +135,13 @@ impl World {
     fn connect(&mut self) {
         let may_set = !self.random.one_in(4);
         let access = if may_set { Access::Control } else { Access::ReadWrite };
-        let admission = Admission {
-            listener: 0,
-            access,
-            max_clients: 64,
-            when_full: WhenFull::Refuse,
-            idle_timeout: Duration::ZERO,
-            half_close: Duration::from_secs(3600),
-            tells_close: false,
-            write_hold: Duration::from_secs(30),
-            on_lag: OnLag::Disconnect,
-            on_gone: OnGone::Hold,
-            replay: Replay::None,
-            notify: false,
-        };
+        let terms = terms(|terms| {
+            terms.access = access;
+            terms.half_close = Duration::from_secs(3600);
+        });
         let offer = Offer { rfc2217: true, signature: "sim".into(), enter_is_cr: false, break_on_sync: false };
         let session = Session::Telnet(Box::new(Telnet::new(offer)));
-        let id = self.hub.connect(admission, session, &[], self.now).expect("there is room");
+        let id = self.hub.connect((0, &terms), session, &[], self.now).expect("there is room");
         let asker = Asker {
             tag: self.next_tag,
             written: 0,

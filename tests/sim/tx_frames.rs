@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
-use sermux::port::hub::{Admission, ClientId, Hub};
+use sermux::port::hub::{ClientId, Hub};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
+use crate::terms::{telling, terms};
 
 const STEPS: usize = 600;
 const LONGEST: usize = 4096;
@@ -110,21 +110,12 @@ impl World {
     }
 
     fn connect(&mut self) {
-        let admission = Admission {
-            listener: 0,
-            access: Access::ReadWrite,
-            max_clients: 64,
-            when_full: WhenFull::Refuse,
-            idle_timeout: Duration::ZERO,
-            half_close: Duration::from_secs(360_000),
-            tells_close: true,
-            write_hold: Duration::ZERO,
-            on_lag: OnLag::Disconnect,
-            on_gone: OnGone::Hold,
-            replay: Replay::None,
-            notify: false,
-        };
-        let id = self.hub.connect(admission, Session::raw(), &[], self.now).unwrap();
+        let terms = terms(|terms| {
+            terms.address = telling();
+            terms.half_close = Duration::from_secs(360_000);
+            terms.write_hold = Duration::ZERO;
+        });
+        let id = self.hub.connect((0, &terms), Session::raw(), &[], self.now).unwrap();
         let letter = 32 + self.came;
         self.came += 1;
         let writer = Writer { letter, half: Vec::new(), last: None, heard: self.now, half_closed: false };

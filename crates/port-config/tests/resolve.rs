@@ -157,7 +157,7 @@ fn telnet_is_as_the_documentation_says_and_a_port_may_have_defaults_for_it() {
         enter: Enter::AsIs,
         notify: false,
     };
-    assert_eq!((plain.protocol, plain.access), (Protocol::Telnet(telnet.clone()), Access::ReadWrite));
+    assert_eq!((plain.protocol.clone(), plain.access), (Protocol::Telnet(telnet.clone()), Access::ReadWrite));
     assert!(plain.banner.is_empty());
 
     let rfc2217 = listen("protocol: telnet, rfc2217: true");
@@ -240,9 +240,9 @@ fn a_listener_on_a_unix_socket_has_a_file_and_no_network() {
     let plain = listener("");
     assert_eq!(plain.address, Address::Unix { path: "/run/x".into() });
     assert_eq!(plain.file, Some(SocketRights { mode: 0o660, owner: None, group: None }));
-    assert_eq!((plain.hosts, plain.keepalive), (AccessList::default(), None), "they speak of others");
+    assert_eq!((plain.hosts.clone(), plain.keepalive), (AccessList::default(), None), "they speak of others");
     let name = |name: &str| Some(name.to_owned());
-    let given = listener(", mode: '0666', owner: root, group: dialout, allow: [], keepalive: off").file;
+    let given = listener(", mode: '0666', owner: root, group: dialout, allow: [], keepalive: off").file.clone();
     assert_eq!(given, Some(SocketRights { mode: 0o666, owner: name("root"), group: name("dialout") }));
     assert_eq!(port("").listen[0].file, None);
 }

@@ -24,11 +24,6 @@ pub(super) fn session(listener: &Listener) -> Session {
     }
 }
 
-/// Whether its clients are told in words when the device goes and comes.
-pub(crate) fn notifies(listener: &Listener) -> bool {
-    matches!(&listener.protocol, Protocol::Telnet(telnet) if telnet.notify)
-}
-
 /// The banner for a client; empty where there is none. `near` is where the client came in.
 pub(super) fn banner(
     listener: &Listener,

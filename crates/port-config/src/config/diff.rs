@@ -3,6 +3,7 @@
 //! Start-up is the difference from an empty configuration. A port that is not enabled does not exist here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Address, Config, Line, Listener, Modem, Port, SocketRights};
 
@@ -204,7 +205,7 @@ fn settings(old: &Port, new: &Port) -> Vec<Setting> {
 
 impl ListenerDiff {
     /// From the listeners of one port to those of another.
-    pub fn between(old: &[Listener], new: &[Listener]) -> ListenerDiff {
+    pub fn between(old: &[Arc<Listener>], new: &[Arc<Listener>]) -> ListenerDiff {
         let mut diff = ListenerDiff::default();
         let mut left: BTreeMap<Identity<'_>, Vec<usize>> = BTreeMap::new();
         for (index, listener) in old.iter().enumerate().rev() {

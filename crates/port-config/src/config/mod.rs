@@ -171,7 +171,7 @@ pub struct Port {
     /// Of all its listeners together.
     pub limits: Limits,
     /// Where it is offered.
-    pub listen: Vec<Listener>,
+    pub listen: Vec<Arc<Listener>>,
 }
 
 /// `expect:`
@@ -312,6 +312,21 @@ pub struct Listener {
     pub keepalive: Option<Keepalive>,
     /// What its clients are greeted with.
     pub banner: Banner,
+}
+
+impl Listener {
+    /// Whether its connections tell when the other side is gone altogether, and not only that it sends no more: a unix
+    /// socket's do.
+    #[must_use]
+    pub fn tells_close(&self) -> bool {
+        matches!(self.address, Address::Unix { .. })
+    }
+
+    /// Whether its clients are told in words when the device goes and comes (`notify`).
+    #[must_use]
+    pub fn notifies(&self) -> bool {
+        matches!(&self.protocol, Protocol::Telnet(telnet) if telnet.notify)
+    }
 }
 
 /// `protocol:`, with the keys that only this protocol has.

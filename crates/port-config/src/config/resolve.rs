@@ -2,6 +2,7 @@
 //! what is built in. What cannot be together is refused with the places of both.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::capture;
@@ -112,7 +113,7 @@ pub(super) fn port(
             Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
         if let Some(listener) = clients.resolve(problems) {
             clients.warn_of_idle_timeout(&listener, warnings);
-            listen.push(listener);
+            listen.push(Arc::new(listener));
         }
         clients.warn_of_hold(own, &line, warnings);
     }

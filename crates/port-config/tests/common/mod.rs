@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "not every test needs all of it")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -249,7 +250,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             expect: Expect { frame: Duration::from_millis(rest.3) },
             capture: rest.0.then(|| any_capture(rest.3, rest.4).into()),
             limits: any_limits(rest.3),
-            listen,
+            listen: listen.into_iter().map(Arc::new).collect(),
         })
     })
 }
@@ -307,7 +308,7 @@ fn distinct(mut port: Port, kind: u8, name: &str) -> Port {
         _ => Device::Path(format!("/nonexistent/tty {name}: #").into()),
     };
     for (index, listener) in port.listen.iter_mut().enumerate() {
-        if let Address::Unix { path } = &mut listener.address {
+        if let Address::Unix { path } = &mut Arc::make_mut(listener).address {
             *path = format!("/run/{name} {index}: #").into();
         }
     }

@@ -190,8 +190,7 @@ impl Fault {
 
 impl Client {
     fn of(client: &ClientReport, report: &PortReport, now: (Instant, SystemTime)) -> Client {
-        let admission = client.state.admission;
-        let index = report.listeners.iter().position(|listener| listener.key == admission.listener);
+        let index = report.listeners.iter().position(|listener| listener.key == client.state.listener);
         let listener = index.and_then(|index| report.port.listen.get(index));
         let counters = client.state.counters;
         let (since, since_seconds) = at(client.since, now);
@@ -200,7 +199,7 @@ impl Client {
             address: client.peer.to_string(),
             listener: listener.map(|listener| listener.address.to_string()).unwrap_or_default(),
             protocol: listener.map(|listener| listener.protocol.name().to_owned()).unwrap_or_default(),
-            access: admission.access.name().to_owned(),
+            access: client.state.terms.access.name().to_owned(),
             since,
             since_seconds,
             sent_bytes: counters.sent,

@@ -1,9 +1,10 @@
 //! What is asked of a running port.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use sermux_port_config::config::{Address, Listener, OnGone, Open, Protocol};
+use sermux_port_config::config::{Listener, OnGone, Open, Protocol};
 use sermux_port_config::signal::Effect;
 use tracing::{debug, info, warn};
 
@@ -12,7 +13,7 @@ use crate::capture::EventKind;
 use crate::log::visits::{is_logged, Visit};
 use crate::net::refuse::refuse;
 use crate::port::greeting;
-use crate::port::hub::{Admission, Outcome};
+use crate::port::hub::Outcome;
 use crate::port::link::History;
 
 impl Driver {
@@ -74,18 +75,18 @@ impl Driver {
     }
 
     /// The listener with this key.
-    pub(super) fn listener(&self, key: usize) -> Option<&Listener> {
+    pub(super) fn listener(&self, key: usize) -> Option<&Arc<Listener>> {
         let at = self.listeners.iter().position(|known| *known == key)?;
         self.port.listen.get(at)
     }
 
     fn is_full(&self, key: usize) -> bool {
-        self.listener(key).is_some_and(|listener| self.hub.is_full(&admission(key, listener)))
+        self.listener(key).is_some_and(|listener| self.hub.is_full(key, listener))
     }
 
     /// Whether a new client of this listener would be refused now.
     pub(super) fn would_refuse(&self, key: usize) -> bool {
-        self.listener(key).is_some_and(|listener| self.hub.would_refuse(&admission(key, listener)))
+        self.listener(key).is_some_and(|listener| self.hub.would_refuse(key, listener))
     }
 
     /// Lets a new client in, or says why not.
@@ -98,8 +99,7 @@ impl Driver {
         let listener = self.listeners.iter().position(|known| *known == key).and_then(|at| self.port.listen.get(at));
         // Its listener is gone, or the port ends.
         let Some(listener) = listener.filter(|_| self.ends_at.is_none()) else { return };
-        let admission = admission(key, listener);
-        if admission.on_gone == OnGone::Disconnect && self.hub.is_line_gone() {
+        if listener.on_gone == OnGone::Disconnect && self.hub.is_line_gone() {
             self.hub.refused();
             info!(port = %self.name, client = %peer, "client refused: the device is not there (on-gone: disconnect)");
             // A program on a raw listener takes each byte for the device's.
@@ -113,7 +113,7 @@ impl Driver {
         let session = greeting::session(listener);
         let ends = (conn.endpoint(), peer);
         let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
-        match self.hub.connect(admission, session, &banner, now) {
+        match self.hub.connect((key, listener), session, &banner, now) {
             Ok(id) => {
                 if self.hub.is_first(id) {
                     self.first_client(now);
@@ -172,11 +172,11 @@ impl Driver {
         (self.listeners, self.opener) = (listeners, opener);
         self.account.keep_listeners(&self.listeners);
         let (keys, port) = (&self.listeners, &self.port);
-        let admit = |key| {
+        let terms = |key| {
             let at = keys.iter().position(|known| *known == key)?;
-            port.listen.get(at).map(|listener| admission(key, listener))
+            port.listen.get(at).cloned()
         };
-        self.hub.reconfigure(port, admit, now);
+        self.hub.reconfigure(port, terms, now);
         if before.capture != self.port.capture {
             self.change_capture();
         }
@@ -239,23 +239,5 @@ impl Driver {
         self.turn_waiting_away();
         self.ends_at = Some(self.ends_at.map_or(deadline, |at| at.min(deadline)));
         self.hub.drain();
-    }
-}
-
-/// What a listener grants its clients.
-fn admission(key: usize, listener: &Listener) -> Admission {
-    Admission {
-        listener: key,
-        access: listener.access,
-        max_clients: listener.max_clients,
-        when_full: listener.when_full,
-        idle_timeout: listener.idle_timeout,
-        half_close: listener.half_close,
-        tells_close: matches!(listener.address, Address::Unix { .. }),
-        write_hold: listener.write_hold,
-        on_lag: listener.on_lag,
-        on_gone: listener.on_gone,
-        replay: listener.replay,
-        notify: greeting::notifies(listener),
     }
 }

@@ -15,7 +15,7 @@ impl Driver {
     /// Looks for clients of this listener that have gone, or closed their sending side, before the runtime could tell: they
     /// must not keep others out.
     pub(super) fn find_closed(&mut self, listener: usize, now: Instant) {
-        let theirs = |id: &ClientId| self.hub.client_state(*id).is_some_and(|it| it.admission.listener == listener);
+        let theirs = |id: &ClientId| self.hub.client_state(*id).is_some_and(|it| it.listener == listener);
         let ids: Vec<_> = (0..self.sockets.len()).filter(theirs).collect();
         for id in ids {
             self.look_for_end(id, now);

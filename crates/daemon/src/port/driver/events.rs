@@ -76,7 +76,7 @@ impl Driver {
         };
         let Some(client) = self.hub.client_state(id) else { return };
         let mut listeners = self.listeners.iter().copied().zip(&self.port.listen);
-        let Some((_, own)) = listeners.clone().find(|(key, _)| *key == client.admission.listener) else { return };
+        let Some((_, own)) = listeners.clone().find(|(key, _)| *key == client.listener) else { return };
         let (seems, is_it): (_, fn(&Protocol) -> bool) = match speaks {
             Speaks::Raw => ("to send raw bytes", |protocol| *protocol == Protocol::Raw),
             Speaks::Telnet => ("to speak telnet", |protocol| *protocol != Protocol::Raw),

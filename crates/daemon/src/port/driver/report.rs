@@ -137,7 +137,7 @@ impl Driver {
         let listeners = self.listeners.iter().map(|key| ListenerReport {
             key: *key,
             bound: self.account.bound(*key).cloned(),
-            clients: clients.iter().filter(|client| client.state.admission.listener == *key).count(),
+            clients: clients.iter().filter(|client| client.state.listener == *key).count(),
             turned_away: self.status.turned_away_by(*key),
             limited: self.status.limited_by(*key),
             mistaken: self.hub.mistaken(*key),

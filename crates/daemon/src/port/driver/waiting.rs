@@ -186,12 +186,12 @@ impl Driver {
     /// asked: the kernel then asks by itself, after ever longer times, and sends no keep-alive.
     fn takes_nothing(&self, id: ClientId) -> bool {
         let Some(Some(socket)) = self.sockets.get(id) else { return false };
-        let keepalive = self.hub.client_state(id).and_then(|it| self.listener(it.admission.listener)?.keepalive);
+        let keepalive = self.hub.client_state(id).and_then(|it| self.listener(it.listener)?.keepalive);
         socket.conn.queue().unsent > 0 && keepalive.is_some_and(|keepalive| !keepalive.user_timeout.is_zero())
     }
 
     fn ask_holders(&mut self, listener: usize) -> Vec<Asked> {
-        let theirs = |id: ClientId| self.hub.client_state(id).is_some_and(|it| it.admission.listener == listener);
+        let theirs = |id: ClientId| self.hub.client_state(id).is_some_and(|it| it.listener == listener);
         let sockets = self.sockets.iter().enumerate();
         let silent = sockets.filter_map(|(id, socket)| {
             let socket = socket.as_ref().filter(|_| theirs(id))?;
@@ -213,7 +213,7 @@ impl Driver {
     fn ask_no_more(&self, id: ClientId) {
         let Some(Some(socket)) = self.sockets.get(id) else { return };
         let Some(client) = self.hub.client_state(id) else { return };
-        let keepalive = self.listener(client.admission.listener).and_then(|listener| listener.keepalive);
+        let keepalive = self.listener(client.listener).and_then(|listener| listener.keepalive);
         // If the connection is gone there is nothing to be set back.
         let _ = socket.conn.ask_no_more(keepalive);
     }

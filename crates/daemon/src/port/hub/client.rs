@@ -1,8 +1,9 @@
 //! The hub's side of one client: where it is in what came from the line, and what it may do.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull};
+use sermux_port_config::config::{Access, Listener};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
@@ -14,37 +15,6 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// The key of a client within its port; used again once the client is gone.
 pub type ClientId = usize;
-
-/// What the listener that a client came through grants it.
-#[derive(Clone, Copy, Debug)]
-pub struct Admission {
-    /// Which of the port's listeners.
-    pub listener: usize,
-    /// What it may do.
-    pub access: Access,
-    /// How many clients that listener takes.
-    pub max_clients: usize,
-    /// What happens to one client more.
-    pub when_full: WhenFull,
-    /// What happens when it falls behind by the whole backlog.
-    pub on_lag: OnLag,
-    /// What happens when the device is closed under it.
-    pub on_gone: OnGone,
-    /// Silence in both directions after which it is closed; zero is never.
-    pub idle_timeout: Duration,
-    /// How long it still receives after it has closed its sending side, and how long its bytes may wait for a line that
-    /// takes nothing.
-    pub half_close: Duration,
-    /// Its connection tells when the other side is gone altogether: until then a client that has closed its sending side
-    /// may receive.
-    pub tells_close: bool,
-    /// With `write: first` and `last`: how long it keeps the pen while it sends nothing.
-    pub write_hold: Duration,
-    /// What of the past it gets first.
-    pub replay: Replay,
-    /// Whether it is told, in words, when the device goes and comes.
-    pub notify: bool,
-}
 
 /// What happened with one client so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,7 +72,9 @@ pub(super) struct Client {
     pub(super) refusal: Refusal,
     /// The last byte of the line that it got ends no line.
     pub(super) mid_line: bool,
-    pub(super) admission: Admission,
+    /// The key of its listener, and what that grants it.
+    pub(super) listener: usize,
+    pub(super) terms: Arc<Listener>,
     /// Its last block was nothing but 0xFF, for each of which a telnet client sends two.
     pub(super) sends_pairs: bool,
     /// Its place in the order in which clients came.
@@ -239,9 +211,16 @@ pub(super) enum Leave {
 }
 
 impl Client {
-    pub(super) fn new(admission: Admission, session: Session, feed: Feed, number: u64, now: Instant) -> Self {
+    pub(super) fn new(
+        (listener, terms): (usize, Arc<Listener>),
+        session: Session,
+        feed: Feed,
+        number: u64,
+        now: Instant,
+    ) -> Self {
         Self {
-            admission,
+            listener,
+            terms,
             number,
             active: now,
             session,
@@ -267,7 +246,7 @@ impl Client {
 
     /// Whether what it asks of the line is done.
     pub(super) fn may_control(&self) -> bool {
-        self.admission.access == Access::Control && matches!(self.session, Session::Telnet(_))
+        self.terms.access == Access::Control && matches!(self.session, Session::Telnet(_))
     }
 
     /// Whether it has closed its sending side, and everything it asked for has been done.
@@ -277,7 +256,7 @@ impl Client {
 
     /// When it is closed if it stays silent.
     pub(super) fn idle_at(&self) -> Option<Instant> {
-        let timeout = self.admission.idle_timeout;
+        let timeout = self.terms.idle_timeout;
         (!self.is_deaf() && !timeout.is_zero()).then(|| self.active + timeout)
     }
 
@@ -347,7 +326,7 @@ impl Client {
         waits: bool,
         now: Instant,
     ) -> Option<Leave> {
-        let Admission { half_close, tells_close, .. } = self.admission;
+        let (half_close, tells_close) = (self.terms.half_close, self.terms.tells_close());
         let unsent =
             |since: Instant| Leave::Unsent(moved_at.map_or(since, |at| at.max(since)) + half_close.max(LAST_BYTES));
         match &mut self.input {

@@ -2,15 +2,20 @@
 
 use sermux_protocol::session::Session;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Admission, ClientCounters, ClientId, Feed, Hub, Input, Kept};
+use sermux_port_config::config::Listener;
+
+use super::{ClientCounters, ClientId, Feed, Hub, Input, Kept};
 
 /// How a client is served now.
 #[derive(Clone, Debug)]
 pub struct ClientState {
     /// What it was granted, and by which listener.
-    pub admission: Admission,
+    pub terms: Arc<Listener>,
+    /// The key of that listener.
+    pub listener: usize,
     /// What happened so far.
     pub counters: ClientCounters,
     /// Bytes of the line that are here and that it has not got yet.
@@ -51,7 +56,8 @@ impl Hub {
             Session::Raw => None,
         };
         Some(ClientState {
-            admission: client.admission,
+            terms: Arc::clone(&client.terms),
+            listener: client.listener,
             counters: client.counters,
             lag,
             lag_since: if is_deaf { None } else { self.lag_since(&client.feed) },

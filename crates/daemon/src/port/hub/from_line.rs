@@ -44,12 +44,12 @@ impl Hub {
     /// Lets `on-lag` speak for every client before `needed`. False: one of them holds the line.
     fn settle_lag(&mut self, needed: u64) -> bool {
         let behind = |c: &Client| matches!(c.feed, Feed::Bytes { cursor } if cursor < needed) && !c.is_deaf();
-        if self.clients.iter().any(|(_, c)| behind(c) && c.admission.on_lag == OnLag::Hold) {
+        if self.clients.iter().any(|(_, c)| behind(c) && c.terms.on_lag == OnLag::Hold) {
             return false;
         }
         let ids: Vec<ClientId> = self.clients.iter().filter(|(_, c)| behind(c)).map(|(id, _)| id).collect();
         for id in ids {
-            match self.clients[id].admission.on_lag {
+            match self.clients[id].terms.on_lag {
                 OnLag::Disconnect | OnLag::Hold => self.close(id, CloseReason::Lagged),
                 OnLag::Skip => self.skip_to_newest(id),
             }

@@ -109,7 +109,7 @@ impl Hub {
 
     /// The client of this listener makes room that closed its sending side the longest ago. False: there is none.
     pub(super) fn displace(&mut self, listener: usize, now: Instant) -> bool {
-        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.is_deaf());
+        let theirs = self.clients.iter().filter(|(_, c)| c.listener == listener && !c.is_deaf());
         let Some((_, id)) = theirs.filter_map(|(id, c)| Some((c.half_closed_since()?, id))).min() else { return false };
         if !matches!(self.clients[id].input, Input::Ending { .. }) {
             self.close(id, CloseReason::Displaced);
@@ -139,7 +139,7 @@ impl Hub {
             self.counters.tx_discarded += unread as u64;
         }
         if client.own_end > self.tx.taken() {
-            let half_close = client.admission.half_close.max(LAST_BYTES);
+            let half_close = client.terms.half_close.max(LAST_BYTES);
             self.departed.push(Departed { number: client.number, since: now, half_close, after: client.own_end });
             self.see_off(now);
         }

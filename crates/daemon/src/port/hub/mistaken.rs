@@ -17,7 +17,7 @@ impl Hub {
         if std::mem::replace(&mut client.is_mistaken, true) {
             return;
         }
-        let count = self.mistaken.entry(client.admission.listener).or_default();
+        let count = self.mistaken.entry(client.listener).or_default();
         *count += 1;
         if *count == 1 {
             self.events.push_back(Event::WrongProtocol(id, speaks));

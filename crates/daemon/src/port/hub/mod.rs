@@ -43,17 +43,18 @@ mod tx_frames;
 mod tx_queue;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Hangup, OnGone, Port, WhenFull, Write};
+use sermux_port_config::config::{Frame as Framing, Hangup, Listener, OnGone, Port, WhenFull, Write};
 use sermux_port_config::signal::LineState;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
 use slab::Slab;
 
 use self::arrivals::Arrivals;
-pub use self::client::{Admission, ClientCounters, ClientId};
 use self::client::{Client, Feed, Input};
+pub use self::client::{ClientCounters, ClientId};
 pub use self::client_state::ClientState;
 use self::cutter::Cutter;
 pub use self::event::{CloseReason, Event, Full, PortCounters};
@@ -223,26 +224,26 @@ impl Hub {
 
     // ---- clients come and go -------------------------------------------------------------------------------------
 
-    /// A new client. It begins with `greeting`, then what of the past it is to get, then the next byte or frame that
+    /// A new client of the listener with this key, which grants these terms. It begins with `greeting`, then what of the past it is to get, then the next byte or frame that
     /// comes.
     ///
     /// When its listener is full, the client makes room that closed its sending side the longest ago: nobody can tell
     /// whether it still listens or is long gone. Where there is none, `when-full` says who does, if anybody.
     pub fn connect(
         &mut self,
-        admission: Admission,
+        (listener, terms): (usize, &Arc<Listener>),
         session: Session,
         greeting: &[u8],
         now: Instant,
     ) -> Result<ClientId, Full> {
-        let clients = self.clients_of(admission.listener);
-        if clients >= admission.max_clients && !self.displace(admission.listener, now) && !self.kick(&admission) {
-            return Err(Full { clients, max_clients: admission.max_clients });
+        let clients = self.clients_of(listener);
+        if clients >= terms.max_clients && !self.displace(listener, now) && !self.kick(listener, terms.when_full) {
+            return Err(Full { clients, max_clients: terms.max_clients });
         }
-        let begin = self.begin(admission.replay);
+        let begin = self.begin(terms.replay);
         let feed = self.feed(begin, now);
         self.counters.clients += 1;
-        let mut client = Client::new(admission, session, feed, self.counters.clients, now);
+        let mut client = Client::new((listener, Arc::clone(terms)), session, feed, self.counters.clients, now);
         client.say(greeting);
         client.counters.replayed = begin.replayed;
         client.replayed = self.replayed(begin);
@@ -271,22 +272,21 @@ impl Hub {
 
     /// Whether the listener takes no more clients for now.
     #[must_use]
-    pub fn is_full(&self, admission: &Admission) -> bool {
-        self.clients_of(admission.listener) >= admission.max_clients
+    pub fn is_full(&self, listener: usize, terms: &Listener) -> bool {
+        self.clients_of(listener) >= terms.max_clients
     }
 
     /// Whether a new client of this listener would be refused now.
     #[must_use]
-    pub fn would_refuse(&self, admission: &Admission) -> bool {
-        let makes_room =
-            |c: &Client| c.admission.listener == admission.listener && !c.is_deaf() && c.input != Input::Open;
-        admission.when_full == WhenFull::Refuse
-            && self.is_full(admission)
+    pub fn would_refuse(&self, listener: usize, terms: &Listener) -> bool {
+        let makes_room = |c: &Client| c.listener == listener && !c.is_deaf() && c.input != Input::Open;
+        terms.when_full == WhenFull::Refuse
+            && self.is_full(listener, terms)
             && !self.clients.iter().any(|(_, client)| makes_room(client))
     }
 
     fn clients_of(&self, listener: usize) -> usize {
-        self.clients.iter().filter(|(_, c)| c.admission.listener == listener && !c.is_deaf()).count()
+        self.clients.iter().filter(|(_, c)| c.listener == listener && !c.is_deaf()).count()
     }
 
     /// A client was turned away.
@@ -295,9 +295,9 @@ impl Hub {
     }
 
     /// Closes the client of this full listener that `when-full` means. False: it means none.
-    fn kick(&mut self, admission: &Admission) -> bool {
-        let theirs = self.clients.iter().filter(|(_, c)| c.admission.listener == admission.listener && !c.is_deaf());
-        let (kicked, reason) = match admission.when_full {
+    fn kick(&mut self, listener: usize, when_full: WhenFull) -> bool {
+        let theirs = self.clients.iter().filter(|(_, c)| c.listener == listener && !c.is_deaf());
+        let (kicked, reason) = match when_full {
             WhenFull::Refuse => return false,
             WhenFull::KickOldest => (theirs.min_by_key(|(_, c)| c.number), CloseReason::Oldest),
             WhenFull::KickIdle => (theirs.min_by_key(|(_, c)| (c.active, c.number)), CloseReason::Idlest),
@@ -335,7 +335,7 @@ impl Hub {
     /// The device is closed: disconnects the clients that are to notice that (`on-gone: disconnect`). To be called when the
     /// others know, and these have been sent what the line said last.
     pub fn part_with_device(&mut self) {
-        let them = self.clients.iter().filter(|(_, client)| client.admission.on_gone == OnGone::Disconnect);
+        let them = self.clients.iter().filter(|(_, client)| client.terms.on_gone == OnGone::Disconnect);
         let them: Vec<ClientId> = them.map(|(id, _)| id).collect();
         for id in them {
             self.close(id, CloseReason::DeviceGone);
@@ -345,7 +345,7 @@ impl Hub {
     /// How many clients stay when the device goes.
     #[must_use]
     pub fn clients_that_hold(&self) -> usize {
-        self.clients.iter().filter(|(_, client)| client.admission.on_gone == OnGone::Hold).count()
+        self.clients.iter().filter(|(_, client)| client.terms.on_gone == OnGone::Hold).count()
     }
 
     /// Whether the device is known not to be there: it is not open, and not about to be.

@@ -36,7 +36,7 @@ impl Pen {
 impl Hub {
     /// Whether the client's listener and the port let it write, if it has the pen where there is one.
     pub(super) fn is_writer(&self, client: &Client) -> bool {
-        self.write != Write::None && client.admission.access >= Access::ReadWrite
+        self.write != Write::None && client.terms.access >= Access::ReadWrite
     }
 
     /// Whether bytes of this client may go to the line now.
@@ -73,7 +73,7 @@ impl Hub {
     /// looked at again when it has passed.
     pub(super) fn free_pen(&mut self, now: Instant) {
         let Some(Holder { id, wrote }) = self.pen.holder else { return };
-        let until = self.clients.get(id).map(|client| wrote + client.admission.write_hold);
+        let until = self.clients.get(id).map(|client| wrote + client.terms.write_hold);
         match until.filter(|until| *until > now) {
             Some(until) => self.wake_at = earlier(self.wake_at, until),
             None => self.pen.holder = None,

@@ -1,16 +1,17 @@
 //! The configuration changes under the clients.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use sermux_port_config::config::{Frame as Framing, Hangup, Port};
+use sermux_port_config::config::{Frame as Framing, Hangup, Listener, Port};
 
 use super::client::FrameFeed;
-use super::{Admission, ClientId, CloseReason, Cutter, Feed, Frames, History, Hub};
+use super::{ClientId, CloseReason, Cutter, Feed, Frames, History, Hub};
 
 impl Hub {
-    /// The port has another configuration. `admit` gives what a listener, by its key, grants now; `None`: it is gone, and
+    /// The port has another configuration. `terms` gives what a listener, by its key, grants now; `None`: it is gone, and
     /// its clients with it. The line's settings are the line queue's business ([`Hub::ask`]).
-    pub fn reconfigure(&mut self, port: &Port, admit: impl Fn(usize) -> Option<Admission>, now: Instant) {
+    pub fn reconfigure(&mut self, port: &Port, terms: impl Fn(usize) -> Option<Arc<Listener>>, now: Instant) {
         self.history = History::of(port);
         self.gather = port.gather;
         if self.gather.is_zero() && self.gather_due.is_some() {
@@ -26,17 +27,17 @@ impl Hub {
         self.set_expected(port.expect.frame, now);
         let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
         for id in ids {
-            match admit(self.clients[id].admission.listener) {
-                Some(admission) => self.clients[id].admission = admission,
+            match terms(self.clients[id].listener) {
+                Some(terms) => self.clients[id].terms = terms,
                 None => self.close(id, CloseReason::ListenerGone),
             }
         }
-        self.mistaken.retain(|listener, _| admit(*listener).is_some());
+        self.mistaken.retain(|listener, _| terms(*listener).is_some());
         self.release(now);
         self.review_pen(port.write, now);
         self.refuse_halves();
         for (id, client) in &self.clients {
-            self.requests.review(id, client.admission.access, self.is_writer(client));
+            self.requests.review(id, client.terms.access, self.is_writer(client));
         }
         self.close_idle(now);
     }

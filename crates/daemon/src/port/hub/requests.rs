@@ -86,10 +86,10 @@ impl Hub {
     pub(super) fn take_request(&mut self, id: ClientId, request: Request, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
         // Telnet's BRK stands in the data: a client that may write data may send a break, as at any terminal.
-        if request == Request::BreakPulse && client.admission.access != Access::Control && !self.may_write(id, client) {
+        if request == Request::BreakPulse && client.terms.access != Access::Control && !self.may_write(id, client) {
             return self.refuse_data(id, 0);
         }
-        let may_change = client.admission.access == Access::Control || request == Request::BreakPulse;
+        let may_change = client.terms.access == Access::Control || request == Request::BreakPulse;
         // It is behind the bytes that came before it.
         self.cut_half(id);
         let offsets = (self.tx.end(), self.clients[id].own_end);
@@ -296,7 +296,7 @@ impl Hub {
     /// Says something to the people at telnet clients that want to hear of the device (`notify`).
     pub fn notify(&mut self, text: &str) {
         for (id, client) in &mut self.clients {
-            if let (Session::Telnet(telnet), true) = (&mut client.session, client.admission.notify) {
+            if let (Session::Telnet(telnet), true) = (&mut client.session, client.terms.notifies()) {
                 telnet.say(text.as_bytes());
                 self.addressed.push(id);
             }

@@ -1,14 +1,14 @@
 //! For the tests of the hub's parts: a hub whose line is open, and clients of it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnGone, OnLag, Port, Replay, WhenFull};
+use sermux_port_config::config::{Access, Listener, Port};
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::Offer;
 
-use super::{Admission, ClientId, Hub};
+use super::{ClientId, Hub};
 use crate::line::Snapshot;
 
 pub(super) fn port(keys: &str) -> Arc<Port> {
@@ -22,28 +22,18 @@ pub(super) fn hub(keys: &str) -> (Hub, Instant) {
     (hub, now)
 }
 
-pub(super) fn admission() -> Admission {
-    Admission {
-        listener: 0,
-        access: Access::Control,
-        max_clients: 9,
-        when_full: WhenFull::Refuse,
-        half_close: Duration::from_secs(10),
-        tells_close: false,
-        on_lag: OnLag::Disconnect,
-        on_gone: OnGone::Hold,
-        idle_timeout: Duration::ZERO,
-        write_hold: Duration::from_secs(30),
-        replay: Replay::default(),
-        notify: false,
-    }
+/// What the listener of these clients grants them: everything.
+pub(super) fn terms() -> Arc<Listener> {
+    let mut terms = Listener::clone(&port("frame: none").listen[0]);
+    terms.access = Access::Control;
+    Arc::new(terms)
 }
 
 pub(super) fn connect(hub: &mut Hub, now: Instant) -> ClientId {
-    hub.connect(admission(), Session::raw(), b"", now).unwrap()
+    hub.connect((0, &terms()), Session::raw(), b"", now).unwrap()
 }
 
 pub(super) fn telnet(hub: &mut Hub, now: Instant) -> ClientId {
     let offer = Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
-    hub.connect(admission(), Session::telnet(offer), b"", now).unwrap()
+    hub.connect((0, &terms()), Session::telnet(offer), b"", now).unwrap()
 }

@@ -186,7 +186,7 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_hub::{admission, connect, hub, port, telnet};
+    use super::super::test_hub::{connect, hub, port, telnet, terms};
     use super::*;
     use crate::line::Snapshot;
 
@@ -320,13 +320,13 @@ mod tests {
         let (mut hub, now) = hub("tx-frame: line");
         let a = connect(&mut hub, now);
         hub.input(a, b"half", now);
-        hub.reconfigure(&port("tx-frame: line"), |_| Some(admission()), now);
+        hub.reconfigure(&port("tx-frame: line"), |_| Some(terms()), now);
         assert_eq!(line(&mut hub, now), "", "nothing has changed");
-        hub.reconfigure(&port("tx-frame: { delimiter: \";\" }"), |_| Some(admission()), now);
+        hub.reconfigure(&port("tx-frame: { delimiter: \";\" }"), |_| Some(terms()), now);
         assert_eq!(line(&mut hub, now), "half");
         hub.input(a, b"a\nb;c", now);
         assert_eq!(line(&mut hub, now), "a\nb;");
-        hub.reconfigure(&port("tx-frame: none"), |_| Some(admission()), now);
+        hub.reconfigure(&port("tx-frame: none"), |_| Some(terms()), now);
         hub.input(a, b"d", now);
         assert_eq!((line(&mut hub, now).as_str(), hub.counters().tx_cut_frames), ("cd", 2));
     }
