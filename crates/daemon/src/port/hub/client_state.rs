@@ -44,7 +44,7 @@ impl Hub {
             _ if is_deaf => 0,
             Feed::Bytes { cursor } => self.ring.head() - cursor,
             Feed::Frames(feed) => {
-                let frames = self.frames.as_ref()?;
+                let frames = self.release.telegrams()?;
                 let next = frames.held(feed.next.max(frames.first_held()));
                 let newest = frames.seen().checked_sub(1).and_then(|newest| frames.held(newest));
                 let held = next.zip(newest).map_or(0, |(next, newest)| newest.end - next.start);

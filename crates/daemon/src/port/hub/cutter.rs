@@ -39,8 +39,10 @@ enum Rule {
         time: Duration,
         /// When a byte came last.
         heard: Option<Instant>,
-        /// The line was read empty since: until then, what is silent is whoever reads it.
+        /// The line was read empty since: until then, it is not the line that is silent, but its reader.
         is_read_empty: bool,
+        /// When silence may have ended a frame: no later than that is. Not moved by each byte.
+        alarm: Option<Instant>,
     },
 }
 
@@ -49,7 +51,9 @@ impl Cutter {
     pub(super) fn of(port: &Port, settings: &LineSettings, history: u64, head: u64) -> Option<Self> {
         let rule = match port.frame {
             Framing::None | Framing::Dsmr => return None,
-            Framing::Gap(gap) => Rule::Silent { gap, time: gap.time(settings), heard: None, is_read_empty: false },
+            Framing::Gap(gap) => {
+                Rule::Silent { gap, time: gap.time(settings), heard: None, is_read_empty: false, alarm: None }
+            }
             frame => Rule::Delimited(DelimitedFramer::new(frame.delimiter()?.as_bytes())),
         };
         let backlog = port.backlog as u64;
@@ -85,8 +89,9 @@ impl Cutter {
 
     /// The line is set otherwise.
     pub(super) fn set_line(&mut self, settings: &LineSettings) {
-        if let Rule::Silent { gap, time, .. } = &mut self.rule {
+        if let Rule::Silent { gap, time, heard, alarm, .. } = &mut self.rule {
             *time = gap.time(settings);
+            *alarm = alarm.and_then(|_| Some((*heard)? + *time));
         }
     }
 
@@ -117,8 +122,9 @@ impl Cutter {
 
     /// The line was read empty.
     pub(super) fn read_empty(&mut self) {
-        if let Rule::Silent { is_read_empty, .. } = &mut self.rule {
+        if let Rule::Silent { time, heard: Some(heard), is_read_empty, alarm, .. } = &mut self.rule {
             *is_read_empty = true;
+            alarm.get_or_insert(*heard + *time);
         }
     }
 
@@ -131,18 +137,28 @@ impl Cutter {
     pub(super) fn cut(&mut self, head: u64) {
         match &mut self.rule {
             Rule::Delimited(framer) => framer.reset(),
-            Rule::Silent { heard, .. } => *heard = None,
+            Rule::Silent { heard, alarm, .. } => (*heard, *alarm) = (None, None),
         }
         if head > self.released {
             note(head, &mut self.released, &mut self.ends, self.spacing, &mut self.latest, self.history);
         }
     }
 
-    /// When silence ends a frame, if nothing comes.
+    /// When to look whether silence has ended a frame.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.rule {
-            Rule::Silent { time, heard: Some(heard), is_read_empty: true, .. } => Some(*heard + *time),
+            Rule::Silent { is_read_empty: true, alarm, .. } => *alarm,
             Rule::Silent { .. } | Rule::Delimited(_) => None,
+        }
+    }
+
+    /// The deadline may have passed; `head` is the offset behind what is held.
+    pub(super) fn handle_timeout(&mut self, head: u64, now: Instant) {
+        let Rule::Silent { time, heard: Some(heard), is_read_empty: true, alarm, .. } = &mut self.rule else { return };
+        let due = *heard + *time;
+        *alarm = Some(due);
+        if due <= now {
+            self.cut(head);
         }
     }
 

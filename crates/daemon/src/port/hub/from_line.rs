@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sermux_port_config::config::OnLag;
 
-use super::{Client, ClientId, CloseReason, Cutter, Event, Feed, Hub, RX_ROOM};
+use super::{Client, ClientId, CloseReason, Event, Feed, Frames, Hub, RX_ROOM};
 
 impl Hub {
     /// Room for what the line has, or `None` if it must wait.
@@ -31,7 +31,7 @@ impl Hub {
         let room = RX_ROOM.min(self.ring.capacity() / 4) as u64;
         // Clients before this offset stand in the way.
         let needed = (head + room).saturating_sub(self.ring.capacity() as u64);
-        let slowest = slowest.unwrap_or(self.released.min(head));
+        let slowest = slowest.unwrap_or(self.release.released().min(head));
         let slowest = if slowest >= needed {
             slowest
         } else {
@@ -54,7 +54,7 @@ impl Hub {
                 OnLag::Skip => self.skip_to_newest(id),
             }
         }
-        let slowest = self.cursors().0.unwrap_or(self.released);
+        let slowest = self.cursors().0.unwrap_or(self.release.released());
         self.release_to(slowest, needed);
         true
     }
@@ -62,8 +62,8 @@ impl Hub {
     /// Gives up what nobody needs: neither the slowest client, nor one to come. Of that only what is not in the way.
     fn release_to(&mut self, slowest: u64, needed: u64) {
         let history = self.ring.head().saturating_sub(self.history.bytes);
-        let tail = slowest.min(self.released).min(history);
-        let Some(cutter) = self.cutter.as_mut() else { return self.ring.release_to(tail) };
+        let tail = slowest.min(self.release.released()).min(history);
+        let Some(cutter) = self.release.cutter_mut() else { return self.ring.release_to(tail) };
         self.ring.release_to(tail.min(cutter.history_from().max(needed)));
         cutter.forget_before(self.ring.tail());
     }
@@ -74,8 +74,8 @@ impl Hub {
             return;
         };
         let mut lost_from = *cursor;
-        *cursor = self.released;
-        if let Some(cutter) = &self.cutter {
+        *cursor = self.release.released();
+        if let Some(cutter) = self.release.cutter() {
             if client.whole_at != lost_from {
                 // A frame that it has in part is finished first.
                 let end = cutter.end_from(lost_from);
@@ -83,9 +83,9 @@ impl Hub {
                 client.counters.sent += end - lost_from;
                 lost_from = end;
             }
-            client.whole_at = self.released;
+            client.whole_at = self.release.released();
         }
-        client.counters.gap += self.released - lost_from;
+        client.counters.gap += self.release.released() - lost_from;
         if !client.in_gap {
             client.in_gap = true;
             self.events.push_back(Event::GapBegan(id));
@@ -106,7 +106,7 @@ impl Hub {
     /// A reader of frames never holds the ring: what it got in part is kept beside it, and when it is behind only the
     /// newest frame counts.
     fn make_room_for_frames(&mut self) -> bool {
-        let Some(frames) = self.frames.as_mut() else {
+        let Some(frames) = self.release.telegrams_mut() else {
             return false;
         };
         let seen = frames.seen();
@@ -132,94 +132,30 @@ impl Hub {
     pub fn received(&mut self, n: usize, now: Instant) {
         let from = self.ring.head();
         self.ring.commit(n);
-        let to = self.ring.head();
-        self.arrivals.push(self.ring.tail(), to, self.ring.capacity(), now);
+        self.arrivals.push(self.ring.tail(), self.ring.head(), self.ring.capacity(), now);
         self.counters.rx += n as u64;
         self.last_rx = Some(now);
-        match self.frames.as_mut() {
-            Some(frames) => {
-                frames.push(&self.ring, from, now, &mut self.events);
-                self.released = to;
-            }
-            None if self.cutter.is_some() => self.cut(from, to, now),
-            None if self.gather.is_zero() => self.released = to,
-            None => {
-                // No gathering beyond a quarter of the backlog: what waits must not become what is in the way.
-                if to - self.released > self.ring.capacity() as u64 / 4 {
-                    self.release_gathered();
-                } else if self.gather_due.is_none() {
-                    let due = now + self.gather;
-                    self.gather_due = Some(due);
-                    self.wake(due);
-                }
-            }
-        }
+        self.release.push(&self.ring, from, now, &mut self.events);
         self.heard(now);
     }
 
     /// The line was read empty: from now on silence counts.
     pub fn rx_drained(&mut self) {
-        if let Some(cutter) = self.cutter.as_mut() {
-            cutter.read_empty();
-        }
-        if let Some(frames) = self.frames.as_mut() {
-            frames.read_empty();
-        }
-        if let Some(at) = self.cutter.as_deref().and_then(Cutter::deadline) {
-            self.wake(at);
+        self.release.read_empty();
+    }
+
+    /// Releases what has waited for long enough, and ends or gives up a frame that is only partly here, if silence has lasted
+    /// long enough.
+    pub(super) fn release_after_silence(&mut self, now: Instant) {
+        let seen = self.release.telegrams().map(Frames::seen);
+        self.release.handle_timeout(&self.ring, now, &mut self.events);
+        if self.release.telegrams().map(Frames::seen) > seen {
+            self.heard(now);
         }
     }
 
-    /// Releases what came up to the end of the last frame in it.
-    fn cut(&mut self, from: u64, to: u64, now: Instant) {
-        let Some(cutter) = self.cutter.as_mut() else { return };
-        let mut at = from;
-        for chunk in self.ring.slices(from, to) {
-            cutter.push(chunk, at, now);
-            at += chunk.len() as u64;
-        }
-        self.released = cutter.released();
-    }
-
-    /// Releases a frame that ends by silence, if that has lasted long enough.
-    pub(super) fn cut_after_silence(&mut self, now: Instant) {
-        match self.cutter.as_deref().and_then(Cutter::deadline) {
-            Some(due) if due <= now => self.cut_now(),
-            Some(due) => self.wake(due),
-            None => {}
-        }
-    }
-
-    /// Ends or gives up a telegram that is only partly here, if silence has lasted long enough.
-    pub(super) fn end_frame_after_silence(&mut self, now: Instant) {
-        if let Some(frames) = self.frames.as_mut() {
-            let seen = frames.seen();
-            frames.handle_timeout(&self.ring, now, &mut self.events);
-            if frames.seen() > seen {
-                self.heard(now);
-            }
-        }
-    }
-
-    /// The same, because no more of it comes. Whether clients get something.
-    pub(super) fn end_frame(&mut self) -> bool {
-        self.frames.as_mut().is_some_and(|frames| {
-            let seen = frames.seen();
-            frames.reset(&self.ring, &mut self.events);
-            frames.seen() > seen
-        })
-    }
-
-    /// Releases what there is: no more of this frame comes.
-    pub(super) fn cut_now(&mut self) {
-        if let Some(cutter) = self.cutter.as_mut() {
-            cutter.cut(self.ring.head());
-            self.released = cutter.released();
-        }
-    }
-
-    pub(super) fn release_gathered(&mut self) {
-        self.released = self.ring.head();
-        self.gather_due = None;
+    /// Releases what there is: no more of what is only partly here comes. Whether clients get something.
+    pub(super) fn release_unfinished(&mut self) -> bool {
+        self.release.finish(&self.ring, &mut self.events)
     }
 }

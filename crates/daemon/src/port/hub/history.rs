@@ -60,13 +60,13 @@ impl Hub {
     /// Where a client begins that is to get so much of the past.
     pub(super) fn begin(&self, replay: Replay) -> Begin {
         let head = self.ring.head();
-        if let Some(frames) = &self.frames {
+        if let Some(frames) = self.release.telegrams() {
             let wanted = if let Replay::Frames(wanted) = replay { wanted } else { 0 };
             let at = frames.seen().saturating_sub(wanted).max(frames.first_held());
             let offset = frames.held(at).map(|frame| frame.start);
             return Begin { at, offset, replayed: frames.seen() - at, are_frames: true };
         }
-        let (at, replayed) = match (&self.cutter, replay) {
+        let (at, replayed) = match (self.release.cutter(), replay) {
             (_, Replay::Bytes(bytes)) => {
                 let since = head.saturating_sub(bytes as u64).max(self.ring.tail());
                 (since, head - since)
@@ -80,7 +80,7 @@ impl Hub {
 
     /// The feed of a client that begins there.
     pub(super) fn feed(&self, begin: Begin, now: Instant) -> Feed {
-        match self.frames {
+        match self.release.telegrams() {
             Some(_) => Feed::Frames(Box::new(FrameFeed::new(begin.at, now))),
             None => Feed::Bytes { cursor: begin.at },
         }
@@ -113,7 +113,7 @@ impl Hub {
             Feed::Bytes { cursor } => self.arrivals.came(*cursor),
             Feed::Frames(feed) if !feed.rest().is_empty() => feed.rest_came(),
             Feed::Frames(feed) => {
-                let frames = self.frames.as_ref()?;
+                let frames = self.release.telegrams()?;
                 self.arrivals.came(frames.held(feed.next.max(frames.first_held()))?.start)
             }
         }

@@ -32,6 +32,7 @@ mod mistaken;
 mod pen;
 mod quiet;
 mod reconfigure;
+mod release;
 mod requests;
 mod ring;
 mod stuck;
@@ -44,9 +45,9 @@ mod tx_queue;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sermux_port_config::config::{Frame as Framing, Hangup, Listener, OnGone, Port, WhenFull, Write};
+use sermux_port_config::config::{Hangup, Listener, OnGone, Port, WhenFull, Write};
 use sermux_port_config::signal::LineState;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
@@ -56,7 +57,6 @@ use self::arrivals::Arrivals;
 use self::client::{Client, Feed, Input};
 pub use self::client::{ClientCounters, ClientId};
 pub use self::client_state::ClientState;
-use self::cutter::Cutter;
 pub use self::event::{CloseReason, Event, Full, PortCounters};
 use self::frames::Frames;
 pub use self::freshness::SocketQueue;
@@ -68,6 +68,7 @@ pub use self::line_queue::{Levels, Outcome, RequestCounters, Start};
 pub use self::missing::Missing;
 use self::pen::Pen;
 use self::quiet::Quiet;
+use self::release::Release;
 use self::ring::Ring;
 use self::stuck::Stuck;
 pub use self::stuck::{FlowState, StuckReport};
@@ -90,16 +91,10 @@ pub struct Hub {
     /// How many of `escaped` belong to the client it is for; the rest is left as it is, since clearing it costs more than
     /// the escaping.
     escaped_len: usize,
-    /// The frames among the bytes, on a port that has frames. Boxed, like the next: most ports have neither.
-    frames: Option<Box<Frames>>,
-    /// Where the bytes may be cut, on a port with lines, messages or bursts.
-    cutter: Option<Box<Cutter>>,
     ring: Ring,
-    /// Bytes before this may go to clients that take bytes.
-    released: u64,
+    release: Release,
     clients: Slab<Client>,
     history: History,
-    gather: Duration,
     /// When what the ring holds came.
     arrivals: Arrivals,
     /// When the last bytes came from the line.
@@ -115,7 +110,6 @@ pub struct Hub {
     requests: LineQueue,
     write: Write,
     pen: Pen,
-    gather_due: Option<Instant>,
     /// What clients have sent of frames for the line, on a port that keeps those whole.
     tx_frames: Option<Box<TxFrames>>,
     /// How many clients are on their way out, and when the line last took something while there were some.
@@ -144,17 +138,10 @@ impl Hub {
             write: port.write,
             pen: Pen::default(),
             history: History::of(port),
-            gather: port.gather,
             ring: Ring::new(port.backlog),
             arrivals: Arrivals::default(),
-            released: 0,
-            gather_due: None,
+            release: Release::of(port, History::of(port).frames),
             tx_frames: TxFrames::of(port),
-            frames: match port.frame {
-                Framing::Dsmr => Some(Box::new(Frames::new(port.crc))),
-                Framing::None | Framing::Line | Framing::Delimiter(_) | Framing::Gap(_) => None,
-            },
-            cutter: Cutter::of(port, &port.line.settings, History::of(port).frames, 0).map(Box::new),
             clients: Slab::new(),
             leaving: 0,
             moved_at: None,
@@ -184,13 +171,13 @@ impl Hub {
     /// Whether clients get whole frames.
     #[must_use]
     pub fn is_framed(&self) -> bool {
-        self.frames.is_some() || self.cutter.is_some()
+        self.release.is_framed()
     }
 
     /// Whether they are telegrams.
     #[must_use]
     pub fn has_telegrams(&self) -> bool {
-        self.frames.is_some()
+        self.release.telegrams().is_some()
     }
 
     /// How many clients there are.
@@ -206,7 +193,7 @@ impl Hub {
         for (_, client) in &self.clients {
             counters.add(&client.counters);
         }
-        counters.cut_frames += self.cutter.as_deref().map_or(0, Cutter::cut_frames);
+        counters.cut_frames += self.release.cut_frames();
         counters
     }
 
@@ -219,7 +206,7 @@ impl Hub {
     /// What the framer of a port with `frame: dsmr` has counted.
     #[must_use]
     pub fn p1_counters(&self) -> Option<P1Counters> {
-        self.frames.as_deref().map(Frames::counters)
+        self.release.telegrams().map(Frames::counters)
     }
 
     // ---- clients come and go -------------------------------------------------------------------------------------
@@ -370,21 +357,14 @@ impl Hub {
     /// When [`Hub::handle_timeout`] wants to be called; it may turn out that nothing was to be done.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        // A frame that is only partly here: nearly always the rest comes, and nobody need wake up.
-        let frame = self.frames.as_deref().and_then(Frames::deadline);
-        frame.map_or(self.wake_at, |at| earlier(self.wake_at, at))
+        // Of a frame that is only partly here nearly always the rest comes, and nobody need wake up.
+        self.release.deadline().map_or(self.wake_at, |at| earlier(self.wake_at, at))
     }
 
     /// The deadline has passed. Afterwards every client may have something to be sent.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.wake_at = None;
-        match self.gather_due {
-            Some(due) if due <= now => self.release_gathered(),
-            Some(due) => self.wake(due),
-            None => {}
-        }
-        self.cut_after_silence(now);
-        self.end_frame_after_silence(now);
+        self.release_after_silence(now);
         self.cut_halves_after_silence(now);
         for (_, client) in &self.clients {
             if let Feed::Frames(feed) = &client.feed {
@@ -429,12 +409,8 @@ impl Hub {
     /// The port ends: nothing more is taken in from either side, and what is held goes out.
     pub fn drain(&mut self) {
         self.draining = true;
-        self.cut_now();
-        self.end_frame();
+        self.release_unfinished();
         self.cut_halves();
-        if self.gather_due.is_some() {
-            self.release_gathered();
-        }
     }
 
     /// Whether everything that is held has gone out, as far as this client is concerned.
@@ -445,9 +421,9 @@ impl Hub {
                 || client.is_suspended()
                 || client.outbox().is_empty()
                     && match &client.feed {
-                        Feed::Bytes { cursor } => *cursor >= self.released,
+                        Feed::Bytes { cursor } => *cursor >= self.release.released(),
                         Feed::Frames(feed) => {
-                            feed.rest().is_empty() && self.frames.as_ref().is_none_or(|f| feed.next >= f.seen())
+                            feed.rest().is_empty() && self.release.telegrams().is_none_or(|f| feed.next >= f.seen())
                         }
                     }
         })

@@ -72,17 +72,17 @@ impl Hub {
     /// Whether bytes come and no good telegram, on a port for telegrams.
     #[must_use]
     pub fn is_garbage(&self) -> bool {
-        self.frames.as_ref().is_some_and(|frames| frames.is_garbage())
+        self.release.telegrams().is_some_and(|frames| frames.is_garbage())
     }
 
     /// What came since the latest good telegram; of a port without telegrams that is nothing while it is quiet.
     #[must_use]
     pub fn missing(&self) -> Missing {
-        self.frames.as_ref().map_or(Missing::Everything, |frames| frames.missing())
+        self.release.telegrams().map_or(Missing::Everything, |frames| frames.missing())
     }
 
     fn good_telegrams(&self) -> u64 {
-        self.frames.as_ref().map_or(0, |frames| frames.good())
+        self.release.telegrams().map_or(0, |frames| frames.good())
     }
 
     /// Time has passed.

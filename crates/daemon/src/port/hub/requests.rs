@@ -148,12 +148,12 @@ impl Hub {
         let Some(client) = self.clients.get_mut(id) else { return };
         match &mut client.feed {
             Feed::Bytes { cursor } => {
-                client.counters.purged += self.released.saturating_sub(*cursor);
-                *cursor = (*cursor).max(self.released);
+                client.counters.purged += self.release.released().saturating_sub(*cursor);
+                *cursor = (*cursor).max(self.release.released());
             }
             // What it has of a frame that was cut is finished.
             Feed::Frames(feed) => {
-                if let Some(frames) = &self.frames {
+                if let Some(frames) = self.release.telegrams() {
                     feed.next = frames.seen();
                 }
             }
@@ -176,9 +176,7 @@ impl Hub {
         if let (Some((snapshot, waits)), Presence::Open) = (done, self.requests.presence()) {
             self.line_waits = waits;
             self.tx.set_line(&snapshot.settings);
-            if let Some(cutter) = self.cutter.as_mut() {
-                cutter.set_line(&snapshot.settings);
-            }
+            self.release.set_line(&snapshot.settings);
         }
         if let Some(todo) = self.requests.operation_done(done.map(|(snapshot, _)| snapshot), now) {
             self.carry_out(todo, now);

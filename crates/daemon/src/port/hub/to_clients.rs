@@ -53,8 +53,8 @@ impl Hub {
             return None;
         }
         let feed = match &mut client.feed {
-            Feed::Bytes { cursor } if *cursor < self.released => {
-                return Some(Piece::Bytes { from: *cursor, to: self.released });
+            Feed::Bytes { cursor } if *cursor < self.release.released() => {
+                return Some(Piece::Bytes { from: *cursor, to: self.release.released() });
             }
             Feed::Bytes { .. } => return None,
             Feed::Frames(feed) => feed,
@@ -62,7 +62,7 @@ impl Hub {
         if !feed.rest().is_empty() {
             return Some(Piece::Rest);
         }
-        let frames = self.frames.as_ref()?;
+        let frames = self.release.telegrams()?;
         let newest = frames.seen().checked_sub(1).filter(|newest| feed.next <= *newest)?;
         let had_one = client.counters.sent > 0;
         if had_one && !feed.freshness.is_clear(queue(), now) {
@@ -108,18 +108,18 @@ impl Hub {
         client.counters.sent += n as u64;
         let caught_up = match &mut client.feed {
             Feed::Bytes { cursor } => {
-                *cursor = (*cursor + n as u64).min(self.released);
-                if *cursor == self.released {
+                *cursor = (*cursor + n as u64).min(self.release.released());
+                if *cursor == self.release.released() {
                     client.whole_at = *cursor;
                 }
-                let caught_up = *cursor == self.released;
+                let caught_up = *cursor == self.release.released();
                 if n > 0 && matches!(client.session, Session::Telnet(_)) {
                     client.mid_line = self.ring.slices(*cursor - 1, *cursor)[0] != b"\n";
                 }
                 caught_up
             }
             Feed::Frames(feed) => {
-                let Some(frames) = &self.frames else { return };
+                let Some(frames) = self.release.telegrams() else { return };
                 feed.freshness.wrote(n);
                 if feed.rest().is_empty() {
                     let Some(frame) = frames.held(feed.next) else { return };

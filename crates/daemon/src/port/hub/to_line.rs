@@ -181,9 +181,7 @@ impl Hub {
         self.line_waits = waits;
         self.requests.line_opened(snapshot, self.tx.end(), now);
         self.tx.set_line(&snapshot.settings);
-        if let Some(cutter) = self.cutter.as_mut() {
-            cutter.set_line(&snapshot.settings);
-        }
+        self.release.set_line(&snapshot.settings);
         self.tell_modem_state(false);
         self.carrier = snapshot.inputs.dcd;
         if !self.tx.is_empty() {
@@ -200,13 +198,7 @@ impl Hub {
         self.carrier = false;
         self.watch_no_line();
         self.tell_modem_state(false);
-        let has_ended_frame = self.end_frame();
-        let released = self.released;
-        self.cut_now();
-        if self.gather_due.is_some() {
-            self.release_gathered();
-        }
-        if self.released > released || has_ended_frame {
+        if self.release_unfinished() {
             // The clients get it.
             self.wake(now);
         }
