@@ -155,10 +155,11 @@ def test_all_at_the_same_time_and_two_pyserials_on_one_listener(shared, started)
             assert pty.receive(10) == b"from one\xff\xff"
             pty.send(b"from one\xff\xff")
         assert one.read(10) == two.read(10) == b"from one\xff\xff"
+        # When both have left, the line is given back.
+        onlooker = started(Client(sermux.port("p", SECOND)))
+        settings = dict(onlooker.present())
     for client in [*raw, plain]:
         client.wait_data(b"from one\xff\xff")
-    onlooker = started(Client(sermux.port("p", SECOND)))
-    settings = dict(onlooker.present())
     assert settings[rfc2217.PARITY + rfc2217.ANSWER] == bytes([rfc2217.NO_PARITY])
     assert settings[rfc2217.STOP + rfc2217.ANSWER] == b"\2"
     assert settings[rfc2217.BAUD + rfc2217.ANSWER] == rfc2217.baud(38400)
