@@ -19,6 +19,7 @@ pub mod port;
 mod probe;
 mod setup;
 pub mod supervisor;
+mod sys;
 mod systemd;
 mod time;
 mod workers;

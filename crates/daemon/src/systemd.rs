@@ -5,7 +5,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use socket2::Socket;
 
-use crate::line::sys;
+use crate::sys;
 
 /// How often the status line may change: it is for people.
 pub(crate) const STATUS_EVERY: Duration = Duration::from_secs(1);

@@ -49,7 +49,7 @@ use tokio::io::Interest;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::defect;
-use crate::line::sys;
+use crate::sys;
 
 /// The folder itself is gone, or is elsewhere.
 const ENDED: AddWatchFlags = AddWatchFlags::IN_DELETE_SELF.union(AddWatchFlags::IN_MOVE_SELF);

@@ -10,7 +10,6 @@ mod open_error;
 mod operation;
 mod saved;
 pub mod sim;
-pub(crate) mod sys;
 mod termios;
 pub mod tty;
 

@@ -13,8 +13,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use sermux_port_config::config::Device;
 
-use super::sys::{self, SerialStruct};
 use crate::device::{usb, Root};
+use crate::sys::{self, SerialStruct};
 
 /// A tty as it was, and a descriptor to restore it by.
 pub(crate) struct Saved {

@@ -36,11 +36,11 @@ use self::handle::{TtyHandle, TtyInputs};
 use self::modem_watch::{EndingWatch, Look as InputsSeen, ModemWatch};
 use super::on_pool::OnPool;
 use super::open_error::{kind_of, node_of};
-use super::sys::{self, Lock, SharedFd};
 use super::{termios, Change, Line, NotCarried, OpenError, Opened, Operation, Report, Snapshot, Watch};
 use crate::device::claim::Claim;
 use crate::device::lock_file::LockFile;
 use crate::device::{console, Root};
+use crate::sys::{self, Lock, SharedFd};
 
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;

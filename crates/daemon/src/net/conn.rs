@@ -16,8 +16,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::descriptors::is_reserved;
 use super::peer::Endpoint;
-use crate::line::sys;
 use crate::port::hub::SocketQueue;
+use crate::sys;
 
 /// A connection.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use sermux_port_config::line::LineSettings;
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::{Offer, Telnet};
 
-use crate::line::sys;
 use crate::net::peer::{Endpoint, Peer};
+use crate::sys;
 
 /// The session of a client that comes through this listener.
 pub(super) fn session(listener: &Listener) -> Session {

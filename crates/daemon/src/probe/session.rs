@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::{probe, Failure, Heard, Progress, Search, Stop};
-use crate::line::sys;
+use crate::sys;
 
 /// Takes the signals that end a program until it is dropped; from then on they do what they do everywhere.
 #[derive(Debug)]

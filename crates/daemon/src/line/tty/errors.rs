@@ -20,7 +20,7 @@ use tokio::time::{interval_at, Instant, Interval, MissedTickBehavior};
 use super::chip::Chip;
 use super::handle::TtyHandle;
 use super::marks::Decoder;
-use crate::line::sys::{self, Counts};
+use crate::sys::{self, Counts};
 
 /// What a line's receiver notices.
 #[derive(Debug)]

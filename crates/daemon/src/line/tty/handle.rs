@@ -18,8 +18,8 @@ use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Pu
 use super::chip::Chip;
 use super::modem_watch::{Inputs, Look, DISTRUSTED, TRUSTED};
 use super::{gone, is_gone};
-use crate::line::sys::{self, Counts};
 use crate::line::{pause, termios, LineCounters, Operation, Snapshot};
+use crate::sys::{self, Counts};
 
 /// The handle of one open tty.
 #[derive(Debug)]

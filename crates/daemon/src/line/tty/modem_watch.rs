@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use sermux_port_config::signal::ModemState;
 use tokio::time::Sleep;
 
-use crate::line::sys;
+use crate::sys;
 
 /// What the thread asks of a device.
 pub(super) trait Inputs: Send + 'static {

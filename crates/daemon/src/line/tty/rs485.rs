@@ -8,7 +8,7 @@ use std::time::Duration;
 use sermux_port_config::config::Rs485;
 use sermux_port_config::units::format_duration;
 
-use crate::line::sys::{self, KernelRs485};
+use crate::sys::{self, KernelRs485};
 
 /// Applies it; says where the device does something else. It stays with the device from one open to the next.
 pub(super) fn apply(fd: &OwnedFd, asked: &Rs485) -> Vec<String> {

@@ -22,14 +22,14 @@ use tokio::io::Interest;
 
 /// How a device is locked against other programs that lock (flock(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lock {
+pub(crate) enum Lock {
     Exclusive,
     Shared,
     None,
 }
 
 /// Takes over the descriptor of something that gives it away.
-pub(super) fn own(descriptor: impl IntoRawFd) -> OwnedFd {
+pub(crate) fn own(descriptor: impl IntoRawFd) -> OwnedFd {
     let fd = descriptor.into_raw_fd();
     // SAFETY: `IntoRawFd` hands over an open descriptor that nobody else closes.
     unsafe { OwnedFd::from_raw_fd(fd) }
@@ -53,14 +53,14 @@ pub(crate) fn watch(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<
 /// A descriptor that several share, with its number beside it: behind the `Arc` it lies in memory of its own, which with
 /// hundreds of lines is far away each time.
 #[derive(Debug)]
-pub(super) struct SharedFd {
+pub(crate) struct SharedFd {
     number: RawFd,
     owner: Arc<OwnedFd>,
 }
 
 impl SharedFd {
     /// Puts a descriptor under the watch of the runtime that the caller is in.
-    pub(super) fn watch(owner: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<SharedFd>> {
+    pub(crate) fn watch(owner: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<SharedFd>> {
         let fd = SharedFd { number: owner.as_raw_fd(), owner };
         // SAFETY: as in `watch`; it has a share in the `Arc`, and nobody changes the number.
         Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
@@ -89,7 +89,7 @@ impl AsRawFd for SharedFd {
 }
 
 /// flock(2), without waiting: EWOULDBLOCK when another open file holds a lock that conflicts.
-pub(super) fn lock(fd: impl AsFd, lock: Lock) -> nix::Result<()> {
+pub(crate) fn lock(fd: impl AsFd, lock: Lock) -> nix::Result<()> {
     let operation = match lock {
         Lock::Exclusive => libc::LOCK_EX | libc::LOCK_NB,
         Lock::Shared => libc::LOCK_SH | libc::LOCK_NB,
@@ -100,7 +100,7 @@ pub(super) fn lock(fd: impl AsFd, lock: Lock) -> nix::Result<()> {
 }
 
 /// The settings with their exact speeds (TCGETS2).
-pub(super) fn termios2(fd: impl AsFd) -> nix::Result<libc::termios2> {
+pub(crate) fn termios2(fd: impl AsFd) -> nix::Result<libc::termios2> {
     let mut termios = libc::termios2 {
         c_iflag: 0,
         c_oflag: 0,
@@ -117,71 +117,71 @@ pub(super) fn termios2(fd: impl AsFd) -> nix::Result<libc::termios2> {
 }
 
 /// Applies settings at once (TCSETS2): without waiting for output.
-pub(super) fn set_termios2(fd: impl AsFd, termios: &libc::termios2) -> nix::Result<()> {
+pub(crate) fn set_termios2(fd: impl AsFd, termios: &libc::termios2) -> nix::Result<()> {
     // SAFETY: TCSETS2 reads one `struct termios2`, which is what the pointer is to, and keeps no pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TCSETS2, std::ptr::from_ref(termios)) };
     Errno::result(result).map(drop)
 }
 
 /// Raises modem control outputs (TIOCMBIS); the others stay.
-pub(super) fn raise(fd: impl AsFd, outputs: c_int) -> nix::Result<()> {
+pub(crate) fn raise(fd: impl AsFd, outputs: c_int) -> nix::Result<()> {
     int(fd.as_fd(), libc::TIOCMBIS, outputs).map(drop)
 }
 
 /// Drops modem control outputs (TIOCMBIC); the others stay.
-pub(super) fn drop_outputs(fd: impl AsFd, outputs: c_int) -> nix::Result<()> {
+pub(crate) fn drop_outputs(fd: impl AsFd, outputs: c_int) -> nix::Result<()> {
     int(fd.as_fd(), libc::TIOCMBIC, outputs).map(drop)
 }
 
 /// Sets all modem control outputs at once (TIOCMSET); `lines` are those of [`modem_lines`] with changes.
-pub(super) fn set_modem_lines(fd: impl AsFd, lines: c_int) -> nix::Result<()> {
+pub(crate) fn set_modem_lines(fd: impl AsFd, lines: c_int) -> nix::Result<()> {
     int(fd.as_fd(), libc::TIOCMSET, lines).map(drop)
 }
 
 /// The modem lines (TIOCMGET).
-pub(super) fn modem_lines(fd: impl AsFd) -> nix::Result<c_int> {
+pub(crate) fn modem_lines(fd: impl AsFd) -> nix::Result<c_int> {
     int(fd.as_fd(), libc::TIOCMGET, 0)
 }
 
 /// Bytes that wait in the tty's output (TIOCOUTQ).
-pub(super) fn unsent(fd: impl AsFd) -> nix::Result<usize> {
+pub(crate) fn unsent(fd: impl AsFd) -> nix::Result<usize> {
     int(fd.as_fd(), libc::TIOCOUTQ, 0).map(count)
 }
 
 /// Bytes that were received and not read (FIONREAD).
-pub(super) fn unread(fd: impl AsFd) -> nix::Result<usize> {
+pub(crate) fn unread(fd: impl AsFd) -> nix::Result<usize> {
     int(fd.as_fd(), libc::FIONREAD, 0).map(count)
 }
 
 /// Whether somebody has set TIOCEXCL on this tty (TIOCGEXCL).
-pub(super) fn is_exclusive(fd: impl AsFd) -> nix::Result<bool> {
+pub(crate) fn is_exclusive(fd: impl AsFd) -> nix::Result<bool> {
     int(fd.as_fd(), libc::TIOCGEXCL, 0).map(|exclusive| exclusive != 0)
 }
 
 /// Refuses further opens to everybody but root (TIOCEXCL).
-pub(super) fn set_exclusive(fd: impl AsFd) -> nix::Result<()> {
+pub(crate) fn set_exclusive(fd: impl AsFd) -> nix::Result<()> {
     plain(fd.as_fd(), libc::TIOCEXCL, 0)
 }
 
 /// Allows further opens again (TIOCNXCL).
-pub(super) fn clear_exclusive(fd: impl AsFd) -> nix::Result<()> {
+pub(crate) fn clear_exclusive(fd: impl AsFd) -> nix::Result<()> {
     plain(fd.as_fd(), libc::TIOCNXCL, 0)
 }
 
 /// Whether the transmitter has sent all that it was given, shift register included (TIOCSERGETLSR).
-pub(super) fn transmitter_is_empty(fd: impl AsFd) -> nix::Result<bool> {
+pub(crate) fn transmitter_is_empty(fd: impl AsFd) -> nix::Result<bool> {
     int(fd.as_fd(), libc::TIOCSERGETLSR, 0).map(|status| status & TIOCSER_TEMT != 0)
 }
 
 /// Waits until CTS, DSR, RI or DCD changes, or a signal comes (EINTR) (TIOCMIWAIT).
-pub(super) fn wait_for_modem_change_blocking(fd: impl AsFd) -> nix::Result<()> {
+pub(crate) fn wait_for_modem_change_blocking(fd: impl AsFd) -> nix::Result<()> {
     plain(fd.as_fd(), libc::TIOCMIWAIT, libc::TIOCM_CTS | libc::TIOCM_DSR | libc::TIOCM_RNG | libc::TIOCM_CAR)
 }
 
 /// Lets [`interrupt`] end a system call that blocks. Before the first thread that is to be interrupted.
 ///
 /// SIGURG, because it is ignored where nobody handles it, so it does no harm before and in programs that are started.
-pub(super) fn make_threads_interruptible() {
+pub(crate) fn make_threads_interruptible() {
     extern "C" fn nothing(_: c_int) {}
     // Without SA_RESTART: the call is to fail with EINTR.
     let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
@@ -191,7 +191,7 @@ pub(super) fn make_threads_interruptible() {
 }
 
 /// Makes a system call that blocks in this thread fail with EINTR. Without effect when none does.
-pub(super) fn interrupt<T>(thread: &JoinHandle<T>) {
+pub(crate) fn interrupt<T>(thread: &JoinHandle<T>) {
     #[allow(clippy::unnecessary_cast, reason = "musl's is a pointer, and std gives a number")]
     let thread = thread.as_pthread_t() as libc::pthread_t;
     // SAFETY: a thread that was neither joined nor detached, and its handle is here, keeps its identity even when it has
@@ -200,17 +200,17 @@ pub(super) fn interrupt<T>(thread: &JoinHandle<T>) {
 }
 
 /// Begins a break (TIOCSBRK). The kernel first waits, without limit, for output that has not left.
-pub(super) fn begin_break_blocking(fd: impl AsFd) -> nix::Result<()> {
+pub(crate) fn begin_break_blocking(fd: impl AsFd) -> nix::Result<()> {
     plain(fd.as_fd(), libc::TIOCSBRK, 0)
 }
 
 /// Ends a break (TIOCCBRK).
-pub(super) fn end_break(fd: impl AsFd) -> nix::Result<()> {
+pub(crate) fn end_break(fd: impl AsFd) -> nix::Result<()> {
     plain(fd.as_fd(), libc::TIOCCBRK, 0)
 }
 
 /// Throws away what waits in a tty's queues (TCFLSH).
-pub(super) fn purge(fd: impl AsFd, queues: Purge) -> nix::Result<()> {
+pub(crate) fn purge(fd: impl AsFd, queues: Purge) -> nix::Result<()> {
     let selector = match queues {
         Purge::Rx => libc::TCIFLUSH,
         Purge::Tx => libc::TCOFLUSH,
@@ -222,13 +222,13 @@ pub(super) fn purge(fd: impl AsFd, queues: Purge) -> nix::Result<()> {
 /// `struct serial_struct` of linux/serial.h.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SerialStruct {
+pub(crate) struct SerialStruct {
     kind: c_int,
     line: c_int,
     port: libc::c_uint,
     irq: c_int,
     /// ASYNC_… of linux/tty_flags.h
-    pub(super) flags: c_int,
+    pub(crate) flags: c_int,
     xmit_fifo_size: c_int,
     custom_divisor: c_int,
     baud_base: c_int,
@@ -245,7 +245,7 @@ pub(super) struct SerialStruct {
 }
 
 /// What the driver says about the port (TIOCGSERIAL).
-pub(super) fn serial(fd: impl AsFd) -> nix::Result<SerialStruct> {
+pub(crate) fn serial(fd: impl AsFd) -> nix::Result<SerialStruct> {
     let mut serial = SerialStruct {
         kind: 0,
         line: 0,
@@ -273,7 +273,7 @@ pub(super) fn serial(fd: impl AsFd) -> nix::Result<SerialStruct> {
 }
 
 /// Changes what the driver lets be changed (TIOCSSERIAL).
-pub(super) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()> {
+pub(crate) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()> {
     // SAFETY: TIOCSSERIAL reads one `struct serial_struct`, of which `SerialStruct` is the mirror, and keeps no
     // pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSSERIAL, std::ptr::from_ref(serial)) };
@@ -283,18 +283,18 @@ pub(super) fn set_serial(fd: impl AsFd, serial: &SerialStruct) -> nix::Result<()
 /// `struct serial_rs485` of linux/serial.h.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct KernelRs485 {
+pub(crate) struct KernelRs485 {
     /// SER_RS485_…
-    pub(super) flags: u32,
+    pub(crate) flags: u32,
     /// In milliseconds.
-    pub(super) delay_before_send: u32,
+    pub(crate) delay_before_send: u32,
     /// In milliseconds.
-    pub(super) delay_after_send: u32,
-    pub(super) padding: [u32; 5],
+    pub(crate) delay_after_send: u32,
+    pub(crate) padding: [u32; 5],
 }
 
 /// How RTS switches a transceiver (TIOCGRS485).
-pub(super) fn rs485(fd: impl AsFd) -> nix::Result<KernelRs485> {
+pub(crate) fn rs485(fd: impl AsFd) -> nix::Result<KernelRs485> {
     let mut rs485 = KernelRs485::default();
     // SAFETY: TIOCGRS485 writes one `struct serial_rs485`, of which `KernelRs485` is the mirror (size held by a test),
     // and keeps no pointer.
@@ -303,7 +303,7 @@ pub(super) fn rs485(fd: impl AsFd) -> nix::Result<KernelRs485> {
 }
 
 /// Changes how RTS switches a transceiver (TIOCSRS485).
-pub(super) fn set_rs485(fd: impl AsFd, rs485: &KernelRs485) -> nix::Result<()> {
+pub(crate) fn set_rs485(fd: impl AsFd, rs485: &KernelRs485) -> nix::Result<()> {
     let mut rs485 = *rs485;
     // SAFETY: TIOCSRS485 reads one `struct serial_rs485`, of which `KernelRs485` is the mirror, and writes it with what
     // became of it; it keeps no pointer.
@@ -315,23 +315,23 @@ pub(super) fn set_rs485(fd: impl AsFd, rs485: &KernelRs485) -> nix::Result<()> {
 /// wrap, and are read as what they are counted in, not as the header's int.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) cts: u32,
-    pub(super) dsr: u32,
-    pub(super) rng: u32,
-    pub(super) dcd: u32,
-    pub(super) rx: u32,
-    pub(super) tx: u32,
-    pub(super) frame: u32,
-    pub(super) overrun: u32,
-    pub(super) parity: u32,
-    pub(super) brk: u32,
-    pub(super) buf_overrun: u32,
-    pub(super) reserved: [u32; 9],
+pub(crate) struct Counts {
+    pub(crate) cts: u32,
+    pub(crate) dsr: u32,
+    pub(crate) rng: u32,
+    pub(crate) dcd: u32,
+    pub(crate) rx: u32,
+    pub(crate) tx: u32,
+    pub(crate) frame: u32,
+    pub(crate) overrun: u32,
+    pub(crate) parity: u32,
+    pub(crate) brk: u32,
+    pub(crate) buf_overrun: u32,
+    pub(crate) reserved: [u32; 9],
 }
 
 /// What the driver has counted (TIOCGICOUNT).
-pub(super) fn counts(fd: impl AsFd) -> nix::Result<Counts> {
+pub(crate) fn counts(fd: impl AsFd) -> nix::Result<Counts> {
     let mut counts = Counts::default();
     // SAFETY: TIOCGICOUNT writes one `struct serial_icounter_struct`, of which `Counts` is the mirror (size held by a
     // test), and keeps no pointer.
@@ -417,7 +417,7 @@ pub(crate) fn local_time(seconds: i64) -> libc::tm {
 /// Locks or unlocks flags of a pty's settings (TIOCSLCKTRMIOS), so that a pty plays a driver that keeps a flag of its
 /// own.
 #[cfg(test)]
-pub(super) fn lock_settings(fd: impl AsFd, mask: &libc::termios) -> nix::Result<()> {
+pub(crate) fn lock_settings(fd: impl AsFd, mask: &libc::termios) -> nix::Result<()> {
     // SAFETY: TIOCSLCKTRMIOS reads the kernel's `struct termios`, which is the head of libc's larger one (flags, line
     // discipline, characters), and keeps no pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSLCKTRMIOS, std::ptr::from_ref(mask)) };
@@ -451,7 +451,7 @@ const SIOCOUTQNSD: libc::Ioctl = 0x894B;
 const TIOCSER_TEMT: c_int = 1;
 
 /// linux/tty_flags.h: ASYNC_LOW_LATENCY, "Request low latency behaviour".
-pub(super) const ASYNC_LOW_LATENCY: c_int = 1 << 13;
+pub(crate) const ASYNC_LOW_LATENCY: c_int = 1 << 13;
 
 #[cfg(test)]
 mod tests {
