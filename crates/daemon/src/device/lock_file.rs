@@ -23,8 +23,7 @@ use nix::unistd::Pid;
 use sermux_port_config::config::Port;
 
 use super::holder::{Holders, Process};
-use super::{claim, Root};
-use crate::line::OpenError;
+use super::{claim, OpenError, Root};
 
 /// Folders in which programs look; on many systems the second is the first.
 const FOLDERS: [&str; 2] = ["/run/lock", "/var/lock"];

@@ -2,7 +2,8 @@
 //!
 //! [`tty`] has the serial ports of the machine as sysfs describes them, [`usb`] finds one by what its adapter says of
 //! itself, [`links`] are the names that udev gives it. Who is in the way of opening one: [`holder`], [`console`],
-//! [`lock_file`], [`access`]. [`inventory`] is all of it together. [`hotplug`] tells when one appears.
+//! [`lock_file`], [`access`]; an open that failed for it says so as an [`OpenError`]. [`inventory`] is all of it together.
+//! [`hotplug`] tells when one appears.
 //!
 //! All of it is read below a [`Root`], which is `/` but in tests.
 
@@ -14,6 +15,7 @@ pub mod hotplug;
 pub mod inventory;
 pub mod links;
 pub mod lock_file;
+pub(crate) mod open_error;
 pub mod tty;
 pub mod usb;
 
@@ -22,6 +24,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use sermux_port_config::is_unprintable;
+
+pub use open_error::OpenError;
 
 /// Where /dev, /proc, /run and /sys are.
 #[derive(Clone, Debug, PartialEq, Eq)]

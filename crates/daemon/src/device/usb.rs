@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use sermux_port_config::config::Usb;
 
 use super::tty::Tty;
-use super::{printable, text, Root};
-use crate::line::OpenError;
+use super::{printable, text, OpenError, Root};
 
 /// Adapters that are named in an error.
 const NAMED: usize = 8;

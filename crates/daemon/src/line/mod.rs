@@ -6,7 +6,6 @@
 //! Nothing of serialport, nix or libc leaves this folder.
 
 mod on_pool;
-mod open_error;
 mod operation;
 mod saved;
 pub mod sim;
@@ -24,7 +23,7 @@ use sermux_port_config::signal::Purge;
 
 use crate::device::{usb, Root};
 
-pub use open_error::OpenError;
+pub use crate::device::OpenError;
 pub use operation::{Change, LineCounters, Operation, Snapshot, Watch};
 pub(crate) use saved::Saved;
 pub use termios::differences;

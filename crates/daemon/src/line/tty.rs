@@ -35,10 +35,10 @@ use self::errors::ErrorWatch;
 use self::handle::{TtyHandle, TtyInputs};
 use self::modem_watch::{EndingWatch, Look as InputsSeen, ModemWatch};
 use super::on_pool::OnPool;
-use super::open_error::{kind_of, node_of};
 use super::{termios, Change, Line, NotCarried, OpenError, Opened, Operation, Report, Snapshot, Watch};
 use crate::device::claim::Claim;
 use crate::device::lock_file::LockFile;
+use crate::device::open_error::{kind_of, node_of};
 use crate::device::{console, Root};
 use crate::sys::{self, Lock, SharedFd};
 

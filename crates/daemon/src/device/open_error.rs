@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use sermux_port_config::config::Usb;
 
-use crate::device::{access, console, holder, Root};
+use super::{access, console, holder, Root};
 
 /// Why a device could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 /// Where a device's links lead.
-pub(super) fn node_of(path: &Path) -> Result<PathBuf, OpenError> {
+pub(crate) fn node_of(path: &Path) -> Result<PathBuf, OpenError> {
     path.canonicalize().map_err(|error| {
         let errno = error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw);
         OpenError::from_open(path, errno, None)
@@ -129,7 +129,7 @@ impl OpenError {
     }
 
     /// What an error of stat(2) or open(2) means; `stat` is the node, when there is one.
-    pub(super) fn from_open(path: &Path, error: Errno, stat: Option<&FileStat>) -> OpenError {
+    pub(crate) fn from_open(path: &Path, error: Errno, stat: Option<&FileStat>) -> OpenError {
         let path = path.to_owned();
         match error {
             Errno::ENOENT | Errno::ENOTDIR => OpenError::Absent { path },
@@ -157,19 +157,19 @@ impl OpenError {
     }
 
     /// That somebody holds it, and who: looks through all processes, so it may take some milliseconds.
-    pub(super) fn busy(path: &Path) -> OpenError {
+    pub(crate) fn busy(path: &Path) -> OpenError {
         let node = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         OpenError::Busy { path: path.to_owned(), by: holder::who(&Root::default(), &node) }
     }
 
     /// What an error means that came from the device once it was open.
-    pub(super) fn other(path: &Path, doing: &str, error: Errno) -> OpenError {
+    pub(crate) fn other(path: &Path, doing: &str, error: Errno) -> OpenError {
         OpenError::Other { path: path.to_owned(), what: format!("{doing}: {}", error.desc().to_lowercase()) }
     }
 }
 
 /// What a node is that is no character device.
-pub(super) fn kind_of(mode: libc::mode_t) -> &'static str {
+pub(crate) fn kind_of(mode: libc::mode_t) -> &'static str {
     match mode & libc::S_IFMT {
         libc::S_IFDIR => A_DIRECTORY,
         libc::S_IFREG => A_FILE,
