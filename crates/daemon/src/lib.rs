@@ -7,6 +7,7 @@
 mod capture;
 pub mod cli;
 mod control;
+mod crash;
 mod defect;
 pub mod device;
 mod doctor;

@@ -27,10 +27,10 @@ use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method
 use super::request::{Changed, Reloaded};
 use super::status::{Fault, Log, Port, Program, Status};
 use super::target::{ask, ask_line};
+use crate::crash::{Crash, Part};
 use crate::log;
 use crate::net::peer::Peer;
 use crate::port::{Command, Link, PortReport};
-use crate::supervisor::crash::{Crash, Part};
 use crate::time::rfc3339;
 
 /// How long a line may take to tell how it is now; then it is told as it was known.

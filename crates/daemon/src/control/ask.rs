@@ -9,8 +9,8 @@ use sermux_port_config::config::Port;
 use sermux_port_config::Faults;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::crash::{Crash, Part};
 use crate::port::Link;
-use crate::supervisor::crash::{Crash, Part};
 
 /// Questions that wait for the supervisor; who asks waits when they are more.
 const WAITING: usize = 16;

@@ -3,7 +3,6 @@
 //! Whatever is started or ended is a step of a [`Diff`] between two configurations: start-up is the diff from the
 //! empty one, the end is the diff to it.
 
-pub(crate) mod crash;
 mod opens;
 mod reading;
 mod running;
@@ -27,7 +26,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use self::crash::{Crash, Part};
 use self::opens::Opens;
 use self::reading::{Read, Reading, Reply};
 use self::running::{Listeners, Running};
@@ -35,6 +33,7 @@ pub use self::source::Source;
 use self::watched::Watched;
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
+use crate::crash::{Crash, Part};
 use crate::device::hotplug::Hotplug;
 use crate::log::visits::sum_up;
 use crate::memory;

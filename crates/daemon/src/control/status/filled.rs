@@ -8,10 +8,10 @@ use sermux_port_config::config::{self, Device as ConfigDevice};
 use super::{
     Capture, Client, Counters, Device, Errors, Fault, Frames, History, Line, Listener, Modem, Port, State, Stuck,
 };
+use crate::crash::Crash;
 use crate::device::{usb, Root};
 use crate::net::peer::Endpoint;
 use crate::port::{ClientReport, FlowState, Kept, ListenerReport, PortReport};
-use crate::supervisor::crash::Crash;
 use crate::time::at;
 
 impl Port {

@@ -70,7 +70,7 @@ enum State {
 
 impl Crash {
     /// It has just happened to this part, after this one.
-    pub(super) fn new(part: &Part, panic: &(dyn Any + Send), before: Option<&Crash>, now: Instant) -> Self {
+    pub(crate) fn new(part: &Part, panic: &(dyn Any + Send), before: Option<&Crash>, now: Instant) -> Self {
         let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         let wait = match before.map(|before| (before.wait, before.state)) {
             Some((wait, State::Running(since))) if now - since < RAN_WELL => (wait * 2).min(LAST_RETRY),
@@ -84,7 +84,7 @@ impl Crash {
     }
 
     /// It runs again.
-    pub(super) fn is_over(&mut self, now: Instant) {
+    pub(crate) fn is_over(&mut self, now: Instant) {
         self.state = State::Running(now);
     }
 
@@ -97,7 +97,7 @@ impl Crash {
     }
 
     /// How long it is left alone.
-    pub(super) fn wait(&self) -> Duration {
+    pub(crate) fn wait(&self) -> Duration {
         self.wait
     }
 }
