@@ -30,7 +30,9 @@ pub(crate) use board::Board;
 use boot::Boot;
 
 use crate::device::Root;
-use crate::probe::words::INVERTERS;
+
+/// What turns an inverted signal over.
+pub(crate) const INVERTERS: &str = "put an inverter (a transistor and two resistors) or a P1 cable with one in between; a UART of a Pi cannot invert. Adapters that can: a genuine FT232R (by its EEPROM; clones forget it), ESP8266 and ESP32";
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

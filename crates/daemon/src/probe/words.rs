@@ -4,6 +4,7 @@ use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::verdict::{Cause, Certainty};
 
 use super::{Found, Heard};
+use crate::doctor::INVERTERS;
 use crate::setup::Reading;
 
 /// Its name for programs.
@@ -61,9 +62,6 @@ pub(crate) fn what(heard: &Heard) -> String {
     };
     what.to_owned()
 }
-
-/// What turns an inverted signal over.
-pub(crate) const INVERTERS: &str = "put an inverter (a transistor and two resistors) or a P1 cable with one in between; a UART of a Pi cannot invert. Adapters that can: a genuine FT232R (by its EEPROM; clones forget it), ESP8266 and ESP32";
 
 /// What to do.
 pub(crate) fn advice(heard: &Heard) -> String {
