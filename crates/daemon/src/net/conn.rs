@@ -122,7 +122,7 @@ impl Conn {
     }
 
     /// Whether it has a descriptor that clients are not to have.
-    pub(super) fn is_in_reserve(&self) -> bool {
+    pub(crate) fn is_in_reserve(&self) -> bool {
         match self {
             Self::Tcp(stream) | Self::Telnet(stream) => is_reserved(stream),
             Self::Unix { stream, .. } => is_reserved(stream),

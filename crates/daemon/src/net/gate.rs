@@ -63,7 +63,7 @@ impl fmt::Display for Refused {
 
 impl Gates {
     /// A place at each.
-    pub(super) fn enter(&self, peer: Peer) -> Result<Places, Refused> {
+    pub(crate) fn enter(&self, peer: Peer) -> Result<Places, Refused> {
         let now = tokio::time::Instant::now().into_std();
         let port = self.port.enter(peer.ip(), now).map_err(|limited| Refused { limited, of_port: true })?;
         let all = self.all.enter(peer.ip(), now).map_err(|limited| Refused { limited, of_port: false })?;

@@ -12,7 +12,7 @@ use super::peer::{Endpoint, Peer};
 use super::socket_file::SocketFile;
 
 /// What a socket holds for a reader of frames: little, so that a slow one does not get minutes of old frames.
-pub(super) const FRAME_SEND_BUFFER: usize = 8 * 1024;
+pub(crate) const FRAME_SEND_BUFFER: usize = 8 * 1024;
 
 /// A socket that listens. Dropping it closes it, and removes the file that was made for it.
 #[derive(Debug)]
@@ -36,15 +36,15 @@ pub struct UnixListening {
 
 /// What its clients are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Clients {
+pub(crate) struct Clients {
     /// They speak telnet.
-    pub(super) telnet: bool,
+    pub(crate) telnet: bool,
     /// They read telegrams.
-    pub(super) framed: bool,
+    pub(crate) framed: bool,
 }
 
 impl Listening {
-    pub(super) fn unix(socket: UnixListener, file: Option<SocketFile>) -> Self {
+    pub(crate) fn unix(socket: UnixListener, file: Option<SocketFile>) -> Self {
         Self::Unix(UnixListening { _file: file, socket })
     }
 
@@ -65,7 +65,7 @@ impl Listening {
     }
 
     /// Its sockets of TCP.
-    pub(super) fn tcp(&self) -> &[TcpListener] {
+    pub(crate) fn tcp(&self) -> &[TcpListener] {
         match self {
             Self::Tcp(socket) => std::slice::from_ref(socket),
             Self::Loopbacks(sockets) => sockets.as_slice(),
@@ -75,7 +75,7 @@ impl Listening {
 
     /// The next connection. Polled rather than awaited: the future of an accept(2) would take room in each listener's task for
     /// as long as the listener waits.
-    pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>, clients: Clients) -> Poll<io::Result<(Conn, Peer)>> {
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>, clients: Clients) -> Poll<io::Result<(Conn, Peer)>> {
         match self {
             Self::Tcp(socket) => socket.poll_accept(cx).map_ok(|connection| accepted(connection, clients)),
             Self::Loopbacks(sockets) => {

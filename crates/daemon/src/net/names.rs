@@ -15,7 +15,7 @@ use crate::workers::Workers;
 static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(resolve_blocking));
 
 /// The addresses of a host, or the system's word about it. May be dropped while it waits.
-pub(super) async fn look_up(host: &str) -> Result<Vec<IpAddr>, String> {
+pub(crate) async fn look_up(host: &str) -> Result<Vec<IpAddr>, String> {
     NAMES.look_up(host).await
 }
 

@@ -1,5 +1,6 @@
 //! One port: a device, its line, and the clients that share it.
 
+mod bell;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
@@ -7,6 +8,7 @@ pub(crate) mod greeting;
 pub mod hub;
 mod lifecycle;
 mod link;
+pub mod listener;
 mod ready;
 mod report;
 mod status;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::net::bell::Bells;
+use super::bell::Bells;
 
 /// Written by the tasks of the port and of its listeners, read by anybody.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ use crate::log::visits::sum_up;
 use crate::memory;
 use crate::net::descriptors;
 use crate::net::gate::{Gate, Gates};
-use crate::net::listen::Tried;
+use crate::port::listener::Tried;
 use crate::port::{Command, Driver, Share, Status};
 use crate::systemd;
 use crate::time::sleep_until;

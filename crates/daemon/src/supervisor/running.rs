@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::net::gate::Gates;
-use crate::net::listen::{self, Offer, Tried};
 use crate::net::listening::Listening;
+use crate::port::listener::{self, Offer, Tried};
 use crate::port::{Command, Link, Opener, Reconfigure, Share, Status};
 
 /// Listeners that do not run yet, by their index in the configuration.
@@ -117,7 +117,7 @@ impl Running {
     ) -> JoinHandle<()> {
         let tried = offered.borrow().has_name().then(|| tried.clone());
         let (link, gates) = (self.link.clone(), self.gates.clone());
-        tokio::spawn(listen::serve(key, offered, bound, tried, link, Share::new(&self.status), gates))
+        tokio::spawn(listener::serve(key, offered, bound, tried, link, Share::new(&self.status), gates))
     }
 
     /// Whether the port has ended, which it should not without being asked to.

@@ -1,5 +1,7 @@
 //! A listener: a bound address that hands its connections to a port.
 
+mod turned_away;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -15,15 +17,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{timeout, Instant};
 use tracing::{info, warn};
 
+use self::turned_away::TurnedAway;
 use super::bell::Bell;
-use super::gate::Gates;
-use super::listening::{Clients, Listening, FRAME_SEND_BUFFER};
-use super::names;
-use super::peer::Endpoint;
-use super::socket_file::{self, NoSocket, Wanted};
-use super::turned_away::TurnedAway;
+use super::link::{Accepted, Command, Link};
+use super::status::Share;
 use crate::defect;
-use crate::port::{Accepted, Command, Link, Share};
+use crate::net::gate::Gates;
+use crate::net::listening::{Clients, Listening, FRAME_SEND_BUFFER};
+use crate::net::names;
+use crate::net::peer::Endpoint;
+use crate::net::socket_file::{self, NoSocket, Wanted};
 use crate::time::sleep_until;
 
 /// Connections that wait to be accepted (listen(2)).

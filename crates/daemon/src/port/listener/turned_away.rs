@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::peer::Peer;
+use crate::net::peer::Peer;
 
 /// After one was said, others are counted for so long before they are said, all together.
 const QUIET: Duration = Duration::from_secs(60);

@@ -32,7 +32,7 @@ struct Shared {
 /// Whether the bell of any listener of any port rings.
 #[inline]
 #[must_use]
-pub fn any_rings() -> bool {
+pub(super) fn any_rings() -> bool {
     RINGING.load(Ordering::Relaxed) != 0
 }
 
