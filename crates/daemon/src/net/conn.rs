@@ -16,7 +16,6 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::descriptors::is_reserved;
 use super::peer::Endpoint;
-use crate::port::hub::SocketQueue;
 use crate::sys;
 
 /// A connection.
@@ -265,20 +264,25 @@ impl Conn {
         }
     }
 
-    /// What the kernel still holds for this client. A socket that cannot tell holds nothing.
-    pub fn queue(&self) -> SocketQueue {
+    /// Bytes that were written and not acknowledged yet, those not sent yet among them (SIOCOUTQ). On a unix socket: what the
+    /// client has not read, and what the kernel needs to hold it. A socket that cannot tell holds nothing.
+    pub fn unacknowledged(&self) -> usize {
         match self {
-            Self::Tcp(stream) | Self::Telnet(stream) => {
-                let unacknowledged = sys::socket_unacknowledged(stream.as_fd()).unwrap_or(0);
-                let unsent = if unacknowledged == 0 { 0 } else { sys::socket_unsent(stream.as_fd()).unwrap_or(0) };
-                SocketQueue { unsent, unacknowledged }
-            }
-            // What the client has not read, and what the kernel needs to hold it. There is no way on which bytes could be.
-            Self::Unix { stream, .. } => {
-                SocketQueue { unsent: 0, unacknowledged: sys::socket_unacknowledged(stream.as_fd()).unwrap_or(0) }
-            }
+            Self::Tcp(stream) | Self::Telnet(stream) => sys::socket_unacknowledged(stream.as_fd()).unwrap_or(0),
+            Self::Unix { stream, .. } => sys::socket_unacknowledged(stream.as_fd()).unwrap_or(0),
             #[cfg(test)]
-            Self::Memory(_) => SocketQueue::default(),
+            Self::Memory(_) => 0,
+        }
+    }
+
+    /// Bytes that were written and not sent yet (SIOCOUTQNSD): the client's window is full, or the network's. On a unix
+    /// socket there is no way on which bytes could be.
+    pub fn unsent(&self) -> usize {
+        match self {
+            Self::Tcp(stream) | Self::Telnet(stream) => sys::socket_unsent(stream.as_fd()).unwrap_or(0),
+            Self::Unix { .. } => 0,
+            #[cfg(test)]
+            Self::Memory(_) => 0,
         }
     }
 

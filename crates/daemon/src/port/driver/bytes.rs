@@ -7,7 +7,8 @@ use std::time::Instant;
 use tokio::io::ReadBuf;
 use tracing::trace;
 
-use super::{ClientId, Driver, Slot, BLOCK, HELD_LOOK, INPUT_TURNS, REQUEST_COST, RX_AT_ONCE};
+use super::{ClientId, Conn, Driver, Slot, BLOCK, HELD_LOOK, INPUT_TURNS, REQUEST_COST, RX_AT_ONCE};
+use crate::port::hub::SocketQueue;
 
 thread_local! {
     /// What one read of a client returned, until the hub has it: one for all ports, which share a thread.
@@ -95,7 +96,7 @@ impl Driver {
         }
         let mut progress = false;
         loop {
-            let Some(pieces) = self.hub.to_send(id, now, || socket.conn.queue()) else {
+            let Some(pieces) = self.hub.to_send(id, now, || queue_of(&socket.conn)) else {
                 return progress;
             };
             match socket.conn.poll_write(&mut cx, pieces) {
@@ -227,4 +228,11 @@ impl Driver {
         }
         progress
     }
+}
+
+/// What the kernel still holds for a client.
+fn queue_of(conn: &Conn) -> SocketQueue {
+    let unacknowledged = conn.unacknowledged();
+    let unsent = if unacknowledged == 0 { 0 } else { conn.unsent() };
+    SocketQueue { unsent, unacknowledged }
 }

@@ -187,7 +187,7 @@ impl Driver {
     fn takes_nothing(&self, id: ClientId) -> bool {
         let Some(Some(socket)) = self.sockets.get(id) else { return false };
         let keepalive = self.hub.client_state(id).and_then(|it| self.listener(it.listener)?.keepalive);
-        socket.conn.queue().unsent > 0 && keepalive.is_some_and(|keepalive| !keepalive.user_timeout.is_zero())
+        socket.conn.unsent() > 0 && keepalive.is_some_and(|keepalive| !keepalive.user_timeout.is_zero())
     }
 
     fn ask_holders(&mut self, listener: usize) -> Vec<Asked> {
