@@ -2,6 +2,8 @@
 //!
 //! A key that is not built yet is refused by name, never ignored, unless its value is what the program does anyway.
 
+pub(super) mod table;
+
 use super::parse::join;
 use super::source::Problem;
 use super::syntax::split_key;

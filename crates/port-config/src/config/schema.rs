@@ -7,13 +7,12 @@
 //! loader also takes `"9600"` and `Yes`.
 
 mod json;
-mod keys;
-mod shape;
+pub(super) mod shape;
 
+use super::keys::table::{self as keys, Key};
 use super::keys::{self as table, Role, Section};
 use super::{profile, reset};
 use json::Json;
-use keys::Key;
 use shape::Shape;
 
 /// The schema as a tree that serde writes; `config/sermux.schema.json` is this.

@@ -5,7 +5,7 @@ use super::json::Json;
 use super::object;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shape {
+pub(in super::super) enum Shape {
     Boolean,
     /// One of these; `on` and `off` also as YAML 1.1 reads them.
     Words(&'static [&'static str]),

@@ -1,19 +1,19 @@
 //! Of each key: what may stand behind it, its default, and what it is for in a line.
 
-use super::super::keys::Section as In;
-use super::shape::Shape;
-use super::shape::Shape::{
+use super::super::schema::shape::Shape;
+use super::super::schema::shape::Shape::{
     Any, AnyText, Boolean, Integer, List, ListOrNothing, Names, Only, Pattern, Ref, Section, Size, Text, Time, Values,
     Words,
 };
+use super::Section as In;
 
 #[derive(Debug)]
-pub(super) struct Key {
-    pub(super) section: In,
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) default: Option<&'static str>,
-    pub(super) text: &'static str,
+pub(in super::super) struct Key {
+    pub(in super::super) section: In,
+    pub(in super::super) name: &'static str,
+    pub(in super::super) shape: Shape,
+    pub(in super::super) default: Option<&'static str>,
+    pub(in super::super) text: &'static str,
 }
 
 const fn key(section: In, name: &'static str, shape: Shape, text: &'static str) -> Key {
@@ -33,7 +33,7 @@ const MODE: Shape = Pattern("^0?[67][0-7]{2}$");
 /// Of a user or a group.
 const NAME: Shape = Pattern("^[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,31}$");
 
-pub(super) const KEYS: &[Key] = &[
+pub(in super::super) const KEYS: &[Key] = &[
     key(
         In::Top,
         "include",
@@ -359,7 +359,7 @@ const LINE: &str = "^[0-9]+(([NEOMSneoms][5-8](1|1\\.5|2)|[ ,]+[5-8][NEOMSneoms]
                     ([ ,]+(none|rts-cts|xon-xoff|dtr-dsr|xon-xoff-in|xon-xoff-out))?)?$";
 
 /// The steps of a reset macro.
-pub(super) const STEPS: Shape = List(&Any(&[
+pub(in super::super) const STEPS: Shape = List(&Any(&[
     Pattern("^(dtr=(on|off)( +rts=(on|off))?|rts=(on|off)( +dtr=(on|off))?)$"),
     Pattern("^wait=(0|[0-9]+(ms|s|min|h))$"),
 ]));
