@@ -4,12 +4,13 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use common::{any_config, named};
 use proptest::prelude::*;
-use sermux_port_config::config::diff::{Diff, ListenerDiff, PortChange, PortDiff, Setting};
+use sermux_port_config::config::diff::{Change, Diff, ListenerDiff, PortDiff};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Config, Line, Modem, Port};
+use sermux_port_config::config::{Config, Listener, Port};
 
 fn port(more: &str) -> Port {
     let text = format!("ports: {{ p: {{ device: /nonexistent, {more} }} }}");
@@ -20,48 +21,48 @@ const LISTEN: &str = "listen: [{ protocol: raw, address: 4001 }, { protocol: raw
 
 #[test]
 fn a_change_is_as_small_as_it_can_be() {
-    use PortChange::{Live, Relisten, Reopen};
+    use Change::{Live, Relisten, Reopen};
     let before = port(LISTEN);
-    for (change, class, settings) in [
-        ("line: 115200", Live, &[Setting::Line][..]),
-        ("line: { clocal: no }", Reopen, &[Setting::LineDriver]),
-        ("modem: { dtr: off }", Live, &[Setting::Modem]),
-        ("write: none", Live, &[Setting::Write]),
-        ("frame: dsmr", Live, &[Setting::Frame]),
-        ("tx-frame: line", Live, &[Setting::TxFrame]),
-        ("frame: dsmr, crc: drop", Live, &[Setting::Frame, Setting::Crc]),
-        ("gather: 5ms", Live, &[Setting::Gather]),
-        ("backlog: 64 KiB", Live, &[Setting::Backlog]),
-        ("expect: { frame: 60s }", Live, &[Setting::Expect]),
-        ("capture: { file: /x }", Live, &[Setting::Capture]),
-        ("limits: { max-clients: 9 }", Live, &[Setting::Limits]),
-        ("max-clients: 3", Live, &[]),
-        ("keepalive: off", Live, &[]),
-        ("on-lag: skip", Live, &[]),
-        ("on-gone: disconnect", Live, &[]),
-        ("access: read-only", Live, &[]),
-        ("banner: hello", Live, &[]),
-        ("write: first", Live, &[Setting::Write]),
-        ("write: last, write-hold: 5s", Live, &[Setting::Write]),
-        ("idle-timeout: 5min", Live, &[]),
-        ("half-close: 1min", Live, &[]),
-        ("when-full: kick-idle", Live, &[]),
-        ("allow: [10.0.0.7]", Live, &[]),
-        ("deny: ['fd00::/8']", Live, &[]),
-        ("modem: { on-connect: { dtr: on } }", Live, &[Setting::Modem]),
-        ("modem: { on-connect: { reset: arduino } }", Live, &[Setting::Modem]),
-        ("modem: { on-disconnect: { dtr: off } }", Live, &[Setting::Modem]),
-        ("modem: { hangup: disconnect }", Live, &[Setting::Modem]),
-        ("on-release: keep", Live, &[Setting::OnRelease]),
-        ("reset: { x: [dtr=on] }", Live, &[Setting::Reset]),
-        ("open: on-demand", Live, &[Setting::Open]),
-        ("modem: { hangup-on-close: yes }", Reopen, &[Setting::HangupOnClose]),
-        ("line: { rs485: { enabled: true } }", Reopen, &[Setting::LineDriver]),
-        ("exclusive: false", Reopen, &[Setting::Exclusive]),
-        ("lock-file: true", Reopen, &[Setting::LockFile]),
+    for (change, class) in [
+        ("line: 115200", Live),
+        ("line: { clocal: no }", Reopen),
+        ("modem: { dtr: off }", Live),
+        ("write: none", Live),
+        ("frame: dsmr", Live),
+        ("tx-frame: line", Live),
+        ("frame: dsmr, crc: drop", Live),
+        ("gather: 5ms", Live),
+        ("backlog: 64 KiB", Live),
+        ("expect: { frame: 60s }", Live),
+        ("capture: { file: /x }", Live),
+        ("limits: { max-clients: 9 }", Live),
+        ("max-clients: 3", Live),
+        ("keepalive: off", Live),
+        ("on-lag: skip", Live),
+        ("on-gone: disconnect", Live),
+        ("access: read-only", Live),
+        ("banner: hello", Live),
+        ("write: first", Live),
+        ("write: last, write-hold: 5s", Live),
+        ("idle-timeout: 5min", Live),
+        ("half-close: 1min", Live),
+        ("when-full: kick-idle", Live),
+        ("allow: [10.0.0.7]", Live),
+        ("deny: ['fd00::/8']", Live),
+        ("modem: { on-connect: { dtr: on } }", Live),
+        ("modem: { on-connect: { reset: arduino } }", Live),
+        ("modem: { on-disconnect: { dtr: off } }", Live),
+        ("modem: { hangup: disconnect }", Live),
+        ("on-release: keep", Live),
+        ("reset: { x: [dtr=on] }", Live),
+        ("open: on-demand", Live),
+        ("modem: { hangup-on-close: yes }", Reopen),
+        ("line: { rs485: { enabled: true } }", Reopen),
+        ("exclusive: false", Reopen),
+        ("lock-file: true", Reopen),
     ] {
         let diff = PortDiff::between(&before, &port(&format!("{change}, {LISTEN}"))).unwrap();
-        assert_eq!((diff.class, diff.settings.as_slice()), (class, settings), "{change}");
+        assert_eq!(diff.class, class, "{change}");
         assert!(diff.listeners.added.is_empty() && diff.listeners.removed.is_empty(), "{change}");
     }
     let raw = |first: u16, second: u16| {
@@ -85,6 +86,22 @@ fn a_change_is_as_small_as_it_can_be() {
     let mut elsewhere = raw(4001, 4003);
     elsewhere.device = "sim:echo".parse().unwrap();
     assert_eq!(class(&elsewhere), Some(Reopen), "the largest class includes the others");
+}
+
+#[test]
+fn of_the_program_only_the_log_waits_for_the_next_start() {
+    for (key, change) in [
+        ("log.level", Some(Change::NextStart)),
+        ("log.format", Some(Change::NextStart)),
+        ("control.socket", Some(Change::Relisten)),
+        ("control", Some(Change::Relisten)),
+        ("limits.max-clients", Some(Change::Live)),
+        ("limits.max-clientz", None),
+        ("nonsense", None),
+        ("", None),
+    ] {
+        assert_eq!(Change::of_key(key), change, "{key}");
+    }
 }
 
 #[test]
@@ -124,64 +141,27 @@ fn a_port_that_is_not_enabled_does_not_exist() {
 }
 
 /// The enabled ports.
-fn ports(config: &Config) -> BTreeMap<String, Port> {
+fn ports(config: &Config) -> BTreeMap<&str, &Port> {
     let enabled = config.ports.iter().filter(|(_, port)| port.enable);
-    enabled.map(|(name, port)| (name.clone(), Port::clone(port))).collect()
+    enabled.map(|(name, port)| (name.as_str(), &**port)).collect()
 }
 
-/// Does to `old` what the difference says, and nothing else: what it does not name stays.
-fn apply(diff: &Diff, old: &Config, new: &Config) -> BTreeMap<String, Port> {
-    let mut ports = ports(old);
-    for name in &diff.removed {
-        assert!(ports.remove(name).is_some(), "only what is there is removed");
-    }
-    for (name, diff) in &diff.changed {
-        let (port, after) = (ports.get_mut(name).expect("only what stays is changed"), &new.ports[name]);
-        apply_settings(&diff.settings, port, after);
-        let mut listen = vec![None; after.listen.len()];
-        for (from, to) in &diff.listeners.kept {
-            assert!(listen[*to].replace(port.listen[*from].clone()).is_none());
-        }
-        for to in diff.listeners.changed.iter().map(|(_, to)| to).chain(&diff.listeners.added) {
-            assert!(listen[*to].replace(after.listen[*to].clone()).is_none());
-        }
-        port.listen = listen.into_iter().map(|listener| listener.expect("each has its origin")).collect();
-    }
-    for name in &diff.added {
-        assert!(ports.insert(name.clone(), Port::clone(&new.ports[name])).is_none(), "only what is new is added");
-    }
-    ports
+/// What a driver is asked for when it opens a device, and the device itself.
+fn opened_with(port: &Port) -> impl PartialEq + '_ {
+    let Port { device, exclusive, lock_file, line, modem, .. } = port;
+    (device, exclusive, lock_file, line.clocal, line.low_latency, line.rs485, modem.hangup_on_close)
 }
 
-fn apply_settings(settings: &[Setting], port: &mut Port, after: &Port) {
-    for setting in settings {
-        match setting {
-            Setting::Device => port.device.clone_from(&after.device),
-            Setting::Line => port.line.settings = after.line.settings,
-            Setting::LineDriver => {
-                port.line = Line { settings: port.line.settings, ..after.line };
-            }
-            Setting::Modem => {
-                let hangup_on_close = port.modem.hangup_on_close;
-                port.modem = Modem { hangup_on_close, ..after.modem.clone() };
-            }
-            Setting::OnRelease => port.on_release = after.on_release,
-            Setting::HangupOnClose => port.modem.hangup_on_close = after.modem.hangup_on_close,
-            Setting::Reset => port.reset.clone_from(&after.reset),
-            Setting::Open => (port.open, port.linger) = (after.open, after.linger),
-            Setting::Exclusive => port.exclusive = after.exclusive,
-            Setting::LockFile => port.lock_file.clone_from(&after.lock_file),
-            Setting::Write => port.write = after.write,
-            Setting::Frame => port.frame = after.frame,
-            Setting::TxFrame => port.tx_frame = after.tx_frame,
-            Setting::Crc => port.crc = after.crc,
-            Setting::Gather => port.gather = after.gather,
-            Setting::Backlog => port.backlog = after.backlog,
-            Setting::Expect => port.expect = after.expect,
-            Setting::Capture => port.capture.clone_from(&after.capture),
-            Setting::Limits => port.limits = after.limits,
-        }
+/// The listeners of `old` that are kept, and those of `new` that are changed or added.
+fn relistened(diff: &ListenerDiff, old: &Port, new: &Port) -> Vec<Arc<Listener>> {
+    let mut listen = vec![None; new.listen.len()];
+    for (from, to) in &diff.kept {
+        assert!(listen[*to].replace(old.listen[*from].clone()).is_none());
     }
+    for to in diff.changed.iter().map(|(_, to)| to).chain(&diff.added) {
+        assert!(listen[*to].replace(new.listen[*to].clone()).is_none());
+    }
+    listen.into_iter().map(|listener| listener.expect("each has its origin")).collect()
 }
 
 /// Each listener of both is in one list.
@@ -205,14 +185,23 @@ proptest! {
     #[test]
     fn what_the_difference_says_leads_from_the_old_to_the_new(old in any_config(), new in any_config()) {
         let diff = Diff::between(&old, &new);
-        prop_assert_eq!(apply(&diff, &old, &new), ports(&new));
-        prop_assert_eq!(diff.is_empty(), ports(&old) == ports(&new));
+        let (before, after) = (ports(&old), ports(&new));
+        prop_assert_eq!(diff.is_empty(), before == after);
+        let removed: Vec<_> = before.keys().filter(|name| !after.contains_key(*name)).collect();
+        prop_assert_eq!(diff.removed.iter().collect::<Vec<_>>(), removed);
+        let added: Vec<_> = after.keys().filter(|name| !before.contains_key(*name)).collect();
+        prop_assert_eq!(diff.added.iter().collect::<Vec<_>>(), added);
+        let is_other = |name: &&&str| after.get(**name).is_some_and(|port| *port != before[**name]);
+        let changed: Vec<_> = before.keys().filter(is_other).collect();
+        prop_assert_eq!(diff.changed.iter().map(|(name, _)| name).collect::<Vec<_>>(), changed);
         for (name, diff) in &diff.changed {
-            assert_complete(&diff.listeners, &old.ports[name], &new.ports[name]);
-            let reopens = diff.settings.iter().any(|setting| setting.class() == PortChange::Reopen);
-            prop_assert_eq!(reopens, diff.class == PortChange::Reopen);
+            let (before, after) = (before[name.as_str()], after[name.as_str()]);
+            assert_complete(&diff.listeners, before, after);
+            prop_assert_eq!(&relistened(&diff.listeners, before, after), &after.listen);
+            let reopens = opened_with(before) != opened_with(after);
             let relistens = !(diff.listeners.added.is_empty() && diff.listeners.removed.is_empty());
-            prop_assert_eq!(reopens || relistens, diff.class >= PortChange::Relisten);
+            let class = if reopens { Change::Reopen } else if relistens { Change::Relisten } else { Change::Live };
+            prop_assert_eq!(diff.class, class);
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
-use sermux_port_config::config::diff::{Diff, PortChange, PortDiff};
+use sermux_port_config::config::diff::{Change, Diff, PortDiff};
 use sermux_port_config::config::{Config, Listener, Port};
 
 use super::text::printable;
@@ -67,7 +67,8 @@ fn report(old: &Config, new: &Config, clients: &Clients) -> String {
         let _ = writeln!(report, "+ {name}{start}: started");
     }
     differences("", &without("ports", old), &without("ports", new), &mut |line| {
-        let when = if line.starts_with("log.") { " (at the next start)" } else { "" };
+        let change = line.split(':').next().and_then(Change::of_key);
+        let when = if change == Some(Change::NextStart) { " (at the next start)" } else { "" };
         let _ = writeln!(report, "~ {line}{when}");
     });
     let unchanged = new.ports.values().filter(|port| port.enable).count() - diff.changed.len() - diff.added.len();
@@ -87,11 +88,12 @@ fn name(listener: &Listener) -> String {
     format!("{}{rfc2217} {}", listener.protocol.name(), listener.address)
 }
 
-fn consequence(class: PortChange) -> &'static str {
+fn consequence(class: Change) -> &'static str {
     match class {
-        PortChange::Live => "changed in place; device and clients stay",
-        PortChange::Relisten => "the device stays open, clients of other listeners stay",
-        PortChange::Reopen => "the device is opened again; clients stay where their listener does",
+        Change::Live => "changed in place; device and clients stay",
+        Change::Relisten => "the device stays open, clients of other listeners stay",
+        Change::Reopen => "the device is opened again; clients stay where their listener does",
+        Change::NextStart => "changed at the next start",
     }
 }
 

@@ -12,7 +12,6 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::Serialize;
-use sermux_port_config::config::diff::PortChange;
 use sermux_port_config::signal::Effect;
 use tokio::sync::Semaphore;
 use tokio::task::{spawn_blocking, JoinSet};
@@ -195,22 +194,14 @@ async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -
         }
         Err(NotReloaded::Failed(why)) => return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why)),
     };
+    let changed = done.diff.changed.into_iter();
     let reloaded = Reloaded {
         file: done.file.display().to_string(),
-        changed: done.diff.changed.iter().map(|(port, diff)| changed(port, diff.class)).collect(),
+        changed: changed.map(|(port, diff)| Changed { port, class: diff.class.name().to_owned() }).collect(),
         added: done.diff.added,
         removed: done.diff.removed,
         untouched: done.untouched,
         warnings: done.warnings,
     };
     Ok(json(StatusCode::OK, &reloaded))
-}
-
-fn changed(port: &str, class: PortChange) -> Changed {
-    let class = match class {
-        PortChange::Live => "live",
-        PortChange::Relisten => "relisten",
-        PortChange::Reopen => "reopen",
-    };
-    Changed { port: port.to_owned(), class: class.to_owned() }
 }

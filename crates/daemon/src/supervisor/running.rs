@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sermux_port_config::config::diff::{PortChange, PortDiff};
+use sermux_port_config::config::diff::{Change, PortDiff};
 use sermux_port_config::config::{Address, Port};
 use socket2::Socket;
 use tokio::sync::{mpsc, watch};
@@ -199,7 +199,7 @@ impl Running {
         keys.extend(added.iter().map(|(index, key, ..)| (*index, *key)));
         self.gates.port.set(port.limits);
         self.keys = keys.into_values().collect();
-        let reopen = diff.class == PortChange::Reopen;
+        let reopen = diff.class == Change::Reopen;
         let changed = Reconfigure { port, listeners: self.keys.clone(), opener, reopen };
         // A port whose task has ended is not there to be changed.
         self.link.send(Command::Reconfigure(changed)).await;

@@ -1,11 +1,18 @@
 //! What a new configuration changes about an old one, port by port: a pure function.
 //!
 //! Start-up is the difference from an empty configuration. A port that is not enabled does not exist here.
+//!
+//! How much a change touches stands in the table of keys. Ports and listeners are compared key by key, as
+//! `sermux show --resolved` writes them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Address, Config, Line, Listener, Modem, Port, SocketRights};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::keys::{self, rows, Role};
+use super::{Config, Listener, Port};
 
 /// What to do to get from one configuration to another: stop what is removed, then change, then start what is added.
 /// Each list is in the order of the names.
@@ -23,84 +30,46 @@ pub struct Diff {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortDiff {
     /// The smallest class of change that suffices.
-    pub class: PortChange,
-    /// Its own keys that have another value, in the order of the file.
-    pub settings: Vec<Setting>,
+    pub class: Change,
     /// Its listeners.
     pub listeners: ListenerDiff,
 }
 
-/// How much of a port a change touches. Each class includes those before it.
+/// How much the change of a key touches. Each class includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PortChange {
+pub enum Change {
     /// Settings, limits, policy: the device stays open and the clients stay.
     Live,
-    /// Addresses or protocols of listeners: only the listeners that went or changed are closed, with their clients.
+    /// Addresses or protocols of listeners: only the listeners that were removed or changed are closed, with their clients. The
+    /// control socket in the same way.
     Relisten,
     /// The device is closed and the new one opened. Clients stay where their listener does.
     Reopen,
+    /// A reload does not apply it, only the next start of the program. No key of a port is of this class.
+    NextStart,
 }
 
-/// A key of a port; those of its listeners are in [`ListenerDiff`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the names are those of `Port`")]
-pub enum Setting {
-    Device,
-    /// Baud rate, data bits, parity, stop bits, flow control.
-    Line,
-    /// What is asked of the driver when a device is opened: `clocal`, `low-latency`, `rs485`.
-    LineDriver,
-    Modem,
-    /// `on-release`
-    OnRelease,
-    HangupOnClose,
-    Reset,
-    Open,
-    Exclusive,
-    LockFile,
-    Write,
-    Frame,
-    TxFrame,
-    Crc,
-    Gather,
-    Backlog,
-    /// `expect`
-    Expect,
-    /// `capture`
-    Capture,
-    /// `limits`
-    Limits,
-}
-
-impl Setting {
-    /// What a change of it touches.
-    pub fn class(self) -> PortChange {
+impl Change {
+    /// The word for it in answers of the control socket.
+    pub fn name(self) -> &'static str {
         match self {
-            Setting::Device | Setting::Exclusive | Setting::LockFile | Setting::LineDriver | Setting::HangupOnClose => {
-                PortChange::Reopen
-            }
-            Setting::Line
-            | Setting::Reset
-            | Setting::Open
-            | Setting::Modem
-            | Setting::OnRelease
-            | Setting::Write
-            | Setting::Frame
-            | Setting::TxFrame
-            | Setting::Crc
-            | Setting::Gather
-            | Setting::Backlog
-            | Setting::Expect
-            | Setting::Capture
-            | Setting::Limits => PortChange::Live,
+            Change::Live => "live",
+            Change::Relisten => "relisten",
+            Change::Reopen => "reopen",
+            Change::NextStart => "next-start",
         }
+    }
+
+    /// Of a key of the whole program by its path, such as `log.level`. `None`: there is no such key.
+    pub fn of_key(path: &str) -> Option<Change> {
+        keys::at(path).map(|key| key.change)
     }
 }
 
 /// Which listener of the old port is which of the new one, by their indices; each index of either is in one list.
 ///
 /// A listener is the same as long as its address and its protocol are (with or without RFC 2217), and the rights of its
-/// file on a unix socket, wherever it stands in the file; two that are alike in that are told apart by their order.
+/// file on a unix socket, wherever it stands in the file. Of two that are alike in that the first is the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListenerDiff {
     /// The same in all: old and new index.
@@ -144,70 +113,45 @@ impl PortDiff {
         if old == new {
             return None;
         }
-        let (settings, listeners) = (settings(old, new), ListenerDiff::between(&old.listen, &new.listen));
-        let class = settings.iter().map(|setting| setting.class()).chain([listeners.class()]).max();
-        Some(PortDiff { class: class.unwrap_or(PortChange::Live), settings, listeners })
+        let listeners = ListenerDiff::between(&old.listen, &new.listen);
+        let (mut before, mut after) = (written(old), written(new));
+        for port in [&mut before, &mut after] {
+            port.remove("listen");
+        }
+        let class = class(Role::Port, &before, &after).max(listeners.class());
+        Some(PortDiff { class, listeners })
     }
 }
 
-fn settings(old: &Port, new: &Port) -> Vec<Setting> {
-    // by name, so that a key that is new here is not forgotten
-    let Port {
-        device,
-        enable: _,
-        line,
-        modem,
-        on_release,
-        reset,
-        open,
-        linger,
-        exclusive,
-        lock_file,
-        write,
-        frame,
-        tx_frame,
-        crc,
-        gather,
-        backlog,
-        expect,
-        capture,
-        limits,
-        listen: _,
-    } = old;
-    let Line { settings, clocal, low_latency, rs485 } = line;
-    let Modem { dtr, rts, hangup_on_close, on_connect, on_disconnect, hangup } = modem;
-    let line_driver = (clocal, low_latency, rs485) != (&new.line.clocal, &new.line.low_latency, &new.line.rs485);
-    let by_clients =
-        (on_connect, on_disconnect, hangup) != (&new.modem.on_connect, &new.modem.on_disconnect, &new.modem.hangup);
-    let is_different = [
-        (Setting::Device, *device != new.device),
-        (Setting::Line, *settings != new.line.settings),
-        (Setting::LineDriver, line_driver),
-        (Setting::Modem, (dtr, rts) != (&new.modem.dtr, &new.modem.rts) || by_clients),
-        (Setting::OnRelease, *on_release != new.on_release),
-        (Setting::HangupOnClose, *hangup_on_close != new.modem.hangup_on_close),
-        (Setting::Reset, *reset != new.reset),
-        (Setting::Open, (open, linger) != (&new.open, &new.linger)),
-        (Setting::Exclusive, *exclusive != new.exclusive),
-        (Setting::LockFile, *lock_file != new.lock_file),
-        (Setting::Write, *write != new.write),
-        (Setting::Frame, *frame != new.frame),
-        (Setting::TxFrame, *tx_frame != new.tx_frame),
-        (Setting::Crc, *crc != new.crc),
-        (Setting::Gather, *gather != new.gather),
-        (Setting::Backlog, *backlog != new.backlog),
-        (Setting::Expect, *expect != new.expect),
-        (Setting::Capture, *capture != new.capture),
-        (Setting::Limits, *limits != new.limits),
-    ];
-    is_different.into_iter().filter_map(|(setting, is_different)| is_different.then_some(setting)).collect()
+/// The keys and values of a port or a listener.
+fn written(part: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(part) {
+        Ok(Value::Object(keys)) => keys,
+        other => {
+            debug_assert!(false, "a port and a listener are mappings, not {other:?}");
+            Map::new()
+        }
+    }
+}
+
+/// The largest class of the keys that are different.
+fn class(role: Role, old: &Map<String, Value>, new: &Map<String, Value>) -> Change {
+    let changes = rows(role).filter(|key| old.get(key.name) != new.get(key.name)).map(|key| {
+        match (old.get(key.name), new.get(key.name), key.shape.section()) {
+            (Some(Value::Object(old)), Some(Value::Object(new)), Some(section)) => {
+                class(Role::Inside(section), old, new)
+            }
+            _ => key.change,
+        }
+    });
+    changes.max().unwrap_or(Change::Live)
 }
 
 impl ListenerDiff {
     /// From the listeners of one port to those of another.
     pub fn between(old: &[Arc<Listener>], new: &[Arc<Listener>]) -> ListenerDiff {
         let mut diff = ListenerDiff::default();
-        let mut left: BTreeMap<Identity<'_>, Vec<usize>> = BTreeMap::new();
+        let mut left: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, listener) in old.iter().enumerate().rev() {
             left.entry(identity(listener)).or_default().push(index);
         }
@@ -223,19 +167,20 @@ impl ListenerDiff {
         diff
     }
 
-    fn class(&self) -> PortChange {
+    fn class(&self) -> Change {
         if self.removed.is_empty() && self.added.is_empty() {
-            PortChange::Live
+            Change::Live
         } else {
-            PortChange::Relisten
+            Change::Relisten
         }
     }
 }
 
-/// Address, protocol, whether with RFC 2217: what a client that has connected relies on; and the rights of a socket's file,
-/// which are given to it before anybody can connect.
-type Identity<'a> = (&'a Address, Option<&'a SocketRights>, &'static str, bool);
-
-fn identity(listener: &Listener) -> Identity<'_> {
-    (&listener.address, listener.file.as_ref(), listener.protocol.name(), listener.protocol.has_rfc2217())
+/// What a client that has connected relies on, and the rights of a socket's file, which are given to it before anybody can
+/// connect: the keys that a listener cannot change.
+fn identity(listener: &Listener) -> String {
+    let keys = written(listener);
+    let fixed = rows(Role::Listener).filter(|key| key.change == Change::Relisten);
+    let fixed: Vec<_> = fixed.map(|key| (key.name, keys.get(key.name))).collect();
+    format!("{fixed:?}")
 }

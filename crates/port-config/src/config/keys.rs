@@ -1,9 +1,11 @@
-//! Every key of the configuration: where it may stand, and whether this version does what it says.
+//! Which key an entry of the file is, and what is reported when it is none: a misspelt key, a key in the wrong place, a key
+//! that is not built yet. The keys themselves are the rows of [`table`].
 //!
 //! A key that is not built yet is refused by name, never ignored, unless its value is what the program does anyway.
 
 pub(super) mod table;
 
+use self::table::{KnownKey, Neutral, Status, KEYS};
 use super::parse::join;
 use super::source::Problem;
 use super::syntax::split_key;
@@ -50,148 +52,7 @@ pub(super) enum Role {
     Inside(Section),
 }
 
-#[derive(Debug)]
-pub(super) struct KnownKey {
-    pub(super) name: &'static str,
-    section: Section,
-    status: Status,
-    /// What its mapping contains.
-    opens: Option<Section>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Status {
-    Built,
-    /// And the value that is accepted all the same.
-    NotBuilt(Neutral),
-}
-
-/// A value that equals what the program does without the key.
-#[derive(Clone, Copy, Debug)]
-enum Neutral {
-    Never,
-    /// `false`, `no`, `off`
-    Off,
-}
-
 use Section as In;
-use Status::{Built, NotBuilt};
-
-const KEYS: &[KnownKey] = &[
-    key("include", In::Top, Built),
-    mapping("defaults", In::Top, Built, In::Port),
-    mapping("control", In::Top, Built, In::Control),
-    mapping("http", In::Top, NotBuilt(Neutral::Off), In::Http),
-    mapping("log", In::Top, Built, In::Log),
-    mapping("limits", In::Top, Built, In::Limits),
-    key("ports", In::Top, Built),
-    key("socket", In::Control, Built),
-    key("group", In::Control, Built),
-    key("mode", In::Control, Built),
-    key("address", In::Http, NotBuilt(Neutral::Never)),
-    key("level", In::Log, Built),
-    key("format", In::Log, Built),
-    key("device", In::Port, Built),
-    key("usb", In::Port, Built),
-    key("usb-serial", In::Port, Built),
-    key("enable", In::Port, Built),
-    key("profile", In::Port, Built),
-    mapping("expect", In::Port, Built, In::Expect),
-    mapping("line", In::Port, Built, In::Line),
-    mapping("modem", In::Port, Built, In::Modem),
-    key("on-release", In::Port, Built),
-    key("reset", In::Port, Built),
-    key("open", In::Port, Built),
-    key("linger", In::Port, Built),
-    key("exclusive", In::Port, Built),
-    key("lock-file", In::Port, Built),
-    key("write", In::Port, Built),
-    key("frame", In::Port, Built),
-    key("tx-frame", In::Port, Built),
-    key("crc", In::Port, Built),
-    key("gather", In::Port, Built),
-    key("backlog", In::Port, Built),
-    mapping("listen", In::Port, Built, In::Listener),
-    mapping("capture", In::Port, Built, In::Capture),
-    mapping("limits", In::Port, Built, In::Limits),
-    key("frame", In::Expect, Built),
-    key("baud", In::Line, Built),
-    key("data-bits", In::Line, Built),
-    key("parity", In::Line, Built),
-    key("stop-bits", In::Line, Built),
-    key("flow-control", In::Line, Built),
-    key("clocal", In::Line, Built),
-    key("low-latency", In::Line, Built),
-    mapping("rs485", In::Line, Built, In::Rs485),
-    key("enabled", In::Rs485, Built),
-    key("rts-on-send", In::Rs485, Built),
-    key("rts-after-send", In::Rs485, Built),
-    key("delay-before-send", In::Rs485, Built),
-    key("delay-after-send", In::Rs485, Built),
-    key("rx-during-tx", In::Rs485, Built),
-    key("dtr", In::Modem, Built),
-    key("rts", In::Modem, Built),
-    key("hangup-on-close", In::Modem, Built),
-    mapping("on-connect", In::Modem, Built, In::OnConnect),
-    key("dtr", In::OnConnect, Built),
-    key("rts", In::OnConnect, Built),
-    key("reset", In::OnConnect, Built),
-    key("break", In::OnConnect, Built),
-    mapping("on-disconnect", In::Modem, Built, In::OnDisconnect),
-    key("dtr", In::OnDisconnect, Built),
-    key("rts", In::OnDisconnect, Built),
-    key("hangup", In::Modem, Built),
-    key("protocol", In::Listener, Built),
-    key("address", In::Listener, Built),
-    key("rfc2217", In::Listener, Built),
-    key("notify", In::Listener, Built),
-    key("mode", In::Listener, Built),
-    key("owner", In::Listener, Built),
-    key("group", In::Listener, Built),
-    mapping("tls", In::Listener, NotBuilt(Neutral::Never), In::Tls),
-    key("access", In::Client, Built),
-    key("allow", In::Client, Built),
-    key("deny", In::Client, Built),
-    key("max-clients", In::Client, Built),
-    key("when-full", In::Client, Built),
-    key("on-lag", In::Client, Built),
-    key("on-gone", In::Client, Built),
-    key("idle-timeout", In::Client, Built),
-    key("half-close", In::Client, Built),
-    mapping("keepalive", In::Client, Built, In::Keepalive),
-    key("banner", In::Client, Built),
-    key("signature", In::Client, Built),
-    key("replay", In::Client, Built),
-    key("break-on-sync", In::Client, Built),
-    key("write-hold", In::Client, Built),
-    key("enter", In::Client, Built),
-    key("idle", In::Keepalive, Built),
-    key("interval", In::Keepalive, Built),
-    key("count", In::Keepalive, Built),
-    key("user-timeout", In::Keepalive, Built),
-    key("certificate", In::Tls, NotBuilt(Neutral::Never)),
-    key("key", In::Tls, NotBuilt(Neutral::Never)),
-    key("client-ca", In::Tls, NotBuilt(Neutral::Never)),
-    key("file", In::Capture, Built),
-    key("direction", In::Capture, Built),
-    key("format", In::Capture, Built),
-    key("timestamp", In::Capture, Built),
-    key("max-size", In::Capture, Built),
-    key("max-age", In::Capture, Built),
-    key("keep", In::Capture, Built),
-    key("max-clients", In::Limits, Built),
-    key("max-per-address", In::Limits, Built),
-    key("connect-rate", In::Limits, Built),
-];
-
-const fn key(name: &'static str, section: Section, status: Status) -> KnownKey {
-    KnownKey { name, section, status, opens: None }
-}
-
-const fn mapping(name: &'static str, section: Section, status: Status, opens: Section) -> KnownKey {
-    KnownKey { name, section, status, opens: Some(opens) }
-}
-
 /// Words of other programs, and words that lie near.
 const OTHER_WORDS: &[(&str, &str)] = &[
     ("connection", "`connection` is ser2net's word: here each entry of `ports` is one"),
@@ -263,7 +124,7 @@ impl Role {
     }
 
     fn names(self) -> impl Iterator<Item = &'static str> {
-        KEYS.iter().filter(move |key| self.allows(key)).map(|key| key.name)
+        rows(self).map(|key| key.name)
     }
 }
 
@@ -275,13 +136,13 @@ pub(super) fn find(role: Role, entry: &Entry, path: &str, problems: &mut Vec<Pro
         put_unknown(role, &entry.key, path, problems);
         return None;
     };
-    let NotBuilt(neutral) = key.status else {
+    let Status::NotBuilt(neutral) = key.status else {
         return Some(key);
     };
     if !neutral.accepts(&entry.value) {
         problems.push(not_built(key, neutral, entry, path));
     }
-    if let (Some(section), Value::Map(entries)) = (key.opens, &entry.value.value) {
+    if let (Some(section), Value::Map(entries)) = (key.shape.section(), &entry.value.value) {
         check_names(section, entries, path, problems);
     }
     None
@@ -345,25 +206,23 @@ fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     if let Some(near) = nearest(name, elsewhere.iter().map(|key| key.name)) {
         return problem.help(format!("did you mean `{near}`? It belongs {}", whereabouts(near, &elsewhere)));
     }
-    let built = KEYS.iter().filter(|key| role.allows(key) && matches!(key.status, Built)).map(|key| key.name);
-    let names: Vec<&str> = if built.clone().next().is_some() { built.collect() } else { here };
+    let built: Vec<&str> = rows(role).filter(|key| key.is_built()).map(|key| key.name).collect();
+    let names = if built.is_empty() { here } else { built };
     problem.help(format!("the keys here are {}", names.join(", ")))
 }
 
-/// Every key with the mapping it belongs in.
-#[cfg(test)]
-pub(super) fn all() -> impl Iterator<Item = (Section, &'static str)> {
-    KEYS.iter().map(|key| (key.section, key.name))
+/// The rows of the keys that may stand there.
+pub(super) fn rows(role: Role) -> impl Iterator<Item = &'static KnownKey> {
+    KEYS.iter().filter(move |key| role.allows(key))
 }
 
-/// Whether the key of that section may stand there.
-pub(super) fn allows(role: Role, section: Section, name: &str) -> bool {
-    KEYS.iter().any(|key| key.section == section && key.name == name && role.allows(key))
-}
-
-/// Whether this version does what the key of that section says.
-pub(super) fn is_built(section: Section, name: &str) -> bool {
-    KEYS.iter().any(|key| key.section == section && key.name == name && matches!(key.status, Built))
+/// The row of a key of the whole program by its path, such as `log.level`.
+pub(super) fn at(path: &str) -> Option<&'static KnownKey> {
+    let (role, name) = match path.rsplit_once('.') {
+        Some((above, name)) => (Role::Inside(at(above)?.shape.section()?), name),
+        None => (Role::Main, path),
+    };
+    rows(role).find(|key| key.name == name)
 }
 
 /// Whether there is such a key anywhere.
@@ -391,8 +250,7 @@ fn meant(role: Role, name: &str) -> &str {
 /// All places of a key; those that are built, if one is.
 fn whereabouts(name: &str, keys: &[&KnownKey]) -> String {
     let named = || keys.iter().filter(|key| key.name == name);
-    let built: Vec<&str> =
-        named().filter(|key| matches!(key.status, Built)).map(|key| key.section.whereabouts()).collect();
+    let built: Vec<&str> = named().filter(|key| key.is_built()).map(|key| key.section.whereabouts()).collect();
     let places = if built.is_empty() { named().map(|key| key.section.whereabouts()).collect() } else { built };
     places.join(" or ")
 }

@@ -1,16 +1,15 @@
 //! The JSON Schema (draft 7) of the configuration file, for editors: completion, a word on each key, and marks under what is
 //! wrong while it is typed.
 //!
-//! It is made of the table of keys and of `keys`, which says of each what may stand behind it. It describes the
-//! contract, so keys that are not built yet are in it and say so. What concerns more than one value (an address that is taken,
-//! `crc` without frames) only the loader knows. Words and numbers are asked for as the documentation writes them; the
-//! loader also takes `"9600"` and `Yes`.
+//! It is made from the table of keys; keys that are not built yet are in it and say so. What concerns more than one value (an
+//! address that is taken, `crc` without frames) only the loader knows. Words and numbers are asked for as the documentation
+//! writes them; the loader also takes `"9600"` and `Yes`.
 
 mod json;
 pub(super) mod shape;
 
-use super::keys::table::{self as keys, Key};
-use super::keys::{self as table, Role, Section};
+use super::keys::table::{KnownKey, STEPS};
+use super::keys::{rows, Role, Section};
 use super::{profile, reset};
 use json::Json;
 use shape::Shape;
@@ -40,11 +39,10 @@ pub fn schema() -> impl serde::Serialize {
 
 /// A mapping with the keys of this role and no others.
 fn object(role: Role) -> Vec<(&'static str, Json)> {
-    let properties = keys::KEYS.iter().filter(|key| table::allows(role, key.section, key.name));
     vec![
         ("type", Json::list([Json::text("object"), Json::text("null")])),
         ("additionalProperties", Json::Bool(false)),
-        ("properties", Json::map(properties.map(|key| (key.name, property(key))))),
+        ("properties", Json::map(rows(role).map(|key| (key.name, property(key))))),
     ]
 }
 
@@ -58,9 +56,9 @@ fn port() -> Vec<(&'static str, Json)> {
 
 /// Only those that are built in can be called so.
 fn macros() -> Vec<(&'static str, Json)> {
-    let own = keys::STEPS;
+    let own = STEPS;
     let built_in = Json::list([Json::map([("enum", Json::list([Json::text("builtin")]))]), own.json()]);
-    let mut macros = Shape::Names(&keys::STEPS).keywords();
+    let mut macros = Shape::Names(&STEPS).keywords();
     macros.push(("properties", Json::map(reset::names().map(|name| (name, Json::map([("anyOf", built_in.clone())]))))));
     macros
 }
@@ -71,35 +69,12 @@ fn listener() -> Vec<(&'static str, Json)> {
     listener
 }
 
-fn property(key: &Key) -> Json {
-    let later = if table::is_built(key.section, key.name) { "" } else { "Not built yet. " };
+fn property(key: &KnownKey) -> Json {
+    let later = if key.is_built() { "" } else { "Not built yet. " };
     let mut property = vec![("description", Json::Text(format!("{later}{}", key.text)))];
     if let Some(default) = key.default {
         property.push(("default", Json::scalar(default)));
     }
     property.extend(key.shape.keywords());
     Json::map(property)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_of_the_table_has_a_shape_and_no_other() {
-        let described: Vec<_> = keys::KEYS.iter().map(|key| (key.section, key.name)).collect();
-        for (section, name) in table::all() {
-            let times = described.iter().filter(|known| **known == (section, name)).count();
-            assert_eq!(times, 1, "{name} of {section:?}");
-        }
-        assert_eq!(described.len(), table::all().count());
-    }
-
-    #[test]
-    fn every_key_says_what_it_is_for_in_a_line() {
-        for key in keys::KEYS {
-            assert!((10..160).contains(&key.text.chars().count()), "{}: {}", key.name, key.text);
-            assert!(key.text.ends_with(['.', ')']), "{}: {}", key.name, key.text);
-        }
-    }
 }

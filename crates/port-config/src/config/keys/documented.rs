@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::*;
 use crate::config::load::load_str;
 
-const CONTRACT: &str = include_str!("../../../tests/contract.yaml");
 const SHIPPED: &str = include_str!("../../../../../config/sermux.yaml");
 const MANUAL: &str = include_str!("../../../../../packaging/man/sermux.yaml.5");
 
@@ -32,9 +31,16 @@ impl Shown {
                 In::Client
             }
             Some(PORT | "defaults") => In::Port,
-            Some(mapping) => KEYS.iter().find(|key| key.name == mapping).and_then(|key| key.opens)?,
+            Some(mapping) => KEYS.iter().find(|key| key.name == mapping).and_then(|key| key.shape.section())?,
         };
         Some((section, name))
+    }
+
+    /// Of what may also be a mapping the remark has the short form.
+    fn has_value(&self, value: &str) -> bool {
+        let (key, written) = self.lines[0].split_once(':').expect("a key and its value");
+        let written = written.split(" #").next().unwrap_or_default().trim().trim_matches('"');
+        written == value || written.is_empty() && self.lines[0].contains(&format!("`{}: {value}`", key.trim()))
     }
 
     fn is_marked(&self) -> bool {
@@ -64,27 +70,32 @@ fn shown() -> Vec<Shown> {
     shown
 }
 
+fn row(section: Section, name: &str) -> &'static KnownKey {
+    KEYS.iter().find(|key| key.section == section && key.name == name).expect("a key of the table")
+}
+
 #[test]
-fn every_key_is_in_the_contract() {
+fn every_key_says_what_it_is_for_in_a_line() {
     for key in KEYS {
-        let before = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let name = format!("{}:", key.name);
-        let is_there = CONTRACT.match_indices(&name).any(|(index, _)| !CONTRACT[..index].ends_with(before));
-        assert!(is_there, "{} is not in the contract", key.name);
+        assert!((10..160).contains(&key.text.chars().count()), "{}: {}", key.name, key.text);
+        assert!(key.text.ends_with(['.', ')']), "{}: {}", key.name, key.text);
     }
 }
 
 #[test]
-fn the_shipped_file_shows_every_key_and_says_whether_it_is_built() {
+fn the_shipped_file_shows_every_key_with_its_default_and_says_whether_it_is_built() {
     let by_key: BTreeMap<_, _> =
         shown().into_iter().filter_map(|shown| Some((format!("{:?}", shown.key()?), shown))).collect();
     let find = |key: &KnownKey| by_key.get(&format!("{:?}", (key.section, key.name)));
     for key in KEYS {
         let here = find(key).unwrap_or_else(|| panic!("{} of {:?} is not there", key.name, key.section));
-        let mapping = KEYS.iter().find(|mapping| mapping.opens == Some(key.section) && mapping.name != "defaults");
+        let mapping =
+            KEYS.iter().find(|mapping| mapping.shape.section() == Some(key.section) && mapping.name != "defaults");
         let is_marked_above = mapping.and_then(find).is_some_and(Shown::is_marked);
-        let is_built = matches!(key.status, Built);
-        assert_eq!(is_built, !here.is_marked() && !is_marked_above, "{}: {:#?}", key.name, here.lines);
+        assert_eq!(key.is_built(), !here.is_marked() && !is_marked_above, "{}: {:#?}", key.name, here.lines);
+        if let Some(default) = key.default {
+            assert!(here.has_value(default), "{}: the default is {default}: {:#?}", key.name, here.lines);
+        }
     }
 }
 
@@ -97,7 +108,8 @@ fn what_the_shipped_file_shows_as_defaults_are_the_defaults() {
         if left_out.as_ref().is_some_and(|path| shown.path.starts_with(path)) {
             continue;
         }
-        let is_wanted = shown.key().is_none_or(|(section, name)| is_built(section, name) && !is_instead(section, name));
+        let is_wanted =
+            shown.key().is_none_or(|(section, name)| row(section, name).is_built() && !is_instead(section, name));
         left_out = (!is_wanted).then(|| shown.path.clone());
         if is_wanted {
             text.push_str(shown.lines[0]);
@@ -127,21 +139,37 @@ fn is_instead(section: Section, name: &str) -> bool {
 }
 
 #[test]
-fn the_manual_has_every_key_and_says_whether_it_is_built() {
+fn the_manual_has_every_key_with_its_default_and_says_whether_it_is_built() {
     let items: Vec<&str> = MANUAL.split("\n.It ").collect();
+    let mut without = Vec::new();
     for key in KEYS {
-        let own: Vec<_> = items.iter().filter(|item| keyword(item) == Some(key.name)).collect();
+        let own: Vec<_> = items.iter().filter(|item| is_about(item, key.name)).collect();
         let is_mentioned = MANUAL.contains(&format!("\n.Ic {}", key.name));
         assert!(!own.is_empty() || is_mentioned, "{} is not in sermux.yaml(5)", key.name);
+        if let Some(default) = key.default.filter(|default| !has_default(key, default, &items)) {
+            without.push(format!("{} of {:?}: {default}", key.name, key.section));
+        }
         // a namesake in another mapping, and what is in a mapping that is not built, says nothing of its own
         if own.len() == 1 && matches!(key.section, In::Top | In::Port | In::Client | In::Listener) {
             let is_marked = own[0].contains(".Em Not built yet");
-            assert_eq!(is_marked, !matches!(key.status, Built), "{}", key.name);
+            assert_eq!(is_marked, !key.is_built(), "{}", key.name);
         }
     }
+    assert!(without.is_empty(), "sermux.yaml(5) does not have these defaults: {without:#?}");
 }
 
-/// What an item of a list is about: `Ic device` and what follows.
-fn keyword(item: &str) -> Option<&str> {
-    item.strip_prefix("Ic ")?.split([' ', '\n']).next()
+/// Whether the item of the key has the default, or the item of the mapping that the key stands in.
+fn has_default(key: &KnownKey, default: &str, items: &[&str]) -> bool {
+    let mapping = KEYS.iter().find(|mapping| mapping.shape.section() == Some(key.section));
+    items.iter().filter(|item| item.contains(&format!("Ic {}", key.name))).any(|item| {
+        let is_own = is_about(item, key.name) || mapping.is_some_and(|mapping| is_about(item, mapping.name));
+        let (_, after) = item.split_once("Default:\n.Li ").unwrap_or_default();
+        let after = after.replace("\\(dq", "");
+        is_own && after.strip_prefix(default).is_some_and(|after| after.starts_with([' ', '\n']))
+    })
+}
+
+/// Whether the item of a list begins with the key: `Ic dtr , Ic rts`, and what follows.
+fn is_about(item: &str, key: &str) -> bool {
+    item.lines().next().unwrap_or_default().split(" , ").any(|word| word.strip_prefix("Ic ") == Some(key))
 }

@@ -1,5 +1,10 @@
-//! Of each key: what may stand behind it, its default, and what it is for in a line.
+//! Every key of the configuration, a row each: where it may stand, what may stand behind it, what it is for, its default, and
+//! what a reload touches when it has changed.
+//!
+//! From these rows come the schema for editors, the proposals for misspelt keys, and the class of a reload; tests hold
+//! `config/sermux.yaml` and sermux.yaml(5) to them.
 
+use super::super::diff::Change;
 use super::super::schema::shape::Shape;
 use super::super::schema::shape::Shape::{
     Any, AnyText, Boolean, Integer, List, ListOrNothing, Names, Only, Pattern, Ref, Section, Size, Text, Time, Values,
@@ -7,23 +12,77 @@ use super::super::schema::shape::Shape::{
 };
 use super::Section as In;
 
+/// A key of the configuration.
 #[derive(Debug)]
-pub(in super::super) struct Key {
-    pub(in super::super) section: In,
-    pub(in super::super) name: &'static str,
-    pub(in super::super) shape: Shape,
-    pub(in super::super) default: Option<&'static str>,
-    pub(in super::super) text: &'static str,
+pub(in crate::config) struct KnownKey {
+    /// The mapping that it stands in.
+    pub(in crate::config) section: In,
+    pub(in crate::config) name: &'static str,
+    /// What may stand behind it.
+    pub(in crate::config) shape: Shape,
+    /// A sentence for the schema.
+    pub(in crate::config) text: &'static str,
+    /// The value of a file that does not have it, as the file would write it. `None`: the sentence says it, or there is none.
+    pub(in crate::config) default: Option<&'static str>,
+    /// What a reload touches when the value has changed.
+    pub(in crate::config) change: Change,
+    pub(in crate::config) status: Status,
 }
 
-const fn key(section: In, name: &'static str, shape: Shape, text: &'static str) -> Key {
-    Key { section, name, shape, default: None, text }
+/// Whether this version does what a key says.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::config) enum Status {
+    Built,
+    /// And the value that is accepted all the same.
+    NotBuilt(Neutral),
 }
 
-impl Key {
-    const fn or(mut self, default: &'static str) -> Key {
+/// A value that equals what the program does without the key.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::config) enum Neutral {
+    Never,
+    /// `false`, `no`, `off`
+    Off,
+}
+
+/// A key that is built, has no default, and is changed while everything goes on: what differs is added behind it.
+const fn key(section: In, name: &'static str, shape: Shape, text: &'static str) -> KnownKey {
+    KnownKey { section, name, shape, text, default: None, change: Change::Live, status: Status::Built }
+}
+
+impl KnownKey {
+    const fn or(mut self, default: &'static str) -> KnownKey {
         self.default = Some(default);
         self
+    }
+
+    const fn relistens(mut self) -> KnownKey {
+        self.change = Change::Relisten;
+        self
+    }
+
+    const fn reopens(mut self) -> KnownKey {
+        self.change = Change::Reopen;
+        self
+    }
+
+    const fn at_next_start(mut self) -> KnownKey {
+        self.change = Change::NextStart;
+        self
+    }
+
+    const fn not_built(mut self) -> KnownKey {
+        self.status = Status::NotBuilt(Neutral::Never);
+        self
+    }
+
+    const fn only_off(mut self) -> KnownKey {
+        self.status = Status::NotBuilt(Neutral::Off);
+        self
+    }
+
+    pub(in crate::config) fn is_built(&self) -> bool {
+        matches!(self.status, Status::Built)
     }
 }
 
@@ -33,67 +92,73 @@ const MODE: Shape = Pattern("^0?[67][0-7]{2}$");
 /// Of a user or a group.
 const NAME: Shape = Pattern("^[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,31}$");
 
-pub(in super::super) const KEYS: &[Key] = &[
+pub(in crate::config) const KEYS: &[KnownKey] = &[
     key(
         In::Top,
         "include",
         Any(&[AnyText, List(&AnyText)]),
         "Files with more ports: a pattern or a list, relative to this file.",
     ),
-    key(In::Top, "defaults", Ref("defaults"), "For every port of this file that does not say otherwise."),
+    key(In::Top, "defaults", Section(In::Port), "For every port of this file that does not say otherwise."),
     key(
         In::Top,
         "control",
         Any(&[Words(&["off", "on"]), Section(In::Control)]),
         "The socket that `sermux status` and the like talk to, or off.",
+    )
+    .relistens(),
+    key(In::Top, "http", Any(&[OFF, Section(In::Http)]), "A status page and metrics, or off.").only_off(),
+    key(In::Top, "log", Section(In::Log), "What is logged and how.").at_next_start(),
+    key(
+        In::Top,
+        "limits",
+        Section(In::Limits),
+        "How many clients there may be of all ports together, and how fast they come.",
     ),
-    key(In::Top, "http", Any(&[OFF, Section(In::Http)]), "A status page and metrics, or off."),
-    key(In::Top, "log", Section(In::Log), "What is logged and how."),
-    key(In::Top, "limits", Section(In::Limits), "How many clients there may be of all ports together, and how fast they come."),
     key(In::Top, "ports", Names(&Ref("port")), "The ports by their names."),
     key(
         In::Control,
         "socket",
         PATH,
         "Its full path. Default: /run/sermux/control.sock as a service, else under $XDG_RUNTIME_DIR.",
-    ),
-    key(
-        In::Control,
-        "group",
-        NAME,
-        "The group that may use it too. Default: none.",
-    ),
-    key(In::Control, "mode", MODE, "Its access rights, a quoted octal number.").or("0660"),
-    key(In::Http, "address", ADDRESS, "Where it listens."),
+    )
+    .relistens(),
+    key(In::Control, "group", NAME, "The group that may use it too. Default: none.").relistens(),
+    key(In::Control, "mode", MODE, "Its access rights, a quoted octal number.").or("0660").relistens(),
+    key(In::Http, "address", ADDRESS, "Where it listens.").not_built(),
     key(
         In::Log,
         "level",
         Words(&["error", "warn", "info", "debug", "trace"]),
         "The least important level that is written.",
     )
-    .or("info"),
+    .or("info")
+    .at_next_start(),
     key(
         In::Log,
         "format",
         Words(&["auto", "text", "json", "journal"]),
         "How a record looks; auto is the journal under systemd, else text.",
     )
-    .or("auto"),
-    key(In::Port, "device", DEVICE, "The full path of the device, or sim:dsmr-p1 or sim:echo, which need no hardware."),
+    .or("auto")
+    .at_next_start(),
+    key(In::Port, "device", DEVICE, "The full path of the device, or sim:dsmr-p1 or sim:echo, which need no hardware.")
+        .reopens(),
     key(
         In::Port,
         "usb",
         Pattern("^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$"),
         "Instead of device: vendor and product of a USB adapter, as in \"0403:6001\".",
-    ),
-    key(In::Port, "usb-serial", Text(1, 126), "With usb: the adapter's serial number."),
+    )
+    .reopens(),
+    key(In::Port, "usb-serial", Text(1, 126), "With usb: the adapter's serial number.").reopens(),
     key(In::Port, "enable", Boolean, "false: the port is checked, and then left alone.").or("true"),
     key(In::Port, "profile", Ref("profile"), "A set of defaults; `sermux profiles` lists them."),
     key(In::Port, "expect", Section(In::Expect), "The port is quiet when nothing came for so long."),
     key(
         In::Port,
         "line",
-        Any(&[Integer(45, 4_294_967_295), Pattern(LINE), Ref("line")]),
+        Any(&[Integer(45, 4_294_967_295), Pattern(LINE), Section(In::Line)]),
         "The line settings, as 9600 8N1 or as a mapping.",
     )
     .or("9600 8N1"),
@@ -102,7 +167,8 @@ pub(in super::super) const KEYS: &[Key] = &[
         In::Port,
         "on-release",
         Words(&["restore", "keep"]),
-        "When the last client with control leaves: set the line, DTR and RTS as configured, or keep what clients changed.",
+        "When the last client with control leaves: set the line, DTR and RTS as configured, or keep \
+         what clients changed.",
     )
     .or("restore"),
     key(In::Port, "reset", Ref("macros"), "Macros for `sermux reset`, by name."),
@@ -120,9 +186,11 @@ pub(in super::super) const KEYS: &[Key] = &[
         Boolean,
         "No other program may open the device (flock and TIOCEXCL; on a pty flock alone).",
     )
-    .or("true"),
+    .or("true")
+    .reopens(),
     key(In::Port, "lock-file", Any(&[Boolean, PATH]), "A UUCP lock file as well: true (/var/lock), or a folder.")
-        .or("false"),
+        .or("false")
+        .reopens(),
     key(In::Port, "write", Words(&["any", "first", "last", "none"]), "Whose bytes go to the line.").or("any"),
     key(
         In::Port,
@@ -139,7 +207,8 @@ pub(in super::super) const KEYS: &[Key] = &[
         In::Port,
         "tx-frame",
         Any(&[Words(&["none", "line"]), Only("delimiter", &Text(1, 64))]),
-        "What a client sends goes to the line in whole lines, or whole up to a delimiter, not mixed with what others send.",
+        "What a client sends goes to the line in whole lines, or whole up to a delimiter, not mixed \
+         with what others send.",
     )
     .or("none"),
     key(In::Port, "crc", Words(&["pass", "drop"]), "Telegrams with a wrong CRC (frame: dsmr); counted either way.")
@@ -147,29 +216,44 @@ pub(in super::super) const KEYS: &[Key] = &[
     key(In::Port, "gather", Time, "Received bytes wait so long for more, 0 to 10s (frame: none).").or("0ms"),
     key(In::Port, "backlog", Size, "Kept for clients that are behind: 4 KiB to 64 MiB, with frames from 32 KiB.")
         .or("256 KiB"),
-    key(In::Port, "listen", ListOrNothing(&Ref("listener")), "Where the port is offered; any number of addresses."),
+    key(
+        In::Port,
+        "listen",
+        ListOrNothing(&Section(In::Listener)),
+        "Where the port is offered; any number of addresses.",
+    ),
     key(In::Port, "capture", Any(&[OFF, Section(In::Capture)]), "Everything that passes, into a file; or off."),
     key(In::Port, "limits", Section(In::Limits), "How many clients the port may have by all its listeners together."),
     key(In::Expect, "frame", Time, "How long no frame may come, without frames no byte; 0s is never.").or("0s"),
-    key(In::Line, "baud", Integer(45, 4_294_967_295), "Symbols a second, from 45 on; the device's driver sets the upper limit.").or("9600"),
+    key(
+        In::Line,
+        "baud",
+        Integer(45, 4_294_967_295),
+        "Symbols a second, from 45 on; the device's driver sets the upper limit.",
+    )
+    .or("9600"),
     key(In::Line, "data-bits", Values(&["5", "6", "7", "8"]), "Data bits of a character.").or("8"),
     key(In::Line, "parity", Words(&["none", "even", "odd", "mark", "space"]), "The check bit of a character.")
         .or("none"),
     key(In::Line, "stop-bits", Values(&["1", "1.5", "2"]), "The pause after a character; 1.5 with 5 data bits.")
         .or("1"),
     key(In::Line, "flow-control", Words(&FLOW_CONTROL), "How either end stops the other.").or("none"),
-    key(In::Line, "clocal", Boolean, "true: the modem state does not matter for reading.").or("true"),
-    key(In::Line, "low-latency", Boolean, "The driver is asked to hand bytes over at once, where it can.").or("true"),
-    key(In::Line, "rs485", Section(In::Rs485), "RS-485 by the driver: RTS turns the line round."),
-    key(In::Rs485, "enabled", Boolean, "Whether the driver does it.").or("false"),
-    key(In::Rs485, "rts-on-send", Boolean, "RTS while sending.").or("true"),
-    key(In::Rs485, "rts-after-send", Boolean, "RTS after sending.").or("false"),
-    key(In::Rs485, "delay-before-send", Time, "How long RTS stands before the first byte.").or("0ms"),
-    key(In::Rs485, "delay-after-send", Time, "How long RTS stands after the last byte.").or("0ms"),
-    key(In::Rs485, "rx-during-tx", Boolean, "What is sent is received as well.").or("false"),
+    key(In::Line, "clocal", Boolean, "true: the modem state does not matter for reading.").or("true").reopens(),
+    key(In::Line, "low-latency", Boolean, "The driver is asked to hand bytes over at once, where it can.")
+        .or("true")
+        .reopens(),
+    key(In::Line, "rs485", Section(In::Rs485), "RS-485 by the driver: RTS turns the line round.").reopens(),
+    key(In::Rs485, "enabled", Boolean, "Whether the driver does it.").or("false").reopens(),
+    key(In::Rs485, "rts-on-send", Boolean, "RTS while sending.").or("true").reopens(),
+    key(In::Rs485, "rts-after-send", Boolean, "RTS after sending.").or("false").reopens(),
+    key(In::Rs485, "delay-before-send", Time, "How long RTS stands before the first byte.").or("0ms").reopens(),
+    key(In::Rs485, "delay-after-send", Time, "How long RTS stands after the last byte.").or("0ms").reopens(),
+    key(In::Rs485, "rx-during-tx", Boolean, "What is sent is received as well.").or("false").reopens(),
     key(In::Modem, "dtr", OUTPUT, "DTR when the device is opened.").or("on"),
     key(In::Modem, "rts", OUTPUT, "RTS when the device is opened.").or("on"),
-    key(In::Modem, "hangup-on-close", Boolean, "true: DTR and RTS drop when the device is closed.").or("false"),
+    key(In::Modem, "hangup-on-close", Boolean, "true: DTR and RTS drop when the device is closed.")
+        .or("false")
+        .reopens(),
     key(In::Modem, "on-connect", Section(In::OnConnect), "What is done with DTR and RTS when the first client comes."),
     key(In::OnConnect, "dtr", OUTPUT, "DTR when the first client comes.").or("keep"),
     key(In::OnConnect, "rts", OUTPUT, "RTS when the first client comes.").or("keep"),
@@ -189,20 +273,27 @@ pub(in super::super) const KEYS: &[Key] = &[
         "protocol",
         Words(&["raw", "telnet"]),
         "raw: the bytes and nothing else. telnet: with its negotiation.",
-    ),
+    )
+    .relistens(),
     key(
         In::Listener,
         "address",
         ADDRESS,
-        "\"*:4001\": every address of this machine. \"host:4001\", \"[::1]:4001\". 4001: this machine alone. unix:/path.",
-    ),
-    key(In::Listener, "rfc2217", Boolean, "telnet: line settings and modem lines by network.").or("false"),
+        "\"*:4001\": every address of this machine. \"host:4001\", \"[::1]:4001\". 4001: this machine \
+         alone. unix:/path.",
+    )
+    .relistens(),
+    key(In::Listener, "rfc2217", Boolean, "telnet: line settings and modem lines by network.").or("false").relistens(),
     key(In::Listener, "notify", Boolean, "telnet: clients are told in a line of text when the device goes and comes.")
         .or("false"),
-    key(In::Listener, "mode", MODE, "unix:/path: the access rights of the file, a quoted octal number.").or("0660"),
-    key(In::Listener, "owner", NAME, "unix:/path: the user that the file is given to. Default: the program's own."),
-    key(In::Listener, "group", NAME, "unix:/path: the group that the file is given to. Default: the program's own."),
-    key(In::Listener, "tls", Section(In::Tls), "Encryption."),
+    key(In::Listener, "mode", MODE, "unix:/path: the access rights of the file, a quoted octal number.")
+        .or("0660")
+        .relistens(),
+    key(In::Listener, "owner", NAME, "unix:/path: the user that the file is given to. Default: the program's own.")
+        .relistens(),
+    key(In::Listener, "group", NAME, "unix:/path: the group that the file is given to. Default: the program's own.")
+        .relistens(),
+    key(In::Listener, "tls", Section(In::Tls), "Encryption.").relistens().not_built(),
     key(
         In::Client,
         "access",
@@ -283,9 +374,11 @@ pub(in super::super) const KEYS: &[Key] = &[
         Time,
         "How long sent bytes may stay unacknowledged, 0 to 24h. Default: 60s, with skip and hold 0.",
     ),
-    key(In::Tls, "certificate", PATH, "The server's certificate, a file."),
-    key(In::Tls, "key", PATH, "Its key, a file."),
-    key(In::Tls, "client-ca", PATH, "Clients must have a certificate of this authority; a file."),
+    key(In::Tls, "certificate", PATH, "The server's certificate, a file.").relistens().not_built(),
+    key(In::Tls, "key", PATH, "Its key, a file.").relistens().not_built(),
+    key(In::Tls, "client-ca", PATH, "Clients must have a certificate of this authority; a file.")
+        .relistens()
+        .not_built(),
     key(
         In::Capture,
         "file",
@@ -359,7 +452,7 @@ const LINE: &str = "^[0-9]+(([NEOMSneoms][5-8](1|1\\.5|2)|[ ,]+[5-8][NEOMSneoms]
                     ([ ,]+(none|rts-cts|xon-xoff|dtr-dsr|xon-xoff-in|xon-xoff-out))?)?$";
 
 /// The steps of a reset macro.
-pub(in super::super) const STEPS: Shape = List(&Any(&[
+pub(in crate::config) const STEPS: Shape = List(&Any(&[
     Pattern("^(dtr=(on|off)( +rts=(on|off))?|rts=(on|off)( +dtr=(on|off))?)$"),
     Pattern("^wait=(0|[0-9]+(ms|s|min|h))$"),
 ]));

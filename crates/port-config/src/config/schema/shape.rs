@@ -5,7 +5,7 @@ use super::json::Json;
 use super::object;
 
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) enum Shape {
+pub(in crate::config) enum Shape {
     Boolean,
     /// One of these; `on` and `off` also as YAML 1.1 reads them.
     Words(&'static [&'static str]),
@@ -69,6 +69,9 @@ impl Shape {
                 ("propertyNames", Json::map([("pattern", Json::text(NAME))])),
                 ("additionalProperties", shape.json()),
             ],
+            Shape::Section(Section::Port) => reference("defaults"),
+            Shape::Section(Section::Line) => reference("line"),
+            Shape::Section(Section::Listener) => reference("listener"),
             Shape::Section(section) => object(Role::Inside(section)),
             Shape::Only(key, shape) => vec![
                 ("type", Json::text("object")),
@@ -77,6 +80,16 @@ impl Shape {
                 ("properties", Json::map([(key, shape.json())])),
             ],
             Shape::Any(shapes) => vec![("anyOf", Json::list(shapes.iter().map(|shape| shape.json())))],
+        }
+    }
+
+    /// The mapping that may stand there, or several of it.
+    pub(in crate::config) fn section(self) -> Option<Section> {
+        match self {
+            Shape::Section(section) => Some(section),
+            Shape::Any(shapes) => shapes.iter().find_map(|shape| shape.section()),
+            Shape::ListOrNothing(shape) => shape.section(),
+            _ => None,
         }
     }
 
