@@ -1,312 +1,36 @@
-//! A listener: a bound address that hands its connections to a port.
+//! A listener: a bound address that hands its connections to a port. `offer.rs` binds it.
 
+mod offer;
 mod turned_away;
 
-use std::fmt;
 use std::future::Future;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use sermux_port_config::config::{Address, Frame, Listener, Port, Protocol, SocketRights};
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener};
+use socket2::SockRef;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{timeout, Instant};
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::warn;
 
+pub use self::offer::{NotBound, Offer};
 use self::turned_away::TurnedAway;
 use super::bell::Bell;
 use super::link::{Accepted, Command, Link};
 use super::status::Share;
 use crate::defect;
 use crate::net::gate::Gates;
-use crate::net::listening::{Clients, Listening, FRAME_SEND_BUFFER};
-use crate::net::names;
-use crate::net::peer::Endpoint;
-use crate::net::socket_file::{self, NoSocket, Wanted};
+use crate::net::listening::Listening;
 use crate::time::sleep_until;
-
-/// Connections that wait to be accepted (listen(2)).
-const QUEUE: i32 = 1024;
 
 /// An address that cannot be bound is tried again after so long, then twice as long …
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// … up to this.
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
-/// A name that is not resolved by then counts as a failure.
-const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
-
-/// How often the system may choose a port that is taken on the other loopback address.
-const PORT_TRIES: usize = 32;
-
-/// How often the turn is tried that another one has who makes a socket in the same folder.
-const TURN_TRIES: usize = 3;
-
 /// Why a client is closed that would take a descriptor of the reserve.
 const CROWDED: &str = "too few open files are left (LimitNOFILE= of the unit, `ulimit -n` of a shell)";
 
 /// After accept(2) failed for want of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-
-/// Where one listener of a port listens, and how. It shares the port's configuration: there is one for each listener.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    name: Arc<str>,
-    port: Arc<Port>,
-    /// Which of the port's listeners it is. The port has it: [`Offer::new`].
-    index: usize,
-}
-
-/// Why an address could not be bound.
-#[derive(Debug)]
-pub enum NotBound {
-    /// The system's word about an address of TCP.
-    Tcp(io::Error),
-    /// What is in the way of a unix socket, and what to do.
-    Unix(String),
-    /// There is no address for the name, so far: why.
-    Name(String),
-}
-
-impl From<io::Error> for NotBound {
-    fn from(error: io::Error) -> Self {
-        Self::Tcp(error)
-    }
-}
-
-impl From<NoSocket> for NotBound {
-    fn from(error: NoSocket) -> Self {
-        Self::Unix(error.to_string())
-    }
-}
-
-/// What happened and what to do.
-impl fmt::Display for NotBound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(why) => f.write_str(why),
-            Self::Name(why) => write!(f, "the name cannot be resolved: {why}"),
-            Self::Tcp(error) => match error.kind() {
-                io::ErrorKind::AddrInUse => {
-                    f.write_str("the address is in use by another program (`ss -ltnp` shows which)")
-                }
-                io::ErrorKind::PermissionDenied => {
-                    f.write_str("permission denied: ports below 1024 are for root; choose a higher one")
-                }
-                _ => error.fmt(f),
-            },
-        }
-    }
-}
-
-impl Offer {
-    /// What the listener with this index offers. `None`: the port has no such listener.
-    #[must_use]
-    pub fn new(name: &Arc<str>, port: &Arc<Port>, index: usize) -> Option<Self> {
-        port.listen.get(index)?;
-        Some(Self { name: Arc::clone(name), port: Arc::clone(port), index })
-    }
-
-    fn listener(&self) -> &Listener {
-        &self.port.listen[self.index]
-    }
-
-    /// The address as it was configured.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.listener().address
-    }
-
-    fn clients(&self) -> Clients {
-        Clients {
-            telnet: matches!(self.listener().protocol, Protocol::Telnet(_)),
-            framed: self.port.frame == Frame::Dsmr,
-        }
-    }
-
-    /// Whether a name server may have to be asked, which may take long. Such a listener is bound by its own task.
-    #[must_use]
-    pub fn has_name(&self) -> bool {
-        matches!(self.address(), Address::Host { host, .. } if known(host).is_none())
-    }
-
-    /// Binds the address, or takes the socket `handed_over` that is bound to it, and says so in the log; or says why not.
-    ///
-    /// # Errors
-    ///
-    /// Why not, after it was logged.
-    ///
-    /// `quietly`: it is tried again at once when it fails, and not said.
-    pub async fn bind(&self, handed_over: &[Socket], quietly: bool) -> Result<Listening, NotBound> {
-        let found = self.find(handed_over);
-        let listener =
-            if found.is_empty() { self.try_bind().await } else { self.adopt(&found).map_err(NotBound::from) };
-        match listener {
-            Ok(listener) => {
-                self.say_listening(&listener.endpoint()?);
-                Ok(listener)
-            }
-            Err(error) if quietly => Err(error),
-            Err(error) => {
-                warn!(port = %self.name, address = %self.address(), "cannot listen: {error}; trying again");
-                Err(error)
-            }
-        }
-    }
-
-    fn say_listening(&self, bound: &Endpoint) {
-        let Listener { protocol, access, .. } = self.listener();
-        let say = |address: &Endpoint| {
-            info!(port = %self.name, protocol = %protocol.name(), %address, access = %access.name(), "listening");
-        };
-        match bound {
-            Endpoint::Loopbacks(_) => bound.addresses().map(Endpoint::Tcp).for_each(|address| say(&address)),
-            one => say(one),
-        }
-        self.say_who_may_connect(bound);
-    }
-
-    /// Without `allow` a network that is trusted must be all that reaches the address.
-    fn say_who_may_connect(&self, bound: &Endpoint) {
-        let Endpoint::Tcp(bound) = bound else { return };
-        if self.listener().hosts.allow.is_empty() && !bound.ip().to_canonical().is_loopback() {
-            info!(port = %self.name, address = %bound, "any host that reaches this address may connect");
-        }
-    }
-
-    /// The sockets of socket activation that are bound to this address: one, or one of each kind on the loopback.
-    fn find<'a>(&self, handed_over: &'a [Socket]) -> Vec<&'a Socket> {
-        let is_it = |socket: &&Socket| {
-            let Ok(bound) = socket.local_addr() else { return false };
-            match (self.address(), bound.as_socket()) {
-                (Address::Any { port }, Some(bound)) => bound.ip().is_unspecified() && bound.port() == *port,
-                (Address::Localhost { port }, Some(bound)) => is_loopback(bound.ip()) && bound.port() == *port,
-                (Address::Host { host, port }, Some(bound)) => host.parse() == Ok(bound.ip()) && bound.port() == *port,
-                (Address::Unix { path }, None) => bound.as_pathname() == Some(path),
-                _ => false,
-            }
-        };
-        let most = if matches!(self.address(), Address::Localhost { .. }) { 2 } else { 1 };
-        handed_over.iter().filter(is_it).take(most).collect()
-    }
-
-    /// systemd keeps its end open, so the socket outlives this listener; it is not bound a second time. The file of a
-    /// unix socket is its own as well.
-    fn adopt(&self, sockets: &[&Socket]) -> io::Result<Listening> {
-        let mut own = Vec::new();
-        for socket in sockets {
-            let socket = socket.try_clone()?;
-            socket.set_nonblocking(true)?;
-            if let Address::Unix { .. } = self.address() {
-                return Ok(Listening::unix(UnixListener::from_std(socket.into())?, None));
-            }
-            self.set_options(SockRef::from(&socket))?;
-            own.push(TcpListener::from_std(socket.into())?);
-        }
-        listening(own)
-    }
-
-    async fn try_bind(&self) -> Result<Listening, NotBound> {
-        // The best first.
-        let addresses = match self.address() {
-            Address::Unix { path } => return self.bind_file(path).await,
-            Address::Localhost { port } => return self.bind_loopbacks(*port).map_err(NotBound::from),
-            // Dual-stack; where IPv6 is off, IPv4 alone.
-            Address::Any { port } => {
-                vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()]
-            }
-            Address::Host { host, port } => look_up(host, *port).await?,
-        };
-        let Some(first) = addresses.first() else { return Err(NotBound::Name("it has no address".to_owned())) };
-        let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, first.to_string());
-        for address in addresses {
-            match self.bind_to(address) {
-                Ok(listener) => return Ok(Listening::Tcp(listener)),
-                // Half of what was asked for, on another address, would look like the whole.
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error.into()),
-                Err(error) => last = error,
-            }
-        }
-        Err(last.into())
-    }
-
-    /// Both loopback addresses with the same port; one of them where the machine has no other.
-    fn bind_loopbacks(&self, port: u16) -> io::Result<Listening> {
-        let mut tries = 0;
-        loop {
-            let v4 = self.bind_to((Ipv4Addr::LOCALHOST, port).into());
-            let chosen = match &v4 {
-                Ok(socket) => socket.local_addr()?.port(),
-                Err(error) if is_missing(error) => port,
-                Err(_) => return v4.map(Listening::Tcp),
-            };
-            match (v4, self.bind_to((Ipv6Addr::LOCALHOST, chosen).into())) {
-                (Ok(v4), Ok(v6)) => return listening(vec![v4, v6]),
-                (Ok(v4), Err(error)) if is_missing(&error) => return Ok(Listening::Tcp(v4)),
-                // The one that the system chose is taken on the other address: it chooses another.
-                (Ok(_), Err(error)) if port == 0 && tries < PORT_TRIES && error.kind() == io::ErrorKind::AddrInUse => {
-                    tries += 1;
-                }
-                // Half of what was asked for would look like the whole.
-                (Ok(_), Err(error)) => return Err(error),
-                (Err(_), v6) => return v6.map(Listening::Tcp),
-            }
-        }
-    }
-
-    async fn bind_file(&self, path: &Path) -> Result<Listening, NotBound> {
-        let SocketRights { mode, owner, group } = self.listener().file.clone().unwrap_or_default();
-        let wanted = Wanted { path: path.to_owned(), mode, owner, group, queue: QUEUE };
-        let (socket, file) = socket_file::make(&wanted, TURN_TRIES).await?;
-        Ok(Listening::unix(socket, Some(file)))
-    }
-
-    fn bind_to(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(true)?;
-        let specific = !address.ip().is_unspecified();
-        match address {
-            // An address that the machine does not have yet is bound all the same (IP_FREEBIND).
-            SocketAddr::V4(_) if specific => socket.set_freebind_v4(true)?,
-            // Where IPv6 is off this one would never come.
-            SocketAddr::V6(v6) if *v6.ip() == Ipv6Addr::LOCALHOST => {}
-            SocketAddr::V6(_) if specific => socket.set_freebind_v6(true)?,
-            SocketAddr::V6(_) => socket.set_only_v6(false)?,
-            SocketAddr::V4(_) => {}
-        }
-        self.set_options(SockRef::from(&socket))?;
-        socket.bind(&address.into())?;
-        socket.listen(QUEUE)?;
-        TcpListener::from_std(socket.into())
-    }
-
-    /// All of it is inherited by accepted sockets on Linux: no system call for it per client.
-    fn set_options(&self, socket: SockRef<'_>) -> io::Result<()> {
-        socket.set_tcp_nodelay(true)?;
-        // A Synch of telnet sends its DM as urgent data, which would be taken out of the stream (RFC 854; tcp(7)).
-        socket.set_out_of_band_inline(true)?;
-        let keepalive = self.listener().keepalive;
-        socket.set_keepalive(keepalive.is_some())?;
-        if let Some(keepalive) = keepalive {
-            let probes = TcpKeepalive::new()
-                .with_time(keepalive.idle)
-                .with_interval(keepalive.interval)
-                .with_retries(keepalive.count);
-            socket.set_tcp_keepalive(&probes)?;
-        }
-        let user_timeout = keepalive.map(|keepalive| keepalive.user_timeout);
-        socket.set_tcp_user_timeout(Some(user_timeout.unwrap_or_default()))?;
-        if self.clients().framed {
-            socket.set_send_buffer_size(FRAME_SEND_BUFFER)?;
-        }
-        Ok(())
-    }
-}
 
 /// Whom a listener has turned away, by what was in the way.
 #[derive(Debug, Default)]
@@ -502,45 +226,4 @@ async fn bind_later(
             }
         }
     }
-}
-
-/// One of the two addresses that `localhost` is.
-fn is_loopback(ip: IpAddr) -> bool {
-    ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
-}
-
-/// The machine has no such address, or no addresses of this kind.
-fn is_missing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
-}
-
-fn listening(sockets: Vec<TcpListener>) -> io::Result<Listening> {
-    let mut sockets = sockets.into_iter();
-    match (sockets.next(), sockets.next()) {
-        (Some(v4), Some(v6)) => Ok(Listening::Loopbacks(Box::new([v4, v6]))),
-        (Some(one), None) => Ok(Listening::Tcp(one)),
-        (None, _) => Err(io::ErrorKind::NotFound.into()),
-    }
-}
-
-/// The address of a host for which nobody needs to be asked.
-fn known(host: &str) -> Option<IpAddr> {
-    host.parse().ok()
-}
-
-async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, NotBound> {
-    let mut found = match known(host) {
-        Some(known) => vec![known],
-        None => match timeout(LOOK_UP_LIMIT, names::look_up(host)).await {
-            Ok(found) => found.map_err(NotBound::Name)?,
-            Err(_) => {
-                let seconds = LOOK_UP_LIMIT.as_secs();
-                return Err(NotBound::Name(format!("no name server answered within {seconds} s")));
-            }
-        },
-    };
-    // What people mean by a name such as localhost.
-    found.sort_by_key(|address| !address.is_ipv4());
-    found.dedup();
-    Ok(found.into_iter().map(|address| (address, port).into()).collect())
 }
