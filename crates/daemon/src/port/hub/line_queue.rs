@@ -222,6 +222,7 @@ impl LineQueue {
             read_at: now,
             cleared: false,
             is_running: false,
+            is_shared: false,
             purges_before,
         });
     }

@@ -76,6 +76,8 @@ pub(super) struct Pending {
     pub(super) cleared: bool,
     /// It is on its way to the line.
     pub(super) is_running: bool,
+    /// Somebody else asked for the same and is content with it.
+    pub(super) is_shared: bool,
     /// How many purges had been asked for before it.
     pub(super) purges_before: u64,
 }

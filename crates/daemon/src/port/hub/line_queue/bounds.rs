@@ -3,7 +3,7 @@
 //!
 //! The rule for clients that are gone is that of their bytes. What is queued of a client that closed properly still goes to
 //! the line, and what it asked between those bytes is done between them, or they would go out at the wrong rate. What none of
-//! its bytes waits for goes with it. Of a client whose bytes were discarded everything goes.
+//! its bytes waits for goes with it, except a break that somebody else asked for as well. Of a client whose bytes were discarded everything goes.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -35,24 +35,26 @@ impl LineQueue {
         self.waiting(Asker::Client(id)) <= MOST_REQUESTS / 2 && !self.is_full_for(id)
     }
 
-    /// Whether a break that waits already is as good as another one now: there is nothing between the two.
-    pub(super) fn has_break_for(&self, asker: Asker, asked: &Asked, (after_all, after_own): (u64, u64)) -> bool {
+    /// Whether a break that waits already is as good as another one now: there is nothing between the two. If it is another
+    /// asker's, it is shared from now on.
+    pub(super) fn has_break_for(&mut self, asker: Asker, asked: &Asked, (after_all, after_own): (u64, u64)) -> bool {
         if !matches!(asked, Asked::Request(Request::BreakPulse)) {
             return false;
         }
         let running = self.running.as_ref().and_then(|running| running.asker);
-        let waits = |(of, queue): (&Asker, &VecDeque<Pending>)| {
-            let first = usize::from(running == Some(*of));
-            let waiting = queue.range(first.min(queue.len())..);
-            if *of == asker {
-                waiting.last().is_some_and(|last| last.is_pulse() && last.after_own == after_own)
-            } else {
-                // Nothing that this one asked before may come behind it.
-                !self.queues.contains_key(&asker)
-                    && waiting.last().is_some_and(|last| last.is_pulse() && last.after_all == after_all)
+        // Nothing that this one asked before may come behind it.
+        let takes_any = !self.queues.contains_key(&asker);
+        for (of, queue) in self.queues.iter_mut().filter(|(of, _)| takes_any || **of == asker) {
+            let is_waiting = queue.len() > usize::from(running == Some(*of));
+            let Some(last) = queue.back_mut().filter(|last| is_waiting && last.is_pulse()) else { continue };
+            let has_nothing_between =
+                if *of == asker { last.after_own == after_own } else { last.after_all == after_all };
+            if has_nothing_between {
+                last.is_shared |= *of != asker;
+                return true;
             }
-        };
-        self.queues.iter().any(waits)
+        }
+        false
     }
 
     /// This client is gone, and its last byte that is still for the line is before `own_end`.
@@ -63,7 +65,7 @@ impl LineQueue {
         if let Some(queue) = self.queues.remove(&asker) {
             let before = queue.len();
             kept = queue;
-            kept.retain(|pending| pending.after_own < own_end && pending.outlives_its_asker());
+            kept.retain(|pending| pending.is_shared || (pending.after_own < own_end && pending.outlives_its_asker()));
             self.counters.dropped += (before - kept.len()) as u64;
         }
         if is_running {
@@ -111,7 +113,7 @@ impl LineQueue {
     /// This client may do other things now: what it asked when it might do more is only answered.
     pub(in crate::port::hub) fn review(&mut self, id: ClientId, access: Access, may_write: bool) {
         for pending in self.queues.get_mut(&Asker::Client(id)).into_iter().flatten() {
-            pending.may_change &= access == Access::Control || (may_write && pending.is_pulse());
+            pending.may_change &= access == Access::Control || pending.is_pulse() && (may_write || pending.is_shared);
         }
     }
 
@@ -157,4 +159,27 @@ fn line_time(queue: &VecDeque<Pending>) -> Duration {
         _ => Duration::ZERO,
     };
     queue.iter().map(length).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::line::Operation;
+    use crate::port::hub::test_hub::{hub, telnet};
+
+    const IAC_BRK: [u8; 2] = [255, 243];
+
+    #[test]
+    fn a_break_that_two_asked_for_is_made_though_the_first_of_them_leaves() {
+        let (mut hub, now) = hub("frame: none");
+        let (first, second) = (telnet(&mut hub, now), telnet(&mut hub, now));
+        hub.input(first, &IAC_BRK, now);
+        hub.input(second, &[&IAC_BRK[..], b"x"].concat(), now);
+        hub.disconnect(first, 0, now);
+        hub.drive_control(now);
+        assert!(hub.tx_front().is_empty(), "the byte behind it waits");
+        hub.unsent(0, now);
+        let later = now + std::time::Duration::from_secs(1);
+        hub.drive_control(later);
+        assert_eq!(hub.poll_start().map(|start| start.operation), Some(Operation::Break(true)));
+    }
 }
