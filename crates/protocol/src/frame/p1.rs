@@ -19,7 +19,7 @@
 //! | what comes | what it means |
 //! |---|---|
 //! | `/`, three letters or digits, and one more printable character | a telegram may begin here, wherever it stands; inside another one too: which of these places is the begin is decided at the end |
-//! | `!` and one to four hexadecimal digits, lower-case ones too | the end, wherever it stands, if they are the CRC from one of these places on: [`Check::Good`]. That place is the begin. What came before it is given up. For a `!` in the middle of a line that place must begin a line too, or an empty line must follow its own |
+//! | `!` and one to four hexadecimal digits, lower-case ones too | the end, wherever it stands, if they are the CRC from one of these places on: [`Check::Good`]. The latest such place is the begin. What came before it is given up. For a `!` in the middle of a line that place must begin a line too, or an empty line must follow its own |
 //! | `!` as the first character of a line, and then anything but that | the end too, with its LF: [`Check::Absent`] if there is nothing before that but CR, NUL and spaces, and [`Check::Bad`] if there is. It begins at the latest place that begins a line, or whose line an empty one follows; else at the first |
 //! | digits that are no CRC of the standard | right all the same by CRC-16/X-25, or, where lines end in LF alone, by the CRC that they had with CR LF: [`Check::GoodBy`] |
 //! | no CRC, though the line has sent right ones, or the telegram says that it is of DSMR 4 or later | [`Check::Bad`]. Eight telegrams in a row without one mean that there is another meter now |
@@ -424,7 +424,7 @@ impl P1Framer {
         let (index, start) = self
             .starts
             .with_crc(mark.value, self.crc, mark.end)
-            .find(|(_, start)| mark.begins_line || start.is_identification(&held, mark.end))?;
+            .rfind(|(_, start)| mark.begins_line || start.is_identification(&held, mark.end))?;
         self.counters.abandoned += self.starts.headers(index, &held, mark.end);
         self.starts.clear();
         Some(Ended { start: start.at, end: mark.digits_end(), cr: false, seen: mark.seen })

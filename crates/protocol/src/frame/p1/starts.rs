@@ -92,7 +92,12 @@ impl Starts {
 
     /// Those from which on the bytes up to `end` have the CRC `wanted`, if those from the base to `end` have `crc`; and
     /// their numbers.
-    pub(super) fn with_crc(&self, wanted: u16, crc: u16, end: u64) -> impl Iterator<Item = (usize, Start)> + '_ {
+    pub(super) fn with_crc(
+        &self,
+        wanted: u16,
+        crc: u16,
+        end: u64,
+    ) -> impl DoubleEndedIterator<Item = (usize, Start)> + '_ {
         let moved = crc16::before_zeros(crc ^ wanted, end - self.base);
         self.all().iter().copied().enumerate().filter(move |(_, start)| start.moved == moved)
     }
