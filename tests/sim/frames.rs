@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
 use sermux::port::hub::{ClientId, CloseReason, Event, Hub, SocketQueue};
-use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Listener, OnLag, Port, Replay};
+use sermux_port_config::config::{
+    Address, Delimiter, Device, Frame, Gap, Listener, OnLag, Port, Protocol, Replay, Sim,
+};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -44,17 +45,18 @@ pub(crate) fn run(seed: u64) {
         return;
     }
     let mut random = Random::new(seed ^ 0x5EED);
-    let frame = random.pick(&["line", "{ delimiter: \"\\r\\n\" }", "{ delimiter: \"aab\" }", "{ gap: 20ms }"]);
-    let yaml = format!(
-        "ports: {{ p: {{ device: sim:echo, backlog: 8192, line: 115200 8N1, frame: {frame}, \
-         listen: [ {{ protocol: raw, address: 0, replay: 3 frames }} ] }} }}"
-    );
-    let config = load_str("simulation", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
-    let port = Port::clone(&config.ports["p"]);
+    let delimiter = |bytes: &[u8]| Frame::Delimiter(Delimiter::new(bytes).unwrap());
+    let gap = Frame::Gap(Gap::Time(Duration::from_millis(20)));
+    let frame = random.pick(&[Frame::Line, delimiter(b"\r\n"), delimiter(b"aab"), gap]);
+    let mut port = Port::new(Device::Sim(Sim::Echo), "115200 8N1".parse().unwrap());
+    (port.frame, port.backlog) = (frame, 8192);
+    let mut listener = Listener::new(Protocol::Raw, Address::Localhost { port: 0 });
+    (listener.on_lag, listener.replay) = (OnLag::Skip, Replay::Frames(3));
+    port.listen.push(Arc::new(listener));
     let now = Instant::now();
     let mut hub = Hub::new(&port);
     hub.line_opened(false, &Snapshot::default(), now);
-    let silent = frame.contains("gap");
+    let silent = frame == gap;
     let mut world = World {
         random,
         port,

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
 use sermux::port::hub::{Event, Hub};
-use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::Port;
+use sermux_port_config::config::{Device, Frame, Port, Sim};
 
 use crate::random::Random;
 
@@ -29,13 +28,9 @@ struct World {
 pub(crate) fn run(seed: u64) {
     let mut random = Random::new(seed ^ 0x0E_7EC7);
     let telegrams = random.one_in(2);
-    let frame = if telegrams { "dsmr" } else { random.pick(&["none", "line"]) };
-    let yaml = format!(
-        "ports: {{ p: {{ device: sim:echo, line: 115200 8N1, frame: {frame}, expect: {{ frame: 1s }}, \
-         listen: [ {{ protocol: raw, address: 0 }} ] }} }}"
-    );
-    let config = load_str("simulation", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
-    let port = Port::clone(&config.ports["p"]);
+    let mut port = Port::new(Device::Sim(Sim::Echo), "115200 8N1".parse().unwrap());
+    port.frame = if telegrams { Frame::Dsmr } else { random.pick(&[Frame::None, Frame::Line]) };
+    port.expect.frame = Duration::from_secs(1);
     let hub = Hub::new(&port);
     let mut world =
         World { random, port, telegrams, hub, now: Instant::now(), heard: None, quiet: false, said: Vec::new() };

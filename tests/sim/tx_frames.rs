@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
 use sermux::port::hub::{ClientId, Hub};
-use sermux_port_config::config::load::load_str;
+use sermux_port_config::config::{Delimiter, Device, Port, Sim};
+use sermux_port_config::line::LineSettings;
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -58,13 +59,10 @@ pub(crate) fn run(seed: u64) {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let (written, delimiter): (_, &[u8]) =
-            if seed % 2 == 0 { ("line", b"\n") } else { ("{ delimiter: \"\\r\\n\" }", b"\r\n") };
-        let yaml = format!(
-            "ports: {{ p: {{ device: sim:echo, tx-frame: {written}, listen: [{{ protocol: raw, address: 0 }}] }} }}"
-        );
-        let config = load_str("simulation", &yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
-        let (mut hub, now) = (Hub::new(&config.ports["p"]), Instant::now());
+        let delimiter: &[u8] = if seed % 2 == 0 { b"\n" } else { b"\r\n" };
+        let mut port = Port::new(Device::Sim(Sim::Echo), LineSettings::default());
+        port.tx_frame = Delimiter::new(delimiter);
+        let (mut hub, now) = (Hub::new(&port), Instant::now());
         hub.line_opened(true, &Snapshot::default(), now);
         Self {
             random: Random::new(seed),

@@ -1,14 +1,16 @@
 //! What a configuration without faults means.
+#![allow(clippy::unwrap_used, reason = "in a test it says where")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
     profile, reset, Access, AccessList, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction,
-    Enter, Frame, Gap, Hangup, Keepalive, LogFormat, LogLevel, Modem, OnConnect, OnDisconnect, OnGone, OnLag,
+    Enter, Frame, Gap, Hangup, Keepalive, Listener, LogFormat, LogLevel, Modem, OnConnect, OnDisconnect, OnGone, OnLag,
     OnRelease, Open, Port, Protocol, Rs485, Sim, SocketRights, Telnet, Usb, Write,
 };
-use sermux_port_config::line::FlowControl;
+use sermux_port_config::line::{FlowControl, LineSettings};
 use sermux_port_config::signal::{Output, Step};
 
 fn config(text: &str) -> Config {
@@ -27,6 +29,23 @@ fn device(keys: &str) -> Device {
 
 fn port(keys: &str) -> Port {
     port_below("", &format!("listen: [{{ protocol: raw, address: 4001 }}], {keys}"))
+}
+
+#[test]
+fn a_port_that_is_made_is_one_of_a_file_that_says_nothing_else() {
+    let mut made = Port::new(Device::Sim(Sim::Echo), LineSettings::default());
+    let rfc2217 = Telnet { rfc2217: true, ..Telnet::new("p") };
+    for (protocol, address) in [
+        (Protocol::Raw, "4001"),
+        (Protocol::Telnet(Telnet::new("p")), "*:4002"),
+        (Protocol::Telnet(rfc2217), "*:4003"),
+        (Protocol::Raw, "unix:/run/x"),
+    ] {
+        made.listen.push(Arc::new(Listener::new(protocol, address.parse().unwrap())));
+    }
+    let written = "listen: [{ protocol: raw, address: 4001 }, { protocol: telnet, address: '*:4002' }, \
+                   { protocol: telnet, rfc2217: true, address: '*:4003' }, { protocol: raw, address: unix:/run/x }]";
+    assert_eq!(made, port_below("", written));
 }
 
 #[test]

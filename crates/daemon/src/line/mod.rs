@@ -153,30 +153,7 @@ fn pause(time: Duration) {
 /// A port with nothing but a device, for tests.
 #[cfg(test)]
 pub(crate) fn test_port(device: Device, settings: &str) -> Port {
-    use sermux_port_config::config::{self, Crc, Frame, Modem, Write};
-
-    Port {
-        device,
-        enable: true,
-        line: config::Line { settings: settings.parse().expect("line settings"), ..config::Line::default() },
-        modem: Modem::default(),
-        on_release: config::OnRelease::default(),
-        reset: std::collections::BTreeMap::new(),
-        open: config::Open::Always,
-        linger: Duration::from_secs(5),
-        exclusive: true,
-        lock_file: None,
-        write: Write::Any,
-        frame: Frame::None,
-        tx_frame: None,
-        crc: Crc::Pass,
-        gather: std::time::Duration::ZERO,
-        backlog: 256 * 1024,
-        expect: config::Expect::default(),
-        capture: None,
-        limits: Default::default(),
-        listen: Vec::new(),
-    }
+    Port::new(device, settings.parse().expect("line settings"))
 }
 
 /// Writes once, without waiting, for tests. `None`: the line takes nothing now.

@@ -13,7 +13,6 @@ pub(crate) mod words;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{Device, Port};
 use sermux_port_config::line::{DataBits, LineSettings};
 use sermux_protocol::verdict::{judge, Cause, Certainty, Reading, Verdict};
@@ -156,18 +155,6 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// A port with nothing but a device.
-fn port_of(device: Device) -> Option<Port> {
-    let config =
-        load_str("probe", "ports: { probe: { device: \"sim:echo\", listen: [ { protocol: raw, address: 9000 } ] } }")
-            .ok()?
-            .config;
-    let mut port = Port::clone(config.ports.values().next()?);
-    port.device = device;
-    port.line.settings = TRIES[0].0.parse().ok()?;
-    Some(port)
-}
-
 /// Opens a device, tries everything within the time, and puts back what it found; `progress` is told now and then.
 pub(crate) async fn probe(
     device: Device,
@@ -176,9 +163,7 @@ pub(crate) async fn probe(
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Heard, Failure> {
     let stop = &mut stop;
-    let Some(port) = port_of(device.clone()) else {
-        return Err(Failure::Other(format!("{device}: cannot be made a port")));
-    };
+    let port = Port::new(device.clone(), TRIES[0].0.parse().unwrap_or_default());
     let saved = blocking(stop, move || Saved::of_blocking(&device)).await?.map(Arc::new);
     let opened = blocking(stop, move || line::open_blocking(&port)).await;
     let mut line = match opened {

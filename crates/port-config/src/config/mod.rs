@@ -174,6 +174,37 @@ pub struct Port {
     pub listen: Vec<Arc<Listener>>,
 }
 
+/// How long a device stays open after the last client.
+const LINGER: Duration = Duration::from_secs(5);
+
+impl Port {
+    /// A port with this device and these line settings. All other keys have their defaults; it has no listeners.
+    pub fn new(device: Device, line: LineSettings) -> Port {
+        Port {
+            device,
+            enable: true,
+            line: Line { settings: line, ..Line::default() },
+            modem: Modem::default(),
+            on_release: OnRelease::default(),
+            reset: BTreeMap::new(),
+            open: Open::default(),
+            linger: LINGER,
+            exclusive: true,
+            lock_file: None,
+            write: Write::default(),
+            frame: Frame::default(),
+            tx_frame: None,
+            crc: Crc::default(),
+            gather: Duration::ZERO,
+            backlog: 256 * 1024,
+            expect: Expect::default(),
+            capture: None,
+            limits: Limits::default(),
+            listen: Vec::new(),
+        }
+    }
+}
+
 /// `expect:`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -329,6 +360,34 @@ impl Listener {
     }
 }
 
+/// How long a client that is silent keeps the pen.
+const WRITE_HOLD: Duration = Duration::from_secs(30);
+
+impl Listener {
+    /// A listener for this protocol at this address. All other keys have the defaults of a port without frames whose clients may
+    /// write.
+    pub fn new(protocol: Protocol, address: Address) -> Listener {
+        let is_unix = address.is_unix();
+        Listener {
+            access: if protocol.has_rfc2217() { Access::Control } else { Access::ReadWrite },
+            protocol,
+            address,
+            hosts: AccessList::default(),
+            file: is_unix.then(SocketRights::default),
+            max_clients: 64,
+            when_full: WhenFull::default(),
+            on_lag: OnLag::Disconnect,
+            on_gone: OnGone::default(),
+            idle_timeout: Duration::ZERO,
+            half_close: Duration::from_secs(10),
+            write_hold: WRITE_HOLD,
+            replay: Replay::default(),
+            keepalive: (!is_unix).then(Keepalive::default),
+            banner: Banner::default(),
+        }
+    }
+}
+
 /// `protocol:`, with the keys that only this protocol has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "protocol", rename_all = "kebab-case")]
@@ -373,6 +432,17 @@ pub struct Telnet {
 impl Telnet {
     /// The longest signature, in bytes.
     pub const MAX_SIGNATURE: usize = 255;
+
+    /// The defaults of a listener of this port; a client that asks is answered with the program, its version and the port.
+    pub fn new(port: &str) -> Telnet {
+        Telnet {
+            rfc2217: false,
+            signature: format!("sermux {} {port}", env!("CARGO_PKG_VERSION")),
+            break_on_sync: false,
+            enter: Enter::default(),
+            notify: false,
+        }
+    }
 }
 
 /// `enter:`

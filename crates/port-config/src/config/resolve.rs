@@ -17,27 +17,12 @@ use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::Set;
 use super::{
-    profile, Access, AccessList, Banner, Crc, Device, Enter, Expect, Frame, Keepalive, Line, Listener, OnGone, OnLag,
-    OnRelease, Open, Port, Protocol, Replay, Telnet, Usb, WhenFull, Write,
+    profile, Access, AccessList, Banner, Crc, Device, Expect, Frame, Keepalive, Line, Listener, OnLag, Open, Port,
+    Protocol, Replay, Sim, Telnet, Usb, Write, LINGER, WRITE_HOLD,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
 use crate::units::format_size;
-
-/// How long a device stays open after the last client.
-const LINGER: Duration = Duration::from_secs(5);
-
-/// How long a client that is silent keeps the pen.
-const WRITE_HOLD: Duration = Duration::from_secs(30);
-
-/// How long a client that has sent something and then closed its sending side still receives.
-const HALF_CLOSE: Duration = Duration::from_secs(10);
-
-/// Clients of one listener.
-const MAX_CLIENTS: usize = 64;
-
-/// Bytes of history.
-const BACKLOG: usize = 256 * 1024;
 
 /// A telegram is at most 16 KiB, and nearly always a twelfth of that: there is room for one that is being received, and for some
 /// to skip to.
@@ -91,16 +76,20 @@ pub(super) fn port(
     let profile = profile_of(own, defaults).and_then(|name| profiles.layer(name));
     let layers = Layers(std::iter::once(own).chain(profile).chain(std::iter::once(defaults)).collect());
 
-    let enable = layers.value(|layer| layer.enable.as_ref(), true);
-    let write = layers.value(|layer| layer.write.as_ref(), Write::Any);
-    let frame = layers.value(|layer| layer.frame.as_ref(), Frame::None);
+    let device = device(own, problems);
+    // without a device it is no port, but its other keys are judged all the same
+    let built_in = Port::new(device.clone().unwrap_or(Device::Sim(Sim::Echo)), LineSettings::default());
+
+    let enable = layers.value(|layer| layer.enable.as_ref(), built_in.enable);
+    let write = layers.value(|layer| layer.write.as_ref(), built_in.write);
+    let frame = layers.value(|layer| layer.frame.as_ref(), built_in.frame);
     let line = line(&layers, problems, warnings);
     let reset = layers.reset();
     let modem = modem::resolve(&layers, &reset, problems);
-    let open = layers.value(|layer| layer.open.as_ref(), Open::Always);
+    let open = layers.value(|layer| layer.open.as_ref(), built_in.open);
     check_linger(open, own, problems);
     let backlog = layers.first(|layer| layer.backlog.as_ref());
-    let history = backlog.map_or(BACKLOG, |set| set.value);
+    let history = backlog.map_or(built_in.backlog, |set| set.value);
     let said =
         Said { write: layers.first(|layer| layer.write.as_ref()), frame: layers.first(|layer| layer.frame.as_ref()) };
     check_frame(frame, backlog, own, &said, problems);
@@ -132,31 +121,31 @@ pub(super) fn port(
         );
     }
     Some(Port {
-        device: device(own, problems)?,
+        device: device?,
         enable,
         line,
         modem,
-        on_release: layers.value(|layer| layer.on_release.as_ref(), OnRelease::default()),
+        on_release: layers.value(|layer| layer.on_release.as_ref(), built_in.on_release),
         reset,
         open,
         linger: match open {
-            Open::Always => LINGER,
-            Open::OnDemand => layers.value(|layer| layer.linger.as_ref(), LINGER),
+            Open::Always => built_in.linger,
+            Open::OnDemand => layers.value(|layer| layer.linger.as_ref(), built_in.linger),
         },
-        exclusive: layers.value(|layer| layer.exclusive.as_ref(), true),
-        lock_file: layers.value(|layer| layer.lock_file.as_ref(), None),
+        exclusive: layers.value(|layer| layer.exclusive.as_ref(), built_in.exclusive),
+        lock_file: layers.value(|layer| layer.lock_file.as_ref(), built_in.lock_file),
         write,
         frame,
-        tx_frame: layers.value(|layer| layer.tx_frame.as_ref(), None),
+        tx_frame: layers.value(|layer| layer.tx_frame.as_ref(), built_in.tx_frame),
         // what a default says about telegrams does not concern a port without them, nor the other way round
-        crc: if frame == Frame::Dsmr { layers.value(|layer| layer.crc.as_ref(), Crc::Pass) } else { Crc::Pass },
+        crc: if frame == Frame::Dsmr { layers.value(|layer| layer.crc.as_ref(), built_in.crc) } else { built_in.crc },
         gather: if frame == Frame::None {
-            layers.value(|layer| layer.gather.as_ref(), Duration::ZERO)
+            layers.value(|layer| layer.gather.as_ref(), built_in.gather)
         } else {
-            Duration::ZERO
+            built_in.gather
         },
         backlog: history,
-        expect: Expect { frame: layers.value(|layer| layer.expect_frame.as_ref(), Duration::ZERO) },
+        expect: Expect { frame: layers.value(|layer| layer.expect_frame.as_ref(), built_in.expect.frame) },
         capture: capture::resolve(&layers, problems),
         limits: limits::resolve(&layers),
         listen,
@@ -344,22 +333,23 @@ impl<'a> Clients<'a> {
             Some(_) => (AccessList::default(), None),
             None => (self.hosts(), self.keepalive(on_lag)),
         };
+        let built_in = Listener::new(protocol?, self.listener.address.as_ref()?.value.clone());
         Some(Listener {
-            protocol: protocol?,
-            address: self.listener.address.as_ref()?.value.clone(),
             access,
             hosts,
             file,
-            max_clients: self.value(|layer| layer.max_clients.as_ref(), MAX_CLIENTS),
-            when_full: self.value(|layer| layer.when_full.as_ref(), WhenFull::default()),
+            max_clients: self.value(|layer| layer.max_clients.as_ref(), built_in.max_clients),
+            when_full: self.value(|layer| layer.when_full.as_ref(), built_in.when_full),
             on_lag,
-            on_gone: self.value(|layer| layer.on_gone.as_ref(), OnGone::default()),
-            idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), Duration::ZERO),
-            half_close: self.value(|layer| layer.half_close.as_ref(), HALF_CLOSE),
+            on_gone: self.value(|layer| layer.on_gone.as_ref(), built_in.on_gone),
+            idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), built_in.idle_timeout),
+            half_close: self.value(|layer| layer.half_close.as_ref(), built_in.half_close),
             write_hold: self.write_hold(problems),
             replay: self.replay(problems),
             keepalive,
             banner,
+            protocol: built_in.protocol,
+            address: built_in.address,
         })
     }
 
@@ -376,12 +366,13 @@ impl<'a> Clients<'a> {
             telnet::refuse_on_raw(listener, problems);
             return Some(Protocol::Raw);
         }
+        let built_in = Telnet::new(self.port);
         Some(Protocol::Telnet(Telnet {
-            rfc2217: listener.rfc2217.as_ref().is_some_and(|set| set.value),
-            signature: self.value(|layer| layer.signature.as_ref(), telnet::default_signature(self.port)),
-            break_on_sync: self.value(|layer| layer.break_on_sync.as_ref(), false),
-            enter: self.value(|layer| layer.enter.as_ref(), Enter::AsIs),
-            notify: listener.notify.as_ref().is_some_and(|set| set.value),
+            rfc2217: listener.rfc2217.as_ref().map_or(built_in.rfc2217, |set| set.value),
+            signature: self.value(|layer| layer.signature.as_ref(), built_in.signature),
+            break_on_sync: self.value(|layer| layer.break_on_sync.as_ref(), built_in.break_on_sync),
+            enter: self.value(|layer| layer.enter.as_ref(), built_in.enter),
+            notify: listener.notify.as_ref().map_or(built_in.notify, |set| set.value),
         }))
     }
 

@@ -58,8 +58,3 @@ pub(super) fn warn_of_control(access: &Set<Access>, warnings: &mut Vec<Problem>)
             .help("write `read-write`; settings and modem lines need `protocol: telnet` with `rfc2217: true`"),
     );
 }
-
-/// Who answers, which version, and for which port.
-pub(super) fn default_signature(port: &str) -> String {
-    format!("sermux {} {port}", env!("CARGO_PKG_VERSION"))
-}

@@ -197,15 +197,14 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
             protocol,
             banner,
         )| {
+            let address = match (&file, host) {
+                (Some(_), _) => Address::Unix { path: "/run/x".into() },
+                (None, Some(host)) if host == "localhost" => Address::Localhost { port: 0 },
+                (None, Some(host)) => Address::Host { host, port: 0 },
+                (None, None) => Address::Any { port: 0 },
+            };
             Listener {
                 banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
-                protocol,
-                address: match (&file, host) {
-                    (Some(_), _) => Address::Unix { path: "/run/x".into() },
-                    (None, Some(host)) if host == "localhost" => Address::Localhost { port: 0 },
-                    (None, Some(host)) => Address::Host { host, port: 0 },
-                    (None, None) => Address::Any { port: 0 },
-                },
                 access,
                 hosts: if file.is_some() { AccessList::default() } else { hosts },
                 keepalive: keepalive.filter(|_| file.is_none()),
@@ -218,6 +217,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
                 half_close,
                 write_hold,
                 replay,
+                ..Listener::new(protocol, address)
             }
         },
     )
@@ -231,7 +231,6 @@ fn any_port() -> impl Strategy<Value = Port> {
         let device = (any_line(), any_modem(), any_macros(), prop::option::of(0..=86_400_000u64));
         let rest = (any::<bool>(), any::<bool>(), any::<bool>(), 0..=10_000u64, 32 * 1024..=64 * 1024 * 1024usize);
         (listen, device, rest).prop_map(move |(listen, (line, modem, reset, linger), rest)| Port {
-            device: Device::Sim(Sim::Echo),
             enable: rest.0,
             line,
             modem,
@@ -251,6 +250,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             capture: rest.0.then(|| any_capture(rest.3, rest.4).into()),
             limits: any_limits(rest.3),
             listen: listen.into_iter().map(Arc::new).collect(),
+            ..Port::new(Device::Sim(Sim::Echo), LineSettings::default())
         })
     })
 }
