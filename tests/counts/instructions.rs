@@ -47,9 +47,9 @@ macro_rules! way {
     };
 }
 
-way!(from_the_line_to_a_raw_client, counted_line_to_raw, Session::Raw, World::down, text());
+way!(from_the_line_to_a_raw_client, counted_line_to_raw, Session::raw(), World::down, text());
 way!(from_the_line_to_a_telnet_client, counted_line_to_telnet, telnet(), World::down, text());
 way!(ff_from_the_line_to_a_telnet_client, counted_ff_to_telnet, telnet(), World::down, [0xFF; CHUNK]);
-way!(from_a_raw_client_to_the_line, counted_raw_to_line, Session::Raw, World::up, text());
+way!(from_a_raw_client_to_the_line, counted_raw_to_line, Session::raw(), World::up, text());
 way!(from_a_telnet_client_to_the_line, counted_telnet_to_line, telnet(), World::up, text());
 way!(ff_from_a_telnet_client_to_the_line, counted_telnet_ff, telnet(), World::up, [0xFF; CHUNK]);

@@ -90,7 +90,7 @@ fn allocates_nothing(world: &mut World, mut step: impl FnMut(&mut World)) {
 
 #[test]
 fn chunks_from_the_line_to_many_clients() {
-    let mut world = World::new(&port(""), (0..4).map(|_| Session::Raw));
+    let mut world = World::new(&port(""), (0..4).map(|_| Session::raw()));
     allocates_nothing(&mut world, |world| world.down(b"a chunk of some bytes\r\n"));
     assert_eq!(world.hub.counters().gap, 0);
 }
@@ -103,7 +103,7 @@ fn chunks_full_of_0xff_to_telnet_clients() {
 
 #[test]
 fn telegrams_that_readers_take_whole() {
-    let mut world = World::new(&port("frame: dsmr, on-lag: skip,"), (0..4).map(|_| Session::Raw));
+    let mut world = World::new(&port("frame: dsmr, on-lag: skip,"), (0..4).map(|_| Session::raw()));
     let down = |world: &mut World| {
         let space = world.hub.rx_space().unwrap();
         space[..TELEGRAM.len()].copy_from_slice(TELEGRAM);
@@ -123,7 +123,7 @@ fn telegrams_that_readers_take_whole() {
 
 #[test]
 fn what_clients_send_to_the_line() {
-    let mut world = World::new(&port(""), [Session::Raw, telnet()]);
+    let mut world = World::new(&port(""), [Session::raw(), telnet()]);
     allocates_nothing(&mut world, |world| world.up(b"show version\r\n\xFF\xFF"));
     assert_eq!(world.hub.counters().tx_lost, 0);
 }

@@ -54,7 +54,7 @@ fn a_port_that_nobody_uses_takes_less_than_6_kib() {
 #[test]
 fn the_hub_takes_less_than_half_a_kib_for_a_raw_client_and_a_kib_for_one_with_telnet() {
     const CLIENTS: usize = 64;
-    let kinds: [(fn() -> Session, i64); 2] = [(|| Session::Raw, 512), (telnet, 1024)];
+    let kinds: [(fn() -> Session, i64); 2] = [(Session::raw, 512), (telnet, 1024)];
     for (session, bound) in kinds {
         let port = port("");
         let mut world = None;

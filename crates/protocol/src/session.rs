@@ -1,8 +1,12 @@
-//! The protocol state of one client.
+//! The protocol state of one client. A further kind of session is an arm of [`Session`]: its user, the hub, does not ask
+//! which kind a session is, except whether it is raw, for which there is a shorter way.
 
+use sermux_port_config::signal::{LineState, ModemState};
+
+use crate::rfc2217::{Request, View};
 use crate::telnet::code::{COM_PORT, IAC};
 use crate::telnet::negotiation::Verb;
-use crate::telnet::{Offer, Telnet};
+use crate::telnet::{escape, Counters, Offer, Telnet};
 
 /// What a client's protocol makes of its bytes.
 ///
@@ -10,7 +14,10 @@ use crate::telnet::{Offer, Telnet};
 #[derive(Debug)]
 pub enum Session {
     /// Bytes as they are, in both directions.
-    Raw,
+    Raw {
+        /// What the client is sent before the line's bytes.
+        greeting: Vec<u8>,
+    },
     /// Telnet, with RFC 2217 if that is offered.
     Telnet(Box<Telnet>),
 }
@@ -40,11 +47,190 @@ impl Speaks {
 impl Session {
     /// The session of a client on a raw listener.
     pub fn raw() -> Self {
-        Session::Raw
+        Session::Raw { greeting: Vec::new() }
     }
 
     /// The session of a client on a telnet listener.
     pub fn telnet(offer: Offer) -> Self {
         Session::Telnet(Box::new(Telnet::new(offer)))
+    }
+
+    /// Whether bytes pass as they are in both directions, so that there is nothing to be decoded or escaped.
+    #[inline]
+    pub fn is_raw(&self) -> bool {
+        matches!(self, Session::Raw { .. })
+    }
+
+    /// Whether the client can ask for something: whether [`Session::decode`] may return a request.
+    #[inline]
+    pub fn has_requests(&self) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(_) => true,
+        }
+    }
+
+    /// Whether the client may be sent text that is none of the line's: a raw client is sent the line's bytes and, before
+    /// them, its greeting.
+    #[inline]
+    pub fn shows_text(&self) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(_) => true,
+        }
+    }
+
+    /// Appends the data in `input` to `data`, up to the next request, and moves `input` behind what was taken. See
+    /// [`Telnet::decode`].
+    pub fn decode(&mut self, input: &mut &[u8], data: &mut Vec<u8>) -> Option<Request> {
+        match self {
+            Session::Raw { .. } => {
+                data.extend_from_slice(std::mem::take(input));
+                None
+            }
+            Session::Telnet(telnet) => telnet.decode(input, data),
+        }
+    }
+
+    /// Answers a request from what is known of the line, after its effect.
+    pub fn answer(&mut self, request: Request, view: &View) {
+        match self {
+            Session::Raw { .. } => debug_assert!(false, "a raw client asked for {request:?}"),
+            Session::Telnet(telnet) => telnet.answer(request, view),
+        }
+    }
+
+    /// The inputs of the line changed. See [`Telnet::modem_changed`]. True: the outbox may have more than before.
+    pub fn modem_changed(&mut self, inputs: ModemState, ri_fell: bool) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(telnet) => {
+                telnet.modem_changed(inputs, ri_fell);
+                true
+            }
+        }
+    }
+
+    /// The receiver noticed something. See [`Telnet::line_changed`]. True: the outbox may have more than before.
+    pub fn line_changed(&mut self, noticed: LineState) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(telnet) => {
+                telnet.line_changed(noticed);
+                true
+            }
+        }
+    }
+
+    /// Whether the client wants to be told of changes of the modem state.
+    pub fn wants_modem_state(&self) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(telnet) => telnet.wants_modem_state(),
+        }
+    }
+
+    /// Whether the client wants to be told of changes of the line state.
+    pub fn wants_line_state(&self) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(telnet) => telnet.wants_line_state(),
+        }
+    }
+
+    /// Whether the client asked for no data for now.
+    #[inline]
+    pub fn is_suspended(&self) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(telnet) => telnet.is_suspended(),
+        }
+    }
+
+    /// What the client says it is.
+    pub fn client_signature(&self) -> Option<&str> {
+        match self {
+            Session::Raw { .. } => None,
+            Session::Telnet(telnet) => telnet.client_signature(),
+        }
+    }
+
+    /// What else the client seems to speak than this session does, by what was decoded. Of a raw client that shows in its
+    /// [first bytes](Speaks::of_first_bytes) alone.
+    pub fn seems_to_speak(&self) -> Option<Speaks> {
+        match self {
+            Session::Raw { .. } => None,
+            Session::Telnet(telnet) => telnet.seems_to_speak(),
+        }
+    }
+
+    /// What could not be used of what the client sent.
+    pub fn counters(&self) -> Counters {
+        match self {
+            Session::Raw { .. } => Counters::default(),
+            Session::Telnet(telnet) => telnet.counters(),
+        }
+    }
+
+    /// Puts bytes before what comes from the line: a greeting, or text where the session [shows it](Session::shows_text).
+    pub fn say(&mut self, bytes: &[u8]) {
+        match self {
+            Session::Raw { greeting } => greeting.extend_from_slice(bytes),
+            Session::Telnet(telnet) => telnet.say(bytes),
+        }
+    }
+
+    /// Bytes for the client that did not come from the line. They are sent before the line's.
+    #[inline]
+    pub fn outbox(&self) -> &[u8] {
+        match self {
+            Session::Raw { greeting } => greeting,
+            Session::Telnet(telnet) => telnet.outbox(),
+        }
+    }
+
+    /// The connection took the first `n` bytes of the outbox.
+    pub fn outbox_taken(&mut self, n: usize) {
+        match self {
+            Session::Raw { greeting } => drop(greeting.drain(..n)),
+            Session::Telnet(telnet) => telnet.outbox_taken(n),
+        }
+    }
+
+    /// Whether `data` of the line must be [escaped](Session::escape) for this client; else it can be sent as it is.
+    #[inline]
+    pub fn needs_escape(&self, data: &[u8]) -> bool {
+        match self {
+            Session::Raw { .. } => false,
+            Session::Telnet(_) => escape::is_needed(data),
+        }
+    }
+
+    /// Copies `data` of the line to `out` as this client is sent it, as far as there is room. Returns how many bytes of
+    /// `data` were taken, and how many of `out` were written.
+    pub fn escape(&self, data: &[u8], out: &mut [u8]) -> (usize, usize) {
+        match self {
+            Session::Raw { .. } => {
+                let n = data.len().min(out.len());
+                out[..n].copy_from_slice(&data[..n]);
+                (n, n)
+            }
+            Session::Telnet(_) => escape::escape(data, out),
+        }
+    }
+
+    /// The connection took `sent` of a buffer that [`Session::escape`] wrote. Returns how many bytes of data that is; what
+    /// must follow a piece that was cut is put into the outbox.
+    pub fn escaped_taken(&mut self, sent: &[u8]) -> usize {
+        match self {
+            Session::Raw { .. } => sent.len(),
+            Session::Telnet(telnet) => {
+                let taken = escape::taken(sent);
+                if taken.owes_ff {
+                    telnet.owe_ff();
+                }
+                taken.data
+            }
+        }
     }
 }

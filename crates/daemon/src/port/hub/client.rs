@@ -48,8 +48,6 @@ pub struct ClientCounters {
 pub(super) struct Client {
     pub(super) feed: Feed,
     pub(super) session: Session,
-    /// What a raw client is sent first; a telnet client's session has an outbox of its own.
-    greeting: Vec<u8>,
     /// Decided to be closed; it takes part in nothing any more.
     pub(super) closing: bool,
     /// It receives nothing more and has no place, but what it has sent is still read.
@@ -224,7 +222,6 @@ impl Client {
             number,
             active: now,
             session,
-            greeting: Vec::new(),
             own_end: 0,
             whole_at: if let Feed::Bytes { cursor } = &feed { *cursor } else { 0 },
             feed,
@@ -246,7 +243,7 @@ impl Client {
 
     /// Whether what it asks of the line is done.
     pub(super) fn may_control(&self) -> bool {
-        self.terms.access == Access::Control && matches!(self.session, Session::Telnet(_))
+        self.terms.access == Access::Control && self.session.has_requests()
     }
 
     /// Whether it has closed its sending side, and everything it asked for has been done.
@@ -273,49 +270,15 @@ impl Client {
         }
     }
 
-    /// Puts something in front of what comes from the line.
-    pub(super) fn say(&mut self, bytes: &[u8]) {
-        match &mut self.session {
-            Session::Raw => self.greeting.extend_from_slice(bytes),
-            Session::Telnet(telnet) => telnet.say(bytes),
-        }
-    }
-
-    /// The same for a text of ours: a raw client gets the line's bytes and nothing else.
-    pub(super) fn say_in_words(&mut self, words: &[u8]) {
-        if let Session::Telnet(telnet) = &mut self.session {
-            telnet.say(words);
-        }
-    }
-
     /// Tells it that it may not write, if it is to be told and has no line in part.
     pub(super) fn tell_of_refusal(&mut self) {
         let has_part = self.mid_line || matches!(&self.feed, Feed::Frames(feed) if !feed.rest().is_empty());
         if self.refusal == Refusal::Owed && !has_part {
             self.refusal = Refusal::Told;
-            self.say_in_words(b"you are read-only\r\n");
+            if self.session.shows_text() {
+                self.session.say(b"you are read-only\r\n");
+            }
         }
-    }
-
-    /// What goes to it before anything of the line.
-    pub(super) fn outbox(&self) -> &[u8] {
-        match &self.session {
-            Session::Raw => &self.greeting,
-            Session::Telnet(telnet) => telnet.outbox(),
-        }
-    }
-
-    /// Its socket took the first `n` bytes of the outbox.
-    pub(super) fn outbox_taken(&mut self, n: usize) {
-        match &mut self.session {
-            Session::Raw => drop(self.greeting.drain(..n)),
-            Session::Telnet(telnet) => telnet.outbox_taken(n),
-        }
-    }
-
-    /// Whether bytes of the line are kept from it for now, because it asked for that.
-    pub(super) fn is_suspended(&self) -> bool {
-        matches!(&self.session, Session::Telnet(telnet) if telnet.is_suspended())
     }
 
     /// What becomes of a client that has closed its sending side, given what the line has taken of the tx queue and when

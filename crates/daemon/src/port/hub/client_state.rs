@@ -1,7 +1,5 @@
 //! What the status shows of a client.
 
-use sermux_protocol::session::Session;
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,10 +49,6 @@ impl Hub {
                 feed.rest().len() as u64 + held
             }
         };
-        let signature = match &client.session {
-            Session::Telnet(telnet) => telnet.client_signature().map(str::to_owned),
-            Session::Raw => None,
-        };
         Some(ClientState {
             terms: Arc::clone(&client.terms),
             listener: client.listener,
@@ -62,10 +56,10 @@ impl Hub {
             lag,
             lag_since: if is_deaf { None } else { self.lag_since(&client.feed) },
             replayed: client.replayed,
-            suspended: client.is_suspended(),
+            suspended: client.session.is_suspended(),
             has_pen: self.has_pen(id),
             half_closed: client.input != Input::Open,
-            signature,
+            signature: client.session.client_signature().map(str::to_owned),
         })
     }
 }

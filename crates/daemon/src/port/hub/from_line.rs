@@ -79,7 +79,7 @@ impl Hub {
             if client.whole_at != lost_from {
                 // A frame that it has in part is finished first.
                 let end = cutter.end_from(lost_from);
-                client.say(&self.ring.slices(lost_from, end).concat());
+                client.session.say(&self.ring.slices(lost_from, end).concat());
                 client.counters.sent += end - lost_from;
                 lost_from = end;
             }

@@ -1,6 +1,6 @@
 //! Clients that send what their listener's protocol has no use for.
 
-use sermux_protocol::session::{Session, Speaks};
+use sermux_protocol::session::Speaks;
 
 use super::{ClientId, Event, Hub};
 
@@ -24,11 +24,10 @@ impl Hub {
         }
     }
 
-    /// Counts what could not be used of what a telnet client has sent.
+    /// Counts what could not be used of what a client has sent.
     pub(super) fn count_unusable(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else { return };
-        let Session::Telnet(telnet) = &client.session else { return };
-        let (unusable, speaks) = (telnet.counters(), telnet.seems_to_speak());
+        let (unusable, speaks) = (client.session.counters(), client.session.seems_to_speak());
         client.counters.unknown_commands = unusable.unknown_commands;
         let before = std::mem::replace(&mut client.counters.dropped_subnegotiations, unusable.dropped_subnegotiations);
         if before == 0 && unusable.dropped_subnegotiations > 0 {

@@ -231,7 +231,7 @@ impl Hub {
         let feed = self.feed(begin, now);
         self.counters.clients += 1;
         let mut client = Client::new((listener, Arc::clone(terms)), session, feed, self.counters.clients, now);
-        client.say(greeting);
+        client.session.say(greeting);
         client.counters.replayed = begin.replayed;
         client.replayed = self.replayed(begin);
         let id = self.clients.insert(client);
@@ -304,7 +304,7 @@ impl Hub {
         self.requests.depart(id, client.number, client.own_end, now);
         client.counters.refused += client.undecoded.len() as u64;
         self.counters.tx_lost += client.undecoded.len() as u64;
-        self.watch_changed |= matches!(client.session, Session::Telnet(_)) || self.hangs_up;
+        self.watch_changed |= client.session.has_requests() || self.hangs_up;
         self.counters.add(&client.counters);
         self.requests.occupy(!self.clients.is_empty());
         if (client.may_control() || self.clients.is_empty()) && !self.draining {
@@ -418,8 +418,8 @@ impl Hub {
     pub fn is_drained(&self, id: ClientId) -> bool {
         self.clients.get(id).is_none_or(|client| {
             client.is_deaf()
-                || client.is_suspended()
-                || client.outbox().is_empty()
+                || client.session.is_suspended()
+                || client.session.outbox().is_empty()
                     && match &client.feed {
                         Feed::Bytes { cursor } => *cursor >= self.release.released(),
                         Feed::Frames(feed) => {

@@ -51,7 +51,7 @@ impl Hub {
                 (Feed::Frames(feed), None) => {
                     // A frame that it has in part is finished first.
                     let rest = feed.rest().to_vec();
-                    client.say(&rest);
+                    client.session.say(&rest);
                     client.feed = Feed::Bytes { cursor: released };
                 }
                 (Feed::Bytes { .. }, None) | (Feed::Frames(_), Some(_)) => {}

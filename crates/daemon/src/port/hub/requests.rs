@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use sermux_port_config::config::Access;
 use sermux_port_config::signal::{Effect, Purge};
 use sermux_protocol::rfc2217::{Request, View};
-use sermux_protocol::session::Session;
 
 use super::line_queue::{Asked, Todo};
-use super::{Asker, ClientId, Event, Feed, Hub, Levels, LineState, Outcome, Presence, RequestCounters, Start};
+use super::{Asker, Client, ClientId, Event, Feed, Hub, Levels, LineState, Outcome, Presence, RequestCounters, Start};
 use crate::line::{Change, LineCounters, Snapshot, Watch};
 
 /// Clients are told at most once in this time what the receiver noticed.
@@ -126,8 +125,8 @@ impl Hub {
         match (asker, asked) {
             (Asker::Client(id), Asked::Request(request)) => {
                 let view = *self.requests.view();
-                if let Some(Session::Telnet(telnet)) = self.clients.get_mut(id).map(|client| &mut client.session) {
-                    telnet.answer(request, &view);
+                if let Some(client) = self.clients.get_mut(id) {
+                    client.session.answer(request, &view);
                     self.addressed.push(id);
                     self.watch_changed = true;
                 }
@@ -219,12 +218,10 @@ impl Hub {
     #[must_use]
     pub fn watch(&self) -> Watch {
         let first = Watch { modem_state: self.hangs_up && !self.clients.is_empty(), ..Watch::default() };
-        self.clients.iter().fold(first, |watch, (_, client)| match &client.session {
-            Session::Telnet(telnet) if !client.is_deaf() => Watch {
-                modem_state: watch.modem_state || telnet.wants_modem_state(),
-                line_state: watch.line_state || telnet.wants_line_state(),
-            },
-            _ => watch,
+        let told = self.clients.iter().filter(|(_, client)| !client.is_deaf());
+        told.fold(first, |watch, (_, Client { session, .. })| Watch {
+            modem_state: watch.modem_state || session.wants_modem_state(),
+            line_state: watch.line_state || session.wants_line_state(),
         })
     }
 
@@ -265,8 +262,7 @@ impl Hub {
     pub(super) fn tell_modem_state(&mut self, ri_fell: bool) {
         let inputs = self.requests.view().inputs;
         for (id, client) in &mut self.clients {
-            if let Session::Telnet(telnet) = &mut client.session {
-                telnet.modem_changed(inputs, ri_fell);
+            if client.session.modem_changed(inputs, ri_fell) {
                 self.addressed.push(id);
             }
         }
@@ -284,18 +280,17 @@ impl Hub {
         self.notify_at = Some(now + NOTICE_EVERY);
         let noticed = std::mem::take(&mut self.noticed);
         for (id, client) in &mut self.clients {
-            if let Session::Telnet(telnet) = &mut client.session {
-                telnet.line_changed(noticed);
+            if client.session.line_changed(noticed) {
                 self.addressed.push(id);
             }
         }
     }
 
-    /// Says something to the people at telnet clients that want to hear of the device (`notify`).
+    /// Says something to the people at clients that want to hear of the device (`notify`).
     pub fn notify(&mut self, text: &str) {
         for (id, client) in &mut self.clients {
-            if let (Session::Telnet(telnet), true) = (&mut client.session, client.terms.notifies()) {
-                telnet.say(text.as_bytes());
+            if client.session.shows_text() && client.terms.notifies() {
+                client.session.say(text.as_bytes());
                 self.addressed.push(id);
             }
         }

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use sermux_protocol::session::Session;
-use sermux_protocol::telnet::escape;
 
 use super::client::Refusal;
 use super::{earlier, Client, ClientId, Event, Feed, Hub, SocketQueue};
@@ -28,7 +27,7 @@ impl Hub {
         self.escaped_len = 0;
         let piece = self.next_piece(id, now, queue);
         let client = self.clients.get(id)?;
-        let outbox = client.outbox();
+        let outbox = client.session.outbox();
         let [first, second] = match piece {
             Some(Piece::Bytes { from, to }) => self.ring.slices(from, to),
             Some(Piece::Rest) => match &client.feed {
@@ -38,9 +37,8 @@ impl Hub {
             None if outbox.is_empty() || client.is_deaf() => return None,
             None => return Some([outbox, &[], &[]]),
         };
-        let is_telnet = matches!(client.session, Session::Telnet(_));
-        if is_telnet && (escape::is_needed(first) || escape::is_needed(second)) {
-            self.escaped_len = escape_into(&mut self.escaped, [first, second]);
+        if client.session.needs_escape(first) || client.session.needs_escape(second) {
+            self.escaped_len = escape_into(&mut self.escaped, &client.session, [first, second]);
             return Some([outbox, &self.escaped[..self.escaped_len], &[]]);
         }
         Some([outbox, first, second])
@@ -49,7 +47,7 @@ impl Hub {
     /// What of the line goes to this client next.
     fn next_piece(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<Piece> {
         let client = self.clients.get_mut(id)?;
-        if client.is_deaf() || client.is_suspended() {
+        if client.is_deaf() || client.session.is_suspended() {
             return None;
         }
         let feed = match &mut client.feed {
@@ -90,20 +88,14 @@ impl Hub {
     pub fn sent(&mut self, id: ClientId, n: usize, now: Instant) {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.active = now;
-        let of_outbox = n.min(client.outbox().len());
+        let of_outbox = n.min(client.session.outbox().len());
         if of_outbox > 0 {
-            client.outbox_taken(of_outbox);
+            client.session.outbox_taken(of_outbox);
         }
-        let n = match (n - of_outbox, &mut client.session) {
-            (0, _) => return,
-            (n, Session::Telnet(telnet)) if self.escaped_len > 0 => {
-                let taken = escape::taken(&self.escaped[..n]);
-                if taken.owes_ff {
-                    telnet.owe_ff();
-                }
-                taken.data
-            }
-            (n, _) => n,
+        let n = match n - of_outbox {
+            0 => return,
+            n if self.escaped_len > 0 => client.session.escaped_taken(&self.escaped[..n]),
+            n => n,
         };
         client.counters.sent += n as u64;
         let caught_up = match &mut client.feed {
@@ -113,7 +105,7 @@ impl Hub {
                     client.whole_at = *cursor;
                 }
                 let caught_up = *cursor == self.release.released();
-                if n > 0 && matches!(client.session, Session::Telnet(_)) {
+                if n > 0 && client.session.shows_text() {
                     client.mid_line = self.ring.slices(*cursor - 1, *cursor)[0] != b"\n";
                 }
                 caught_up
@@ -155,11 +147,11 @@ impl Hub {
 }
 
 /// Fills `escaped` with as much of both pieces as fits; returns how much that is.
-fn escape_into(escaped: &mut Vec<u8>, pieces: [&[u8]; 2]) -> usize {
+fn escape_into(escaped: &mut Vec<u8>, session: &Session, pieces: [&[u8]; 2]) -> usize {
     escaped.resize(ESCAPED, 0);
     let mut filled = 0;
     for piece in pieces {
-        let (taken, written) = escape::escape(piece, &mut escaped[filled..]);
+        let (taken, written) = session.escape(piece, &mut escaped[filled..]);
         filled += written;
         if taken < piece.len() {
             break;

@@ -9,7 +9,7 @@ use super::tx_queue::{BLOCK, LARGE_BLOCK};
 use super::{Client, ClientId, Hub, Input};
 use crate::line::Snapshot;
 
-/// A telnet client is not read while it has not taken so much of what it was answered.
+/// A client is not read while it has not taken so much of what it was answered.
 const MOST_OUTBOX: usize = 4096;
 
 impl Hub {
@@ -25,15 +25,13 @@ impl Hub {
             return false;
         }
         let takes = |has_room| self.is_line_gone() || !self.may_write(id, client) || has_room;
-        match &client.session {
-            Session::Raw => takes(self.tx.is_half_free()),
-            // What it asks for gets through although others have filled the queue: it may be what empties it.
-            Session::Telnet(telnet) => {
-                (takes(self.tx.lets_requests_in()) || client.own_end <= self.tx.taken())
-                    && telnet.outbox().len() <= MOST_OUTBOX
-                    && !self.requests.is_full_for(id)
-            }
+        if client.session.is_raw() {
+            return takes(self.tx.is_half_free());
         }
+        // What it asks for gets through although others have filled the queue: it may be what empties it.
+        (takes(self.tx.lets_requests_in()) || client.own_end <= self.tx.taken())
+            && client.session.outbox().len() <= MOST_OUTBOX
+            && !self.requests.is_full_for(id)
     }
 
     /// How much one read may take of a client that is wanted, while no other waits for its turn. A block each
@@ -53,7 +51,7 @@ impl Hub {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.counters.received += bytes.len() as u64;
         client.active = now;
-        if let Session::Raw = client.session {
+        if client.session.is_raw() {
             if client.counters.received == bytes.len() as u64 {
                 if let Some(speaks) = Speaks::of_first_bytes(bytes) {
                     self.is_mistaken(id, speaks);
@@ -84,7 +82,7 @@ impl Hub {
         true
     }
 
-    /// Takes data and requests out of what a telnet client has sent, until so much waits that the rest is left for later;
+    /// Takes data and requests out of what a client has sent, until so much waits that the rest is left for later;
     /// how much was taken.
     fn decode(&mut self, id: ClientId, bytes: &[u8], now: Instant) -> usize {
         let mut input = bytes;
@@ -93,10 +91,7 @@ impl Hub {
             if !input.is_empty() && self.requests.is_full_for(id) {
                 break;
             }
-            let decode = |session: &mut Session, data: &mut Vec<u8>| match session {
-                Session::Raw => None,
-                Session::Telnet(telnet) => telnet.decode(&mut input, data),
-            };
+            let decode = |session: &mut Session, data: &mut Vec<u8>| session.decode(&mut input, data);
             let Some((request, len)) = self.take_data(id, now, decode) else { break };
             decoded += len;
             let Some(request) = request else { break };
@@ -107,7 +102,7 @@ impl Hub {
             client.sends_pairs = bytes.len() >= BLOCK && 2 * decoded <= bytes.len() + 1;
             if client.parting {
                 // It does not take the answers any more.
-                client.outbox_taken(client.outbox().len());
+                client.session.outbox_taken(client.session.outbox().len());
             }
         }
         self.count_unusable(id);
