@@ -1,4 +1,8 @@
 //! `limits:` how many clients there may be together, and how fast they may come. Asked before a byte is exchanged.
+//!
+//! There is a gate for each port and one for all. A client holds a place at both until its socket is dropped, or until it has shut
+//! down its sending side: such a client may be gone for long, and only its listener's `max-clients`, which can displace it, goes on
+//! counting it. What is remembered of addresses for their rates is bounded.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,10 @@
 //! The line comes and goes.
+//!
+//! Waiting, opening (on a thread of `workers`), open, closing (on the blocking pool), waiting. A read of 0 or EIO is the end of a line;
+//! its descriptor is closed at once, because a replugged adapter gets another number while the old one is open. A line that was
+//! open for a second is opened again at once; otherwise the port tries again as `lifecycle` says, and whenever inotify reports the
+//! device's name. What clients send waits while the device is first being opened. Once it is known to be gone, what they send is
+//! discarded and counted, because commands that arrive minutes late at a replugged device do harm.
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,6 +2,10 @@
 //!
 //! A socket takes bytes long before they reach the reader. A reader of telegrams would rather have the newest one next
 //! than everything that piled up, so a frame is only handed to a socket that has got rid of the one before.
+//!
+//! SIOCOUTQ alone counts bytes that are merely under way, and delayed acknowledgements (up to 200 ms) would make a healthy reader
+//! skip telegrams. So a socket is clear when nothing is unsent (SIOCOUTQNSD) and what was sent has been acknowledged for long
+//! enough. Nothing is under way on a unix socket: there SIOCOUTQ counts what the reader has not read.
 
 use std::time::{Duration, Instant};
 

@@ -10,6 +10,11 @@
 //! Bytes that go to the line after that are discarded once the line has taken nothing for `half-close`. What is discarded
 //! is counted. A client that made room and of which there is still something to be read keeps its connection until that
 //! is done (it is *parting*), but has no place and receives nothing.
+//!
+//! TCP does not tell a client that has closed from one that has only finished sending; hence the table. That a client is gone is
+//! told by its socket's error or hang-up. No event tells of what lies behind bytes that nobody reads, because the line takes
+//! nothing: such clients are looked at once a second, and whenever a new client finds its listener full. A reset after the client's
+//! end is EPIPE and one without is ECONNRESET.
 
 use std::time::{Duration, Instant};
 

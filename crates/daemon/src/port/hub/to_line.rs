@@ -1,4 +1,8 @@
 //! The hub's way from the clients to the line.
+//!
+//! A client's input is read in blocks of 4 KiB while others wait for their turn, so that no client fills the queue before them; of a
+//! client that is alone as much is read as the queue has room for. No client is read before half of the queue is free, except a
+//! telnet client on a slow line, whose requests may lie behind its bytes.
 
 use std::time::Instant;
 

@@ -3,6 +3,9 @@
 //! A block that one read of one client returned is pushed whole, so that two writers never tear each other's writes.
 //! Offsets are absolute, like the ring's: whoever must wait until certain bytes have left remembers an offset. So bytes that
 //! are taken out in the middle, because their client has gone, leave a hole that keeps its offsets.
+//!
+//! It holds what the line takes in 250 ms: what its speed says, or what it has taken in that time if that is more, since a pty
+//! knows no speed, and a USB device that is none of a UART minds none; at least 16 KiB, at most 64.
 
 use std::collections::VecDeque;
 use std::ops::Range;

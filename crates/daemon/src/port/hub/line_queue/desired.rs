@@ -3,6 +3,10 @@
 //! What clients with `access: control` changed holds as long as one of them is connected: it is applied again at each
 //! opening, and taken back when the last of them has left (`on-release`). What others set, by hand or by `on-connect`,
 //! holds until the device is opened again.
+//!
+//! A client that has closed its sending side has left in this sense as soon as the line has done what it asked; nor does it count
+//! when a new client is the first one (`Hub::is_first`), for which the line is given back and taken anew. What was asked while the
+//! device was being opened is set right behind the opening. Without a line, requests are answered from what the line will have.
 
 use sermux_port_config::config::{OnConnect, OnDisconnect, OnRelease, Port};
 use sermux_port_config::line::LineSettings;
