@@ -22,6 +22,16 @@ pub fn proptest_config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// Every key, in one text: the example that the shipped file has in its comments.
+pub fn every_key() -> String {
+    let shipped = include_str!("../../../../config/sermux.yaml");
+    let begin = shipped.find("# log:").expect("the example begins with `log`");
+    shipped[begin..]
+        .lines()
+        .map(|line| format!("{}\n", line.trim_start_matches('#').strip_prefix(' ').unwrap_or_default()))
+        .collect()
+}
+
 pub fn any_line_settings() -> impl Strategy<Value = LineSettings> {
     (
         BaudRate::MIN..=BaudRate::MAX,
