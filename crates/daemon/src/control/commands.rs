@@ -16,10 +16,10 @@ use sermux_port_config::config::reset;
 use sermux_port_config::signal::{self, Effect};
 
 use super::amend::amend;
-use super::api::Api;
+use super::api::{ask, Api};
 use super::http::{body, json, parse, port_ended, unknown, wrong_path, Refusal};
 use super::request::{Break, Kick, Kicked, KickedClient, LineNow, Purge, Queue, Reset, Set, SetModem};
-use super::target::{ask, Target};
+use super::target::Target;
 use crate::line::differences;
 use crate::net::peer::Peer;
 use crate::port::{Command, Whom};

@@ -8,10 +8,10 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::Extension;
 
-use super::api::Api;
+use super::api::{ask, Api};
 use super::http::{json, port_ended, wrong_path, Refusal};
 use super::request::Held;
-use super::target::{ask, Target};
+use super::target::Target;
 use crate::hex;
 use crate::net::peer::Peer;
 use crate::port::Command;

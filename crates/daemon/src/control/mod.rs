@@ -21,9 +21,10 @@ mod history;
 mod http;
 pub(crate) mod place;
 pub(crate) mod request;
+mod routes;
 mod server;
 pub(crate) mod status;
 mod target;
 
-pub(crate) use api::router;
+pub(crate) use routes::router;
 pub(crate) use server::Server;

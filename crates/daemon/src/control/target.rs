@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::info;
 
-use super::api::{blocking, Api};
+use super::api::{ask, ask_line, blocking, Api};
 use super::ask::Ports;
 use super::http::{no_port, port_ended, Refusal};
 use super::request::LineNow;
@@ -121,17 +121,4 @@ impl Target {
         let report = api.look(&self.link).await.ok_or_else(port_ended)?;
         blocking(move || Port::of_blocking(&self.name, &report, (Instant::now(), SystemTime::now()))).await
     }
-}
-
-/// Asks a port. `None`: it has ended.
-pub(super) async fn ask<T>(link: &Link, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
-    let (reply, answer) = oneshot::channel();
-    if !link.send(command(reply)).await {
-        return None;
-    }
-    answer.await.ok()
-}
-
-pub(super) async fn ask_line(link: &Link, effect: Effect) -> Option<(Outcome, View)> {
-    ask(link, |reply| Command::Ask { effect, reply }).await
 }
