@@ -14,10 +14,10 @@ use tokio::time::{interval, sleep_until, Instant};
 use super::super::held::{self, Held};
 use super::super::probe::ProgressLine;
 use super::super::Arguments;
-use super::meter::reading;
 use crate::control::status::Port;
 use crate::probe::session::Session;
-use crate::probe::{probe, Failure, Heard, Progress, Search, Stop};
+use crate::probe::{probe, Failure, Found, Heard, Progress, Search, Stop};
+use crate::setup::Reading;
 
 /// So many devices are listened to at a time; with more, the others follow when those are done.
 pub(super) const AT_ONCE: usize = 16;
@@ -30,6 +30,12 @@ const SHOW_EACH: Duration = Duration::from_millis(250);
 
 /// What was heard on a device, and of which port of the running program.
 pub(super) type Outcome = Result<(Heard, Option<Held>), Failure>;
+
+/// How it is to be read. The settings of a port that runs stay where nothing better was heard.
+pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
+    let Found { settings, verdict, .. } = &heard.best;
+    Reading::of(&verdict.cause, *settings).or_else(|| is_held.then(|| Reading::with(*settings)))
+}
 
 /// Whether a meter was heard.
 pub(super) fn is_meter(outcome: &Outcome) -> bool {

@@ -11,7 +11,7 @@ use super::{ears, say, Options};
 use crate::device::Root;
 use crate::doctor::Machine;
 use crate::probe::session::Session;
-use crate::probe::{Failure, Found, Heard, Search};
+use crate::probe::{Failure, Search};
 use crate::setup::choice::{candidates, choose, Candidate};
 use crate::setup::Reading;
 
@@ -120,7 +120,7 @@ fn hear(
     let readings = devices.iter().zip(outcomes).map(|(device, outcome)| match outcome {
         Ok((heard, held)) => {
             print(&probe::text(device, &heard, held.as_ref()));
-            reading(&heard, held.is_some())
+            ears::reading(&heard, held.is_some())
         }
         // Nothing that would tell, until a meter was heard on another one.
         Err(Failure::Stopped) => None,
@@ -130,10 +130,4 @@ fn hear(
         }
     });
     Ok(readings.collect())
-}
-
-/// How it is to be read. The settings of a port that runs stay where nothing better was heard.
-pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
-    let Found { settings, verdict, .. } = &heard.best;
-    Reading::of(&verdict.cause, *settings).or_else(|| is_held.then(|| Reading::with(*settings)))
 }
