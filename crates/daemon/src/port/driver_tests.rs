@@ -22,8 +22,8 @@ use tokio::io::{duplex, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{timeout, Instant};
 
-use super::driver::{Driver, Opener};
-use super::link::{Accepted, Command, Link};
+use super::driver::Driver;
+use super::link::{Accepted, Command, Link, Opener};
 use super::status::Status;
 use crate::device::hotplug::Hotplug;
 use crate::line::sim::{scripted, SimHandle};

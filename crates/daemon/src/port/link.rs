@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,9 +12,9 @@ use sermux_port_config::signal::Effect;
 use sermux_protocol::rfc2217::View;
 use tokio::sync::{mpsc, oneshot};
 
-use super::driver::Opener;
 use super::hub::Outcome;
 use super::report::PortReport;
+use crate::line::{OpenError, Opened};
 use crate::net::conn::Conn;
 use crate::net::gate::Places;
 use crate::net::peer::{Endpoint, Peer};
@@ -136,6 +137,12 @@ pub struct Accepted {
     /// What it counts for; none in tests.
     pub places: Option<Places>,
 }
+
+/// A device on its way to a line.
+pub type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send>>;
+
+/// Starts to open the device of the port, as that is given. The driver never asks for a second one while the first is on its way.
+pub type Opener = Box<dyn FnMut(Arc<Port>) -> Opening + Send>;
 
 /// Another configuration for a running port.
 pub struct Reconfigure {

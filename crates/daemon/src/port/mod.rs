@@ -13,8 +13,8 @@ mod ready;
 mod report;
 mod status;
 
-pub use driver::{Driver, Opener, Opening};
+pub use driver::Driver;
 pub use hub::{ClientState, FlowState, Kept, Missing};
-pub use link::{Accepted, Command, Followed, Kicked, Link, Reconfigure, Reply, Whom};
+pub use link::{Accepted, Command, Followed, Kicked, Link, Opener, Opening, Reconfigure, Reply, Whom};
 pub use report::{CaptureReport, ClientReport, ListenerReport, PortFault, PortReport, PortState};
 pub use status::{Share, Status};

@@ -39,12 +39,12 @@ use self::watching::Watching;
 use super::bell::any_rings;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
-use super::link::{Accepted, Command, Link, Reconfigure, Reply};
+use super::link::{Accepted, Command, Link, Opener, Opening, Reconfigure, Reply};
 use super::ready::ReadySet;
 use super::status::Status;
 use crate::capture::Recorder;
 use crate::device::hotplug::{Hotplug, Watched};
-use crate::line::{Line, OpenError, Opened};
+use crate::line::Line;
 use crate::net::conn::Conn;
 use crate::net::gate::Places;
 use crate::net::peer::Peer;
@@ -189,12 +189,6 @@ enum Slot {
         again_at: Instant,
     },
 }
-
-/// A device on its way to a line.
-pub type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send>>;
-
-/// Starts to open the device of the port, as that is given. The driver never asks for a second one while the first is on its way.
-pub type Opener = Box<dyn FnMut(Arc<Port>) -> Opening + Send>;
 
 impl Driver {
     /// A port that opens its device as soon as it is polled, or has a client (`open: on-demand`). Its listeners have
