@@ -7,7 +7,6 @@ use sermux_port_config::config::{Access, Listener};
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
-use super::history::Kept;
 
 /// What a client sent before it closed its sending side has at least so long for its way to the line, however short
 /// `half-close` is.
@@ -15,6 +14,17 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// The key of a client within its port; used again once the client is gone.
 pub type ClientId = usize;
+
+/// A part of the past (`replay`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many bytes or frames.
+    pub amount: u64,
+    /// They are frames.
+    pub frames: bool,
+    /// When the oldest of it came, or a little before that.
+    pub since: Instant,
+}
 
 /// What happened with one client so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

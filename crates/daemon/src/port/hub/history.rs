@@ -4,19 +4,8 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Port, Replay};
 
-use super::client::FrameFeed;
+use super::client::{FrameFeed, Kept};
 use super::{Feed, Hub};
-
-/// A part of the past (`replay`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// How many bytes or frames.
-    pub amount: u64,
-    /// They are frames.
-    pub frames: bool,
-    /// When the oldest of it came, or a little before that.
-    pub since: Instant,
-}
 
 /// What of the past is kept for clients to come: the most that any of the listeners gives them.
 #[derive(Clone, Copy, Debug, Default)]

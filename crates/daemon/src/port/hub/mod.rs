@@ -55,13 +55,12 @@ use slab::Slab;
 
 use self::arrivals::Arrivals;
 use self::client::{Client, Feed, Input};
-pub use self::client::{ClientCounters, ClientId};
+pub use self::client::{ClientCounters, ClientId, Kept};
 pub use self::client_state::ClientState;
 pub use self::event::{CloseReason, Event, Full, PortCounters};
 use self::frames::Frames;
 pub use self::freshness::SocketQueue;
 use self::history::History;
-pub use self::history::Kept;
 use self::leaving::Departed;
 use self::line_queue::{Asker, LineQueue, Presence};
 pub use self::line_queue::{Levels, Outcome, RequestCounters, Start};
