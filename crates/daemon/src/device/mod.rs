@@ -18,6 +18,7 @@ pub mod lock_file;
 pub(crate) mod open_error;
 pub mod tty;
 pub mod usb;
+pub mod usb_port;
 
 use std::fs;
 use std::io::Read as _;

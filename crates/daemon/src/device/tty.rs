@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::usb::UsbPort;
+use super::usb_port::UsbPort;
 use super::{link_name, text, Root};
 
 /// Where the kernel lists its ttys.
