@@ -5,16 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sermux_port_config::config::Device;
 
-use super::lock_file::LockFile;
 use super::printable;
 
-/// What an open line holds beside its descriptor: its lock file, and its entry in the list of this process's devices. Both go
-/// when it is dropped.
+/// An open line's entry in the list of this process's devices. It is taken out when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
     node: PathBuf,
     device: String,
-    _lock_file: Option<LockFile>,
 }
 
 /// One for the process, as the descriptors are. Opening and closing happen on many threads.
@@ -26,10 +23,10 @@ fn claims() -> MutexGuard<'static, Vec<(PathBuf, String)>> {
 
 impl Claim {
     /// Of a node that was just opened, for the port with this device.
-    pub(crate) fn new(node: &Path, device: &Device, lock_file: Option<LockFile>) -> Self {
+    pub(crate) fn new(node: &Path, device: &Device) -> Self {
         let (node, device) = (node.to_owned(), device.to_string());
         claims().push((node.clone(), device.clone()));
-        Self { node, device, _lock_file: lock_file }
+        Self { node, device }
     }
 }
 
@@ -52,17 +49,17 @@ pub(super) fn text(node: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{holder, Root};
+    use super::super::{busy, Root};
     use super::*;
 
     #[test]
     fn another_port_of_this_process_is_named_by_its_device() {
         let node = Path::new("/dev/ttyCLAIM0");
         let device: Device = "/dev/serial/by-id/usb-CLAIM".parse().unwrap();
-        let claim = Claim::new(node, &device, None);
+        let claim = Claim::new(node, &device);
         let text = "another port of this sermux has it open, the one with `device: /dev/serial/by-id/usb-CLAIM`";
-        assert_eq!(holder::who(&Root::default(), node), text);
+        assert_eq!(busy::who(&Root::default(), node), text);
         drop(claim);
-        assert_ne!(holder::who(&Root::default(), node), text);
+        assert_ne!(busy::who(&Root::default(), node), text);
     }
 }

@@ -8,6 +8,7 @@
 //! All of it is read below a [`Root`], which is `/` but in tests.
 
 pub mod access;
+mod busy;
 pub(crate) mod claim;
 pub mod console;
 pub mod holder;

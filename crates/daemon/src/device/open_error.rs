@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::stat::FileStat;
 use sermux_port_config::config::Usb;
 
-use super::{access, console, holder, Root};
+use super::{access, busy, console, Root};
 
 /// Why a device could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl OpenError {
     /// That somebody holds it, and who: looks through all processes, so it may take some milliseconds.
     pub(crate) fn busy(path: &Path) -> OpenError {
         let node = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        OpenError::Busy { path: path.to_owned(), by: holder::who(&Root::default(), &node) }
+        OpenError::Busy { path: path.to_owned(), by: busy::who(&Root::default(), &node) }
     }
 
     /// What an error means that came from the device once it was open.

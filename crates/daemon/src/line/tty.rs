@@ -64,8 +64,9 @@ pub struct TtyLine {
     modem_watch: Option<ModemWatch>,
     /// The one before, which may not have ended yet.
     ending_watch: Option<EndingWatch>,
-    /// Last, so that the device is closed when it goes.
+    /// These two last, so that the device is closed when they are given back.
     claim: Option<Claim>,
+    lock_file: Option<LockFile>,
 }
 
 /// Opens a tty, claims it and applies a port's settings.
@@ -89,7 +90,7 @@ pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenErro
         Errno::ENODEV | Errno::ENXIO => OpenError::Absent { path: path.to_owned() },
         errno => OpenError::other(path, doing, errno),
     })?;
-    line.claim = Some(Claim::new(&node, &port.device, lock_file));
+    (line.claim, line.lock_file) = (Some(Claim::new(&node, &port.device)), lock_file);
     if !line.is_pty {
         report.differences.extend(console::warning(&Root::default(), &node));
     }
@@ -312,6 +313,7 @@ impl TtyLine {
         let line = TtyLine {
             errors: ErrorWatch::new(fd.get_ref(), chip),
             claim: None,
+            lock_file: None,
             fd,
             room: None,
             whole_writes: 0,

@@ -184,7 +184,7 @@ async fn a_second_exclusive_open_is_busy_and_takes_nothing_from_the_first() {
     };
     // This one never came through the front door, so nobody knows it for one of ours.
     assert!(busy().starts_with(&format!("{}: busy: ", master.slave.display())));
-    let claim = Claim::new(&master.slave, &Device::Path("/dev/serial/by-id/x".into()), None);
+    let claim = Claim::new(&master.slave, &Device::Path("/dev/serial/by-id/x".into()));
     assert!(
         busy().ends_with("busy: another port of this sermux has it open, the one with `device: /dev/serial/by-id/x`")
     );
