@@ -70,6 +70,7 @@ pub struct Telnet {
     /// Comes before what else the input holds.
     next: Option<Request>,
     outbox: Outbox,
+    commands: u64,
     unknown_commands: u64,
     /// Nothing but data has come so far.
     is_new: bool,
@@ -109,6 +110,7 @@ impl Telnet {
             com_port: ComPort::new(),
             next: None,
             outbox,
+            commands: 0,
             unknown_commands: 0,
             is_new: true,
             seems: None,
@@ -134,6 +136,7 @@ impl Telnet {
             }
             let after_cr = AfterCr { nul: !self.options.is_on(Side::Him, BINARY), lf: self.offer.enter_is_cr };
             let event = self.decoder.decode(input, after_cr, data)?;
+            self.commands += 1;
             if std::mem::take(&mut self.is_new) && matches!(event, Event::Command(..EOF)) {
                 self.seems = Some(Speaks::Raw);
             }
@@ -254,6 +257,12 @@ impl Telnet {
     /// 2217 where that is not offered.
     pub fn seems_to_speak(&self) -> Option<Speaks> {
         self.seems
+    }
+
+    /// How many commands, negotiations and subnegotiations the client has sent, also those that could not be used. Each takes
+    /// much longer than a byte of data.
+    pub fn commands(&self) -> u64 {
+        self.commands + self.decoder.dropped()
     }
 
     /// What could not be used of what the client sent.

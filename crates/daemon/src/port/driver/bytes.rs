@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::io::ReadBuf;
 use tracing::trace;
 
-use super::{ClientId, Conn, Driver, Slot, BLOCK, HELD_LOOK, INPUT_TURNS, REQUEST_COST, RX_AT_ONCE};
+use super::{ClientId, Conn, Driver, Slot, BLOCK, COMMAND_COST, HELD_LOOK, INPUT_TURNS, RX_AT_ONCE};
 use crate::port::hub::SocketQueue;
 
 thread_local! {
@@ -130,7 +130,7 @@ impl Driver {
                 // The others come first in the next poll.
                 break;
             }
-            let requests = self.hub.control_counters().requests;
+            let commands = self.hub.commands();
             let Some(id) = self.readable.pop_front() else { break };
             if self.hub.wants_input(id) {
                 let most = if self.readable.is_empty() { self.hub.input_room(id) } else { BLOCK };
@@ -143,8 +143,8 @@ impl Driver {
                 self.readable.push_back(id);
                 self.look_at.get_or_insert(now + HELD_LOOK);
             }
-            let asked = usize::try_from(self.hub.control_counters().requests - requests).unwrap_or(usize::MAX);
-            self.input_left = self.input_left.saturating_sub(asked.saturating_mul(REQUEST_COST));
+            let commands = usize::try_from(self.hub.commands() - commands).unwrap_or(usize::MAX);
+            self.input_left = self.input_left.saturating_sub(commands.saturating_mul(COMMAND_COST));
         }
         progress
     }

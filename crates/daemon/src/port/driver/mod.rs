@@ -65,11 +65,12 @@ const ROUNDS: usize = 8;
 const INPUT_TURNS: usize = 16;
 
 /// What clients may hand in in one poll, all of them together, before other ports get their turn. What goes to the line is
-/// bounded by its queue, but not what telnet clients ask and what nobody may write.
+/// bounded by its queue, but not telnet commands and what nobody may write.
 const INPUT_AT_ONCE: usize = 256 * 1024;
 
-/// What a request counts among that, as bytes: to do it and to answer it takes longer than to decode it.
-const REQUEST_COST: usize = 512;
+/// What a telnet command counts among that, as bytes: to decode it takes longer than to copy a byte of data, and a request or
+/// a negotiation is answered as well.
+const COMMAND_COST: usize = 512;
 
 /// How often a client whose bytes are not read is looked at: nothing tells of the end behind those.
 const HELD_LOOK: Duration = Duration::from_secs(1);

@@ -125,6 +125,8 @@ pub struct Hub {
     hangs_up: bool,
     /// … if it was raised when it was last looked at, while there was a client.
     carrier: bool,
+    /// Telnet commands that were taken out of what clients sent.
+    commands: u64,
     /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
     escaped: Vec<u8>,
 }
@@ -147,6 +149,7 @@ impl Hub {
             departed: Vec::new(),
             tx: TxQueue::new(&port.line.settings),
             requests: LineQueue::new(port),
+            commands: 0,
             mistaken: BTreeMap::new(),
             noticed: LineState::default(),
             notify_at: None,

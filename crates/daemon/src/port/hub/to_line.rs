@@ -89,6 +89,7 @@ impl Hub {
     /// Takes data and requests out of what a client has sent, until so much waits that the rest is left for later;
     /// how much was taken.
     fn decode(&mut self, id: ClientId, bytes: &[u8], now: Instant) -> usize {
+        let commands = self.commands_of(id);
         let mut input = bytes;
         let mut decoded = 0;
         loop {
@@ -109,10 +110,24 @@ impl Hub {
                 client.session.outbox_taken(client.session.outbox().len());
             }
         }
+        self.commands += self.commands_of(id).saturating_sub(commands);
         self.count_unusable(id);
         self.addressed.push(id);
         self.watch_changed = true;
         bytes.len() - input.len()
+    }
+
+    /// How many telnet commands clients have sent so far: requests, negotiations, and those that have no effect.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.commands
+    }
+
+    fn commands_of(&self, id: ClientId) -> u64 {
+        match self.clients.get(id).map(|client| &client.session) {
+            Some(Session::Telnet(telnet)) => telnet.commands(),
+            _ => 0,
+        }
     }
 
     /// Data for the line, as `decode` appends it: queued, or counted where it may not or cannot go there. Returns what
