@@ -240,3 +240,35 @@ async fn clients_that_ask_and_ask_leave_other_ports_their_turns() {
         assert!(all >= 40 * 4096, "{all} bytes of all clients");
     }
 }
+
+#[tokio::test]
+async fn the_runtime_looks_for_other_sockets_between_two_turns_of_a_flooded_port() {
+    let mut port = ByHand::new(telnet_port("max-clients: 100"));
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        let mut client = port.connect().await;
+        // As much as there is room for: the client waits for nothing, and so the port is woken by itself alone.
+        client.write_all(&b"\xFF\xF1".repeat(1 << 15)).await.unwrap();
+        clients.push(client);
+    }
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&turns);
+    let flooded = tokio::spawn(unconstrained(poll_fn(move |cx| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        port.driver.as_mut().poll(cx)
+    })));
+    let (mut here, mut there) = tokio::net::UnixStream::pair().unwrap();
+    for _ in 0..4 {
+        let before = turns.load(Ordering::Relaxed);
+        here.write_all(b"x").await.unwrap();
+        there.read_exact(&mut [0]).await.unwrap();
+        let between = turns.load(Ordering::Relaxed) - before;
+        assert!(between <= 4, "the port had {between} turns before a socket that was ready");
+    }
+    let before = turns.load(Ordering::Relaxed);
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+    }
+    assert!(turns.load(Ordering::Relaxed) > before, "the flood was over before the end of the test");
+    flooded.abort();
+}
