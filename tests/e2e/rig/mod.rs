@@ -19,7 +19,7 @@ pub(crate) use daemon::Daemon;
 pub(crate) use lines::{field, Lines};
 pub(crate) use process::{as_nobody, run, sermux, Finished, Process};
 pub(crate) use procfs::{
-    anonymous_kib, cpu_ticks, end_was_read, file_backed_kib, is_stopped, unread_by_peer, wake_ups,
+    anonymous_kib, cpu_ticks, end_was_read, file_backed_kib, is_stopped, is_zombie, unread_by_peer, wake_ups,
 };
 pub(crate) use pty::Pty;
 pub(crate) use unix_client::UnixClient;
@@ -39,10 +39,16 @@ pub(crate) const SHUTDOWN: Duration = Duration::from_millis(2000 + 500);
 
 /// Looks again and again until `condition` holds.
 #[track_caller]
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    eventually_within(PATIENCE, what, condition);
+}
+
+/// … for what takes much CPU time, on a machine that has little to spare.
+#[track_caller]
+pub(crate) fn eventually_within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !condition() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         look_again();
     }
 }

@@ -13,8 +13,17 @@ pub(crate) fn cpu_ticks(pid: u32) -> u64 {
 
 /// Whether a signal has stopped it.
 pub(crate) fn is_stopped(pid: u32) -> bool {
+    is_in_state(pid, "T")
+}
+
+/// Whether it has ended and nobody has waited for it.
+pub(crate) fn is_zombie(pid: u32) -> bool {
+    is_in_state(pid, "Z")
+}
+
+fn is_in_state(pid: u32, state: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat[stat.rfind(')').unwrap()..].starts_with(") T")
+    stat[stat.rfind(')').unwrap() + 2..].starts_with(state)
 }
 
 /// How often its threads went to sleep of their own will, which is how often they had been woken.
