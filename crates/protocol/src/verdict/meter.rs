@@ -97,6 +97,8 @@ fn from_hex(digits: &str) -> Option<String> {
     pairs.filter(|text| text.len() >= 4).and_then(|text| String::from_utf8(text).ok()).and_then(printable)
 }
 
+/// Without the spaces that fill it up.
 fn printable(text: String) -> Option<String> {
-    (!text.trim().is_empty() && text.bytes().all(|byte| (0x20..0x7F).contains(&byte))).then_some(text)
+    let trimmed = text.trim();
+    (!trimmed.is_empty() && text.bytes().all(|byte| (0x20..0x7F).contains(&byte))).then(|| trimmed.to_owned())
 }
