@@ -308,6 +308,31 @@ fn a_file_or_a_folder_in_the_devices_place_is_that_ports_state_and_no_other_noti
     }
 }
 
+/// A container whose capabilities were taken away: its root is an ordinary user to the device. Needs root itself.
+#[test]
+fn root_that_may_not_pass_modes_is_told_of_the_mode_and_of_the_group() {
+    if !nix::unistd::Uid::effective().is_root() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "needs root");
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let (owner, group) = (nix::unistd::Uid::from_raw(54_321), nix::unistd::Gid::from_raw(54_322));
+    for (mode, expected) in [
+        (0o600, "permission denied; its mode is 0600, owner 54321, group 54322, which leaves out user root"),
+        (0o660, "permission denied; the device belongs to group 54322, and root has no right here to pass its mode"),
+    ] {
+        let pty = Pty::new();
+        nix::unistd::chown(pty.path(), Some(owner), Some(group)).unwrap();
+        fs::set_permissions(pty.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--bounding-set", "-dac_override", "--inh-caps", "-all", env!("CARGO_BIN_EXE_sermux")]);
+        let daemon = Daemon::start_as(PortYaml::new("p", pty.path()).listen(""), command);
+        let said = daemon.log().wait_for("the fault", |line| line.contains("WARN") && line.contains("port=p"));
+        assert!(said.contains(expected), "{mode:o}: {said}");
+        assert!(!said.contains("usermod"), "{said}");
+    }
+}
+
 /// Needs root: it takes nodes of devices that there are not.
 #[test]
 fn a_node_without_hardware_and_one_that_root_may_not_open_are_told_from_each_other() {

@@ -1,5 +1,6 @@
 //! Whether this user may open a device, and what would help if not.
 
+use std::fs;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -34,8 +35,7 @@ impl Access {
 /// Why the node's owner, group and mode keep this user out.
 pub(crate) fn hint(stat: &FileStat) -> String {
     let uid = geteuid();
-    // As whom this thread opens files; what is no user changes nothing (setfsuid(2)).
-    if setfsuid(Uid::from_raw(u32::MAX)).is_root() {
+    if passes_modes() {
         return "not by its mode, which root may pass: its file system is mounted with nodev, the container or the service was \
                 not given the device (--device, DeviceAllow=), or a security module (AppArmor, SELinux) forbids it"
             .to_owned();
@@ -62,6 +62,12 @@ pub(crate) fn hint(stat: &FileStat) -> String {
         );
     }
 
+    if uid.is_root() {
+        return format!(
+            "the device belongs to group {group_name}, and root has no right here to pass its mode (CAP_DAC_OVERRIDE): give the \
+             container or the service that group (--group-add {group_name}, SupplementaryGroups={group_name}) or that capability"
+        );
+    }
     let listed = group.is_some_and(|group| group.mem.contains(&user_name));
     if listed {
         return format!(
@@ -74,3 +80,15 @@ pub(crate) fn hint(stat: &FileStat) -> String {
          sudo usermod -aG {group_name} {user_name}, then log in again"
     )
 }
+
+/// Whether this thread may open files whatever their mode. Root without the capability is an ordinary user, as in a container that was
+/// started with `--cap-drop`.
+fn passes_modes() -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    // Without /proc: as whom this thread opens files; what is no user changes nothing (setfsuid(2)).
+    effective.map_or_else(|| setfsuid(Uid::from_raw(u32::MAX)).is_root(), |set| set & CAP_DAC_OVERRIDE != 0)
+}
+
+/// Of linux/capability.h, as a bit.
+const CAP_DAC_OVERRIDE: u64 = 1 << 1;
