@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::rig::{eventually, field, Daemon, PortYaml, SHUTDOWN};
+use crate::service::Systemd;
 
 /// A network in which names are hard to come by.
 struct Network {
@@ -83,8 +84,14 @@ fn listener(daemon: &Daemon, port: &str) -> Value {
 #[test]
 fn a_hundred_names_without_a_name_server_hold_up_nothing() {
     let Some(network) = Network::new() else { return };
-    let mut daemon = network.start(ports(0..100));
-    daemon.log().wait_for("the start", |line| line.contains(" started"));
+    let systemd = Systemd::new();
+    let mut command = network.command(env!("CARGO_BIN_EXE_sermux"));
+    systemd.tell(&mut command, Some(1_000_000));
+    let mut daemon = Daemon::start_as(ports(0..100), command);
+    systemd.told("READY=1");
+    // The names are being looked up again and again from here on.
+    systemd.told("WATCHDOG=1");
+    systemd.told("WATCHDOG=1");
     eventually("the status says what is wrong", || {
         listener(&daemon, "p99")["fault"].as_str().is_some_and(|why| why.contains("name server"))
     });
@@ -102,7 +109,7 @@ fn a_hundred_names_without_a_name_server_hold_up_nothing() {
 #[test]
 fn a_signal_is_obeyed_while_names_are_looked_up_at_the_start() {
     let Some(network) = Network::new() else { return };
-    let mut daemon = network.start(ports(0..20));
+    let mut daemon = network.start(ports(0..100));
     eventually("it can be told to end", || catches_sigterm(daemon.pid()));
     ends_at_once(&mut daemon);
 }

@@ -1,19 +1,21 @@
 //! As a service of systemd: what sd_notify(3) says, on a socket that the test holds.
 
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::rig::{sermux, Daemon, PortYaml, PATIENCE};
 
-struct Systemd {
+/// systemd as the program sees it: a socket on which it is told things.
+pub(crate) struct Systemd {
     socket: UnixDatagram,
     folder: TempDir,
 }
 
 impl Systemd {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -22,16 +24,21 @@ impl Systemd {
 
     fn start(&self, watchdog_usec: Option<u32>) -> Daemon {
         let mut command = sermux();
+        self.tell(&mut command, watchdog_usec);
+        Daemon::start_as(PortYaml::new("p", "sim:echo").listen(""), command)
+    }
+
+    /// The program is told where this is, and how long the watchdog waits.
+    pub(crate) fn tell(&self, command: &mut Command, watchdog_usec: Option<u32>) {
         command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
         if let Some(usec) = watchdog_usec {
             command.env("WATCHDOG_USEC", usec.to_string());
         }
-        Daemon::start_as(PortYaml::new("p", "sim:echo").listen(""), command)
     }
 
     /// The next message that begins so.
     #[track_caller]
-    fn told(&self, what: &str) -> String {
+    pub(crate) fn told(&self, what: &str) -> String {
         let mut message = [0; 1000];
         loop {
             let n = self.socket.recv(&mut message).unwrap_or_else(|error| panic!("{what} does not come: {error}"));
