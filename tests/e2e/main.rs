@@ -9,8 +9,8 @@
 mod bytes;
 mod capture;
 mod clients;
+mod commands;
 mod config;
-mod control;
 mod control_socket;
 mod crash;
 mod demo;

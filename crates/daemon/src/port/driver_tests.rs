@@ -1,7 +1,7 @@
 //! The driver with a line and connections in memory, on a clock that stands still until everybody waits.
 
-mod control;
 mod lasting;
+mod operations;
 mod pause;
 mod requests;
 mod stuck;
