@@ -277,13 +277,13 @@ impl World {
         }
         while let Some(at) = self.hub.deadline().filter(|at| *at <= self.now) {
             self.hub.handle_timeout(self.now);
-            self.hub.drive_control(self.now);
+            self.hub.drive_requests(self.now);
             assert_ne!(self.hub.deadline(), Some(at), "a deadline that stays would spin");
         }
-        self.hub.drive_control(self.now);
+        self.hub.drive_requests(self.now);
         if self.hub.awaits_drain(self.now) {
             self.hub.unsent(self.unsent, self.now);
-            self.hub.drive_control(self.now);
+            self.hub.drive_requests(self.now);
         }
         if let Some(start) = self.hub.poll_start() {
             assert!(self.running.is_none(), "two operations at a time");

@@ -29,7 +29,7 @@ pub struct PortReport {
     pub not_carried: Vec<NotCarried>,
     /// What happened so far.
     pub counters: PortCounters,
-    /// What happened in the control queue so far.
+    /// What happened in the line queue so far.
     pub control: RequestCounters,
     /// What the line's driver has counted since it was opened; `None`: it does not count, or there is no line.
     pub line_counters: Option<LineCounters>,

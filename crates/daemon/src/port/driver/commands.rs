@@ -228,7 +228,7 @@ impl Driver {
     }
 
     /// Tells whoever asked how it came out.
-    pub(super) fn answer_wish(&mut self, number: u64, outcome: Outcome) {
+    pub(super) fn answer_operator(&mut self, number: u64, outcome: Outcome) {
         if let Some(reply) = self.asked.remove(&number) {
             // The command that asked may have ended.
             let _ = reply.send((outcome, *self.hub.view()));

@@ -40,7 +40,7 @@ impl Driver {
                     self.tell(id, "sends a telnet subnegotiation that is too long or has no end; it was discarded");
                 }
                 Event::WrongProtocol(id, speaks) => self.tell_mistaken(id, speaks),
-                Event::Answered(number, outcome) => self.answer_wish(number, outcome),
+                Event::Answered(number, outcome) => self.answer_operator(number, outcome),
                 Event::Released => info!(port = %self.name,
                     "no client with control is left: what they changed about the line is undone (on-release: restore)"),
                 Event::Stuck(stuck) => {

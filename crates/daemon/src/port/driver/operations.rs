@@ -101,15 +101,15 @@ impl Driver {
         }
         self.look_for_stuck(now);
         progress |= self.take_change(now);
-        progress |= self.hub.drive_control(now);
+        progress |= self.hub.drive_requests(now);
         if let (true, Slot::Open(line)) = (self.hub.awaits_drain(now), &self.slot) {
             // A line that cannot tell is empty.
             self.hub.unsent(line.unsent().unwrap_or(0), now);
-            progress |= self.hub.drive_control(now);
+            progress |= self.hub.drive_requests(now);
         }
         if let (true, Slot::Open(line)) = (self.hub.wants_look(), &self.slot) {
             self.hub.looked(line.unsent().unwrap_or(0), now);
-            progress |= self.hub.drive_control(now);
+            progress |= self.hub.drive_requests(now);
         }
         if let Slot::Open(line) = &mut self.slot {
             if let Some(start) = self.hub.poll_start() {

@@ -151,7 +151,7 @@ impl Driver {
             differences: self.account.differences.to_vec(),
             not_carried: self.account.not_carried.to_vec(),
             counters: self.hub.counters(),
-            control: self.hub.control_counters(),
+            control: self.hub.request_counters(),
             line_counters: self.hub.line_counters().filter(|_| open),
             p1: self.hub.p1_counters(),
             last_rx: self.hub.last_rx(),

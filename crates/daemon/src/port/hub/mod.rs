@@ -9,7 +9,7 @@
 //! 3. A socket is readable: while [`Hub::wants_input`], one read of at most [`BLOCK`] bytes, or [`Hub::input_room`] if no
 //!    other is, into [`Hub::input`].
 //! 4. [`Hub::tx_front`] goes to the line, [`Hub::tx_written`] says how much of it went.
-//! 5. [`Hub::drive_control`] moves what is asked of the line beside its bytes: [`Hub::poll_start`] and
+//! 5. [`Hub::drive_requests`] moves what is asked of the line beside its bytes: [`Hub::poll_start`] and
 //!    [`Hub::poll_purge`] are operations to be started, [`Hub::operation_done`] and [`Hub::purge_done`] bring their
 //!    results, and while [`Hub::awaits_drain`] it wants to hear what has not left the line ([`Hub::unsent`]).
 //! 6. [`Hub::poll_event`] until it gives nothing: who is to be closed, and what is worth a line in the log.

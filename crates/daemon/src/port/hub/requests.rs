@@ -28,7 +28,7 @@ impl Hub {
 
     /// What happened in the line queue so far.
     #[must_use]
-    pub fn control_counters(&self) -> RequestCounters {
+    pub fn request_counters(&self) -> RequestCounters {
         self.requests.counters()
     }
 
@@ -96,7 +96,7 @@ impl Hub {
     }
 
     /// Does what is to be done next. True: something was.
-    pub fn drive_control(&mut self, now: Instant) -> bool {
+    pub fn drive_requests(&mut self, now: Instant) -> bool {
         let mut progress = false;
         while let Some(todo) = self.requests.step(self.tx.taken(), now) {
             progress = true;

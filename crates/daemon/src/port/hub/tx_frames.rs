@@ -265,7 +265,7 @@ mod tests {
         let a = telnet(&mut hub, now);
         // SET-BAUDRATE 19200 between two halves.
         hub.input(a, b"be\xff\xfa\x2c\x01\x00\x00\x4b\x00\xff\xf0hind\n", now);
-        hub.drive_control(now);
+        hub.drive_requests(now);
         assert_eq!(line(&mut hub, now), "be", "what follows waits for the setting");
         assert_eq!(hub.counters().tx_cut_frames, 1);
         assert!(hub.waiting_requests(a) > 0);

@@ -175,11 +175,11 @@ mod tests {
         hub.input(first, &IAC_BRK, now);
         hub.input(second, &[&IAC_BRK[..], b"x"].concat(), now);
         hub.disconnect(first, 0, now);
-        hub.drive_control(now);
+        hub.drive_requests(now);
         assert!(hub.tx_front().is_empty(), "the byte behind it waits");
         hub.unsent(0, now);
         let later = now + std::time::Duration::from_secs(1);
-        hub.drive_control(later);
+        hub.drive_requests(later);
         assert_eq!(hub.poll_start().map(|start| start.operation), Some(Operation::Break(true)));
     }
 }
