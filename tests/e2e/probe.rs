@@ -280,6 +280,8 @@ fn a_device_that_the_running_program_holds_is_asked_of_it() {
 
     let bad = while_it_comes(&daemon, &pty, &["probe", device, "--time", "1"], telegram_with_wrong_crc);
     assert_eq!(bad.code, Some(1), "{}", bad.stdout);
+    let others = format!("sermux pause meter; sermux probe {device}; sermux resume meter\n");
+    assert!(bad.stdout.contains(&others), "{}", bad.stdout);
 }
 
 #[test]

@@ -131,8 +131,9 @@ pub(super) fn text(device: &Device, heard: &Heard, held: Option<&Held>) -> Strin
     }
     let _ = writeln!(text, "  {}", words::advice(heard));
     if let Some(held) = held.filter(|_| !words::is_good(&verdict.cause)) {
+        let port = &held.port;
         let _ =
-            writeln!(text, "  to try other settings: sermux pause {0}; sermux probe …; sermux resume {0}", held.port);
+            writeln!(text, "  to try other settings: sermux pause {port}; sermux probe {device}; sermux resume {port}");
     }
     text
 }
