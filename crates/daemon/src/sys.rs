@@ -7,7 +7,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,11 +28,10 @@ pub(crate) enum Lock {
     None,
 }
 
-/// Takes over the descriptor of something that gives it away.
-pub(crate) fn own(descriptor: impl IntoRawFd) -> OwnedFd {
-    let fd = descriptor.into_raw_fd();
-    // SAFETY: `IntoRawFd` hands over an open descriptor that nobody else closes.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+/// A second descriptor of something that has one and closes it.
+pub(crate) fn duplicate(of: &impl AsRawFd) -> io::Result<OwnedFd> {
+    // SAFETY: `of` keeps its descriptor open for as long as it lives, which is longer than this call.
+    unsafe { BorrowedFd::borrow_raw(of.as_raw_fd()) }.try_clone_to_owned()
 }
 
 /// The descriptors that systemd handed to this process (sd_listen_fds(3)). For the start of the program: called twice, it

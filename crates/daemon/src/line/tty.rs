@@ -433,7 +433,14 @@ fn open_through_serialport(path: &Path, port: &Port) -> tokio_serial::Result<Own
     // The speed and nothing else: it has no words for the rest (mark, space, 1.5), and all is set again below. The
     // speed is never 0.
     let native = tokio_serial::new(path, port.line.settings.baud.get()).exclusive(port.exclusive).open_native()?;
-    Ok(sys::own(native))
+    // serialport 4.10.1 leaks the device's name when it is asked for its own descriptor (`into_raw_fd`), and clears TIOCEXCL when
+    // it closes that. The lock stays: it belongs to both descriptors.
+    let fd = sys::duplicate(&native)?;
+    drop(native);
+    if port.exclusive {
+        sys::set_exclusive(&fd).map_err(io::Error::from)?;
+    }
+    Ok(fd)
 }
 
 /// Eight data bits without parity.

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use allocation_counter::measure;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::{fchmodat, FchmodatFlags};
 use nix::unistd::{chown, geteuid, setfsuid, Gid, Uid};
@@ -29,7 +30,7 @@ impl Master {
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let slave = PathBuf::from(ptsname_r(&master).unwrap());
-        Master { fd: sys::own(master), slave }
+        Master { fd: sys::duplicate(&master).unwrap(), slave }
     }
 
     fn port(&self, settings: &str) -> Port {
@@ -193,6 +194,18 @@ async fn a_second_exclusive_open_is_busy_and_takes_nothing_from_the_first() {
     assert_eq!(sys::termios2(first.fd.get_ref()).unwrap().c_ospeed, 115_200);
     drop(first);
     drop(master.open());
+}
+
+#[test]
+fn a_device_that_was_opened_and_closed_leaves_nothing_on_the_heap() {
+    let master = Master::new();
+    let port = master.port("115200 8N1");
+    let open_and_close = || drop(Look::at(&master.slave, &port).unwrap().claim(&master.slave, &port).unwrap());
+    // What is made once and stays.
+    open_and_close();
+    let counted = measure(open_and_close);
+    assert!(counted.count_total > 0, "nothing was counted");
+    assert_eq!(counted.bytes_current, 0);
 }
 
 #[tokio::test]
