@@ -190,6 +190,7 @@ impl Session {
     }
 
     /// The connection took the first `n` bytes of the outbox.
+    #[inline]
     pub fn outbox_taken(&mut self, n: usize) {
         match self {
             Session::Raw { greeting } => drop(greeting.drain(..n)),
@@ -208,6 +209,7 @@ impl Session {
 
     /// Copies `data` of the line to `out` as this client is sent it, as far as there is room. Returns how many bytes of
     /// `data` were taken, and how many of `out` were written.
+    #[inline]
     pub fn escape(&self, data: &[u8], out: &mut [u8]) -> (usize, usize) {
         match self {
             Session::Raw { .. } => {
@@ -221,6 +223,7 @@ impl Session {
 
     /// The connection took `sent` of a buffer that [`Session::escape`] wrote. Returns how many bytes of data that is; what
     /// must follow a piece that was cut is put into the outbox.
+    #[inline]
     pub fn escaped_taken(&mut self, sent: &[u8]) -> usize {
         match self {
             Session::Raw { .. } => sent.len(),

@@ -5,6 +5,7 @@ use memchr::{memchr, memchr_iter};
 use super::code::IAC;
 
 /// Whether `data` must go through [`escape`]; else it can be sent as it is.
+#[inline]
 pub fn is_needed(data: &[u8]) -> bool {
     memchr(IAC, data).is_some()
 }
@@ -58,6 +59,7 @@ pub struct Taken {
 
 /// What `sent` is in terms of the data: the first bytes, as many as the connection took, of a buffer that [`escape`]
 /// wrote.
+#[inline]
 pub fn taken(sent: &[u8]) -> Taken {
     // Every 0xFF in there is half of a pair.
     let halves = memchr_iter(IAC, sent).count();

@@ -238,6 +238,7 @@ impl Telnet {
     }
 
     /// Whether the client asked for no data for now.
+    #[inline]
     pub fn is_suspended(&self) -> bool {
         self.com_port.is_suspended()
     }
@@ -274,17 +275,20 @@ impl Telnet {
     ///
     /// They go between bytes of data, never between the two of an [escaped](escape) 0xFF. Each byte of input adds a few
     /// bytes at most, so whoever takes no input while this is long has bounded it.
+    #[inline]
     pub fn outbox(&self) -> &[u8] {
         self.outbox.as_slice()
     }
 
     /// The connection took the first `n` bytes of the outbox.
+    #[inline]
     pub fn outbox_taken(&mut self, n: usize) {
         self.outbox.take(n);
         self.com_port.tell_held(&mut self.outbox);
     }
 
     /// The connection took the first half of an [escaped](escape) 0xFF: the other half is put before all else.
+    #[inline]
     pub fn owe_ff(&mut self) {
         self.outbox.push_front_iac();
     }
