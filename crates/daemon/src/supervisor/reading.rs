@@ -1,7 +1,9 @@
-//! Reading the configuration again, on the blocking pool: a disk may take its time, and the supervisor has signals, the
-//! watchdog and the control socket to serve.
+//! Reading the configuration again, away from the supervisor's thread: a disk may take its time, and the supervisor has signals,
+//! the watchdog and the control socket to serve.
 
 use std::future::pending;
+use std::panic::resume_unwind;
+use std::thread;
 
 use sermux_port_config::config::load::Loaded;
 use sermux_port_config::Faults;
@@ -10,6 +12,9 @@ use tokio::task::{spawn_blocking, JoinError, JoinHandle};
 
 use super::source::Source;
 use crate::control::ask::{NotReloaded, Reloaded};
+
+/// The stack that reading has: a file may nest deeply, and the threads of the blocking pool have little.
+const STACK: usize = 4 * 1024 * 1024;
 
 /// Where the outcome goes.
 pub(super) type Reply = oneshot::Sender<Result<Reloaded, NotReloaded>>;
@@ -34,7 +39,7 @@ impl Reading {
             return;
         }
         self.asked.extend(reply);
-        self.task = Some(spawn_blocking(move || source.load_blocking()));
+        self.task = Some(spawn_blocking(move || load_blocking(source)));
     }
 
     /// What was read; never, while nothing is. May be dropped while it waits.
@@ -58,5 +63,13 @@ impl Reading {
     pub(super) fn again(&mut self, source: Source, replies: Vec<Reply>) {
         self.ask(source, None);
         self.asked.extend(replies);
+    }
+}
+
+fn load_blocking(source: Source) -> Result<Loaded, Faults> {
+    let thread = thread::Builder::new().name("sermux-config".to_owned()).stack_size(STACK);
+    match thread.spawn(move || source.load_blocking()) {
+        Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        Err(error) => resume_unwind(Box::new(format!("no thread to read the configuration with: {error}"))),
     }
 }
