@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::{stat, FileStat};
-use nix::unistd::{eaccess, getegid, geteuid, getgroups, setfsuid, AccessFlags, Gid, Group, Uid, User};
+use nix::unistd::{eaccess, getegid, getgroups, setfsuid, AccessFlags, Gid, Group, Uid, User};
 
 /// Whether a device may be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Access {
 
 /// Why the node's owner, group and mode keep this user out.
 pub(crate) fn hint(stat: &FileStat) -> String {
-    let uid = geteuid();
+    let uid = opens_as();
     if passes_modes() {
         return "not by its mode, which root may pass: its file system is mounted with nodev, the container or the service was \
                 not given the device (--device, DeviceAllow=), or a security module (AppArmor, SELinux) forbids it"
@@ -86,8 +86,13 @@ pub(crate) fn hint(stat: &FileStat) -> String {
 fn passes_modes() -> bool {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
-    // Without /proc: as whom this thread opens files; what is no user changes nothing (setfsuid(2)).
-    effective.map_or_else(|| setfsuid(Uid::from_raw(u32::MAX)).is_root(), |set| set & CAP_DAC_OVERRIDE != 0)
+    // Where there is no /proc.
+    effective.map_or_else(|| opens_as().is_root(), |set| set & CAP_DAC_OVERRIDE != 0)
+}
+
+/// As whom this thread opens files. What is no user changes nothing (setfsuid(2)).
+fn opens_as() -> Uid {
+    setfsuid(Uid::from_raw(u32::MAX))
 }
 
 /// Of linux/capability.h, as a bit.
