@@ -17,7 +17,7 @@ pub(in crate::port::hub) enum Asker {
     Client(ClientId),
     /// A client that is gone and of which bytes are still queued, by its number.
     Departed(u64),
-    /// Whoever is not a client; each question has a number of its own.
+    /// The operator or a reload; each question has a number of its own.
     Operator(u64),
     /// Nobody waits: what is desired of the line is applied; each has a number of its own.
     Desired(u64),
@@ -92,7 +92,7 @@ impl Pending {
         match effect {
             // A purge has a queue of its own, and the hub makes settings and outputs of the default.
             Effect::Nothing | Effect::Purge(_) | Effect::Default => Effect::Nothing,
-            // Without the right to change anything, one is told what is there.
+            // A client without the right to change anything gets what the line has.
             _ if !self.may_change => Effect::Look,
             Effect::BreakPulse(length) => Effect::BreakPulse(length.min(LONGEST_BREAK)),
             effect => effect,

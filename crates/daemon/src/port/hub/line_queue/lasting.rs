@@ -52,7 +52,7 @@ impl LineQueue {
         self.stand(vec![Effect::Look], end, now);
     }
 
-    /// Gives the line back as configured, whoever changed it; the asker waits for the last of it.
+    /// Gives the line back as configured; the asker waits until all of that is done.
     pub(in crate::port::hub) fn default(&mut self, asker: Asker, end: u64, now: Instant) {
         let Levels { settings, dtr, rts } = self.desired.default();
         self.expect();
