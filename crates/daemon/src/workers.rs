@@ -39,7 +39,7 @@ impl Workers {
 
     fn work_blocking(&self) {
         while let Some(job) = self.next() {
-            // The panic itself is logged, and whoever waits for the job finds that it has failed.
+            // The panic itself is logged, and the job counts as failed for the caller that waits for it.
             let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }

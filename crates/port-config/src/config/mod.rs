@@ -353,7 +353,7 @@ impl Listener {
         matches!(self.address, Address::Unix { .. })
     }
 
-    /// Whether its clients are told in words when the device goes and comes (`notify`).
+    /// Whether its clients get a message when the device is unplugged or opened (`notify`).
     #[must_use]
     pub fn notifies(&self) -> bool {
         matches!(&self.protocol, Protocol::Telnet(telnet) if telnet.notify)
