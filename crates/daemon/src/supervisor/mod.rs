@@ -12,6 +12,7 @@
 mod opens;
 mod reading;
 mod running;
+mod signals;
 mod source;
 mod watched;
 
@@ -26,7 +27,6 @@ use sermux_port_config::config::load::Loaded;
 use sermux_port_config::config::{Address, Config, Control, Port};
 use sermux_port_config::{Fault, Faults};
 use socket2::Socket;
-use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::{mpsc, Notify};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -35,6 +35,7 @@ use tracing::{error, info, warn};
 use self::opens::Opens;
 use self::reading::{Read, Reading, Reply};
 use self::running::{Listeners, Running};
+use self::signals::{end, Signals};
 pub use self::source::Source;
 use self::watched::Watched;
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
@@ -576,34 +577,5 @@ fn in_one_line(fault: &Fault) -> String {
     match &fault.help {
         Some(help) => format!("{first} ({help})"),
         None => first.to_owned(),
-    }
-}
-
-/// The signals that mean something here.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// One of those that ask for the end.
-    async fn end(&mut self) -> &'static str {
-        end(&mut self.terminate, &mut self.interrupt).await
-    }
-}
-
-async fn end(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
     }
 }
