@@ -3,10 +3,12 @@
 
     SERMUX_BIN=target/release/sermux python3 tests/interop/dead_peer.py
 
-As root: the machine is a network namespace whose cable is pulled. Takes a minute, and fails after 70 s; meanwhile a client
-that is alive must get every byte of the busy port.
+As root: each of the two machines is a network namespace, so that nothing between them depends on the host's firewall, and the
+cable is pulled. Takes a minute, and fails after 70 s; meanwhile a client that is alive must get every byte of the busy port.
 """
 
+import contextlib
+import ctypes
 import os
 import re
 import socket
@@ -19,7 +21,8 @@ from rig import RAW, Pty, Sermux
 LIMIT = 70.0
 SENTENCE = b"the line goes on\n"
 HERE, THERE = "10.99.183.1", "10.99.183.2"
-NAMESPACE, CABLE, FAR_END = f"sermux{os.getpid()}", f"sx{os.getpid()}a"[:15], f"sx{os.getpid()}b"[:15]
+HOME, FAR = f"sermux{os.getpid()}a", f"sermux{os.getpid()}b"
+NEAR_END, FAR_END = f"sx{os.getpid()}a"[:15], f"sx{os.getpid()}b"[:15]
 
 CLIENT = """
 import socket, sys, time
@@ -33,18 +36,53 @@ def run(*arguments):
     subprocess.run(arguments, check=True)
 
 
+def home(*arguments):
+    """This command on the machine that has the ports."""
+    return ["ip", "netns", "exec", HOME, *arguments]
+
+
 def far(*arguments):
-    return ["ip", "netns", "exec", NAMESPACE, *arguments]
+    """This command on the client's machine."""
+    return ["ip", "netns", "exec", FAR, *arguments]
 
 
-def lay_cable():
-    run("ip", "netns", "add", NAMESPACE)
-    run("ip", "link", "add", CABLE, "type", "veth", "peer", "name", FAR_END)
-    run("ip", "link", "set", FAR_END, "netns", NAMESPACE)
-    run("ip", "addr", "add", f"{HERE}/24", "dev", CABLE)
-    run("ip", "link", "set", CABLE, "up")
-    run(*far("ip", "addr", "add", f"{THERE}/24", "dev", FAR_END))
-    run(*far("ip", "link", "set", FAR_END, "up"))
+@contextlib.contextmanager
+def cable():
+    """The two machines and the cable between them."""
+    try:
+        run("ip", "netns", "add", HOME)
+        run("ip", "netns", "add", FAR)
+        run("ip", "link", "add", NEAR_END, "netns", HOME, "type", "veth", "peer", "name", FAR_END, "netns", FAR)
+        for machine, end, address in [(home, NEAR_END, HERE), (far, FAR_END, THERE)]:
+            run(*machine("ip", "addr", "add", f"{address}/24", "dev", end))
+            run(*machine("ip", "link", "set", "lo", "up"))
+            run(*machine("ip", "link", "set", end, "up"))
+        yield
+    finally:
+        # The cable goes with its end, even while a process still holds a namespace.
+        for command in (home("ip", "link", "del", NEAR_END), ["ip", "netns", "del", HOME], ["ip", "netns", "del", FAR]):
+            subprocess.run(command, check=False)
+
+
+def pull():
+    run(*far("ip", "link", "set", FAR_END, "down"))
+
+
+# sched.h
+CLONE_NEWNET = 0x40000000
+
+
+def connect_at_home(address, timeout):
+    """A connection from a program on the machine that has the ports."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net", "rb") as outside, open(f"/run/netns/{HOME}", "rb") as inside:
+        if libc.setns(inside.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            return socket.create_connection(address, timeout=timeout)
+        finally:
+            if libc.setns(outside.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
 
 
 def gone(sermux, port):
@@ -74,26 +112,26 @@ def watch(sermux, line, reader):
 def main():
     silent, busy = Pty(), Pty()
     ports = {name: [f"device: {line.path}", "exclusive: false"] for name, line in {"silent": silent, "busy": busy}.items()}
-    lay_cable()
     client = None
     try:
-        with Sermux(ports, RAW, f'protocol: telnet, address: "{HERE}:0"') as sermux:
+        with cable(), Sermux(
+            ports, RAW, f'protocol: telnet, address: "{HERE}:0"', program=home(os.environ["SERMUX_BIN"])
+        ) as sermux:
             sermux.opened("silent")
             sermux.opened("busy")
             remote = re.findall(rb"address=%b:(\d+)" % HERE.encode(), sermux.stderr.bytes())
             client = subprocess.Popen(far(sys.executable, "-c", CLIENT, HERE, *map(bytes.decode, remote)), stdout=subprocess.PIPE)
             client.stdout.readline()
-            with socket.create_connection(("127.0.0.1", sermux.port("busy")), timeout=20) as reader:
+            with connect_at_home(("127.0.0.1", sermux.port("busy")), timeout=20) as reader:
                 sermux.clients("silent", 1)
                 sermux.clients("busy", 2)
-                run(*far("ip", "link", "set", FAR_END, "down"))
+                pull()
                 stayed, sent = watch(sermux, busy, reader)
         print(f"gone after {stayed['silent']:.1f} s (silent) and {stayed['busy']:.1f} s (busy); the other got all {sent} bytes")
     finally:
         if client:
             client.kill()
             client.wait()
-        run("ip", "netns", "del", NAMESPACE)
 
 
 if __name__ == "__main__":
