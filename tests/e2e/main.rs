@@ -25,6 +25,7 @@ mod lasting;
 mod leaving;
 mod lifecycle;
 mod limits;
+mod listener_lines;
 mod listeners;
 mod log_loss;
 mod logs;

@@ -451,6 +451,7 @@ impl World {
                     CloseReason::DeviceGone => assert!(parts.is_some(), "the device is there, or the client holds on"),
                     CloseReason::CarrierLost => panic!("nobody watches DCD"),
                     CloseReason::ListenerGone => panic!("no listener went"),
+                    CloseReason::OtherLine => panic!("all listeners have the port's line settings"),
                     CloseReason::Oldest | CloseReason::Idlest => {
                         assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");
                     }

@@ -84,6 +84,7 @@ pub(super) struct LineLayer {
 pub(super) struct ListenerLayer {
     pub(super) protocol: Option<Set<ProtocolWord>>,
     pub(super) address: Option<Set<Address>>,
+    pub(super) line: Option<Set<LineSettings>>,
     pub(super) rfc2217: Option<Set<bool>>,
     pub(super) notify: Option<Set<bool>>,
     pub(super) mode: Option<Set<u32>>,
@@ -233,6 +234,7 @@ fn listener(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ListenerLay
                 protocol_of_others(node).map_or_else(|| word(node, &words, &[]), Err)
             });
         }
+        "line" => layer.line = read(value, path, problems, |node| parsed(node, "115200 8N1")),
         "rfc2217" => layer.rfc2217 = read(value, path, problems, boolean),
         "notify" => layer.notify = read(value, path, problems, boolean),
         "address" => layer.address = read(value, path, problems, address),

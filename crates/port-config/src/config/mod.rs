@@ -310,6 +310,10 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Where it is.
     pub address: Address,
+    /// What the line is set to while clients are connected here, and none through a listener with others; `None`: the
+    /// port's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineSettings>,
     /// What its clients may do.
     pub access: Access,
     /// Which hosts may connect; empty on a unix socket.
@@ -372,6 +376,7 @@ impl Listener {
             access: if protocol.has_rfc2217() { Access::Control } else { Access::ReadWrite },
             protocol,
             address,
+            line: None,
             hosts: AccessList::default(),
             file: is_unix.then(SocketRights::default),
             max_clients: 64,

@@ -336,6 +336,7 @@ impl<'a> Clients<'a> {
         let built_in = Listener::new(protocol?, self.listener.address.as_ref()?.value.clone());
         Some(Listener {
             access,
+            line: self.listener.line.as_ref().map(|set| set.value),
             hosts,
             file,
             max_clients: self.value(|layer| layer.max_clients.as_ref(), built_in.max_clients),

@@ -8,12 +8,13 @@ use sermux_port_config::config::{Listener, OnGone, Open, Protocol};
 use sermux_port_config::signal::Effect;
 use tracing::{debug, info, warn};
 
-use super::{Accepted, Command, Driver, Lifecycle, Reconfigure, Reply, Socket};
+use super::{Accepted, ClientId, Command, Conn, Driver, Lifecycle, Reconfigure, Reply, Socket};
 use crate::capture::EventKind;
 use crate::log::visits::{is_logged, Visit};
+use crate::net::peer::Peer;
 use crate::net::refuse::refuse;
 use crate::port::greeting;
-use crate::port::hub::Outcome;
+use crate::port::hub::{Outcome, Refused};
 use crate::port::link::History;
 
 impl Driver {
@@ -62,7 +63,7 @@ impl Driver {
         if self.ends_at.is_some() {
             return;
         }
-        if self.is_full(listener) {
+        if self.is_full(listener) || self.is_line_held(listener) {
             self.find_closed(listener, now);
             if self.would_refuse(listener) {
                 if let Some(accepted) = self.wait_for_place(accepted, now) {
@@ -84,9 +85,21 @@ impl Driver {
         self.listener(key).is_some_and(|listener| self.hub.is_full(key, listener))
     }
 
+    /// Whether a client is connected through a listener with other line settings.
+    fn is_line_held(&self, key: usize) -> bool {
+        self.listener(key).is_some_and(|listener| self.hub.line_holder(listener).is_some())
+    }
+
     /// Whether a new client of this listener would be refused now.
     pub(super) fn would_refuse(&self, key: usize) -> bool {
-        self.listener(key).is_some_and(|listener| self.hub.would_refuse(key, listener))
+        let is_full = self.listener(key).is_some_and(|listener| self.hub.would_refuse(key, listener));
+        is_full || self.is_line_held(key)
+    }
+
+    /// Whether this client may keep a new client of this listener out: it has one of its places, or the line.
+    pub(super) fn is_in_the_way(&self, key: usize, id: ClientId) -> bool {
+        let (Some(client), Some(listener)) = (self.hub.client_state(id), self.listener(key)) else { return false };
+        client.listener == key || self.hub.line_of(&client.terms) != self.hub.line_of(listener)
     }
 
     /// Lets a new client in, or says why not.
@@ -112,7 +125,7 @@ impl Driver {
         }
         let session = greeting::session(listener);
         let ends = (conn.endpoint(), peer);
-        let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.view().settings, ends);
+        let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.settings_for(listener), ends);
         match self.hub.connect((key, listener), session, &banner, now) {
             Ok(id) => {
                 if self.hub.is_first(id) {
@@ -144,22 +157,32 @@ impl Driver {
                 });
                 self.readable.push_back(id);
             }
-            Err(full) => {
-                self.hub.refused();
-                let (clients, max) = (full.clients, full.max_clients);
-                if is_logged(peer, &self.name, Visit::Refused) {
-                    warn!(port = %self.name, client = %peer, clients, max, "client refused: the listener is full");
-                } else {
-                    debug!(port = %self.name, client = %peer, clients, max, "client refused: the listener is full");
-                }
-                let words = if self.hub.is_framed() {
-                    String::new()
-                } else {
-                    format!("port {} is busy: {} of {} clients\r\n", self.name, full.clients, full.max_clients)
-                };
-                refuse(conn, &words);
-            }
+            Err(why) => self.refuse(conn, peer, why),
         }
+    }
+
+    /// Turns a client away and tells it why: where frames are set, a reader expects nothing but frames.
+    fn refuse(&mut self, conn: Conn, peer: Peer, why: Refused) {
+        self.hub.refused();
+        let (because, words) = match why {
+            Refused::Full { clients, max_clients } => {
+                let count = format!("{clients} of {max_clients} clients");
+                (format!("the listener is full ({count})"), count)
+            }
+            Refused::OtherLine(holder) => {
+                let who = self.who(Some(holder)).map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
+                let words = format!("{who} has the line at {}", self.hub.view().settings);
+                (format!("{words}, through another listener"), words)
+            }
+        };
+        if is_logged(peer, &self.name, Visit::Refused) {
+            warn!(port = %self.name, client = %peer, "client refused: {because}");
+        } else {
+            debug!(port = %self.name, client = %peer, "client refused: {because}");
+        }
+        let words =
+            if self.hub.is_framed() { String::new() } else { format!("port {} is busy: {words}\r\n", self.name) };
+        refuse(conn, &words);
     }
 
     /// The configuration has changed: clients stay where their listener does.
@@ -188,7 +211,7 @@ impl Driver {
             self.reopen(now);
             return;
         }
-        if before.line.settings != self.port.line.settings {
+        if before.line.settings != self.port.line.settings && !self.hub.is_lent() {
             self.ask_unanswered(Effect::Settings(self.port.line.settings), now);
         }
         let outputs = [(before.modem.dtr, self.port.modem.dtr), (before.modem.rts, self.port.modem.rts)];

@@ -12,11 +12,10 @@ use crate::log::visits::{is_logged, Visit};
 use crate::net::conn::{is_after_close, End};
 
 impl Driver {
-    /// Looks for clients of this listener that have gone, or closed their sending side, before the runtime could tell: they
-    /// must not keep others out.
+    /// Looks for clients in the way of a new client of this listener that have gone, or closed their sending side, before the
+    /// runtime could tell: they must not keep others out.
     pub(super) fn find_closed(&mut self, listener: usize, now: Instant) {
-        let theirs = |id: &ClientId| self.hub.client_state(*id).is_some_and(|it| it.listener == listener);
-        let ids: Vec<_> = (0..self.sockets.len()).filter(theirs).collect();
+        let ids: Vec<_> = (0..self.sockets.len()).filter(|id| self.is_in_the_way(listener, *id)).collect();
         for id in ids {
             self.look_for_end(id, now);
         }

@@ -141,6 +141,7 @@ fn describe(reason: CloseReason) -> &'static str {
         CloseReason::DeviceGone => "the device is gone (on-gone: disconnect)",
         CloseReason::CarrierLost => "DCD has dropped (hangup: disconnect)",
         CloseReason::ListenerGone => "its listener is not configured any more",
+        CloseReason::OtherLine => "its listener has other line settings now than those the line has for another client",
         CloseReason::Left => "it had closed its sending side, and could hear for the time of half-close",
         CloseReason::Gone => "closed by the client",
         CloseReason::Unsent => "it had closed its sending side, and the line takes nothing of what it sent",

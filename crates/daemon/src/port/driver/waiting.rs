@@ -191,7 +191,7 @@ impl Driver {
     }
 
     fn ask_holders(&mut self, listener: usize) -> Vec<Asked> {
-        let theirs = |id: ClientId| self.hub.client_state(id).is_some_and(|it| it.listener == listener);
+        let theirs = |id: ClientId| self.is_in_the_way(listener, id);
         let sockets = self.sockets.iter().enumerate();
         let silent = sockets.filter_map(|(id, socket)| {
             let socket = socket.as_ref().filter(|_| theirs(id))?;

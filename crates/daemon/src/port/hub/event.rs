@@ -82,15 +82,22 @@ pub enum CloseReason {
     Unsent,
     /// The listener that it came through is not in the configuration any more.
     ListenerGone,
+    /// A reload gave its listener other line settings than those of a client that was connected before it.
+    OtherLine,
 }
 
-/// The listener takes no more clients.
+/// Why a new client is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full {
-    /// How many there are.
-    pub clients: usize,
-    /// How many it takes.
-    pub max_clients: usize,
+pub enum Refused {
+    /// Its listener takes no more clients.
+    Full {
+        /// How many there are.
+        clients: usize,
+        /// How many it takes.
+        max_clients: usize,
+    },
+    /// This client is connected through a listener with other line settings (`line`).
+    OtherLine(ClientId),
 }
 
 /// What happened on the port so far.

@@ -66,6 +66,7 @@ impl Hub {
             if client.may_control() && !self.draining {
                 self.release(now);
             }
+            self.end_loan(now);
             return;
         }
         client.input = Input::Leaving { since, done: None };
@@ -116,9 +117,15 @@ impl Hub {
     pub(super) fn displace(&mut self, listener: usize, now: Instant) -> bool {
         let theirs = self.clients.iter().filter(|(_, c)| c.listener == listener && !c.is_deaf());
         let Some((_, id)) = theirs.filter_map(|(id, c)| Some((c.half_closed_since()?, id))).min() else { return false };
+        self.part(id, now);
+        true
+    }
+
+    /// A client that has closed its sending side makes room.
+    pub(super) fn part(&mut self, id: ClientId, now: Instant) {
         if !matches!(self.clients[id].input, Input::Ending { .. }) {
             self.close(id, CloseReason::Displaced);
-            return true;
+            return;
         }
         self.clients[id].parting = true;
         self.events.push_back(Event::Parts(id));
@@ -129,7 +136,6 @@ impl Hub {
             }
         }
         self.see_off(now);
-        true
     }
 
     /// The client's connection is closed.
@@ -185,6 +191,7 @@ impl Hub {
         if finished && !self.draining {
             self.release(now);
         }
+        self.end_loan(now);
         self.see_off_departed(now);
     }
 

@@ -197,7 +197,7 @@ impl LineQueue {
         (after_all, after_own): (u64, u64),
         now: Instant,
     ) {
-        self.counters.requests += u64::from(matches!(asker, Asker::Client(_)));
+        self.counters.requests += u64::from(matches!((asker, &asked), (Asker::Client(_), Asked::Request(_))));
         if let Some(purge) = self.purge_in(&asked).filter(|_| may_change) {
             if matches!(asker, Asker::Operator(_)) && purge != Purge::Rx {
                 self.drop_breaks(now);

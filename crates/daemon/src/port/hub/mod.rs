@@ -26,6 +26,7 @@ mod from_line;
 mod garbage;
 mod history;
 mod leaving;
+mod lending;
 mod line_queue;
 mod missing;
 mod mistaken;
@@ -57,7 +58,7 @@ use self::arrivals::Arrivals;
 use self::client::{Client, Feed, Input};
 pub use self::client::{ClientCounters, ClientId, Kept};
 pub use self::client_state::ClientState;
-pub use self::event::{CloseReason, Event, Full, PortCounters};
+pub use self::event::{CloseReason, Event, PortCounters, Refused};
 use self::frames::Frames;
 pub use self::freshness::SocketQueue;
 use self::history::History;
@@ -217,17 +218,21 @@ impl Hub {
     /// comes.
     ///
     /// When its listener is full, the client makes room that closed its sending side the longest ago: nobody can tell
-    /// whether it still listens or is long gone. Where there is none, `when-full` says who does, if anybody.
+    /// whether it still listens or is long gone. Where there is none, `when-full` says who does, if anybody. Nobody makes room
+    /// on the line for a listener with other settings ([`Hub::line_holder`]).
     pub fn connect(
         &mut self,
         (listener, terms): (usize, &Arc<Listener>),
         session: Session,
         greeting: &[u8],
         now: Instant,
-    ) -> Result<ClientId, Full> {
+    ) -> Result<ClientId, Refused> {
+        if let Some(holder) = self.line_holder(terms) {
+            return Err(Refused::OtherLine(holder));
+        }
         let clients = self.clients_of(listener);
         if clients >= terms.max_clients && !self.displace(listener, now) && !self.kick(listener, terms.when_full) {
-            return Err(Full { clients, max_clients: terms.max_clients });
+            return Err(Refused::Full { clients, max_clients: terms.max_clients });
         }
         let begin = self.begin(terms.replay);
         let feed = self.feed(begin, now);
@@ -243,6 +248,7 @@ impl Hub {
         if self.clients.len() > 1 && self.is_first(id) {
             self.relieve(now);
         }
+        self.lend_line(id, now);
         if self.hangs_up && self.clients.len() == 1 {
             // What is known of DCD is from before.
             self.carrier = false;
@@ -312,6 +318,7 @@ impl Hub {
         if (client.may_control() || self.clients.is_empty()) && !self.draining {
             self.release(now);
         }
+        self.end_loan(now);
         Some(client.counters)
     }
 

@@ -28,6 +28,7 @@ impl Hub {
             }
         }
         self.mistaken.retain(|listener, _| terms(*listener).is_some());
+        self.review_line(now);
         self.release(now);
         self.review_pen(port.write, now);
         self.refuse_halves();

@@ -134,7 +134,7 @@ fn is_instead(section: Section, name: &str) -> bool {
         (section, name),
         (In::OnConnect, "reset" | "break")
             | (In::Port, "usb" | "usb-serial" | "profile")
-            | (In::Listener, "mode" | "owner" | "group")
+            | (In::Listener, "line" | "mode" | "owner" | "group")
     )
 }
 

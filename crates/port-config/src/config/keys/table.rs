@@ -283,6 +283,12 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
          alone. unix:/path.",
     )
     .relistens(),
+    key(
+        In::Listener,
+        "line",
+        Any(&[Integer(45, 4_294_967_295), Pattern(LINE)]),
+        "The line settings while clients are connected here, as 115200 8N1. Default: the port's.",
+    ),
     key(In::Listener, "rfc2217", Boolean, "telnet: line settings and modem lines by network.").or("false").relistens(),
     key(In::Listener, "notify", Boolean, "telnet: clients are told in a line of text when the device goes and comes.")
         .or("false"),

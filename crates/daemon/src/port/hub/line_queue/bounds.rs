@@ -112,7 +112,9 @@ impl LineQueue {
 
     /// This client may do other things now: what it asked when it might do more is only answered.
     pub(in crate::port::hub) fn review(&mut self, id: ClientId, access: Access, may_write: bool) {
-        for pending in self.queues.get_mut(&Asker::Client(id)).into_iter().flatten() {
+        let asked = self.queues.get_mut(&Asker::Client(id)).into_iter().flatten();
+        // What its listener asks for it stands.
+        for pending in asked.filter(|pending| matches!(pending.asked, Asked::Request(_))) {
             pending.may_change &= access == Access::Control || pending.is_pulse() && (may_write || pending.is_shared);
         }
     }

@@ -26,6 +26,14 @@ pub struct Levels {
     pub rts: Option<bool>,
 }
 
+/// The settings of the listener that the clients are connected through, in place of the port's.
+#[derive(Clone, Copy, Debug)]
+struct Lent {
+    settings: LineSettings,
+    /// What the line goes back to.
+    under: LineSettings,
+}
+
 /// What clients changed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Changes {
@@ -44,6 +52,7 @@ pub(super) struct Desired {
     occupied: bool,
     /// What the line has if no client changed anything.
     base: Levels,
+    lent: Option<Lent>,
     by_clients: Changes,
     /// What the line is being opened with.
     opening: Option<Levels>,
@@ -59,6 +68,7 @@ impl Desired {
             on_release: port.on_release,
             occupied: false,
             base: configured,
+            lent: None,
             by_clients: Changes::default(),
             opening: None,
         }
@@ -71,7 +81,10 @@ impl Desired {
         self.on_disconnect = on_disconnect(&port.modem.on_disconnect);
         self.on_release = port.on_release;
         if before.settings != self.configured.settings {
-            (self.base.settings, self.by_clients.settings) = (self.configured.settings, None);
+            match &mut self.lent {
+                Some(lent) => lent.under = self.configured.settings,
+                None => (self.base.settings, self.by_clients.settings) = (self.configured.settings, None),
+            }
         }
         if before.dtr != self.configured.dtr {
             (self.base.dtr, self.by_clients.dtr) = (self.configured.dtr, None);
@@ -89,7 +102,8 @@ impl Desired {
     /// What a line is opened with where no client changed anything.
     fn at_open(&self) -> Levels {
         let (dtr, rts) = if self.occupied { self.on_connect } else { (None, None) };
-        Levels { dtr: dtr.or(self.configured.dtr), rts: rts.or(self.configured.rts), ..self.configured }
+        let settings = self.lent.filter(|_| self.occupied).map_or(self.configured.settings, |lent| lent.settings);
+        Levels { settings, dtr: dtr.or(self.configured.dtr), rts: rts.or(self.configured.rts) }
     }
 
     fn with_changes(&self, base: Levels) -> Levels {
@@ -114,6 +128,9 @@ impl Desired {
     /// The line is open: what has to be done to it because that was asked for meanwhile.
     pub(super) fn opened(&mut self) -> Vec<Effect> {
         self.base = self.at_open();
+        if let Some(lent) = &mut self.lent {
+            lent.under = self.configured.settings;
+        }
         let now = self.with_changes(self.base);
         let Some(opened_with) = self.opening.take() else { return Vec::new() };
         let changed = |now: Option<bool>, before| now.filter(|_| now != before);
@@ -143,7 +160,12 @@ impl Desired {
     /// Somebody who is not a client has changed something.
     pub(super) fn others_set(&mut self, effect: &Effect) {
         match effect {
-            Effect::Settings(settings) => (self.base.settings, self.by_clients.settings) = (*settings, None),
+            Effect::Settings(settings) => {
+                (self.base.settings, self.by_clients.settings) = (*settings, None);
+                if let Some(lent) = &mut self.lent {
+                    lent.under = *settings;
+                }
+            }
             Effect::Outputs { dtr, rts } => {
                 if dtr.is_some() {
                     (self.base.dtr, self.by_clients.dtr) = (*dtr, None);
@@ -173,6 +195,43 @@ impl Desired {
         self.with_changes(self.base) != self.base
     }
 
+    /// What the settings become for the first client of a listener with this `line`. `None`: they stay as they are.
+    pub(super) fn lends(&self, line: Option<LineSettings>) -> Option<LineSettings> {
+        match (line, self.lent) {
+            (None, None) => None,
+            (None, Some(lent)) => Some(lent.under),
+            (Some(line), _) => Some(line),
+        }
+    }
+
+    /// The first client of a listener with this `line` is there: what the settings become.
+    pub(super) fn lend(&mut self, line: Option<LineSettings>) -> Option<LineSettings> {
+        let settings = self.lends(line)?;
+        let under = self.lent.map_or(self.base.settings, |lent| lent.under);
+        self.lent = line.map(|settings| Lent { settings, under });
+        (self.base.settings, self.by_clients.settings) = (settings, None);
+        Some(settings)
+    }
+
+    /// Nobody is left who came through a listener with its own settings: what the settings become, if they do
+    /// (`on-release`).
+    pub(super) fn end_loan(&mut self) -> Option<LineSettings> {
+        let lent = self.lent.filter(|_| self.on_release == OnRelease::Restore)?;
+        self.lent = None;
+        (self.base.settings, self.by_clients.settings) = (lent.under, None);
+        Some(lent.under)
+    }
+
+    /// Whether clients of a listener with its own settings have the line.
+    pub(super) fn is_lent(&self) -> bool {
+        self.lent.is_some()
+    }
+
+    /// The settings that the port is configured with.
+    pub(super) fn configured(&self) -> LineSettings {
+        self.configured.settings
+    }
+
     /// The last client that might change something has left: what has to be done to the line, and whether that undoes what
     /// clients changed. Without any client left `on-disconnect` decides, in the same step.
     pub(super) fn release(&mut self) -> (Vec<Effect>, bool) {
@@ -194,6 +253,7 @@ impl Desired {
     /// The line is to be as configured, whoever changed it.
     pub(super) fn default(&mut self) -> Levels {
         self.by_clients = Changes::default();
+        self.lent = self.lent.filter(|_| self.occupied);
         self.base = self.at_open();
         self.base
     }

@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use sermux_port_config::config::Port;
+use sermux_port_config::line::LineSettings;
 use sermux_port_config::signal::Effect;
 
+use super::super::client::ClientId;
 use super::asked::{Asked, Asker};
 use super::{Levels, LineQueue, Presence};
 
@@ -19,6 +21,50 @@ impl LineQueue {
     pub(in crate::port::hub) fn occupy(&mut self, occupied: bool) {
         self.desired.occupy(occupied);
         self.expect();
+    }
+
+    /// The settings that the port is configured with.
+    pub(in crate::port::hub) fn configured(&self) -> LineSettings {
+        self.desired.configured()
+    }
+
+    /// Whether clients of a listener with line settings of its own have the line.
+    pub(in crate::port::hub) fn is_lent(&self) -> bool {
+        self.desired.is_lent()
+    }
+
+    /// What the settings become for the first client of a listener with this `line`. `None`: they stay as they are.
+    pub(in crate::port::hub) fn lends(&self, line: Option<LineSettings>) -> Option<LineSettings> {
+        self.desired.lends(line)
+    }
+
+    /// The first client of a listener with this `line` is there. What it asks next is answered when the line has the
+    /// settings; `end` is the offset behind all that is queued for the line. True: the line is asked for them.
+    pub(in crate::port::hub) fn lend(
+        &mut self,
+        line: Option<LineSettings>,
+        id: ClientId,
+        end: u64,
+        now: Instant,
+    ) -> bool {
+        let Some(settings) = self.desired.lend(line) else { return false };
+        self.expect();
+        let is_open = self.presence == Presence::Open;
+        if is_open {
+            self.ask((Asker::Client(id), true), Asked::Effect(Effect::Settings(settings)), (end, end), now);
+        }
+        is_open
+    }
+
+    /// The last client of listeners with line settings of their own has left. True: the line is asked for what it had before.
+    pub(in crate::port::hub) fn end_loan(&mut self, end: u64, now: Instant) -> bool {
+        let Some(settings) = self.desired.end_loan() else { return false };
+        self.expect();
+        let is_open = self.presence == Presence::Open;
+        if is_open {
+            self.stand(vec![Effect::Settings(settings)], end, now);
+        }
+        is_open
     }
 
     /// What is known of a line that is not there: what it will have.
