@@ -1,4 +1,5 @@
-//! How fast a telnet client's data is decoded, the line's data is escaped, and telegrams are found: MB of data a second.
+//! How fast a telnet client's data is decoded, the line's data is escaped, and telegrams are found: MB of data a second. And
+//! how long it takes to decode a telegram.
 //!
 //!     cargo bench -p sermux-protocol --bench codec
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use sermux_protocol::frame::crc16;
 use sermux_protocol::frame::held::Held;
 use sermux_protocol::frame::p1::P1Framer;
+use sermux_protocol::reading::decode;
 use sermux_protocol::telnet::code::{BINARY, IAC, WILL};
 use sermux_protocol::telnet::escape::{escape, taken};
 use sermux_protocol::telnet::{Offer, Telnet};
@@ -66,6 +68,38 @@ fn main() {
             println!("frame      {:20} {rate:8.0} MB/s", format!("{meter}, reads of {read}"));
         }
     }
+
+    let telegram = meter();
+    let rate = rate(time, || decode(black_box(&telegram)).map_or(0, |reading| reading.objects.len().min(1)));
+    println!("reading    {:20} {:8.1} µs, {} bytes", "three phases", 1.0 / rate, telegram.len());
+}
+
+/// One of a meter that tells of everything: three phases, a log of failures, two meters on the M-Bus, a message.
+fn meter() -> Vec<u8> {
+    let mut text = "/XMX5LGBBFG1012345678\r\n\r\n1-3:0.2.8(50)\r\n0-0:1.0.0(180103220322W)\r\n".to_owned();
+    text += "0-0:96.1.1(4530303331303033323132333435363738)\r\n0-0:96.14.0(0002)\r\n";
+    text += "1-0:99.97.0(2)(0-0:96.7.19)(140412172000S)(0000000240*s)(141230090501W)(0000007500*s)\r\n";
+    for number in [1, 2] {
+        text += &format!("1-0:{number}.8.1(000143.422*kWh)\r\n1-0:{number}.8.2(000078.911*kWh)\r\n");
+        text += &format!("1-0:{number}.7.0(00.520*kW)\r\n0-{number}:24.1.0(003)\r\n");
+        text += &format!("0-{number}:96.1.0(4730303538353330303331363438363139)\r\n");
+        text += &format!("0-{number}:24.2.1(200726113005S)(00011.345*m3)\r\n");
+    }
+    for phase in [20, 40, 60] {
+        let quantities = [
+            (1, "7.0(00.520*kW)"),
+            (2, "7.0(00.000*kW)"),
+            (11, "7.0(002*A)"),
+            (12, "7.0(233.0*V)"),
+            (12, "32.0(00002)"),
+        ];
+        for (quantity, rest) in quantities {
+            text += &format!("1-0:{}.{rest}\r\n", phase + quantity);
+        }
+    }
+    text += &format!("0-0:96.13.0({})\r\n!", "4F6E6465726E656D696E67".repeat(20));
+    let crc = crc16::checksum(text.as_bytes());
+    format!("{text}{crc:04X}\r\n").into_bytes()
 }
 
 /// One of the usual length.

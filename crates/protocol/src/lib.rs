@@ -159,6 +159,7 @@
 
 pub mod frame;
 pub mod line_sim;
+pub mod reading;
 pub mod rfc2217;
 pub mod session;
 pub mod telnet;

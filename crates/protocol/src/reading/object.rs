@@ -1,0 +1,168 @@
+//! One object of a telegram: its code, and what stands behind it in brackets.
+
+use super::number::{Measure, Unit};
+use super::obis::Obis;
+use super::quantity::Quantity;
+use super::time::Time;
+
+/// An object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Its code.
+    pub code: Obis,
+    /// What it tells, if its code is a known one.
+    pub quantity: Option<Quantity>,
+    /// What it says.
+    pub value: Value,
+    /// The time that goes with the value: when a meter on the M-Bus was read, or when a peak was.
+    pub at: Option<Time>,
+    /// Everything behind the code as it stands in the telegram, brackets included.
+    pub raw: String,
+}
+
+/// What an object says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Nothing.
+    Empty,
+    /// A number.
+    Measure(Measure),
+    /// A time.
+    Time(Time),
+    /// A text. Of an object that is not known, or not as it should be: what stands in its brackets.
+    Text(String),
+    /// Several numbers, each with its time.
+    Log(Vec<Entry>),
+}
+
+/// An entry of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When: the end of a power failure, or a peak.
+    pub at: Time,
+    /// The end of the month in which a peak was the highest.
+    pub period: Option<Time>,
+    /// How long, or how much.
+    pub number: Measure,
+}
+
+impl Object {
+    /// `raw`: what stands behind the code, beginning with a bracket.
+    pub(super) fn new(code: Obis, raw: &[u8]) -> Object {
+        let quantity = Quantity::of(&code);
+        let (value, at) = match quantity {
+            None => (unknown(raw), None),
+            Some(Quantity::Time) => (only(raw, |group| Time::parse(group).map(Value::Time)), None),
+            Some(Quantity::Version) => (only(raw, |_| None), None),
+            Some(Quantity::FailureLog | Quantity::PeakLog) => (Value::Log(log(raw)), None),
+            Some(quantity) if quantity.is_text() => (only(raw, |group| Some(Value::Text(octets(group)))), None),
+            Some(_) => measured(raw),
+        };
+        Object { code, quantity, value, at, raw: text(raw) }
+    }
+}
+
+impl Quantity {
+    /// Whether it is told in words: octets, two hexadecimal digits each.
+    fn is_text(self) -> bool {
+        matches!(
+            self,
+            Quantity::Equipment
+                | Quantity::ConnectionPoint
+                | Quantity::Message(_)
+                | Quantity::MessageCode
+                | Quantity::MeterEquipment(_)
+                | Quantity::MeterConnectionPoint(_)
+        )
+    }
+}
+
+/// What stands between brackets, pair by pair. A line's end may stand between two pairs (DSMR 2 and 3).
+fn groups(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        let open = memchr::memchr(b'(', rest)?;
+        let inside = &rest[open + 1..];
+        let close = memchr::memchr(b')', inside).unwrap_or(inside.len());
+        rest = inside.get(close + 1..).unwrap_or_default();
+        Some(&inside[..close])
+    })
+}
+
+/// An object with one value, which is read like this.
+fn only(raw: &[u8], read: impl FnOnce(&[u8]) -> Option<Value>) -> Value {
+    match groups(raw).next() {
+        None | Some([]) => Value::Empty,
+        Some(group) => read(group).unwrap_or_else(|| Value::Text(text(group))),
+    }
+}
+
+/// A number, which may have a time before it.
+fn measured(raw: &[u8]) -> (Value, Option<Time>) {
+    let at = || groups(raw).next().and_then(Time::parse);
+    let (mut last, mut unit, mut count) = (None, None, 0);
+    for group in groups(raw) {
+        // DSMR 3 names the unit of a meter on the M-Bus in a pair of its own, before the number.
+        unit = unit.or(Unit::parse(group));
+        last = Some(group);
+        count += 1;
+    }
+    let measure = last.and_then(Measure::parse).map(|measure| Measure { unit: measure.unit.or(unit), ..measure });
+    match measure {
+        Some(measure) => (Value::Measure(measure), if count > 1 { at() } else { None }),
+        None => (unknown(raw), None),
+    }
+}
+
+/// Entries that consist of one or two times and a number; what stands before and between them is passed over.
+fn log(raw: &[u8]) -> Vec<Entry> {
+    let (mut entries, mut times) = (Vec::new(), [None, None]);
+    for group in groups(raw) {
+        if let Some(time) = Time::parse(group) {
+            times = [times[1], Some(time)];
+        } else if let (Some(number), [period, Some(at)]) = (Measure::parse(group), times) {
+            entries.push(Entry { at, period, number });
+            times = [None, None];
+        } else {
+            times = [None, None];
+        }
+    }
+    entries
+}
+
+/// Only what cannot be anything else is taken for a number or a time.
+fn unknown(raw: &[u8]) -> Value {
+    let mut all = groups(raw);
+    match (all.next(), all.next()) {
+        (None | Some([]), None) => Value::Empty,
+        (Some(group), None) => match (Measure::parse(group), Time::parse(group)) {
+            (Some(measure), _) if measure.unit.is_some() => Value::Measure(measure),
+            (_, Some(time)) if time.dst.is_some() => Value::Time(time),
+            _ => Value::Text(text(group)),
+        },
+        (Some(_) | None, _) => Value::Text(text(raw)),
+    }
+}
+
+/// Octets as text; what are none, or no text, as it stands.
+fn octets(group: &[u8]) -> String {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    if group.len() % 2 != 0 {
+        return text(group);
+    }
+    let octets: Option<Vec<u8>> =
+        group.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect();
+    let Some(decoded) = octets.map(|octets| text(&octets)) else { return text(group) };
+    if decoded.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return text(group);
+    }
+    decoded
+}
+
+/// UTF-8, or else Latin-1: no byte is lost.
+pub(super) fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
+    }
+}
