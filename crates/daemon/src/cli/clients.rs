@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use super::remote::{of_port, post};
 use super::text::{count, printable};
 use super::Arguments;
-use crate::control::request::{Kick, Kicked};
-use crate::control::status::{Port, State};
+use crate::control::request::{KickBody, KickedShape};
+use crate::control::status::{PortShape, StateShape};
 
 pub(super) fn kick(arguments: &Arguments, port: &str, client: Option<&str>) -> ExitCode {
-    let body = Kick { client: client.map(str::to_owned) };
-    match post::<Kicked>(arguments, &of_port(port, "kick"), &body) {
-        Ok(Kicked { port, clients }) if clients.is_empty() => super::print(&format!("{port}: there are no clients\n")),
-        Ok(Kicked { port, clients }) => {
+    let body = KickBody { client: client.map(str::to_owned) };
+    match post::<KickedShape>(arguments, &of_port(port, "kick"), &body) {
+        Ok(KickedShape { port, clients }) if clients.is_empty() => super::print(&format!("{port}: there are no clients\n")),
+        Ok(KickedShape { port, clients }) => {
             let names: Vec<String> =
                 clients.iter().map(|client| format!("#{} {}", client.id, client.address)).collect();
             let number = count(clients.len(), "client");
@@ -23,7 +23,7 @@ pub(super) fn kick(arguments: &Arguments, port: &str, client: Option<&str>) -> E
 }
 
 pub(super) fn pause(arguments: &Arguments, port: &str) -> ExitCode {
-    match post::<Port>(arguments, &of_port(port, "pause"), &()) {
+    match post::<PortShape>(arguments, &of_port(port, "pause"), &()) {
         Ok(port) => {
             let clients = match port.clients.len() {
                 0 => String::new(),
@@ -38,12 +38,12 @@ pub(super) fn pause(arguments: &Arguments, port: &str) -> ExitCode {
 }
 
 pub(super) fn resume(arguments: &Arguments, port: &str) -> ExitCode {
-    let port = match post::<Port>(arguments, &of_port(port, "resume"), &()) {
+    let port = match post::<PortShape>(arguments, &of_port(port, "resume"), &()) {
         Ok(port) => port,
         Err(why) => return why.complain(),
     };
     match (port.state, &port.line.actual) {
-        (State::Open, Some(line)) => super::print(&format!("{}: open, {line}\n", port.name)),
+        (StateShape::Open, Some(line)) => super::print(&format!("{}: open, {line}\n", port.name)),
         (state, _) if port.well => super::print(&format!("{}: {}\n", port.name, state.name())),
         (state, _) => {
             let why = port.fault.map(|fault| format!(": {}", printable(&fault.what))).unwrap_or_default();

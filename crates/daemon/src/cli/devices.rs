@@ -97,15 +97,15 @@ fn state_name(state: State) -> &'static str {
 /// is null.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Document<'a> {
-    devices: Vec<Device<'a>>,
+struct DevicesJson<'a> {
+    devices: Vec<DeviceJson<'a>>,
     /// Whether the processes of all users could be looked at; if not, a device that is `free` may be held.
     all_processes_seen: bool,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Device<'a> {
+struct DeviceJson<'a> {
     path: String,
     /// Other names: in /dev/serial/by-id, in /dev/serial/by-path, others; in this order.
     links: Vec<String>,
@@ -117,21 +117,21 @@ struct Device<'a> {
     driver: Option<&'a str>,
     /// Where it sits on its bus.
     location: Option<&'a str>,
-    usb: Option<Usb<'a>>,
+    usb: Option<UsbJson<'a>>,
     /// Whether this user's rights suffice.
     may_open: bool,
     /// Who has it open.
-    processes: Vec<Process<'a>>,
+    processes: Vec<ProcessJson<'a>>,
     /// The unit of a login prompt, or the program where there is no unit.
     login: Option<&'a str>,
     /// Whether the kernel writes its messages to it.
     kernel_console: bool,
-    lock_files: Vec<LockFile<'a>>,
+    lock_files: Vec<LockFileJson<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Usb<'a> {
+struct UsbJson<'a> {
     /// Four hexadecimal digits.
     vendor: String,
     /// Four hexadecimal digits.
@@ -146,14 +146,14 @@ struct Usb<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Process<'a> {
+struct ProcessJson<'a> {
     pid: u32,
     program: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct LockFile<'a> {
+struct LockFileJson<'a> {
     path: String,
     pid: Option<u32>,
     /// Whether that process is there.
@@ -163,14 +163,14 @@ struct LockFile<'a> {
 
 fn document(inventory: &Inventory) -> String {
     let devices = inventory.entries.iter().map(device).collect();
-    let document = Document { devices, all_processes_seen: inventory.complete };
+    let document = DevicesJson { devices, all_processes_seen: inventory.complete };
     // Nothing of these can fail: keys are texts, and no value is a map or NaN.
     json_for_terminals(serde_json::to_string_pretty(&document).unwrap_or_default() + "\n")
 }
 
-fn device(entry: &Entry) -> Device<'_> {
+fn device(entry: &Entry) -> DeviceJson<'_> {
     let Entry { tty, links, access, processes, console, lock_files } = entry;
-    Device {
+    DeviceJson {
         path: tty.path().display().to_string(),
         links: links.iter().map(|link| link.display().to_string()).collect(),
         state: state_name(entry.state()),
@@ -178,7 +178,7 @@ fn device(entry: &Entry) -> Device<'_> {
         description: tty.description(),
         driver: tty.driver.as_deref(),
         location: tty.location.as_deref(),
-        usb: tty.usb.as_ref().map(|usb| Usb {
+        usb: tty.usb.as_ref().map(|usb| UsbJson {
             vendor: format!("{:04x}", usb.vendor),
             product: format!("{:04x}", usb.product),
             serial: usb.serial.as_deref(),
@@ -196,7 +196,7 @@ fn device(entry: &Entry) -> Device<'_> {
         kernel_console: console.kernel,
         lock_files: lock_files
             .iter()
-            .map(|lock| LockFile {
+            .map(|lock| LockFileJson {
                 path: lock.path.display().to_string(),
                 pid: lock.process.as_ref().map(|process| process.pid),
                 alive: lock.alive,
@@ -206,8 +206,8 @@ fn device(entry: &Entry) -> Device<'_> {
     }
 }
 
-fn process(process: &crate::device::holder::Process) -> Process<'_> {
-    Process { pid: process.pid, program: process.program.as_deref() }
+fn process(process: &crate::device::holder::Process) -> ProcessJson<'_> {
+    ProcessJson { pid: process.pid, program: process.program.as_deref() }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use sermux_port_config::config::{Config, Listener, Port};
 
 use super::text::printable;
 use super::{remote, Arguments};
-use crate::control::status::{Client, Status};
+use crate::control::status::{ClientShape, StatusShape};
 use crate::supervisor::Source;
 
 /// From the configuration in force to `file`.
@@ -24,15 +24,15 @@ pub(super) fn run(arguments: &Arguments, file: &Path) -> ExitCode {
         source.load_blocking().map_err(|faults| super::complain(Path::new(&source.name()), &faults))
     });
     match (old, super::load_or_complain(file)) {
-        (Ok(old), Ok(new)) => super::print(&report(&old.config, &new.config, &Clients::ask(arguments))),
+        (Ok(old), Ok(new)) => super::print(&report(&old.config, &new.config, &ConnectedClients::ask(arguments))),
         (Err(code), _) | (_, Err(code)) => code,
     }
 }
 
 /// The clients of the running program, if there is one that answers.
-struct Clients(Option<Status>);
+struct ConnectedClients(Option<StatusShape>);
 
-impl Clients {
+impl ConnectedClients {
     fn ask(arguments: &Arguments) -> Self {
         Self(remote::get(arguments, "/v1/status").and_then(|body| remote::understand(&body)).ok())
     }
@@ -42,14 +42,14 @@ impl Clients {
         let port = self.0.iter().flat_map(|status| &status.ports).find(|known| known.name == port);
         let address = listener.map(|listener| listener.address.to_string());
         port.map_or_else(String::new, |port| {
-            let of_listener = |client: &&Client| address.as_ref().is_none_or(|address| client.listener == *address);
+            let of_listener = |client: &&ClientShape| address.as_ref().is_none_or(|address| client.listener == *address);
             format!(" ({} now)", port.clients.iter().filter(of_listener).count())
         })
     }
 }
 
 /// Port by port, for a person.
-fn report(old: &Config, new: &Config, clients: &Clients) -> String {
+fn report(old: &Config, new: &Config, clients: &ConnectedClients) -> String {
     let diff = Diff::between(old, new);
     let mut report = String::new();
     for name in &diff.removed {

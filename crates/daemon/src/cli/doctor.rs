@@ -121,7 +121,7 @@ pub(super) fn text(found: &[Finding]) -> String {
 
 /// What `--json` prints. Programs read it: keys are added, and none is renamed or taken away.
 #[derive(Serialize)]
-struct Document<'a> {
+struct DoctorJson<'a> {
     well: bool,
     findings: &'a [Finding],
 }
@@ -129,5 +129,5 @@ struct Document<'a> {
 fn document(found: &[Finding]) -> String {
     let well = found.iter().all(|finding| finding.severity != Severity::Bad);
     // Nothing of these can fail: keys are texts, and no value is a map or NaN.
-    json_for_terminals(serde_json::to_string_pretty(&Document { well, findings: found }).unwrap_or_default() + "\n")
+    json_for_terminals(serde_json::to_string_pretty(&DoctorJson { well, findings: found }).unwrap_or_default() + "\n")
 }

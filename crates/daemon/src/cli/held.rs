@@ -8,9 +8,9 @@ use sermux_protocol::verdict::Cause;
 
 use super::remote::{follow, get, of_port, understand, NotDone};
 use super::Arguments;
-use crate::control::client::{Lines, Next as Line};
-use crate::control::request::Piece;
-use crate::control::status::{Port, Status};
+use crate::control::client::{AnswerLines, NextLine as Line};
+use crate::control::request::PieceShape;
+use crate::control::status::{PortShape, StatusShape};
 use crate::device::{usb, Root};
 use crate::line::OpenError;
 use crate::probe::{next_after, Came, Failure, Found, Heard, Next, Progress, Search, Stop};
@@ -23,14 +23,14 @@ const LONGEST: Duration = Duration::from_secs(25);
 
 /// What the running program says beside the bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct HeldPort {
     /// The name of its port.
     pub(super) port: String,
     /// Whether the port is for whole telegrams.
     framed: bool,
 }
 
-impl Held {
+impl HeldPort {
     /// Whether what came may well be what the port is for: it does not look for telegrams, and nothing shows a mistake.
     pub(super) fn is_served(&self, heard: &Heard) -> bool {
         !self.framed && heard.best.verdict.cause == Cause::Unknown
@@ -38,7 +38,7 @@ impl Held {
 }
 
 /// The port that has this device open now.
-pub(super) fn port_with(arguments: &Arguments, device: &Device) -> Option<Port> {
+pub(super) fn port_with(arguments: &Arguments, device: &Device) -> Option<PortShape> {
     let path = match device {
         Device::Path(path) => path.clone(),
         Device::Usb(adapter) => usb::find(&Root::default(), adapter).ok()?,
@@ -46,7 +46,7 @@ pub(super) fn port_with(arguments: &Arguments, device: &Device) -> Option<Port> 
         Device::Sim(_) => return None,
     };
     let node = path.canonicalize().ok()?.display().to_string();
-    let status: Status = understand(&get(arguments, "/v1/status").ok()?).ok()?;
+    let status: StatusShape = understand(&get(arguments, "/v1/status").ok()?).ok()?;
     let mut ports = status.ports.into_iter();
     ports.find(|port| is_open(port) && port.device.path.as_ref() == Some(&node))
 }
@@ -62,21 +62,21 @@ pub(super) fn is_secret(arguments: &Arguments, failure: &Failure) -> Option<Stri
     }
 }
 
-fn is_open(port: &Port) -> bool {
+fn is_open(port: &PortShape) -> bool {
     port.state.is_open()
 }
 
 /// What comes from now on.
 pub(super) fn hear(
     arguments: &Arguments,
-    port: &Port,
+    port: &PortShape,
     search: Search,
     stop: &Stop,
     mut progress: impl FnMut(Progress<'_>),
-) -> Result<(Heard, Held), Failure> {
+) -> Result<(Heard, HeldPort), Failure> {
     let settings: LineSettings = port.line.actual.as_ref().unwrap_or(&port.line.configured).parse().unwrap_or_default();
     let time = search.time.min(LONGEST);
-    let held = Held { port: port.name.clone(), framed: port.frames.is_some() };
+    let held = HeldPort { port: port.name.clone(), framed: port.frames.is_some() };
     // It is hung up on before.
     let path = of_port(&port.name, &format!("follow?seconds={}", LONGEST.as_secs() + 5));
     let mut lines = follow(arguments, &path).map_err(failure)?;
@@ -113,7 +113,7 @@ pub(super) fn hear(
 }
 
 /// Takes what comes until then; whether there will be no more.
-fn take(lines: &mut Lines, came: &mut Came, until: Instant) -> Result<bool, Failure> {
+fn take(lines: &mut AnswerLines, came: &mut Came, until: Instant) -> Result<bool, Failure> {
     while !came.is_full() {
         let wait = until.saturating_duration_since(Instant::now());
         if wait.is_zero() {
@@ -121,7 +121,7 @@ fn take(lines: &mut Lines, came: &mut Came, until: Instant) -> Result<bool, Fail
         }
         match lines.next(wait).map_err(NotDone::Broken).map_err(failure)? {
             Line::Line(line) => {
-                let piece: Piece = understand(&line).map_err(failure)?;
+                let piece: PieceShape = understand(&line).map_err(failure)?;
                 if piece.lost > 0 {
                     came.miss(usize::try_from(piece.lost).unwrap_or(usize::MAX));
                 }
@@ -138,7 +138,7 @@ fn take(lines: &mut Lines, came: &mut Came, until: Instant) -> Result<bool, Fail
 }
 
 /// The port as it is now.
-fn now(arguments: &Arguments, port: &Port) -> Result<Port, Failure> {
+fn now(arguments: &Arguments, port: &PortShape) -> Result<PortShape, Failure> {
     get(arguments, &of_port(&port.name, "")).and_then(|body| understand(&body)).map_err(failure)
 }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::remote::{of_port, post, NotDone};
 use super::Arguments;
-use crate::control::request::{Break, LineNow, Purge, Queue, Reset, Set, SetModem};
-use crate::control::status::Modem;
+use crate::control::request::{BreakBody, LineNowShape, PurgeBody, PurgeQueue, ResetBody, SetBody, ModemBody};
+use crate::control::status::ModemShape;
 
 /// `dtr=on`, `rts=off`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl FromStr for Assignment {
 
 /// Which way the bytes go that are thrown away.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Direction {
+pub(super) enum QueueArg {
     /// Received, and not read yet
     Rx,
     /// Written, and not sent yet
@@ -47,7 +47,7 @@ pub(super) enum Direction {
 }
 
 pub(super) fn set(arguments: &Arguments, port: &str, settings: &[String]) -> ExitCode {
-    tell(ask(arguments, port, "set", &Set { line: settings.join(" ") }), |now| {
+    tell(ask(arguments, port, "set", &SetBody { line: settings.join(" ") }), |now| {
         let missed = now.asked.as_ref().is_some_and(|asked| *asked != now.line);
         let problems = if missed && now.differences.is_empty() {
             vec![format!("asked for {}", now.asked.as_deref().unwrap_or_default())]
@@ -59,7 +59,7 @@ pub(super) fn set(arguments: &Arguments, port: &str, settings: &[String]) -> Exi
 }
 
 pub(super) fn modem(arguments: &Arguments, port: &str, assignments: &[Assignment]) -> ExitCode {
-    let mut wanted = SetModem::default();
+    let mut wanted = ModemBody::default();
     for assignment in assignments {
         match *assignment {
             Assignment::Dtr(on) => wanted.dtr = Some(on),
@@ -76,33 +76,33 @@ pub(super) fn modem(arguments: &Arguments, port: &str, assignments: &[Assignment
 }
 
 pub(super) fn send_break(arguments: &Arguments, port: &str, duration_ms: Option<u64>) -> ExitCode {
-    let wanted = duration_ms.map_or_else(Break::default, |duration_ms| Break { duration_ms });
+    let wanted = duration_ms.map_or_else(BreakBody::default, |duration_ms| BreakBody { duration_ms });
     tell(ask(arguments, port, "break", &wanted), |_| {
         (format!("a break of {} ms is being sent", wanted.duration_ms), Vec::new())
     })
 }
 
-pub(super) fn purge(arguments: &Arguments, port: &str, direction: Option<Direction>) -> ExitCode {
+pub(super) fn purge(arguments: &Arguments, port: &str, direction: Option<QueueArg>) -> ExitCode {
     let (queue, words) = match direction {
-        Some(Direction::Rx) => (Queue::Rx, "received bytes"),
-        Some(Direction::Tx) => (Queue::Tx, "bytes to be sent"),
-        None => (Queue::Both, "received bytes and bytes to be sent"),
+        Some(QueueArg::Rx) => (PurgeQueue::Rx, "received bytes"),
+        Some(QueueArg::Tx) => (PurgeQueue::Tx, "bytes to be sent"),
+        None => (PurgeQueue::Both, "received bytes and bytes to be sent"),
     };
-    tell(ask(arguments, port, "purge", &Purge { queue }), |_| (format!("{words} were thrown away"), Vec::new()))
+    tell(ask(arguments, port, "purge", &PurgeBody { queue }), |_| (format!("{words} were thrown away"), Vec::new()))
 }
 
 pub(super) fn reset(arguments: &Arguments, port: &str, name: &str) -> ExitCode {
-    tell(ask(arguments, port, "reset", &Reset { name: name.to_owned() }), |now| {
+    tell(ask(arguments, port, "reset", &ResetBody { name: name.to_owned() }), |now| {
         (format!("{name} is done; {}", wires(&now.modem)), Vec::new())
     })
 }
 
-fn ask(arguments: &Arguments, port: &str, what: &str, body: &impl Serialize) -> Result<LineNow, NotDone> {
+fn ask(arguments: &Arguments, port: &str, what: &str, body: &impl Serialize) -> Result<LineNowShape, NotDone> {
     post(arguments, &of_port(port, what), body)
 }
 
 /// What came of it: the result, and what of it is not as it was asked.
-fn tell(now: Result<LineNow, NotDone>, words: impl FnOnce(&LineNow) -> (String, Vec<String>)) -> ExitCode {
+fn tell(now: Result<LineNowShape, NotDone>, words: impl FnOnce(&LineNowShape) -> (String, Vec<String>)) -> ExitCode {
     let now = match now {
         Ok(now) => now,
         Err(why) => return why.complain(),
@@ -120,7 +120,7 @@ fn tell(now: Result<LineNow, NotDone>, words: impl FnOnce(&LineNow) -> (String, 
 }
 
 /// `on: DTR RTS; off: CTS DSR RI DCD`
-pub(super) fn wires(modem: &Modem) -> String {
+pub(super) fn wires(modem: &ModemShape) -> String {
     let wires = [
         ("DTR", modem.dtr),
         ("RTS", modem.rts),
@@ -158,8 +158,8 @@ mod tests {
 
     #[test]
     fn wires_are_named_by_what_is_on_and_what_is_off() {
-        let some = Modem { dtr: true, cts: true, ..Modem::default() };
+        let some = ModemShape { dtr: true, cts: true, ..ModemShape::default() };
         assert_eq!(wires(&some), "on: DTR CTS; off: RTS DSR RI DCD");
-        assert_eq!(wires(&Modem::default()), "off: DTR RTS CTS DSR RI DCD");
+        assert_eq!(wires(&ModemShape::default()), "off: DTR RTS CTS DSR RI DCD");
     }
 }

@@ -35,7 +35,7 @@ use sermux_port_config::config::load::Loaded;
 use sermux_port_config::config::{Device, DeviceError, LogFormat};
 use sermux_port_config::Faults;
 
-use crate::control::request::Break;
+use crate::control::request::BreakBody;
 use crate::supervisor::Source;
 
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
@@ -72,7 +72,7 @@ struct Arguments {
     log_format: Option<Format>,
 
     #[command(subcommand)]
-    command: Command,
+    command: SubCommand,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -95,7 +95,7 @@ impl From<Format> for LogFormat {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum SubCommand {
     /// Open the configured ports and serve them until SIGTERM or Ctrl-C
     Serve {
         /// A port without a file: device=/dev/ttyUSB0,line=115200 8N1,listen=raw:*:4001. May be repeated
@@ -159,7 +159,7 @@ enum Command {
         /// The port
         port: String,
         /// How long, in milliseconds: 1 to 5000, and 250 if it is not said
-        #[arg(value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=Break::LONGEST_MS))]
+        #[arg(value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=BreakBody::LONGEST_MS))]
         duration_ms: Option<u64>,
     },
     /// Throw away what is queued on a port's line; this also frees a line that is stuck
@@ -167,7 +167,7 @@ enum Command {
         /// The port
         port: String,
         /// Only in this direction
-        direction: Option<line::Direction>,
+        direction: Option<line::QueueArg>,
     },
     /// Let go of a port's device until it is resumed, for another program; clients stay, what they send is thrown away
     Pause {
@@ -265,7 +265,7 @@ enum Command {
     /// List the profiles that a port can name
     Profiles {
         #[command(subcommand)]
-        command: Option<Profiles>,
+        command: Option<ProfilesCommand>,
     },
 }
 
@@ -278,11 +278,11 @@ enum Setup {
     /// chooses the profile by what it hears; shows ports.d/p1.yaml beside the configuration and what is in the way, and asks
     /// before it writes. Without a terminal it only shows, unless --yes is given. A configuration that has faults with it is put
     /// back as it was. Then it waits up to 30 seconds for a telegram
-    P1(setup::Options),
+    P1(setup::SetupOptions),
 }
 
 #[derive(Debug, Subcommand)]
-enum Profiles {
+enum ProfilesCommand {
     /// Print a profile as YAML
     Show {
         /// Its name
@@ -303,30 +303,30 @@ pub fn run() -> ExitCode {
     let mut arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     arguments.names_config = matches.value_source("config") == Some(ValueSource::CommandLine);
     match &arguments.command {
-        Command::Serve { ports } => serve::run(&arguments, ports),
-        Command::Demo => demo::run(&arguments),
-        Command::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
-        Command::Devices { json } => devices::run(*json),
-        Command::Doctor { device, json, root } => doctor::run(&arguments, device.as_deref(), *json, root.as_deref()),
-        Command::Setup { what: Setup::P1(options) } => setup::run(&arguments, options),
-        Command::Support { data, port, output } => {
+        SubCommand::Serve { ports } => serve::run(&arguments, ports),
+        SubCommand::Demo => demo::run(&arguments),
+        SubCommand::Check { file } => check::run(file.as_deref().unwrap_or(&arguments.config)),
+        SubCommand::Devices { json } => devices::run(*json),
+        SubCommand::Doctor { device, json, root } => doctor::run(&arguments, device.as_deref(), *json, root.as_deref()),
+        SubCommand::Setup { what: Setup::P1(options) } => setup::run(&arguments, options),
+        SubCommand::Support { data, port, output } => {
             support::run(&arguments, port.as_deref(), data.as_deref(), output.as_deref())
         }
-        Command::Probe { device, time, json } => probe::run(&arguments, device, *time, *json),
-        Command::Diff { file } => diff::run(&arguments, file),
-        Command::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
-        Command::Reload => reload::run(&arguments),
-        Command::Kick { port, client } => clients::kick(&arguments, port, client.as_deref()),
-        Command::Set { port, settings } => line::set(&arguments, port, settings),
-        Command::Modem { port, assignments } => line::modem(&arguments, port, assignments),
-        Command::Break { port, duration_ms } => line::send_break(&arguments, port, *duration_ms),
-        Command::Purge { port, direction } => line::purge(&arguments, port, *direction),
-        Command::Pause { port } => clients::pause(&arguments, port),
-        Command::Resume { port } => clients::resume(&arguments, port),
-        Command::Reset { port, name } => line::reset(&arguments, port, name),
-        Command::Show { resolved: _ } => show::run(&arguments.config),
-        Command::Profiles { command: None } => profiles::list(),
-        Command::Profiles { command: Some(Profiles::Show { name }) } => profiles::show(name),
+        SubCommand::Probe { device, time, json } => probe::run(&arguments, device, *time, *json),
+        SubCommand::Diff { file } => diff::run(&arguments, file),
+        SubCommand::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
+        SubCommand::Reload => reload::run(&arguments),
+        SubCommand::Kick { port, client } => clients::kick(&arguments, port, client.as_deref()),
+        SubCommand::Set { port, settings } => line::set(&arguments, port, settings),
+        SubCommand::Modem { port, assignments } => line::modem(&arguments, port, assignments),
+        SubCommand::Break { port, duration_ms } => line::send_break(&arguments, port, *duration_ms),
+        SubCommand::Purge { port, direction } => line::purge(&arguments, port, *direction),
+        SubCommand::Pause { port } => clients::pause(&arguments, port),
+        SubCommand::Resume { port } => clients::resume(&arguments, port),
+        SubCommand::Reset { port, name } => line::reset(&arguments, port, name),
+        SubCommand::Show { resolved: _ } => show::run(&arguments.config),
+        SubCommand::Profiles { command: None } => profiles::list(),
+        SubCommand::Profiles { command: Some(ProfilesCommand::Show { name }) } => profiles::show(name),
     }
 }
 

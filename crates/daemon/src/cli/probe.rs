@@ -9,7 +9,7 @@ use sermux_port_config::config::Device;
 use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::verdict::Cause;
 
-use super::held::{self, Held};
+use super::held::{self, HeldPort};
 use super::Arguments;
 use crate::probe::session::Session;
 use crate::probe::{words, Found, Heard, Progress, Search, Stop};
@@ -93,7 +93,7 @@ impl Drop for ProgressLine {
 }
 
 /// What was heard, in some lines.
-pub(super) fn text(device: &Device, heard: &Heard, held: Option<&Held>) -> String {
+pub(super) fn text(device: &Device, heard: &Heard, held: Option<&HeldPort>) -> String {
     let Found { settings, verdict, .. } = &heard.best;
     let mut text = format!("{device}: {} ({})\n", words::what(heard), verdict.certainty.name());
     if let Some(held) = held {
@@ -138,7 +138,7 @@ pub(super) fn text(device: &Device, heard: &Heard, held: Option<&Held>) -> Strin
     text
 }
 
-fn document(device: &Device, heard: &Heard, held: Option<&Held>) -> String {
+fn document(device: &Device, heard: &Heard, held: Option<&HeldPort>) -> String {
     let Found { settings, bytes, framing_errors, breaks, spent, verdict } = &heard.best;
     let (meter, per_second) = match &verdict.cause {
         Cause::P1(meter) => {

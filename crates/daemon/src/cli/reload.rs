@@ -8,10 +8,10 @@ use nix::unistd::Pid;
 
 use super::remote::{self, NotDone};
 use super::{Arguments, CONFIGURATION};
-use crate::control::request::{Changed, Reloaded};
+use crate::control::request::{ChangedShape, ReloadedShape};
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match remote::post::<Reloaded>(arguments, "/v1/reload", &()) {
+    match remote::post::<ReloadedShape>(arguments, "/v1/reload", &()) {
         Ok(reloaded) => {
             say_warnings(&reloaded);
             super::print(&plan(&reloaded))
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn say_warnings(reloaded: &Reloaded) {
+fn say_warnings(reloaded: &ReloadedShape) {
     for warning in &reloaded.warnings {
         note!("warning: {warning}");
     }
@@ -55,12 +55,12 @@ fn by_signal(daemon: Pid, why: &impl std::fmt::Display) -> ExitCode {
 }
 
 /// What was done, a line for each port.
-fn plan(reloaded: &Reloaded) -> String {
+fn plan(reloaded: &ReloadedShape) -> String {
     let mut text = String::new();
     for name in &reloaded.removed {
         let _ = writeln!(text, "- {name}: ended");
     }
-    for Changed { port, class } in &reloaded.changed {
+    for ChangedShape { port, class } in &reloaded.changed {
         let _ = writeln!(text, "~ {port}: {}", consequence(class));
     }
     for name in &reloaded.added {
@@ -86,13 +86,13 @@ mod tests {
 
     #[test]
     fn the_plan_says_what_became_of_each_port() {
-        let changed = |port: &str, class: &str| Changed { port: port.to_owned(), class: class.to_owned() };
-        let reloaded = Reloaded {
+        let changed = |port: &str, class: &str| ChangedShape { port: port.to_owned(), class: class.to_owned() };
+        let reloaded = ReloadedShape {
             added: vec!["new".to_owned()],
             removed: vec!["old".to_owned()],
             changed: vec![changed("a", "live"), changed("b", "reopen")],
             untouched: 3,
-            ..Reloaded::default()
+            ..ReloadedShape::default()
         };
         assert_eq!(
             plan(&reloaded),

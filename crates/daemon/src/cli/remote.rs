@@ -13,9 +13,9 @@ use sermux_port_config::config::load::load_control;
 use sermux_port_config::config::ControlSocket;
 
 use super::Arguments;
-use crate::control::client::{segment, Answer, Connection, Lines};
+use crate::control::client::{segment, Answer, Connection, AnswerLines};
 use crate::control::place;
-use crate::control::request::Refused;
+use crate::control::request::RefusedShape;
 
 /// A daemon that cannot be reached, and why.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) enum NotDone {
     /// The daemon cannot be reached.
     Unreachable(Unreachable),
     /// The daemon says no.
-    Refused(u16, Refused),
+    Refused(u16, RefusedShape),
     /// The connection broke, or what came makes no sense.
     Broken(io::Error),
 }
@@ -63,7 +63,7 @@ impl NotDone {
     pub(super) fn complain(self) -> ExitCode {
         match self {
             NotDone::Unreachable(why) => note!("{why}"),
-            NotDone::Refused(_, Refused { error, help, faults }) => {
+            NotDone::Refused(_, RefusedShape { error, help, faults }) => {
                 faults.iter().for_each(|fault| note_part!("{fault}"));
                 note!("{error}");
                 if let Some(help) = help {
@@ -110,7 +110,7 @@ fn done(Answer { status, body }: Answer) -> Result<Vec<u8>, NotDone> {
 }
 
 /// Asks for an answer that goes on, line by line.
-pub(super) fn follow(arguments: &Arguments, path: &str) -> Result<Lines, NotDone> {
+pub(super) fn follow(arguments: &Arguments, path: &str) -> Result<AnswerLines, NotDone> {
     let connection = connect(arguments).map_err(NotDone::Unreachable)?;
     match connection.follow(path).map_err(NotDone::Broken)? {
         Ok(lines) => Ok(lines),

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use sermux_port_config::config::load::load;
 use sermux_port_config::config::Device;
 
-use self::meter::Meter;
+use self::meter::FoundMeter;
 use super::remote::{self, get, of_port, understand, NotDone};
 use super::{doctor, Arguments, CONFIGURATION};
-use crate::control::request::Reloaded;
-use crate::control::status::Port;
+use crate::control::request::ReloadedShape;
+use crate::control::status::PortShape;
 use crate::doctor::Severity;
 use crate::setup::files::{Change, Planned};
 use crate::setup::{yaml, PORT};
@@ -33,7 +33,7 @@ const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
 
 /// What was asked for.
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(super) struct SetupOptions {
     /// The device, and not what is found: a path, or sim:dsmr-p1
     #[arg(long)]
     device: Option<String>,
@@ -54,12 +54,12 @@ pub(super) struct Options {
     root: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments, options: &Options) -> ExitCode {
+pub(super) fn run(arguments: &Arguments, options: &SetupOptions) -> ExitCode {
     set_up(arguments, options).unwrap_or_else(|code| code)
 }
 
-fn set_up(arguments: &Arguments, options: &Options) -> Result<ExitCode, ExitCode> {
-    let Meter { device, reading } = meter::find(arguments, options)?;
+fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, ExitCode> {
+    let FoundMeter { device, reading } = meter::find(arguments, options)?;
     let plan = plan(&arguments.config, &yaml(&device, reading, &options.address))?;
     super::print(&shown(arguments, options, &device, &plan));
     if options.dry_run {
@@ -102,7 +102,7 @@ fn plan(config: &Path, port: &str) -> Result<Vec<Planned>, ExitCode> {
     planned.collect()
 }
 
-fn shown(arguments: &Arguments, options: &Options, device: &str, plan: &[Planned]) -> String {
+fn shown(arguments: &Arguments, options: &SetupOptions, device: &str, plan: &[Planned]) -> String {
     let mut text = String::new();
     let is_path = matches!(device.parse::<Device>(), Ok(Device::Path(_)));
     if is_path {
@@ -175,7 +175,7 @@ fn undo(plan: &[Planned]) {
 /// Tells the daemon, and waits for the meter.
 fn start(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
     let before = telegrams(arguments).map_or(0, |(good, _)| good);
-    match remote::post::<Reloaded>(arguments, "/v1/reload", &()) {
+    match remote::post::<ReloadedShape>(arguments, "/v1/reload", &()) {
         Ok(reloaded) => {
             let is_new = reloaded.added.iter().any(|name| name == PORT)
                 || reloaded.changed.iter().any(|changed| changed.port == PORT);
@@ -218,14 +218,14 @@ fn wait(arguments: &Arguments, before: u64) -> Result<ExitCode, ExitCode> {
 }
 
 /// Those whose CRC is right, or the bytes of a port on which telegrams are not framed; and the port.
-fn telegrams(arguments: &Arguments) -> Option<(u64, Port)> {
-    let port: Port = understand(&get(arguments, &of_port(PORT, "")).ok()?).ok()?;
+fn telegrams(arguments: &Arguments) -> Option<(u64, PortShape)> {
+    let port: PortShape = understand(&get(arguments, &of_port(PORT, "")).ok()?).ok()?;
     let bytes = port.counters.rx_bytes;
     Some((port.frames.as_ref().map_or(bytes, |frames| frames.telegrams.saturating_sub(frames.crc_failures)), port))
 }
 
 /// Where to point readers.
-fn addresses(port: &Port) -> String {
+fn addresses(port: &PortShape) -> String {
     let mut text = "the meter's telegrams arrive\n".to_owned();
     for address in port.listeners.iter().filter_map(|listener| listener.address.as_ref()?.parse::<SocketAddr>().ok()) {
         let host = if address.ip().is_unspecified() { own_address() } else { address.ip().to_string() };

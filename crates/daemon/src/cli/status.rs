@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use super::remote::{get, of_port, understand, NotDone};
 use super::Arguments;
-use crate::control::status::{Port, Status};
+use crate::control::status::{PortShape, StatusShape};
 use crate::hex::json_for_terminals;
-use table::Look;
+use table::TableStyle;
 
 pub(super) fn run(arguments: &Arguments, port: Option<&str>, as_json: bool) -> ExitCode {
     let shown = match port {
@@ -27,24 +27,24 @@ pub(super) fn run(arguments: &Arguments, port: Option<&str>, as_json: bool) -> E
 
 fn all(arguments: &Arguments, as_json: bool) -> Result<(String, bool), NotDone> {
     let body = get(arguments, "/v1/status")?;
-    let status: Status = understand(&body)?;
+    let status: StatusShape = understand(&body)?;
     let text = if as_json { as_it_came(&body) } else { table::all(&status, look()) };
     Ok((text, status.well))
 }
 
 fn one(arguments: &Arguments, port: &str, as_json: bool) -> Result<(String, bool), NotDone> {
     let body = get(arguments, &of_port(port, ""))?;
-    let port: Port = understand(&body)?;
+    let port: PortShape = understand(&body)?;
     let text = if as_json { as_it_came(&body) } else { table::one(&port, look()) };
     Ok((text, port.well))
 }
 
-fn look() -> Look {
+fn look() -> TableStyle {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if stdout().is_terminal() && !no_colour {
-        Look::Colour
+        TableStyle::Colour
     } else {
-        Look::Plain
+        TableStyle::Plain
     }
 }
 

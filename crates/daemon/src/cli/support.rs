@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::remote::{get, of_port, understand};
 use super::{devices, doctor, Arguments};
-use crate::control::request::Held;
+use crate::control::request::HeldShape;
 use crate::device::inventory::Inventory;
 use crate::device::Root;
 use mask::{masked, without_credentials};
@@ -67,8 +67,8 @@ fn text(arguments: &Arguments, port: Option<&str>, data: Option<&str>) -> String
         Err(error) => section(&mut text, "devices", &format!("/sys/class/tty: {error}\n")),
     }
     if let Some(port) = data {
-        let body = get(arguments, &of_port(port, &format!("history?bytes={}", Held::MOST)));
-        let shown = match body.and_then(|body| understand::<Held>(&body)) {
+        let body = get(arguments, &of_port(port, &format!("history?bytes={}", HeldShape::MOST)));
+        let shown = match body.and_then(|body| understand::<HeldShape>(&body)) {
             Ok(held) => hex(&held),
             Err(why) => format!("{}\n", why.text()),
         };
@@ -112,7 +112,7 @@ fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn hex(held: &Held) -> String {
+fn hex(held: &HeldShape) -> String {
     let count = held.hex.len() / 2;
     let mut text = format!(
         "the newest {count} bytes that the port still holds, from byte {} on; it holds what `replay` and clients that are \

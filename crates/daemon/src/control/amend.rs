@@ -4,7 +4,7 @@ use sermux_port_config::line::{FlowControl, LineSettings, ParseError};
 
 /// What of the settings is said.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum SettingsPart {
     Baud,
     Character,
     FlowControl,
@@ -27,22 +27,22 @@ pub(super) fn amend(current: LineSettings, text: &str) -> Result<LineSettings, S
     Ok(settings)
 }
 
-fn take(settings: &mut LineSettings, word: &str) -> Result<&'static [Part], ParseError> {
+fn take(settings: &mut LineSettings, word: &str) -> Result<&'static [SettingsPart], ParseError> {
     let mut letters = word.chars();
     if !letters.next().is_some_and(|first| first.is_ascii_digit()) {
         settings.flow_control = word.parse::<FlowControl>()?;
-        return Ok(&[Part::FlowControl]);
+        return Ok(&[SettingsPart::FlowControl]);
     }
     if word.chars().all(|c| c.is_ascii_digit()) {
         settings.baud = word.parse()?;
-        return Ok(&[Part::Baud]);
+        return Ok(&[SettingsPart::Baud]);
     }
     // 8N1 has its letter in the second place, 9600n81 behind the rate.
     let has_rate = letters.next().is_some_and(|second| second.is_ascii_digit());
     let whole = if has_rate { word.to_owned() } else { format!("{} {word}", settings.baud) };
     let whole: LineSettings = whole.parse()?;
     *settings = LineSettings { flow_control: settings.flow_control, ..whole };
-    Ok(if has_rate { &[Part::Baud, Part::Character] } else { &[Part::Character] })
+    Ok(if has_rate { &[SettingsPart::Baud, SettingsPart::Character] } else { &[SettingsPart::Character] })
 }
 
 #[cfg(test)]

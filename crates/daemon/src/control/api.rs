@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, Asker, Ports};
 use super::http::{json, program_ends, Refusal};
-use super::status::{Fault, Log, Program};
+use super::status::{FaultShape, LogShape, ProgramShape};
 use crate::crash::{Crash, Part};
 use crate::log;
 use crate::port::hub::Outcome;
@@ -66,20 +66,20 @@ impl Api {
         ask(link, Command::Report).await
     }
 
-    pub(super) fn program(&self, crashes: &BTreeMap<Part, Crash>, now: (Instant, SystemTime)) -> Program {
+    pub(super) fn program(&self, crashes: &BTreeMap<Part, Crash>, now: (Instant, SystemTime)) -> ProgramShape {
         let uptime = now.0.saturating_duration_since(self.started);
         let log = log::health();
-        Program {
+        ProgramShape {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started: rfc3339(now.1.checked_sub(uptime).unwrap_or(now.1)),
             uptime_seconds: uptime.as_secs(),
             config: self.config.as_ref().map(|config| config.display().to_string()),
-            log: Log { lost_records: log.lost, fault: log.fault },
+            log: LogShape { lost_records: log.lost, fault: log.fault },
             defects: crashes
                 .iter()
                 .filter(|(part, _)| part.port().is_none())
-                .map(|(_, crash)| Fault::of(crash, now))
+                .map(|(_, crash)| FaultShape::of(crash, now))
                 .collect(),
         }
     }

@@ -64,7 +64,7 @@ impl Connection {
     }
 
     /// Asks for an answer that is read line by line while it comes; one that is no success is read to its end.
-    pub(crate) fn follow(mut self, path: &str) -> io::Result<Result<Lines, Answer>> {
+    pub(crate) fn follow(mut self, path: &str) -> io::Result<Result<AnswerLines, Answer>> {
         // By HTTP/1.0, which knows no chunks: the answer is what comes until the end.
         self.0.write_all(format!("GET {path} HTTP/1.0\r\nhost: sermux\r\n\r\n").as_bytes())?;
         let mut held = Vec::new();
@@ -78,7 +78,7 @@ impl Connection {
             held.push(byte[0]);
         }
         if status(&held)? == 200 {
-            return Ok(Ok(Lines { stream: self.0, held: Vec::new() }));
+            return Ok(Ok(AnswerLines { stream: self.0, held: Vec::new() }));
         }
         (&mut self.0).take(LONGEST).read_to_end(&mut held)?;
         parse(held).map(Err)
@@ -87,14 +87,14 @@ impl Connection {
 
 /// An answer that goes on.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct AnswerLines {
     stream: UnixStream,
     held: Vec<u8>,
 }
 
 /// What a look at [`Lines`] gave.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextLine {
     Line(Vec<u8>),
     /// Nothing within the time.
     NotYet,
@@ -102,9 +102,9 @@ pub(crate) enum Next {
     End,
 }
 
-impl Lines {
+impl AnswerLines {
     /// The next line, without its end, if it comes within `wait`.
-    pub(crate) fn next(&mut self, wait: Duration) -> io::Result<Next> {
+    pub(crate) fn next(&mut self, wait: Duration) -> io::Result<NextLine> {
         // Nothing is no time that a socket can wait.
         self.stream.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
         loop {
@@ -112,17 +112,17 @@ impl Lines {
                 let rest = self.held.split_off(end + 1);
                 let mut line = std::mem::replace(&mut self.held, rest);
                 line.truncate(end);
-                return Ok(Next::Line(line));
+                return Ok(NextLine::Line(line));
             }
             if self.held.len() > LONGEST_LINE {
                 return Err(wrong("a line has no end"));
             }
             let mut buffer = [0; 16 * 1024];
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(Next::End),
+                Ok(0) => return Ok(NextLine::End),
                 Ok(n) => self.held.extend_from_slice(&buffer[..n]),
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    return Ok(Next::NotYet);
+                    return Ok(NextLine::NotYet);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

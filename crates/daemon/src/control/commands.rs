@@ -18,8 +18,8 @@ use sermux_port_config::signal::{self, Effect};
 use super::amend::amend;
 use super::api::{ask, Api};
 use super::http::{body, json, parse, port_ended, unknown, wrong_path, Refusal};
-use super::request::{Break, Kick, Kicked, KickedClient, LineNow, Purge, Queue, Reset, Set, SetModem};
-use super::target::Target;
+use super::request::{BreakBody, KickBody, KickedShape, KickedClientShape, LineNowShape, PurgeBody, PurgeQueue, ResetBody, SetBody, ModemBody};
+use super::target::PortTarget;
 use crate::line::differences;
 use crate::net::peer::Peer;
 use crate::port::{Command, Whom};
@@ -32,7 +32,7 @@ pub(super) async fn command(
     request: Request,
 ) -> Result<Response, Refusal> {
     let Path((port, command)) = path.map_err(wrong_path)?;
-    let target = Target::find(&api, port, peer).await?;
+    let target = PortTarget::find(&api, port, peer).await?;
     let body = body(request).await;
     match command.as_str() {
         "kick" => done(&kick(target, &body).await?),
@@ -62,8 +62,8 @@ fn done(answer: &impl Serialize) -> Result<Response, Refusal> {
     Ok(json(StatusCode::OK, answer))
 }
 
-async fn kick(target: Target, body: &[u8]) -> Result<Kicked, Refusal> {
-    let Kick { client } = parse(body, "{ \"client\": \"10.0.0.7:51234\" }")?;
+async fn kick(target: PortTarget, body: &[u8]) -> Result<KickedShape, Refusal> {
+    let KickBody { client } = parse(body, "{ \"client\": \"10.0.0.7:51234\" }")?;
     let whom = match client.as_deref() {
         None => Whom::All,
         Some(text) => whom(text).ok_or_else(|| {
@@ -80,8 +80,8 @@ async fn kick(target: Target, body: &[u8]) -> Result<Kicked, Refusal> {
         return Err(Refusal::new(StatusCode::NOT_FOUND, format!("port {} has no client {client}", target.name))
             .help(format!("`sermux status {}` lists its clients", target.name)));
     }
-    let clients = kicked.iter().map(|kicked| KickedClient { id: kicked.number, address: kicked.peer.to_string() });
-    Ok(Kicked { clients: clients.collect(), port: target.name })
+    let clients = kicked.iter().map(|kicked| KickedClientShape { id: kicked.number, address: kicked.peer.to_string() });
+    Ok(KickedShape { clients: clients.collect(), port: target.name })
 }
 
 fn whom(text: &str) -> Option<Whom> {
@@ -93,8 +93,8 @@ fn whom(text: &str) -> Option<Whom> {
     number.or_else(|_| peer()).or_else(|_| host()).ok()
 }
 
-async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
-    let Set { line } = parse(body, "{ \"line\": \"9600 7E1\" }")?;
+async fn set(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
+    let SetBody { line } = parse(body, "{ \"line\": \"9600 7E1\" }")?;
     let report = ask(&target.link, Command::Report).await.ok_or_else(port_ended)?;
     if line.trim().eq_ignore_ascii_case("default") {
         let asked = report.port.line.settings;
@@ -114,8 +114,8 @@ async fn set(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
     Ok(now)
 }
 
-async fn modem(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
-    let SetModem { dtr, rts } = parse(body, "{ \"dtr\": false, \"rts\": true }")?;
+async fn modem(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
+    let ModemBody { dtr, rts } = parse(body, "{ \"dtr\": false, \"rts\": true }")?;
     if dtr.is_none() && rts.is_none() {
         let view = target.ask(Effect::Look).await?;
         return Ok(target.now(&view));
@@ -130,31 +130,31 @@ async fn modem(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
     Ok(target.now(&view))
 }
 
-async fn send_break(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
-    let Break { duration_ms } = parse(body, "{ \"duration-ms\": 250 }")?;
-    if !(1..=Break::LONGEST_MS).contains(&duration_ms) {
+async fn send_break(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
+    let BreakBody { duration_ms } = parse(body, "{ \"duration-ms\": 250 }")?;
+    if !(1..=BreakBody::LONGEST_MS).contains(&duration_ms) {
         let text = format!("a break of {duration_ms} ms cannot be sent");
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, text).help(format!("give 1 to {}", Break::LONGEST_MS)));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, text).help(format!("give 1 to {}", BreakBody::LONGEST_MS)));
     }
     target.log(&format!("to send a break of {duration_ms} ms"));
     let view = target.ask(Effect::BreakPulse(Duration::from_millis(duration_ms))).await?;
     Ok(target.now(&view))
 }
 
-async fn purge(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
-    let Purge { queue } = parse(body, "{ \"queue\": \"both\" }")?;
+async fn purge(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
+    let PurgeBody { queue } = parse(body, "{ \"queue\": \"both\" }")?;
     let (purge, word) = match queue {
-        Queue::Rx => (signal::Purge::Rx, "rx"),
-        Queue::Tx => (signal::Purge::Tx, "tx"),
-        Queue::Both => (signal::Purge::Both, "rx and tx"),
+        PurgeQueue::Rx => (signal::Purge::Rx, "rx"),
+        PurgeQueue::Tx => (signal::Purge::Tx, "tx"),
+        PurgeQueue::Both => (signal::Purge::Both, "rx and tx"),
     };
     target.log(&format!("to purge {word}"));
     let view = target.ask(Effect::Purge(purge)).await?;
     Ok(target.now(&view))
 }
 
-async fn run_reset(target: Target, body: &[u8]) -> Result<LineNow, Refusal> {
-    let Reset { name } = parse(body, "{ \"macro\": \"esp32-run\" }")?;
+async fn run_reset(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
+    let ResetBody { name } = parse(body, "{ \"macro\": \"esp32-run\" }")?;
     let report = ask(&target.link, Command::Report).await.ok_or_else(port_ended)?;
     let Some(steps) = reset::find(&report.port.reset, &name) else {
         let own = report.port.reset.keys().cloned();

@@ -19,8 +19,8 @@ use tokio::time::Sleep;
 
 use super::api::Api;
 use super::http::{port_ended, wrong_path, Refusal};
-use super::request::Piece;
-use super::target::Target;
+use super::request::PieceShape;
+use super::target::PortTarget;
 use crate::hex;
 use crate::net::peer::Peer;
 use crate::port::{Command, Followed};
@@ -36,7 +36,7 @@ pub(super) async fn follow(
 ) -> Result<Response, Refusal> {
     let Path(port) = path.map_err(wrong_path)?;
     let time = time(uri.query().unwrap_or_default())?;
-    let target = Target::find(&api, port, peer).await?;
+    let target = PortTarget::find(&api, port, peer).await?;
     let Ok(turn) = Arc::clone(&api.followers).try_acquire_owned() else {
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many programs follow lines already")
             .help("try again in a minute"));
@@ -47,21 +47,21 @@ pub(super) async fn follow(
     }
     target.log("to tell what comes from the line");
     let begin = Instant::now();
-    let lines = Lines { pieces, begin, end: Box::pin(tokio::time::sleep(time)), _turn: turn };
+    let lines = FollowLines { pieces, begin, end: Box::pin(tokio::time::sleep(time)), _turn: turn };
     let mut response = Response::new(Body::new(lines));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)
 }
 
 /// An object in a line for each read. Ends with the time, or with the port; whoever hangs up drops it.
-struct Lines {
+struct FollowLines {
     pieces: mpsc::Receiver<Followed>,
     begin: Instant,
     end: Pin<Box<Sleep>>,
     _turn: OwnedSemaphorePermit,
 }
 
-impl hyper::body::Body for Lines {
+impl hyper::body::Body for FollowLines {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -77,7 +77,7 @@ impl hyper::body::Body for Lines {
 fn line(piece: &Followed, begin: Instant) -> Bytes {
     let hex = hex::digits(&piece.bytes);
     let seconds = piece.at.saturating_duration_since(begin).as_secs_f64();
-    let mut line = serde_json::to_vec(&Piece { seconds, lost: piece.lost, hex }).unwrap_or_default();
+    let mut line = serde_json::to_vec(&PieceShape { seconds, lost: piece.lost, hex }).unwrap_or_default();
     line.push(b'\n');
     line.into()
 }
@@ -86,13 +86,13 @@ fn line(piece: &Followed, begin: Instant) -> Bytes {
 fn time(query: &str) -> Result<Duration, Refusal> {
     let wrong = || {
         Refusal::new(StatusCode::BAD_REQUEST, format!("`{}` is not understood", query.escape_debug()))
-            .help(format!("ask for seconds=1 to seconds={}", Piece::MOST_SECONDS))
+            .help(format!("ask for seconds=1 to seconds={}", PieceShape::MOST_SECONDS))
     };
     if query.is_empty() {
-        return Ok(Duration::from_secs(Piece::MOST_SECONDS));
+        return Ok(Duration::from_secs(PieceShape::MOST_SECONDS));
     }
     let seconds: u64 = query.strip_prefix("seconds=").and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
-    if (1..=Piece::MOST_SECONDS).contains(&seconds) {
+    if (1..=PieceShape::MOST_SECONDS).contains(&seconds) {
         Ok(Duration::from_secs(seconds))
     } else {
         Err(wrong())

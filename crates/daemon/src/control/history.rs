@@ -10,8 +10,8 @@ use axum::Extension;
 
 use super::api::{ask, Api};
 use super::http::{json, port_ended, wrong_path, Refusal};
-use super::request::Held;
-use super::target::Target;
+use super::request::HeldShape;
+use super::target::PortTarget;
 use crate::hex;
 use crate::net::peer::Peer;
 use crate::port::Command;
@@ -24,23 +24,23 @@ pub(super) async fn history(
 ) -> Result<Response, Refusal> {
     let Path(port) = path.map_err(wrong_path)?;
     let most = most(uri.query().unwrap_or_default())?;
-    let target = Target::find(&api, port, peer).await?;
+    let target = PortTarget::find(&api, port, peer).await?;
     let held = ask(&target.link, |reply| Command::History { most, reply }).await.ok_or_else(port_ended)?;
     let hex = hex::digits(&held.bytes);
-    Ok(json(StatusCode::OK, &Held { port: target.name, offset: held.offset, hex }))
+    Ok(json(StatusCode::OK, &HeldShape { port: target.name, offset: held.offset, hex }))
 }
 
 /// `bytes=4096`; without it as many as there can be.
 fn most(query: &str) -> Result<usize, Refusal> {
     let wrong = || {
         Refusal::new(StatusCode::BAD_REQUEST, format!("`{}` is not understood", query.escape_debug()))
-            .help(format!("ask for bytes=1 to bytes={}", Held::MOST))
+            .help(format!("ask for bytes=1 to bytes={}", HeldShape::MOST))
     };
     if query.is_empty() {
-        return Ok(Held::MOST);
+        return Ok(HeldShape::MOST);
     }
     let number: usize = query.strip_prefix("bytes=").and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
-    if (1..=Held::MOST).contains(&number) {
+    if (1..=HeldShape::MOST).contains(&number) {
         Ok(number)
     } else {
         Err(wrong())

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::request::Refused;
+use super::request::RefusedShape;
 use crate::port::Link;
 
 /// A longer body is a mistake.
@@ -61,12 +61,12 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
-    pub(super) body: Refused,
+    pub(super) body: RefusedShape,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Refusal {
-        Refusal { status, body: Refused { error: error.into(), help: None, faults: Vec::new() } }
+        Refusal { status, body: RefusedShape { error: error.into(), help: None, faults: Vec::new() } }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Refusal {

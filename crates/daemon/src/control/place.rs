@@ -10,31 +10,31 @@ const NAME: &str = "control.sock";
 
 /// Where the daemon makes its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct SocketPlace {
     pub(super) socket: PathBuf,
     /// A folder of its own that may have to be made first.
     pub(super) folder: Option<PathBuf>,
 }
 
-impl Place {
+impl SocketPlace {
     /// As the configuration says, else as the circumstances do: systemd made a folder for a service (RuntimeDirectory=), a
     /// user has one of her own. `None`: there is neither.
-    pub(super) fn of_daemon(control: &Control) -> Option<Place> {
+    pub(super) fn of_daemon(control: &Control) -> Option<SocketPlace> {
         let from = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         Self::of_daemon_in(control, from("RUNTIME_DIRECTORY"), from("XDG_RUNTIME_DIR"))
     }
 
-    fn of_daemon_in(control: &Control, service: Option<OsString>, user: Option<OsString>) -> Option<Place> {
+    fn of_daemon_in(control: &Control, service: Option<OsString>, user: Option<OsString>) -> Option<SocketPlace> {
         if let ControlSocket::Path(socket) = &control.socket {
-            return Some(Place { socket: socket.clone(), folder: None });
+            return Some(SocketPlace { socket: socket.clone(), folder: None });
         }
         if let Some(folders) = service {
             // More than one are separated by colons (systemd.exec(5)).
             let folder = env::split_paths(&folders).next()?;
-            return Some(Place { socket: folder.join(NAME), folder: None });
+            return Some(SocketPlace { socket: folder.join(NAME), folder: None });
         }
         let folder = PathBuf::from(user?).join("sermux");
-        Some(Place { socket: folder.join(NAME), folder: Some(folder) })
+        Some(SocketPlace { socket: folder.join(NAME), folder: Some(folder) })
     }
 }
 
@@ -49,14 +49,14 @@ pub(crate) fn usual() -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
-    fn place(socket: ControlSocket, service: Option<&str>, user: Option<&str>) -> Option<Place> {
+    fn place(socket: ControlSocket, service: Option<&str>, user: Option<&str>) -> Option<SocketPlace> {
         let control = Control { socket, ..Control::default() };
-        Place::of_daemon_in(&control, service.map(Into::into), user.map(Into::into))
+        SocketPlace::of_daemon_in(&control, service.map(Into::into), user.map(Into::into))
     }
 
     #[test]
     fn the_configuration_comes_before_the_service_and_the_service_before_the_user() {
-        let path = |path: Option<Place>| path.map(|place| place.socket.display().to_string());
+        let path = |path: Option<SocketPlace>| path.map(|place| place.socket.display().to_string());
         let (service, user) = (Some("/run/sermux:/run/other"), Some("/run/user/1000"));
         let configured = place(ControlSocket::Path("/tmp/c".into()), service, user);
         assert_eq!(path(configured).as_deref(), Some("/tmp/c"));

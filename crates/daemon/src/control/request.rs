@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::status::Modem;
+use super::status::ModemShape;
 use crate::hex;
 
 /// `POST /v1/ports/NAME/set`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Set {
+pub(crate) struct SetBody {
     /// The settings that change, in the short form: `9600`, `9600 7E1`, `8N1`, `rts-cts`. The others stay.
     /// Or `default`: settings, DTR and RTS as configured.
     pub(crate) line: String,
@@ -17,7 +17,7 @@ pub(crate) struct Set {
 /// `POST /v1/ports/NAME/modem`. What is left out stays as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(crate) struct SetModem {
+pub(crate) struct ModemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dtr: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,32 +27,32 @@ pub(crate) struct SetModem {
 /// `POST /v1/ports/NAME/break`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(crate) struct Break {
+pub(crate) struct BreakBody {
     /// How long, in milliseconds.
     pub(crate) duration_ms: u64,
 }
 
-impl Break {
+impl BreakBody {
     pub(crate) const LONGEST_MS: u64 = 5000;
 }
 
-impl Default for Break {
-    fn default() -> Break {
-        Break { duration_ms: 250 }
+impl Default for BreakBody {
+    fn default() -> BreakBody {
+        BreakBody { duration_ms: 250 }
     }
 }
 
 /// `POST /v1/ports/NAME/purge`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(crate) struct Purge {
-    pub(crate) queue: Queue,
+pub(crate) struct PurgeBody {
+    pub(crate) queue: PurgeQueue,
 }
 
 /// Which way the bytes go that are thrown away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Queue {
+pub(crate) enum PurgeQueue {
     Rx,
     Tx,
     #[default]
@@ -62,7 +62,7 @@ pub(crate) enum Queue {
 /// `POST /v1/ports/NAME/reset`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Reset {
+pub(crate) struct ResetBody {
     /// The name of one of the port's macros, or of a built-in one.
     #[serde(rename = "macro")]
     pub(crate) name: String,
@@ -71,7 +71,7 @@ pub(crate) struct Reset {
 /// `POST /v1/ports/NAME/kick`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(crate) struct Kick {
+pub(crate) struct KickBody {
     /// Its id, its address, or the IP address of a host; without it all clients of the port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<String>,
@@ -80,7 +80,7 @@ pub(crate) struct Kick {
 /// What was done to a line, and what the line has now, read back.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct LineNow {
+pub(crate) struct LineNowShape {
     pub(crate) port: String,
     /// What was asked for, in full; only with `set`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -89,7 +89,7 @@ pub(crate) struct LineNow {
     /// Where the device does something else than it was asked.
     #[serde(default)]
     pub(crate) differences: Vec<String>,
-    pub(crate) modem: Modem,
+    pub(crate) modem: ModemShape,
     #[serde(rename = "break")]
     pub(crate) break_on: bool,
 }
@@ -97,15 +97,15 @@ pub(crate) struct LineNow {
 /// Who was kicked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Kicked {
+pub(crate) struct KickedShape {
     pub(crate) port: String,
-    pub(crate) clients: Vec<KickedClient>,
+    pub(crate) clients: Vec<KickedClientShape>,
 }
 
 /// A client that was kicked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct KickedClient {
+pub(crate) struct KickedClientShape {
     pub(crate) id: u64,
     pub(crate) address: String,
 }
@@ -113,7 +113,7 @@ pub(crate) struct KickedClient {
 /// `GET /v1/ports/NAME/history`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Held {
+pub(crate) struct HeldShape {
     pub(crate) port: String,
     /// How many bytes came from the line before these.
     pub(crate) offset: u64,
@@ -121,7 +121,7 @@ pub(crate) struct Held {
     pub(crate) hex: String,
 }
 
-impl Held {
+impl HeldShape {
     /// The most that can be asked for.
     pub(crate) const MOST: usize = 64 * 1024;
 }
@@ -129,7 +129,7 @@ impl Held {
 /// A line of `GET /v1/ports/NAME/follow`: what one read of the line gave. The first one is empty.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Piece {
+pub(crate) struct PieceShape {
     /// When it came, after the beginning.
     pub(crate) seconds: f64,
     /// How many bytes are missing before it.
@@ -138,7 +138,7 @@ pub(crate) struct Piece {
     pub(crate) hex: String,
 }
 
-impl Piece {
+impl PieceShape {
     /// The longest that can be asked for: less than a connection may last.
     pub(crate) const MOST_SECONDS: u64 = 50;
 
@@ -151,14 +151,14 @@ impl Piece {
 /// What a reload did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Reloaded {
+pub(crate) struct ReloadedShape {
     pub(crate) file: String,
     /// Ports that were started.
     pub(crate) added: Vec<String>,
     /// Ports that were ended.
     pub(crate) removed: Vec<String>,
     /// Ports that went on with another configuration.
-    pub(crate) changed: Vec<Changed>,
+    pub(crate) changed: Vec<ChangedShape>,
     /// How many ports are as they were.
     pub(crate) untouched: usize,
     pub(crate) warnings: Vec<String>,
@@ -167,7 +167,7 @@ pub(crate) struct Reloaded {
 /// A port that went on with another configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Changed {
+pub(crate) struct ChangedShape {
     pub(crate) port: String,
     /// `live`: in place. `relisten`: listeners were closed or opened. `reopen`: the device was opened again.
     pub(crate) class: String,
@@ -176,7 +176,7 @@ pub(crate) struct Changed {
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Refused {
+pub(crate) struct RefusedShape {
     /// What is wrong.
     pub(crate) error: String,
     /// What would help.

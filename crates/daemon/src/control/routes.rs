@@ -20,8 +20,8 @@ use super::commands;
 use super::follow::follow;
 use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
-use super::request::{Changed, Reloaded};
-use super::status::{Port, Status};
+use super::request::{ChangedShape, ReloadedShape};
+use super::status::{PortShape, StatusShape};
 use crate::crash::{Crash, Part};
 use crate::net::peer::Peer;
 use crate::port::PortReport;
@@ -57,10 +57,10 @@ async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
     blocking(move || {
         let now = (Instant::now(), SystemTime::now());
         let crash = |name: &str| latest(&crashes, name);
-        let running = reports.iter().map(|(name, report)| Port::of_blocking(name, report, now).after(crash(name), now));
-        let disabled = disabled.iter().map(|(name, port)| Port::disabled_blocking(name, port));
-        let down = crashed.iter().map(|(name, port, crash)| Port::crashed_blocking(name, port, crash, now));
-        Status::new(api.program(&crashes, now), running.chain(disabled).chain(down).collect())
+        let running = reports.iter().map(|(name, report)| PortShape::of_blocking(name, report, now).after(crash(name), now));
+        let disabled = disabled.iter().map(|(name, port)| PortShape::disabled_blocking(name, port));
+        let down = crashed.iter().map(|(name, port, crash)| PortShape::crashed_blocking(name, port, crash, now));
+        StatusShape::new(api.program(&crashes, now), running.chain(disabled).chain(down).collect())
     })
     .await
 }
@@ -69,18 +69,18 @@ async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathReject
     let Path(name) = path.map_err(wrong_path)?;
     let Ports { running, disabled, crashed, crashes } = api.ports().await?;
     if let Some((name, port, crash)) = crashed.into_iter().find(|(known, ..)| *known == name) {
-        return blocking(move || Port::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now())))
+        return blocking(move || PortShape::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now())))
             .await;
     }
     if let Some((name, port)) = disabled.into_iter().find(|(known, _)| *known == name) {
-        return blocking(move || Port::disabled_blocking(&name, &port)).await;
+        return blocking(move || PortShape::disabled_blocking(&name, &port)).await;
     }
     let found = running.iter().find(|(known, _)| *known == name);
     let (_, link) = found.ok_or_else(|| no_port(&name, &running))?;
     let report = api.look(link).await.ok_or_else(port_ended)?;
     blocking(move || {
         let now = (Instant::now(), SystemTime::now());
-        Port::of_blocking(&name, &report, now).after(latest(&crashes, &name), now)
+        PortShape::of_blocking(&name, &report, now).after(latest(&crashes, &name), now)
     })
     .await
 }
@@ -124,9 +124,9 @@ async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -
         Err(NotReloaded::Failed(why)) => return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why)),
     };
     let changed = done.diff.changed.into_iter();
-    let reloaded = Reloaded {
+    let reloaded = ReloadedShape {
         file: done.file.display().to_string(),
-        changed: changed.map(|(port, diff)| Changed { port, class: diff.class.name().to_owned() }).collect(),
+        changed: changed.map(|(port, diff)| ChangedShape { port, class: diff.class.name().to_owned() }).collect(),
         added: done.diff.added,
         removed: done.diff.removed,
         untouched: done.untouched,

@@ -28,7 +28,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::http::whole;
-use super::place::Place;
+use super::place::SocketPlace;
 use crate::defect;
 use crate::net::peer::Peer;
 use crate::net::socket_file::{self, NoSocket, SocketFile, Wanted};
@@ -73,7 +73,7 @@ impl Server {
         if let Some(at) = at {
             control.socket = ControlSocket::Path(at.to_owned());
         }
-        let Some(place) = Place::of_daemon(&control) else {
+        let Some(place) = SocketPlace::of_daemon(&control) else {
             warn!(
                 "no control socket: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set; name a place with --control, or \
                  with `control: {{ socket: … }}`, or say `control: off`"
@@ -121,7 +121,7 @@ impl Drop for Server {
 }
 
 /// Makes the socket, and its folder where that is its own. A group that it cannot be given to leaves it to its owner alone.
-async fn make(place: &Place, control: &Control) -> Result<(UnixListener, SocketFile), NoSocket> {
+async fn make(place: &SocketPlace, control: &Control) -> Result<(UnixListener, SocketFile), NoSocket> {
     if let Some(folder) = place.folder.clone() {
         let made = tokio::task::spawn_blocking(move || make_folder_blocking(&folder)).await;
         made.unwrap_or_else(|failed| Err(failed.into()))
@@ -154,7 +154,7 @@ fn make_folder_blocking(folder: &Path) -> io::Result<()> {
 }
 
 /// `told`: why there is none, as the log has it.
-async fn serve_later(place: Place, control: Control, router: Router, mut told: String) {
+async fn serve_later(place: SocketPlace, control: Control, router: Router, mut told: String) {
     let mut wait = FIRST_RETRY;
     loop {
         tokio::time::sleep(wait).await;
@@ -195,21 +195,21 @@ async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
             connection(stream, router, &has_asked).await;
             drop(place);
         });
-        connections.push(Connection { asked, task });
+        connections.push(ServedConnection { asked, task });
         // A connection that asks at once is served before others come.
         tokio::task::yield_now().await;
     }
 }
 
 /// A connection that is being served.
-struct Connection {
+struct ServedConnection {
     /// It has said all of what it wants.
     asked: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 /// When all places are taken, the one that has been silent for longest loses its own. Where all have asked, somebody will be served.
-fn make_room(connections: &mut Vec<Connection>) {
+fn make_room(connections: &mut Vec<ServedConnection>) {
     connections.retain(|connection| !connection.task.is_finished());
     if connections.len() >= CONNECTIONS {
         if let Some(at) = connections.iter().position(|connection| !connection.asked.load(Ordering::Relaxed)) {

@@ -12,18 +12,18 @@ use crate::port::PortState;
 /// Everything.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Status {
-    pub(crate) program: Program,
+pub(crate) struct StatusShape {
+    pub(crate) program: ProgramShape,
     /// Every port is well.
     pub(crate) well: bool,
     /// In the order of their names.
-    pub(crate) ports: Vec<Port>,
+    pub(crate) ports: Vec<PortShape>,
 }
 
 /// The daemon.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Program {
+pub(crate) struct ProgramShape {
     pub(crate) version: String,
     pub(crate) pid: u32,
     pub(crate) started: String,
@@ -31,16 +31,16 @@ pub(crate) struct Program {
     /// The file that a reload reads; none in the demo.
     pub(crate) config: Option<String>,
     #[serde(default)]
-    pub(crate) log: Log,
+    pub(crate) log: LogShape,
     /// The latest failure of each part that belongs to no port.
     #[serde(default)]
-    pub(crate) defects: Vec<Fault>,
+    pub(crate) defects: Vec<FaultShape>,
 }
 
 /// The log.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Log {
+pub(crate) struct LogShape {
     /// Since the start: the disk was full, or nobody read them.
     pub(crate) lost_records: u64,
     /// What is wrong with it now.
@@ -50,7 +50,7 @@ pub(crate) struct Log {
 /// How a port is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
+pub(crate) enum StateShape {
     /// The device is being opened, and nothing is wrong so far.
     Opening,
     Open,
@@ -76,47 +76,47 @@ pub(crate) enum State {
     Unknown,
 }
 
-impl State {
+impl StateShape {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            State::Opening => "opening",
-            State::Open => "open",
-            State::Stuck => "stuck",
-            State::Quiet => "quiet",
-            State::Garbage => "garbage",
-            State::Closing => "closing",
-            State::Waiting => "waiting",
-            State::Faulted => "faulted",
-            State::Paused => "paused",
-            State::Idle => "idle",
-            State::Disabled => "disabled",
-            State::Unknown => "unknown",
+            StateShape::Opening => "opening",
+            StateShape::Open => "open",
+            StateShape::Stuck => "stuck",
+            StateShape::Quiet => "quiet",
+            StateShape::Garbage => "garbage",
+            StateShape::Closing => "closing",
+            StateShape::Waiting => "waiting",
+            StateShape::Faulted => "faulted",
+            StateShape::Paused => "paused",
+            StateShape::Idle => "idle",
+            StateShape::Disabled => "disabled",
+            StateShape::Unknown => "unknown",
         }
     }
 
     fn is_well(self) -> bool {
-        !matches!(self, State::Waiting | State::Faulted | State::Paused | State::Stuck | State::Quiet | State::Garbage)
+        !matches!(self, StateShape::Waiting | StateShape::Faulted | StateShape::Paused | StateShape::Stuck | StateShape::Quiet | StateShape::Garbage)
     }
 
     /// Whether the device is open.
     pub(crate) fn is_open(self) -> bool {
-        matches!(self, State::Open | State::Stuck | State::Quiet | State::Garbage)
+        matches!(self, StateShape::Open | StateShape::Stuck | StateShape::Quiet | StateShape::Garbage)
     }
 }
 
-impl From<PortState> for State {
-    fn from(state: PortState) -> State {
+impl From<PortState> for StateShape {
+    fn from(state: PortState) -> StateShape {
         match state {
-            PortState::Opening => State::Opening,
-            PortState::Open => State::Open,
-            PortState::Stuck => State::Stuck,
-            PortState::Quiet => State::Quiet,
-            PortState::Garbage => State::Garbage,
-            PortState::Closing => State::Closing,
-            PortState::Waiting => State::Waiting,
-            PortState::Faulted => State::Faulted,
-            PortState::Paused => State::Paused,
-            PortState::Idle => State::Idle,
+            PortState::Opening => StateShape::Opening,
+            PortState::Open => StateShape::Open,
+            PortState::Stuck => StateShape::Stuck,
+            PortState::Quiet => StateShape::Quiet,
+            PortState::Garbage => StateShape::Garbage,
+            PortState::Closing => StateShape::Closing,
+            PortState::Waiting => StateShape::Waiting,
+            PortState::Faulted => StateShape::Faulted,
+            PortState::Paused => StateShape::Paused,
+            PortState::Idle => StateShape::Idle,
         }
     }
 }
@@ -124,22 +124,22 @@ impl From<PortState> for State {
 /// A port.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Port {
+pub(crate) struct PortShape {
     pub(crate) name: String,
-    pub(crate) state: State,
+    pub(crate) state: StateShape,
     /// Since when it is in this state.
     pub(crate) since: Option<String>,
     pub(crate) since_seconds: u64,
     /// The device serves, or will as soon as somebody comes, every listener listens, and the capture is written.
     pub(crate) well: bool,
-    pub(crate) device: Device,
-    pub(crate) line: Line,
+    pub(crate) device: DeviceShape,
+    pub(crate) line: LineShape,
     /// Only of an open device.
-    pub(crate) modem: Option<Modem>,
+    pub(crate) modem: Option<ModemShape>,
     /// A break is being sent.
     #[serde(rename = "break")]
     pub(crate) break_on: bool,
-    pub(crate) counters: Counters,
+    pub(crate) counters: CountersShape,
     /// When the last byte came from the line.
     #[serde(default)]
     pub(crate) last_rx: Option<String>,
@@ -147,31 +147,31 @@ pub(crate) struct Port {
     pub(crate) last_rx_seconds: Option<u64>,
     /// What a client that comes now is given of the past (`replay`).
     #[serde(default)]
-    pub(crate) history: Option<History>,
+    pub(crate) history: Option<HistoryShape>,
     /// Only with `frame: dsmr`.
-    pub(crate) frames: Option<Frames>,
+    pub(crate) frames: Option<FramesShape>,
     /// Since the device was opened; only where its driver counts.
-    pub(crate) errors: Option<Errors>,
-    pub(crate) listeners: Vec<Listener>,
+    pub(crate) errors: Option<ErrorsShape>,
+    pub(crate) listeners: Vec<ListenerShape>,
     /// In the order in which they came.
-    pub(crate) clients: Vec<Client>,
+    pub(crate) clients: Vec<ClientShape>,
     /// Only with `capture`.
     #[serde(default)]
-    pub(crate) capture: Option<Capture>,
+    pub(crate) capture: Option<CaptureShape>,
     /// What does not come although the device is open, and what to do.
     #[serde(default)]
     pub(crate) advice: Option<String>,
     /// Only while the line takes nothing.
     #[serde(default)]
-    pub(crate) stuck: Option<Stuck>,
+    pub(crate) stuck: Option<StuckShape>,
     /// The latest thing that was wrong with the device.
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<FaultShape>,
 }
 
 /// A device.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Device {
+pub(crate) struct DeviceShape {
     pub(crate) configured: String,
     /// Where that leads now; none when there is no such node.
     pub(crate) path: Option<String>,
@@ -180,7 +180,7 @@ pub(crate) struct Device {
 /// Line settings, in the short form (`9600 7E1 rts-cts`).
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Line {
+pub(crate) struct LineShape {
     pub(crate) configured: String,
     /// What the device has, read back; only of an open one.
     pub(crate) actual: Option<String>,
@@ -193,7 +193,7 @@ pub(crate) struct Line {
 /// The modem lines: true is raised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Modem {
+pub(crate) struct ModemShape {
     pub(crate) dtr: bool,
     pub(crate) rts: bool,
     pub(crate) cts: bool,
@@ -205,7 +205,7 @@ pub(crate) struct Modem {
 /// Since the port was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Counters {
+pub(crate) struct CountersShape {
     /// From the line.
     pub(crate) rx_bytes: u64,
     /// To the line.
@@ -246,7 +246,7 @@ pub(crate) struct Counters {
 /// What the framer has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Frames {
+pub(crate) struct FramesShape {
     pub(crate) telegrams: u64,
     pub(crate) crc_failures: u64,
     /// Those of the failures that have no CRC where there should be one.
@@ -262,7 +262,7 @@ pub(crate) struct Frames {
 /// What the device's driver has counted, in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Errors {
+pub(crate) struct ErrorsShape {
     pub(crate) framing: u64,
     pub(crate) parity: u64,
     pub(crate) overrun: u64,
@@ -273,7 +273,7 @@ pub(crate) struct Errors {
 /// A listener.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Listener {
+pub(crate) struct ListenerShape {
     pub(crate) protocol: String,
     pub(crate) rfc2217: bool,
     pub(crate) configured: String,
@@ -301,7 +301,7 @@ pub(crate) struct Listener {
 /// A client.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Client {
+pub(crate) struct ClientShape {
     /// Its number on this port, never given out again.
     pub(crate) id: u64,
     pub(crate) address: String,
@@ -335,7 +335,7 @@ pub(crate) struct Client {
     pub(crate) lag_seconds: Option<u64>,
     /// What it was given of the past when it came.
     #[serde(default)]
-    pub(crate) history: Option<History>,
+    pub(crate) history: Option<HistoryShape>,
     /// It asked for no data for now (RFC 2217).
     pub(crate) suspended: bool,
     /// It is the one that may write (`write: first` and `last`).
@@ -350,7 +350,7 @@ pub(crate) struct Client {
 /// A part of the past: bytes or frames.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct History {
+pub(crate) struct HistoryShape {
     pub(crate) bytes: Option<u64>,
     pub(crate) frames: Option<u64>,
     /// When the oldest of it came.
@@ -361,7 +361,7 @@ pub(crate) struct History {
 /// The capture of a port.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Capture {
+pub(crate) struct CaptureShape {
     pub(crate) file: String,
     /// Of the line, and in it.
     pub(crate) captured_bytes: u64,
@@ -374,7 +374,7 @@ pub(crate) struct Capture {
 /// A line that takes nothing.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Stuck {
+pub(crate) struct StuckShape {
     pub(crate) since: String,
     pub(crate) since_seconds: u64,
     /// What waits, in the program and in the kernel.
@@ -386,7 +386,7 @@ pub(crate) struct Stuck {
 /// Something that was wrong with the device.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Fault {
+pub(crate) struct FaultShape {
     /// What happened, and what to do.
     pub(crate) what: String,
     pub(crate) at: String,
@@ -394,12 +394,12 @@ pub(crate) struct Fault {
     pub(crate) over: bool,
 }
 
-impl Status {
+impl StatusShape {
     /// Of these ports.
-    pub(super) fn new(program: Program, mut ports: Vec<Port>) -> Status {
+    pub(super) fn new(program: ProgramShape, mut ports: Vec<PortShape>) -> StatusShape {
         ports.sort_by(|a, b| a.name.cmp(&b.name));
         let well = ports.iter().all(|port| port.well) && program.defects.iter().all(|defect| defect.over);
-        Status { program, well, ports }
+        StatusShape { program, well, ports }
     }
 }
 
@@ -412,9 +412,9 @@ mod tests {
     use super::*;
 
     /// Everything that can be there.
-    fn full() -> Status {
+    fn full() -> StatusShape {
         let text = String::new;
-        let client = Client {
+        let client = ClientShape {
             id: 1,
             address: text(),
             listener: text(),
@@ -432,13 +432,13 @@ mod tests {
             unknown_commands: 0,
             lag_bytes: 0,
             lag_seconds: None,
-            history: Some(History::default()),
+            history: Some(HistoryShape::default()),
             suspended: false,
             has_pen: false,
             half_closed: false,
             signature: None,
         };
-        let listener = Listener {
+        let listener = ListenerShape {
             protocol: text(),
             rfc2217: true,
             configured: text(),
@@ -452,39 +452,39 @@ mod tests {
             limited: 0,
             wrong_protocol: 0,
         };
-        let port = Port {
+        let port = PortShape {
             name: text(),
-            state: State::Open,
+            state: StateShape::Open,
             since: None,
             since_seconds: 0,
             well: true,
-            device: Device { configured: text(), path: None },
-            line: Line { configured: text(), actual: None, differences: Vec::new(), not_carried: Vec::new() },
-            modem: Some(Modem::default()),
+            device: DeviceShape { configured: text(), path: None },
+            line: LineShape { configured: text(), actual: None, differences: Vec::new(), not_carried: Vec::new() },
+            modem: Some(ModemShape::default()),
             break_on: false,
-            counters: Counters::default(),
+            counters: CountersShape::default(),
             last_rx: None,
             last_rx_seconds: None,
-            history: Some(History::default()),
-            frames: Some(Frames::default()),
-            errors: Some(Errors::default()),
+            history: Some(HistoryShape::default()),
+            frames: Some(FramesShape::default()),
+            errors: Some(ErrorsShape::default()),
             listeners: vec![listener],
             clients: vec![client],
-            capture: Some(Capture::default()),
+            capture: Some(CaptureShape::default()),
             advice: Some(text()),
-            stuck: Some(Stuck::default()),
-            fault: Some(Fault { what: text(), at: text(), at_seconds: 0, over: false }),
+            stuck: Some(StuckShape::default()),
+            fault: Some(FaultShape { what: text(), at: text(), at_seconds: 0, over: false }),
         };
-        let program = Program {
+        let program = ProgramShape {
             version: text(),
             pid: 1,
             started: text(),
             uptime_seconds: 0,
             config: None,
-            log: Log::default(),
+            log: LogShape::default(),
             defects: Vec::new(),
         };
-        Status { program, well: true, ports: vec![port] }
+        StatusShape { program, well: true, ports: vec![port] }
     }
 
     fn fields(value: &Value, into: &mut BTreeSet<String>) {
@@ -513,17 +513,17 @@ mod tests {
         fields(&serde_json::to_value(full()).unwrap(), &mut names);
         assert!(names.len() > 60, "{names:?}");
         let states = [
-            State::Opening,
-            State::Open,
-            State::Stuck,
-            State::Quiet,
-            State::Garbage,
-            State::Closing,
-            State::Waiting,
-            State::Faulted,
-            State::Paused,
-            State::Idle,
-            State::Disabled,
+            StateShape::Opening,
+            StateShape::Open,
+            StateShape::Stuck,
+            StateShape::Quiet,
+            StateShape::Garbage,
+            StateShape::Closing,
+            StateShape::Waiting,
+            StateShape::Faulted,
+            StateShape::Paused,
+            StateShape::Idle,
+            StateShape::Disabled,
         ];
         for state in states {
             assert_eq!(serde_json::to_value(state).unwrap(), state.name());

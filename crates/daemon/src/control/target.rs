@@ -13,8 +13,8 @@ use tracing::info;
 use super::api::{ask, ask_line, blocking, Api};
 use super::ask::Ports;
 use super::http::{no_port, port_ended, Refusal};
-use super::request::LineNow;
-use super::status::{Modem, Port};
+use super::request::LineNowShape;
+use super::status::{ModemShape, PortShape};
 use crate::net::peer::Peer;
 use crate::port::hub::Outcome;
 use crate::port::{Command, Link, PortState};
@@ -26,15 +26,15 @@ const LINE_LIMIT: Duration = Duration::from_secs(50);
 const DEVICE_LIMIT: Duration = Duration::from_secs(6);
 
 /// The running port that the path names, and who wants something of it.
-pub(super) struct Target {
+pub(super) struct PortTarget {
     pub(super) name: String,
     pub(super) link: Link,
     peer: Peer,
 }
 
-impl Target {
+impl PortTarget {
     /// The running port of this name.
-    pub(super) async fn find(api: &Api, name: String, peer: Peer) -> Result<Target, Refusal> {
+    pub(super) async fn find(api: &Api, name: String, peer: Peer) -> Result<PortTarget, Refusal> {
         let Ports { running, disabled, crashed, .. } = api.ports().await?;
         if crashed.iter().any(|(known, ..)| *known == name) {
             return Err(Refusal::new(
@@ -48,7 +48,7 @@ impl Target {
                 .help("set `enable: true` and reload"));
         }
         match running.iter().position(|(known, _)| *known == name) {
-            Some(at) => Ok(Target { name, link: running[at].1.clone(), peer }),
+            Some(at) => Ok(PortTarget { name, link: running[at].1.clone(), peer }),
             None => Err(no_port(&name, &running)),
         }
     }
@@ -89,13 +89,13 @@ impl Target {
         }
     }
 
-    pub(super) fn now(&self, view: &View) -> LineNow {
-        LineNow {
+    pub(super) fn now(&self, view: &View) -> LineNowShape {
+        LineNowShape {
             port: self.name.clone(),
             asked: None,
             line: view.settings.to_string(),
             differences: Vec::new(),
-            modem: Modem::from(view),
+            modem: ModemShape::from(view),
             break_on: view.break_on,
         }
     }
@@ -119,6 +119,6 @@ impl Target {
             }
         }
         let report = api.look(&self.link).await.ok_or_else(port_ended)?;
-        blocking(move || Port::of_blocking(&self.name, &report, (Instant::now(), SystemTime::now()))).await
+        blocking(move || PortShape::of_blocking(&self.name, &report, (Instant::now(), SystemTime::now()))).await
     }
 }

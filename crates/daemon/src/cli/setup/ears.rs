@@ -11,10 +11,10 @@ use sermux_port_config::config::Device;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{interval, sleep_until, Instant};
 
-use super::super::held::{self, Held};
+use super::super::held::{self, HeldPort};
 use super::super::probe::ProgressLine;
 use super::super::Arguments;
-use crate::control::status::Port;
+use crate::control::status::PortShape;
 use crate::probe::session::Session;
 use crate::probe::{probe, Failure, Found, Heard, Progress, Search, Stop};
 use crate::setup::Reading;
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_millis(1500);
 const SHOW_EACH: Duration = Duration::from_millis(250);
 
 /// What was heard on a device, and of which port of the running program.
-pub(super) type Outcome = Result<(Heard, Option<Held>), Failure>;
+pub(super) type HeardOn = Result<(Heard, Option<HeldPort>), Failure>;
 
 /// How it is to be read. The settings of a port that runs stay where nothing better was heard.
 pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
@@ -38,7 +38,7 @@ pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
 }
 
 /// Whether a meter was heard.
-pub(super) fn is_meter(outcome: &Outcome) -> bool {
+pub(super) fn is_meter(outcome: &HeardOn) -> bool {
     outcome.as_ref().is_ok_and(|(heard, held)| reading(heard, held.is_some()).is_some_and(|reading| reading.is_meter))
 }
 
@@ -49,12 +49,12 @@ pub(super) fn hear(
     session: &mut Session,
     devices: &[Device],
     search: Search,
-) -> Result<Vec<Outcome>, Failure> {
-    let ports: Vec<Option<Port>> = devices.iter().map(|device| held::port_with(arguments, device)).collect();
+) -> Result<Vec<HeardOn>, Failure> {
+    let ports: Vec<Option<PortShape>> = devices.iter().map(|device| held::port_with(arguments, device)).collect();
     let bytes: Vec<AtomicUsize> = devices.iter().map(|_| AtomicUsize::new(0)).collect();
     let (tell, stop) = Stop::new();
     thread::scope(|scope| {
-        let works = devices.iter().zip(&ports).zip(&bytes).map(|((device, port), bytes)| -> Work<'_> {
+        let works = devices.iter().zip(&ports).zip(&bytes).map(|((device, port), bytes)| -> EarsWork<'_> {
             let stop = stop.clone();
             let progress = |progress: Progress<'_>| {
                 if let Progress::Found(found) = progress {
@@ -73,7 +73,7 @@ pub(super) fn hear(
                 Ok((heard, Some(held)))
             })
         });
-        let listening = Listening { outcomes: devices.iter().map(|_| None).collect(), works: works.collect() };
+        let listening = Hearing { outcomes: devices.iter().map(|_| None).collect(), works: works.collect() };
         let mut line = ProgressLine::default();
         session
             .run(|told| listening.until_a_meter(told, tell, |since: Instant| line.show(so_far(&bytes, since, search))))
@@ -86,22 +86,22 @@ fn so_far(bytes: &[AtomicUsize], since: Instant, search: Search) -> String {
     format!("listening, {spent} of {most} s; bytes: {}", bytes.join(", "))
 }
 
-type Work<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+type EarsWork<'a> = Pin<Box<dyn Future<Output = HeardOn> + 'a>>;
 
 /// Devices that are listened to, and what was heard on those that are done.
-struct Listening<'a> {
-    works: Vec<Work<'a>>,
-    outcomes: Vec<Option<Outcome>>,
+struct Hearing<'a> {
+    works: Vec<EarsWork<'a>>,
+    outcomes: Vec<Option<HeardOn>>,
 }
 
-impl Listening<'_> {
+impl Hearing<'_> {
     /// Until all are done: by themselves, because a meter was heard, or because this was told to end.
     async fn until_a_meter(
         mut self,
         mut told: Stop,
         tell: watch::Sender<bool>,
         mut show: impl FnMut(Instant),
-    ) -> Result<Vec<Outcome>, Failure> {
+    ) -> Result<Vec<HeardOn>, Failure> {
         let begin = Instant::now();
         let mut shows = interval(SHOW_EACH);
         let mut enough_at = None;

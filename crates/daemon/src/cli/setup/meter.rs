@@ -7,7 +7,7 @@ use std::time::Duration;
 use sermux_port_config::config::Device;
 
 use super::super::{print, probe, Arguments};
-use super::{ears, say, Options};
+use super::{ears, say, SetupOptions};
 use crate::device::Root;
 use crate::doctor::Machine;
 use crate::probe::session::Session;
@@ -20,15 +20,15 @@ const SEARCH: Search = Search { time: Duration::from_secs(30), telegrams: 1 };
 
 /// Where the meter is, and how it is read.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(super) struct FoundMeter {
     pub(super) device: String,
     pub(super) reading: Reading,
 }
 
 /// The device that was asked for, or the one that the meter is on.
-pub(super) fn find(arguments: &Arguments, options: &Options) -> Result<Meter, ExitCode> {
+pub(super) fn find(arguments: &Arguments, options: &SetupOptions) -> Result<FoundMeter, ExitCode> {
     let root = options.root.as_ref().map_or_else(Root::default, Root::at);
-    let of = |device: &str, reading| Ok(Meter { device: device.to_owned(), reading });
+    let of = |device: &str, reading| Ok(FoundMeter { device: device.to_owned(), reading });
     let one = |device: &str| {
         // The check of the configuration says what is wrong with one that is none.
         let known = device.parse::<Device>().ok().filter(|_| !options.no_probe);
@@ -55,7 +55,7 @@ pub(super) fn find(arguments: &Arguments, options: &Options) -> Result<Meter, Ex
 }
 
 /// The one of several on which telegrams come.
-fn among(arguments: &Arguments, root: &Root, found: &[Candidate]) -> Result<Meter, ExitCode> {
+fn among(arguments: &Arguments, root: &Root, found: &[Candidate]) -> Result<FoundMeter, ExitCode> {
     let mut session = start()?;
     let named = found.iter().filter_map(|candidate| Some((candidate.device.parse().ok()?, candidate)));
     let (devices, found): (Vec<Device>, Vec<&Candidate>) = named.unzip();
@@ -77,7 +77,7 @@ fn among(arguments: &Arguments, root: &Root, found: &[Candidate]) -> Result<Mete
         [] => Err(undecided("there are several, and no telegram came on any of them", found)),
         [(Candidate { device, what, .. }, reading)] => {
             print(&format!("the meter's device: {device}, {what}\n"));
-            Ok(Meter { device: device.clone(), reading: *reading })
+            Ok(FoundMeter { device: device.clone(), reading: *reading })
         }
         several => Err(undecided("a meter was heard on several", several.iter().map(|(candidate, _)| *candidate))),
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cli::line::wires;
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
 use crate::control::status::{
-    Capture, Client, Counters, Errors, Fault, Frames, History, Listener, Log, Port, State, Status,
+    CaptureShape, ClientShape, CountersShape, ErrorsShape, FaultShape, FramesShape, HistoryShape, ListenerShape, LogShape, PortShape, StateShape, StatusShape,
 };
 
 /// Columns of a terminal as it comes.
@@ -16,7 +16,7 @@ const VALUES: usize = 15;
 
 /// Whether colour says what the words say too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum TableStyle {
     Plain,
     Colour,
 }
@@ -31,7 +31,7 @@ enum Colour {
 }
 
 /// The program and all ports.
-pub(super) fn all(status: &Status, look: Look) -> String {
+pub(super) fn all(status: &StatusShape, look: TableStyle) -> String {
     let program = &status.program;
     let mut text = format!("sermux {}, pid {}, up {}", program.version, program.pid, duration(program.uptime_seconds));
     if let Some(config) = &program.config {
@@ -67,7 +67,7 @@ pub(super) fn all(status: &Status, look: Look) -> String {
 }
 
 /// `log: 3 records lost; no space left on device`
-fn log(log: &Log) -> Option<String> {
+fn log(log: &LogShape) -> Option<String> {
     let lost = (log.lost_records > 0)
         .then(|| format!("{} lost", count(usize::try_from(log.lost_records).unwrap_or(usize::MAX), "record")));
     let facts: Vec<String> = lost.into_iter().chain(log.fault.as_deref().map(printable)).collect();
@@ -75,7 +75,7 @@ fn log(log: &Log) -> Option<String> {
 }
 
 /// `defect (3 s ago): a defect of sermux ended …`
-fn defect(defect: &Fault) -> String {
+fn defect(defect: &FaultShape) -> String {
     let (what, ago) = (printable(&defect.what), duration(defect.at_seconds));
     if defect.over {
         format!("last defect (resolved, {ago} ago): {what}")
@@ -85,21 +85,21 @@ fn defect(defect: &Fault) -> String {
 }
 
 /// `3 ports: 2 open, 1 waiting; 3 clients`
-fn summary(ports: &[Port]) -> String {
+fn summary(ports: &[PortShape]) -> String {
     let mut text = count(ports.len(), "port");
     let states = [
-        State::Open,
-        State::Stuck,
-        State::Quiet,
-        State::Garbage,
-        State::Idle,
-        State::Opening,
-        State::Closing,
-        State::Waiting,
-        State::Faulted,
-        State::Paused,
-        State::Disabled,
-        State::Unknown,
+        StateShape::Open,
+        StateShape::Stuck,
+        StateShape::Quiet,
+        StateShape::Garbage,
+        StateShape::Idle,
+        StateShape::Opening,
+        StateShape::Closing,
+        StateShape::Waiting,
+        StateShape::Faulted,
+        StateShape::Paused,
+        StateShape::Disabled,
+        StateShape::Unknown,
     ];
     let counts = states.iter().map(|state| (state, ports.iter().filter(|port| port.state == *state).count()));
     let counts: Vec<String> =
@@ -112,7 +112,7 @@ fn summary(ports: &[Port]) -> String {
 }
 
 /// One port.
-pub(super) fn one(port: &Port, look: Look) -> String {
+pub(super) fn one(port: &PortShape, look: TableStyle) -> String {
     let mark = if port.well { "  ".to_owned() } else { painted("! ", Colour::Red, look) };
     let mut block = format!("{mark}{}  {}\n", painted(&port.name, Colour::Bold, look), state(port, look));
     push_lines(&mut block, "device", fill(device(port).iter().map(String::as_str), WIDTH - VALUES), None, look);
@@ -130,7 +130,7 @@ pub(super) fn one(port: &Port, look: Look) -> String {
     if port.break_on {
         row("break", "is being sent");
     }
-    if port.state != State::Disabled {
+    if port.state != StateShape::Disabled {
         row("traffic", &traffic(port));
     }
     if let Some(held) = &port.history {
@@ -171,18 +171,18 @@ pub(super) fn one(port: &Port, look: Look) -> String {
     block
 }
 
-fn state(port: &Port, look: Look) -> String {
+fn state(port: &PortShape, look: TableStyle) -> String {
     let colour = match port.state {
-        State::Open | State::Idle => Some(Colour::Green),
-        State::Faulted => Some(Colour::Red),
-        State::Disabled | State::Unknown => None,
-        State::Opening
-        | State::Closing
-        | State::Waiting
-        | State::Paused
-        | State::Stuck
-        | State::Quiet
-        | State::Garbage => Some(Colour::Yellow),
+        StateShape::Open | StateShape::Idle => Some(Colour::Green),
+        StateShape::Faulted => Some(Colour::Red),
+        StateShape::Disabled | StateShape::Unknown => None,
+        StateShape::Opening
+        | StateShape::Closing
+        | StateShape::Waiting
+        | StateShape::Paused
+        | StateShape::Stuck
+        | StateShape::Quiet
+        | StateShape::Garbage => Some(Colour::Yellow),
     };
     let name = port.state.name();
     let name = colour.map_or_else(|| name.to_owned(), |colour| painted(name, colour, look));
@@ -192,7 +192,7 @@ fn state(port: &Port, look: Look) -> String {
     }
 }
 
-fn device(port: &Port) -> Vec<String> {
+fn device(port: &PortShape) -> Vec<String> {
     let mut pieces = vec![printable(&port.device.configured)];
     pieces.extend(
         port.device
@@ -204,7 +204,7 @@ fn device(port: &Port) -> Vec<String> {
     pieces
 }
 
-fn line(port: &Port) -> String {
+fn line(port: &PortShape) -> String {
     let line = &port.line;
     let mut text = match &line.actual {
         Some(actual) if *actual != line.configured => format!("{actual} (configured: {})", line.configured),
@@ -218,20 +218,20 @@ fn line(port: &Port) -> String {
 }
 
 /// `rx 12.4 MiB, tx 0 B; last byte 3 s ago`
-fn traffic(port: &Port) -> String {
+fn traffic(port: &PortShape) -> String {
     let ago = port.last_rx_seconds.map(|ago| format!("; last byte {} ago", duration(ago))).unwrap_or_default();
     format!("rx {}, tx {}{ago}", bytes(port.counters.rx_bytes), bytes(port.counters.tx_bytes))
 }
 
 /// `16.0 KiB`, `1 frame`
-fn amount(history: &History) -> String {
+fn amount(history: &HistoryShape) -> String {
     match history.frames {
         Some(frames) => count(usize::try_from(frames).unwrap_or(usize::MAX), "frame"),
         None => bytes(history.bytes.unwrap_or_default()),
     }
 }
 
-fn telegrams(frames: &Frames) -> String {
+fn telegrams(frames: &FramesShape) -> String {
     let mut text = frames.telegrams.to_string();
     let counted = [
         (frames.crc_failures - frames.crc_missing.min(frames.crc_failures), "with a wrong CRC"),
@@ -253,7 +253,7 @@ fn telegrams(frames: &Frames) -> String {
 }
 
 /// Those that are not zero.
-fn counters(counters: &Counters) -> String {
+fn counters(counters: &CountersShape) -> String {
     let sizes = [
         (counters.tx_lost_bytes, "tx lost"),
         (counters.tx_refused_bytes, "tx refused"),
@@ -278,7 +278,7 @@ fn counters(counters: &Counters) -> String {
 }
 
 /// Those that are not zero.
-fn errors(errors: &Errors) -> String {
+fn errors(errors: &ErrorsShape) -> String {
     let counts = [
         (errors.framing, "framing"),
         (errors.parity, "parity"),
@@ -290,7 +290,7 @@ fn errors(errors: &Errors) -> String {
     counts.collect::<Vec<_>>().join(", ")
 }
 
-fn push_capture(block: &mut String, capture: &Capture, look: Look) {
+fn push_capture(block: &mut String, capture: &CaptureShape, look: TableStyle) {
     let mut text = format!("{}, {}", printable(&capture.file), bytes(capture.captured_bytes));
     if capture.lost_bytes > 0 {
         let _ = write!(text, ", {} missing", bytes(capture.lost_bytes));
@@ -303,9 +303,9 @@ fn push_capture(block: &mut String, capture: &Capture, look: Look) {
     }
 }
 
-fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], look: Look) {
+fn push_listener(block: &mut String, listener: &ListenerShape, clients: &[ClientShape], look: TableStyle) {
     let name = if listener.rfc2217 { "rfc2217" } else { &listener.protocol };
-    let Listener { access, clients: n, max_clients, .. } = listener;
+    let ListenerShape { access, clients: n, max_clients, .. } = listener;
     match (&listener.address, &listener.fault) {
         (Some(address), _) => {
             let address = if listener.addresses.len() > 1 { &listener.addresses.join(" and ") } else { address };
@@ -329,9 +329,9 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
             push_row(block, name, &format!("{}: {why}", listener.configured), Some(Colour::Red), look);
         }
     }
-    let own = |client: &&Client| client.listener == listener.configured && client.protocol == listener.protocol;
-    let own: Vec<&Client> = clients.iter().filter(own).collect();
-    let name = |client: &Client| format!("#{} {}", client.id, client.address);
+    let own = |client: &&ClientShape| client.listener == listener.configured && client.protocol == listener.protocol;
+    let own: Vec<&ClientShape> = clients.iter().filter(own).collect();
+    let name = |client: &ClientShape| format!("#{} {}", client.id, client.address);
     let width = own.iter().map(|client| name(client).len()).max().unwrap_or(0);
     for client in own {
         let mut pieces = vec![format!("{:width$} ", name(client))];
@@ -344,7 +344,7 @@ fn push_listener(block: &mut String, listener: &Listener, clients: &[Client], lo
 }
 
 /// `3 h,` `sent 12.4 MiB,` `received 12 B,` `lag 3.1 KiB (4 s),` `history 16.0 KiB (3 min old)`
-fn state_of(client: &Client) -> Vec<String> {
+fn state_of(client: &ClientShape) -> Vec<String> {
     let mut facts = vec![duration(client.since_seconds), format!("sent {}", bytes(client.sent_bytes))];
     let sizes = [
         (client.received_bytes, "received"),
@@ -380,11 +380,11 @@ fn state_of(client: &Client) -> Vec<String> {
 }
 
 /// A name and a value, which goes on below itself.
-fn push_row(block: &mut String, name: &str, value: &str, colour: Option<Colour>, look: Look) {
+fn push_row(block: &mut String, name: &str, value: &str, colour: Option<Colour>, look: TableStyle) {
     push_lines(block, name, wrap(value, WIDTH - VALUES), colour, look);
 }
 
-fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option<Colour>, look: Look) {
+fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option<Colour>, look: TableStyle) {
     for (index, line) in lines.into_iter().enumerate() {
         let name = if index == 0 { name } else { "" };
         let line = colour.map_or_else(|| line.clone(), |colour| painted(&line, colour, look));
@@ -392,10 +392,10 @@ fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option
     }
 }
 
-fn painted(text: &str, colour: Colour, look: Look) -> String {
+fn painted(text: &str, colour: Colour, look: TableStyle) -> String {
     match look {
-        Look::Plain => text.to_owned(),
-        Look::Colour => format!("\x1b[{}m{text}\x1b[0m", colour as u8),
+        TableStyle::Plain => text.to_owned(),
+        TableStyle::Colour => format!("\x1b[{}m{text}\x1b[0m", colour as u8),
     }
 }
 

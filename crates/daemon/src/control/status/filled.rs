@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use sermux_port_config::config::{self, Device as ConfigDevice};
 
 use super::{
-    Capture, Client, Counters, Device, Errors, Fault, Frames, History, Line, Listener, Modem, Port, State, Stuck,
+    CaptureShape, ClientShape, CountersShape, DeviceShape, ErrorsShape, FaultShape, FramesShape, HistoryShape, LineShape, ListenerShape, ModemShape, PortShape, StateShape, StuckShape,
 };
 use crate::crash::Crash;
 use crate::device::{usb, Root};
@@ -14,19 +14,19 @@ use crate::net::peer::Endpoint;
 use crate::port::{ClientReport, FlowState, Kept, ListenerReport, PortReport};
 use crate::time::at;
 
-impl Port {
+impl PortShape {
     /// Of a running port. Looks at the device's node: on the blocking pool.
-    pub(in crate::control) fn of_blocking(name: &str, report: &PortReport, now: (Instant, SystemTime)) -> Port {
-        let state = State::from(report.state);
+    pub(in crate::control) fn of_blocking(name: &str, report: &PortReport, now: (Instant, SystemTime)) -> PortShape {
+        let state = StateShape::from(report.state);
         let open = state.is_open();
         let (since, since_seconds) = at(report.since, now);
-        let listeners: Vec<Listener> =
+        let listeners: Vec<ListenerShape> =
             report.listeners.iter().zip(&report.port.listen).map(|(is, config)| listener(is, config)).collect();
         let mut clients: Vec<&ClientReport> = report.clients.iter().collect();
         clients.sort_by_key(|client| client.number);
         let counters = report.counters;
         let last_rx = report.last_rx.map(|moment| at(moment, now));
-        Port {
+        PortShape {
             name: name.to_owned(),
             state,
             since: Some(since),
@@ -35,15 +35,15 @@ impl Port {
                 && listeners.iter().all(|listener| listener.fault.is_none())
                 && report.capture.as_ref().is_none_or(|capture| capture.fault.is_none()),
             device: device_blocking(&report.port.device),
-            line: Line {
+            line: LineShape {
                 configured: report.port.line.settings.to_string(),
                 actual: open.then(|| report.view.settings.to_string()),
                 differences: if open { report.differences.clone() } else { Vec::new() },
                 not_carried: report.not_carried.iter().filter(|_| open).map(ToString::to_string).collect(),
             },
-            modem: open.then(|| Modem::from(&report.view)),
+            modem: open.then(|| ModemShape::from(&report.view)),
             break_on: report.view.break_on,
-            counters: Counters {
+            counters: CountersShape {
                 rx_bytes: counters.rx,
                 tx_bytes: counters.tx,
                 tx_lost_bytes: counters.tx_lost,
@@ -65,8 +65,8 @@ impl Port {
             },
             last_rx: last_rx.as_ref().map(|(at, _)| at.clone()),
             last_rx_seconds: last_rx.map(|(_, ago)| ago),
-            history: report.held.map(|held| History::of(held, now)),
-            frames: report.p1.map(|p1| Frames {
+            history: report.held.map(|held| HistoryShape::of(held, now)),
+            frames: report.p1.map(|p1| FramesShape {
                 telegrams: p1.telegrams,
                 crc_failures: p1.crc_bad,
                 crc_missing: p1.crc_missing,
@@ -76,7 +76,7 @@ impl Port {
                 abandoned: p1.abandoned,
                 stray_bytes: p1.stray_bytes,
             }),
-            errors: report.line_counters.map(|errors| Errors {
+            errors: report.line_counters.map(|errors| ErrorsShape {
                 framing: errors.framing,
                 parity: errors.parity,
                 overrun: errors.overrun,
@@ -84,8 +84,8 @@ impl Port {
                 buffer_overrun: errors.buffer_overrun,
             }),
             listeners,
-            clients: clients.into_iter().map(|client| Client::of(client, report, now)).collect(),
-            capture: report.capture.as_ref().map(|capture| Capture {
+            clients: clients.into_iter().map(|client| ClientShape::of(client, report, now)).collect(),
+            capture: report.capture.as_ref().map(|capture| CaptureShape {
                 file: capture.file.display().to_string(),
                 captured_bytes: capture.captured,
                 lost_bytes: capture.lost,
@@ -103,19 +103,19 @@ impl Port {
                     FlowState::Xoff => "xoff",
                     FlowState::Nothing => "none",
                 };
-                Stuck { since, since_seconds, queued_bytes: stuck.queued, flow: flow.to_owned() }
+                StuckShape { since, since_seconds, queued_bytes: stuck.queued, flow: flow.to_owned() }
             }),
             fault: report.fault.as_ref().map(|fault| {
                 let (at, at_seconds) = at(fault.at, now);
-                Fault { what: fault.what.clone(), at, at_seconds, over: fault.over }
+                FaultShape { what: fault.what.clone(), at, at_seconds, over: fault.over }
             }),
         }
     }
 
     /// What a port that runs again died of, if nothing else is wrong with it.
-    pub(in crate::control) fn after(mut self, crash: Option<&Crash>, now: (Instant, SystemTime)) -> Port {
+    pub(in crate::control) fn after(mut self, crash: Option<&Crash>, now: (Instant, SystemTime)) -> PortShape {
         if self.fault.is_none() {
-            self.fault = crash.map(|crash| Fault::of(crash, now));
+            self.fault = crash.map(|crash| FaultShape::of(crash, now));
         }
         self
     }
@@ -126,7 +126,7 @@ impl Port {
         port: &config::Port,
         crash: &Crash,
         now: (Instant, SystemTime),
-    ) -> Port {
+    ) -> PortShape {
         let (since, since_seconds) = at(crash.at, now);
         let closed = ListenerReport {
             key: 0,
@@ -136,27 +136,27 @@ impl Port {
             limited: 0,
             mistaken: Default::default(),
         };
-        Port {
-            state: State::Faulted,
+        PortShape {
+            state: StateShape::Faulted,
             since: Some(since),
             since_seconds,
             well: false,
             listeners: port.listen.iter().map(|config| listener(&closed, config)).collect(),
-            fault: Some(Fault::of(crash, now)),
-            ..Port::disabled_blocking(name, port)
+            fault: Some(FaultShape::of(crash, now)),
+            ..PortShape::disabled_blocking(name, port)
         }
     }
 
     /// Of a port that is not enabled.
-    pub(in crate::control) fn disabled_blocking(name: &str, port: &config::Port) -> Port {
-        Port {
+    pub(in crate::control) fn disabled_blocking(name: &str, port: &config::Port) -> PortShape {
+        PortShape {
             name: name.to_owned(),
-            state: State::Disabled,
+            state: StateShape::Disabled,
             since: None,
             since_seconds: 0,
             well: true,
             device: device_blocking(&port.device),
-            line: Line {
+            line: LineShape {
                 configured: port.line.settings.to_string(),
                 actual: None,
                 differences: Vec::new(),
@@ -164,7 +164,7 @@ impl Port {
             },
             modem: None,
             break_on: false,
-            counters: Counters::default(),
+            counters: CountersShape::default(),
             last_rx: None,
             last_rx_seconds: None,
             history: None,
@@ -180,21 +180,21 @@ impl Port {
     }
 }
 
-impl Fault {
+impl FaultShape {
     /// What a part of the program died of. It is over when that runs again.
-    pub(in crate::control) fn of(crash: &Crash, now: (Instant, SystemTime)) -> Fault {
+    pub(in crate::control) fn of(crash: &Crash, now: (Instant, SystemTime)) -> FaultShape {
         let (at, at_seconds) = at(crash.at, now);
-        Fault { what: crash.what.clone(), at, at_seconds, over: crash.again_at().is_none() }
+        FaultShape { what: crash.what.clone(), at, at_seconds, over: crash.again_at().is_none() }
     }
 }
 
-impl Client {
-    fn of(client: &ClientReport, report: &PortReport, now: (Instant, SystemTime)) -> Client {
+impl ClientShape {
+    fn of(client: &ClientReport, report: &PortReport, now: (Instant, SystemTime)) -> ClientShape {
         let index = report.listeners.iter().position(|listener| listener.key == client.state.listener);
         let listener = index.and_then(|index| report.port.listen.get(index));
         let counters = client.state.counters;
         let (since, since_seconds) = at(client.since, now);
-        Client {
+        ClientShape {
             id: client.number,
             address: client.peer.to_string(),
             listener: listener.map(|listener| listener.address.to_string()).unwrap_or_default(),
@@ -212,7 +212,7 @@ impl Client {
             unknown_commands: counters.unknown_commands,
             lag_bytes: client.state.lag,
             lag_seconds: client.state.lag_since.map(|since| at(since, now).1),
-            history: client.state.replayed.map(|held| History::of(held, now)),
+            history: client.state.replayed.map(|held| HistoryShape::of(held, now)),
             suspended: client.state.suspended,
             has_pen: client.state.has_pen,
             half_closed: client.state.half_closed,
@@ -221,29 +221,29 @@ impl Client {
     }
 }
 
-impl History {
-    fn of(Kept { amount, frames, since }: Kept, now: (Instant, SystemTime)) -> History {
+impl HistoryShape {
+    fn of(Kept { amount, frames, since }: Kept, now: (Instant, SystemTime)) -> HistoryShape {
         let (since, since_seconds) = at(since, now);
         let of = |are_so: bool| are_so.then_some(amount);
-        History { bytes: of(!frames), frames: of(frames), since, since_seconds }
+        HistoryShape { bytes: of(!frames), frames: of(frames), since, since_seconds }
     }
 }
 
-impl From<&sermux_protocol::rfc2217::View> for Modem {
-    fn from(view: &sermux_protocol::rfc2217::View) -> Modem {
+impl From<&sermux_protocol::rfc2217::View> for ModemShape {
+    fn from(view: &sermux_protocol::rfc2217::View) -> ModemShape {
         let (outputs, inputs) = (view.outputs, view.inputs);
-        Modem { dtr: outputs.dtr, rts: outputs.rts, cts: inputs.cts, dsr: inputs.dsr, ri: inputs.ri, dcd: inputs.dcd }
+        ModemShape { dtr: outputs.dtr, rts: outputs.rts, cts: inputs.cts, dsr: inputs.dsr, ri: inputs.ri, dcd: inputs.dcd }
     }
 }
 
-fn listener(is: &ListenerReport, config: &config::Listener) -> Listener {
+fn listener(is: &ListenerReport, config: &config::Listener) -> ListenerShape {
     let addresses = is.bound.iter().flatten().flat_map(canonical).collect();
     let (address, fault) = match &is.bound {
         Some(Ok(address)) => (canonical(address).next(), None),
         Some(Err(fault)) => (None, Some(fault.clone())),
         None => (None, None),
     };
-    Listener {
+    ListenerShape {
         protocol: config.protocol.name().to_owned(),
         rfc2217: config.protocol.has_rfc2217(),
         configured: config.address.to_string(),
@@ -266,11 +266,11 @@ fn canonical(endpoint: &Endpoint) -> impl Iterator<Item = String> + '_ {
     file.into_iter().chain(endpoint.addresses().map(shown))
 }
 
-fn device_blocking(device: &ConfigDevice) -> Device {
+fn device_blocking(device: &ConfigDevice) -> DeviceShape {
     let path = match device {
         ConfigDevice::Path(path) => std::fs::canonicalize(path).ok().map(|path| path.display().to_string()),
         ConfigDevice::Usb(adapter) => usb::find(&Root::default(), adapter).ok().map(|path| path.display().to_string()),
         ConfigDevice::Sim(_) => Some(device.to_string()),
     };
-    Device { configured: device.to_string(), path }
+    DeviceShape { configured: device.to_string(), path }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 /// As the daemon says it; what is not said here is as in a port where nothing happens.
-fn port(json: &str) -> Port {
+fn port(json: &str) -> PortShape {
     let mut port = serde_json::json!({
         "name": "router", "state": "open", "since": "2026-01-31T07:05:09Z", "since-seconds": 11_520, "well": true,
         "device": { "configured": "/dev/ttyUSB0", "path": "/dev/ttyUSB0" },
@@ -17,7 +17,7 @@ fn port(json: &str) -> Port {
 }
 
 fn plain(json: &str) -> String {
-    one(&port(json), Look::Plain)
+    one(&port(json), TableStyle::Plain)
 }
 
 #[test]
@@ -122,13 +122,13 @@ fn what_a_client_or_a_file_says_does_not_steer_the_terminal() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     let port = port(r#"{ "well": false, "state": "faulted" }"#);
-    let coloured = one(&port, Look::Colour);
+    let coloured = one(&port, TableStyle::Colour);
     assert!(coloured.contains("\u{1b}[31mfaulted\u{1b}[0m"), "{coloured:?}");
     let mut bare = coloured;
     for code in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {
         bare = bare.replace(code, "");
     }
-    assert_eq!(bare, one(&port, Look::Plain));
+    assert_eq!(bare, one(&port, TableStyle::Plain));
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn above_all_ports_stands_how_many_are_how() {
         port(r#"{ "name": "b", "state": "paused", "well": false }"#),
         port(r#"{ "name": "c", "state": "disabled", "since": null }"#),
     ];
-    let status = Status { program: serde_json::from_value(program).unwrap(), well: false, ports };
-    let text = all(&status, Look::Plain);
+    let status = StatusShape { program: serde_json::from_value(program).unwrap(), well: false, ports };
+    let text = all(&status, TableStyle::Plain);
     let head: Vec<&str> = text.lines().take(3).collect();
     assert_eq!(
         head,
@@ -158,8 +158,8 @@ fn above_all_ports_stands_how_many_are_how() {
 fn a_log_that_loses_records_is_told_above_the_ports() {
     let program = serde_json::json!({ "version": "1.2.3", "pid": 42, "started": "", "uptime-seconds": 1, "config": null,
                                       "log": { "lost-records": 1200, "fault": "no space left on device" } });
-    let status = Status { program: serde_json::from_value(program).unwrap(), well: true, ports: vec![port("{}")] };
-    let text = all(&status, Look::Plain);
+    let status = StatusShape { program: serde_json::from_value(program).unwrap(), well: true, ports: vec![port("{}")] };
+    let text = all(&status, TableStyle::Plain);
     assert_eq!(text.lines().nth(2), Some("log: 1200 records lost; no space left on device"), "{text}");
 }
 
