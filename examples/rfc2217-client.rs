@@ -15,7 +15,7 @@ use std::sync::mpsc::{channel, Sender};
 use std::thread;
 
 use sermux_port_config::line::LineSettings;
-use sermux_protocol::rfc2217::client::{Client, Event};
+use sermux_protocol::rfc2217::client::{ClientEvent, TelnetClient};
 use sermux_protocol::rfc2217::Request;
 
 /// What was read somewhere; nothing at the end.
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let address = arguments.next().ok_or("usage: rfc2217-client HOST:PORT [115200 8N1]")?;
     let settings = arguments.collect::<Vec<_>>().join(" ");
 
-    let mut client = Client::new("rfc2217-client");
+    let mut client = TelnetClient::new("rfc2217-client");
     client.request(Request::Signature);
     if settings.is_empty() {
         client.look();
@@ -79,11 +79,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn report(event: Event, client: &Client) {
+fn report(event: ClientEvent, client: &TelnetClient) {
     match event {
-        Event::Refused => eprintln!("the server has no RFC 2217"),
-        Event::Signature => eprintln!("the server is {}", client.server_signature().unwrap_or_default()),
-        Event::BaudRate(_) | Event::DataSize(_) | Event::Parity(_) | Event::StopSize(_) => {
+        ClientEvent::Refused => eprintln!("the server has no RFC 2217"),
+        ClientEvent::Signature => eprintln!("the server is {}", client.server_signature().unwrap_or_default()),
+        ClientEvent::BaudRate(_) | ClientEvent::DataSize(_) | ClientEvent::Parity(_) | ClientEvent::StopSize(_) => {
             eprintln!("the line has {}", client.view().settings);
         }
         event => eprintln!("{event:?}"),

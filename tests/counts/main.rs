@@ -13,7 +13,7 @@ use sermux::port::hub::{ClientId, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::Port;
 use sermux_protocol::session::Session;
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::TelnetOffer;
 
 const TELEGRAM: &[u8] = b"/XMX5LGBBFG1012345678\r\n\r\n1-3:0.2.8(50)\r\n!7B41\r\n";
 
@@ -77,7 +77,7 @@ impl World {
 }
 
 fn telnet() -> Session {
-    let offer = Offer { rfc2217: true, signature: "sermux".to_owned(), enter_is_cr: false, break_on_sync: false };
+    let offer = TelnetOffer { rfc2217: true, signature: "sermux".to_owned(), enter_is_cr: false, break_on_sync: false };
     Session::telnet(offer)
 }
 

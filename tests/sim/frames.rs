@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{ClientId, CloseReason, Event, Hub, SocketQueue};
 use sermux_port_config::config::{
-    Address, Delimiter, Device, Frame, Gap, Listener, OnLag, Port, Protocol, Replay, Sim,
+    Address, Delimiter, Device, Framing, Gap, Listener, OnLag, Port, Protocol, Replay, Sim,
 };
 use sermux_protocol::session::Session;
 
@@ -45,9 +45,9 @@ pub(crate) fn run(seed: u64) {
         return;
     }
     let mut random = Random::new(seed ^ 0x5EED);
-    let delimiter = |bytes: &[u8]| Frame::Delimiter(Delimiter::new(bytes).unwrap());
-    let gap = Frame::Gap(Gap::Time(Duration::from_millis(20)));
-    let frame = random.pick(&[Frame::Line, delimiter(b"\r\n"), delimiter(b"aab"), gap]);
+    let delimiter = |bytes: &[u8]| Framing::Delimiter(Delimiter::new(bytes).unwrap());
+    let gap = Framing::Gap(Gap::Time(Duration::from_millis(20)));
+    let frame = random.pick(&[Framing::Line, delimiter(b"\r\n"), delimiter(b"aab"), gap]);
     let mut port = Port::new(Device::Sim(Sim::Echo), "115200 8N1".parse().unwrap());
     (port.frame, port.backlog) = (frame, 8192);
     let mut listener = Listener::new(Protocol::Raw, Address::Localhost { port: 0 });

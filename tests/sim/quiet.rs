@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
 use sermux::port::hub::{Event, Hub};
-use sermux_port_config::config::{Device, Frame, Port, Sim};
+use sermux_port_config::config::{Device, Framing, Port, Sim};
 
 use crate::random::Random;
 
@@ -29,7 +29,7 @@ pub(crate) fn run(seed: u64) {
     let mut random = Random::new(seed ^ 0x0E_7EC7);
     let telegrams = random.one_in(2);
     let mut port = Port::new(Device::Sim(Sim::Echo), "115200 8N1".parse().unwrap());
-    port.frame = if telegrams { Frame::Dsmr } else { random.pick(&[Frame::None, Frame::Line]) };
+    port.frame = if telegrams { Framing::Dsmr } else { random.pick(&[Framing::None, Framing::Line]) };
     port.expect.frame = Duration::from_secs(1);
     let hub = Hub::new(&port);
     let mut world =

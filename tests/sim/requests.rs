@@ -11,7 +11,7 @@ use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::Access;
 use sermux_port_config::line::{BaudRate, LineSettings};
 use sermux_protocol::session::Session;
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::TelnetOffer;
 
 use crate::random::Random;
 use crate::terms::terms;
@@ -139,7 +139,7 @@ impl World {
             terms.access = access;
             terms.half_close = Duration::from_secs(3600);
         });
-        let offer = Offer { rfc2217: true, signature: "sim".into(), enter_is_cr: false, break_on_sync: false };
+        let offer = TelnetOffer { rfc2217: true, signature: "sim".into(), enter_is_cr: false, break_on_sync: false };
         let session = Session::telnet(offer);
         let id = self.hub.connect((0, &terms), session, &[], self.now).expect("there is room");
         let asker = Asker {

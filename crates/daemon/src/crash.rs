@@ -57,11 +57,11 @@ pub(crate) struct Crash {
     /// When.
     pub(crate) at: std::time::Instant,
     wait: Duration,
-    state: State,
+    state: TaskState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum TaskState {
     /// To be started again at this time.
     Waiting(Instant),
     /// It runs again since this time.
@@ -73,26 +73,26 @@ impl Crash {
     pub(crate) fn new(part: &Part, panic: &(dyn Any + Send), before: Option<&Crash>, now: Instant) -> Self {
         let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         let wait = match before.map(|before| (before.wait, before.state)) {
-            Some((wait, State::Running(since))) if now - since < RAN_WELL => (wait * 2).min(LAST_RETRY),
+            Some((wait, TaskState::Running(since))) if now - since < RAN_WELL => (wait * 2).min(LAST_RETRY),
             _ => FIRST_RETRY,
         };
         let what = format!(
             "a defect of sermux ended {part} ({}); it is started again by itself; the log says more",
             words.unwrap_or("panic")
         );
-        Self { what, at: now.into_std(), wait, state: State::Waiting(now + wait) }
+        Self { what, at: now.into_std(), wait, state: TaskState::Waiting(now + wait) }
     }
 
     /// It runs again.
     pub(crate) fn is_over(&mut self, now: Instant) {
-        self.state = State::Running(now);
+        self.state = TaskState::Running(now);
     }
 
     /// When it is to be started again.
     pub(crate) fn again_at(&self) -> Option<Instant> {
         match self.state {
-            State::Waiting(at) => Some(at),
-            State::Running(_) => None,
+            TaskState::Waiting(at) => Some(at),
+            TaskState::Running(_) => None,
         }
     }
 

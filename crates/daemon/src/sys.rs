@@ -377,7 +377,7 @@ pub(crate) fn closed(socket: impl AsFd) -> Closed {
 
 /// What a TCP connection has heard of its other end (TCP_INFO, linux/tcp.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub(crate) struct TcpHeard {
     /// How long ago the last acknowledgement came, or the last byte.
     pub(crate) ago: Duration,
     /// How often was sent in a row what has not been acknowledged …
@@ -387,7 +387,7 @@ pub(crate) struct Heard {
 }
 
 /// Asks the kernel; an error on a socket that is not TCP.
-pub(crate) fn heard(socket: impl AsFd) -> io::Result<Heard> {
+pub(crate) fn heard(socket: impl AsFd) -> io::Result<TcpHeard> {
     // `struct tcp_info` up to `tcpi_last_ack_recv`; the kernel writes as much of it as there is room.
     let mut info = [0u32; 15];
     let mut len = libc::socklen_t::try_from(size_of_val(&info)).unwrap_or(0);
@@ -398,7 +398,7 @@ pub(crate) fn heard(socket: impl AsFd) -> io::Result<Heard> {
     })?;
     let [_state, _ca_state, retransmits, probes] = info[0].to_ne_bytes();
     let (last_data, last_ack) = (info[13], info[14]);
-    Ok(Heard { ago: Duration::from_millis(last_data.min(last_ack).into()), retransmits, probes })
+    Ok(TcpHeard { ago: Duration::from_millis(last_data.min(last_ack).into()), retransmits, probes })
 }
 
 /// The broken-down local time of seconds since 1970 (localtime_r(3)); the epoch itself when there is none.

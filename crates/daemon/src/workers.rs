@@ -15,12 +15,12 @@ pub(crate) const THREADS: usize = 16;
 
 /// The threads for one kind of work. Clones are the same threads.
 #[derive(Clone, Default)]
-pub(crate) struct Workers(Arc<Mutex<State>>);
+pub(crate) struct Workers(Arc<Mutex<WorkersState>>);
 
 type Job = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
-struct State {
+struct WorkersState {
     waiting: VecDeque<Job>,
     threads: usize,
 }
@@ -54,7 +54,7 @@ impl Workers {
         next
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WorkersState> {
         // Nothing is left half-done under it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

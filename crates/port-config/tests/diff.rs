@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::{any_config, named};
 use proptest::prelude::*;
-use sermux_port_config::config::diff::{Change, Diff, ListenerDiff, PortDiff};
+use sermux_port_config::config::diff::{ChangeClass, Diff, ListenerDiff, PortDiff};
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{Config, Listener, Port};
 
@@ -21,7 +21,7 @@ const LISTEN: &str = "listen: [{ protocol: raw, address: 4001 }, { protocol: raw
 
 #[test]
 fn a_change_is_as_small_as_it_can_be() {
-    use Change::{Live, Relisten, Reopen};
+    use ChangeClass::{Live, Relisten, Reopen};
     let before = port(LISTEN);
     for (change, class) in [
         ("line: 115200", Live),
@@ -91,16 +91,16 @@ fn a_change_is_as_small_as_it_can_be() {
 #[test]
 fn of_the_program_only_the_log_waits_for_the_next_start() {
     for (key, change) in [
-        ("log.level", Some(Change::NextStart)),
-        ("log.format", Some(Change::NextStart)),
-        ("control.socket", Some(Change::Relisten)),
-        ("control", Some(Change::Relisten)),
-        ("limits.max-clients", Some(Change::Live)),
+        ("log.level", Some(ChangeClass::NextStart)),
+        ("log.format", Some(ChangeClass::NextStart)),
+        ("control.socket", Some(ChangeClass::Relisten)),
+        ("control", Some(ChangeClass::Relisten)),
+        ("limits.max-clients", Some(ChangeClass::Live)),
         ("limits.max-clientz", None),
         ("nonsense", None),
         ("", None),
     ] {
-        assert_eq!(Change::of_key(key), change, "{key}");
+        assert_eq!(ChangeClass::of_key(key), change, "{key}");
     }
 }
 
@@ -200,7 +200,7 @@ proptest! {
             prop_assert_eq!(&relistened(&diff.listeners, before, after), &after.listen);
             let reopens = opened_with(before) != opened_with(after);
             let relistens = !(diff.listeners.added.is_empty() && diff.listeners.removed.is_empty());
-            let class = if reopens { Change::Reopen } else if relistens { Change::Relisten } else { Change::Live };
+            let class = if reopens { ChangeClass::Reopen } else if relistens { ChangeClass::Relisten } else { ChangeClass::Live };
             prop_assert_eq!(diff.class, class);
         }
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sermux_port_config::config::load::{load, load_str, MAX_FILE};
-use sermux_port_config::config::{Address, Crc, Frame, OnLag, Write};
+use sermux_port_config::config::{Address, Crc, Framing, OnLag, Write};
 use sermux_port_config::Faults;
 use tempfile::TempDir;
 
@@ -289,7 +289,7 @@ fn the_p1_service_is_what_it_says_and_can_be_included() {
     let port = &config.ports["p1"];
     assert_eq!(port.device.to_string(), "/dev/ttyAMA0");
     assert_eq!(port.line.settings.to_string(), "115200 8N1");
-    assert_eq!((port.write, port.frame, port.crc), (Write::None, Frame::Dsmr, Crc::Pass));
+    assert_eq!((port.write, port.frame, port.crc), (Write::None, Framing::Dsmr, Crc::Pass));
     assert_eq!(port.listen[0].address, Address::Any { port: 9000 });
     assert_eq!(port.listen[0].on_lag, OnLag::Skip);
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{
     profile, reset, Access, AccessList, Address, CaptureFormat, Config, Control, ControlSocket, Crc, Device, Direction,
-    Enter, Frame, Gap, Hangup, Keepalive, Listener, LogFormat, LogLevel, Modem, OnConnect, OnDisconnect, OnGone, OnLag,
-    OnRelease, Open, Port, Protocol, Rs485, Sim, SocketRights, Telnet, Usb, Write,
+    Enter, Framing, Gap, Hangup, Keepalive, Listener, LogFormat, LogLevel, Modem, OnConnect, OnDisconnect, OnGone,
+    OnLag, OnRelease, Open, Port, Protocol, Rs485, Sim, SocketRights, Telnet, Usb, Write,
 };
 use sermux_port_config::line::{FlowControl, LineSettings};
 use sermux_port_config::signal::{Output, Step};
@@ -65,7 +65,7 @@ fn the_built_in_defaults_are_those_of_the_documentation() {
     assert_eq!((&port.modem, port.on_release), (&modem, OnRelease::Restore));
     assert_eq!((port.open, port.linger, port.line.rs485), (Open::Always, Duration::from_secs(5), None));
     assert!(port.reset.is_empty(), "the built-in macros need no entry");
-    assert_eq!((port.write, port.frame, port.crc), (Write::Any, Frame::None, Crc::Pass));
+    assert_eq!((port.write, port.frame, port.crc), (Write::Any, Framing::None, Crc::Pass));
     assert_eq!((port.gather, port.backlog), (Duration::ZERO, 256 * 1024));
     let listener = &port.listen[0];
     assert_eq!(listener.address, Address::Localhost { port: 4001 });
@@ -117,7 +117,7 @@ fn the_port_goes_before_the_profile_and_that_before_the_files_defaults() {
 
     let other = port_below(defaults, &format!("profile: console, {listen}"));
     assert_eq!(other.line.settings.to_string(), "115200 8N1");
-    assert_eq!((other.frame, other.modem.dtr), (Frame::None, Output::Off));
+    assert_eq!((other.frame, other.modem.dtr), (Framing::None, Output::Off));
 }
 
 #[test]
@@ -267,35 +267,35 @@ fn a_listener_on_a_unix_socket_has_a_file_and_no_network() {
 }
 
 /// Line settings, who may write, frames, DTR and RTS, clients and what becomes of them when the device goes.
-type Set = (&'static str, Write, Frame, Output, Output, usize, OnGone);
+type Set = (&'static str, Write, Framing, Output, Output, usize, OnGone);
 
 #[test]
 fn every_profile_sets_what_its_device_needs() {
     use OnGone::{Disconnect, Hold};
     use Output::{Keep, Off, On};
-    let usual = |line| -> Set { (line, Write::Any, Frame::None, On, On, 64, Hold) };
-    let meter = |line| -> Set { (line, Write::None, Frame::Dsmr, On, On, 64, Hold) };
+    let usual = |line| -> Set { (line, Write::Any, Framing::None, On, On, 64, Hold) };
+    let meter = |line| -> Set { (line, Write::None, Framing::Dsmr, On, On, 64, Hold) };
     let spoken = |line, frame| -> Set { (line, Write::None, frame, On, On, 64, Hold) };
-    let stick = |line| -> Set { (line, Write::Any, Frame::None, On, On, 1, Disconnect) };
-    let alone = |line| -> Set { (line, Write::Any, Frame::None, On, On, 1, Hold) };
+    let stick = |line| -> Set { (line, Write::Any, Framing::None, On, On, 1, Disconnect) };
+    let alone = |line| -> Set { (line, Write::Any, Framing::None, On, On, 1, Hold) };
     let expected: [(&str, Set); 33] = [
         ("console", usual("115200 8N1")),
         ("console-9600", usual("9600 8N1")),
         ("cisco", usual("9600 8N1")),
         ("dsmr-p1", meter("115200 8N1")),
         ("dsmr-p1-v2", meter("9600 7E1")),
-        ("p1-luxembourg", spoken("115200 8N1", Frame::None)),
-        ("linky", spoken("9600 7E1", Frame::None)),
-        ("linky-historic", spoken("1200 7E1", Frame::None)),
-        ("sml", spoken("9600 8N1", Frame::None)),
+        ("p1-luxembourg", spoken("115200 8N1", Framing::None)),
+        ("linky", spoken("9600 7E1", Framing::None)),
+        ("linky-historic", spoken("1200 7E1", Framing::None)),
+        ("sml", spoken("9600 8N1", Framing::None)),
         ("iec62056", usual("300 7E1")),
         ("m-bus", usual("2400 8E1")),
-        ("esp32", ("115200 8N1", Write::Any, Frame::None, Off, Off, 64, Hold)),
+        ("esp32", ("115200 8N1", Write::Any, Framing::None, Off, Off, 64, Hold)),
         ("native-usb", usual("115200 8N1")),
         ("arduino", usual("9600 8N1")),
-        ("printer-3d", ("115200 8N1", Write::Any, Frame::None, Keep, On, 1, Disconnect)),
-        ("cat-radio", ("9600 8N1", Write::Any, Frame::None, Off, Off, 64, Hold)),
-        ("zigbee", ("115200 8N1", Write::Any, Frame::None, Off, Off, 1, Disconnect)),
+        ("printer-3d", ("115200 8N1", Write::Any, Framing::None, Keep, On, 1, Disconnect)),
+        ("cat-radio", ("9600 8N1", Write::Any, Framing::None, Off, Off, 64, Hold)),
+        ("zigbee", ("115200 8N1", Write::Any, Framing::None, Off, Off, 1, Disconnect)),
         ("zigbee-rts-cts", stick("115200 8N1 rts-cts")),
         ("zigbee-xon-xoff", stick("115200 8N1 xon-xoff")),
         ("conbee", stick("115200 8N1")),
@@ -303,13 +303,13 @@ fn every_profile_sets_what_its_device_needs() {
         ("z-wave", stick("115200 8N1")),
         ("enocean", alone("57600 8N1")),
         ("rfxtrx", alone("38400 8N1")),
-        ("rflink", ("57600 8N1", Write::Any, Frame::Line, On, On, 64, Hold)),
+        ("rflink", ("57600 8N1", Write::Any, Framing::Line, On, On, 64, Hold)),
         ("cul", usual("38400 8N1")),
-        ("modbus-rtu", ("19200 8E1", Write::Any, Frame::Gap(Gap::Modbus), On, On, 64, Hold)),
+        ("modbus-rtu", ("19200 8E1", Write::Any, Framing::Gap(Gap::Modbus), On, On, 64, Hold)),
         ("knx-tpuart", alone("19200 8E1")),
-        ("gps-nmea", spoken("9600 8N1", Frame::Line)),
-        ("nmea-0183", spoken("4800 8N1", Frame::Line)),
-        ("ve-direct", spoken("19200 8N1", Frame::None)),
+        ("gps-nmea", spoken("9600 8N1", Framing::Line)),
+        ("nmea-0183", spoken("4800 8N1", Framing::Line)),
+        ("ve-direct", spoken("19200 8N1", Framing::None)),
         ("apc-ups", alone("2400 8N1")),
         ("davis", alone("19200 8N1")),
     ];

@@ -14,7 +14,7 @@ use sermux_protocol::frame::p1::P1Framer;
 use sermux_protocol::reading::decode;
 use sermux_protocol::telnet::code::{BINARY, IAC, WILL};
 use sermux_protocol::telnet::escape::{escape, taken};
-use sermux_protocol::telnet::{Offer, Telnet};
+use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 
 /// What a tty hands out in one go, and what one read of a client returns.
 const CHUNK: usize = 4096;
@@ -41,7 +41,7 @@ fn main() {
         println!("taken      {name:20} {rate_of_taken:8.0} MB/s");
 
         for (mode, begin) in [("", &[][..]), (", BINARY", &[IAC, WILL, BINARY])] {
-            let mut telnet = Telnet::new(Offer {
+            let mut telnet = TelnetSession::new(TelnetOffer {
                 rfc2217: true,
                 signature: String::new(),
                 enter_is_cr: false,

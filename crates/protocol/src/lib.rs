@@ -59,31 +59,31 @@
 //! # The server
 //!
 //! A [`Session`](session::Session) is the protocol of one client; that of a telnet client is a
-//! [`Telnet`](telnet::Telnet). The caller owns the connection, the line, and the queue of what each client wants. One turn
+//! [`TelnetSession`](telnet::TelnetSession). The caller owns the connection, the line, and the queue of what each client wants. One turn
 //! of its loop:
 //!
-//! 1. Read the connection, and [`decode`](telnet::Telnet::decode) until it gives nothing: data for the line, and requests
+//! 1. Read the connection, and [`decode`](telnet::TelnetSession::decode) until it gives nothing: data for the line, and requests
 //!    between the data, whose turn comes when the data before them has gone out.
 //! 2. When the turn of a request has come, do its [`effect`](rfc2217::Request::effect), look at the line, and
-//!    [`answer`](telnet::Telnet::answer). Who may not have an effect is answered all the same.
-//! 3. Send the [`outbox`](telnet::Telnet::outbox), then, unless the client [is
-//!    suspended](telnet::Telnet::is_suspended), the line's data, [escaped](telnet::escape). A connection that took half
-//!    of a pair is [owed](telnet::Telnet::owe_ff) the other half before anything else.
+//!    [`answer`](telnet::TelnetSession::answer). Who may not have an effect is answered all the same.
+//! 3. Send the [`outbox`](telnet::TelnetSession::outbox), then, unless the client [is
+//!    suspended](telnet::TelnetSession::is_suspended), the line's data, [escaped](telnet::escape). A connection that took half
+//!    of a pair is [owed](telnet::TelnetSession::owe_ff) the other half before anything else.
 //! 4. When inputs change or the receiver notices something, tell each session ([`modem_changed`],
 //!    [`line_changed`]); what its client does not want to hear it keeps to itself.
 //! 5. While an outbox is long, read no more of its client.
 //!
-//! [`modem_changed`]: telnet::Telnet::modem_changed
-//! [`line_changed`]: telnet::Telnet::line_changed
+//! [`modem_changed`]: telnet::TelnetSession::modem_changed
+//! [`line_changed`]: telnet::TelnetSession::line_changed
 //!
 //! ```
 //! use sermux_port_config::signal::Effect;
 //! use sermux_protocol::rfc2217::View;
-//! use sermux_protocol::telnet::{escape, Offer, Telnet};
+//! use sermux_protocol::telnet::{escape, TelnetOffer, TelnetSession};
 //!
 //! let offer =
-//!     Offer { rfc2217: true, signature: "doc".into(), enter_is_cr: false, break_on_sync: false };
-//! let mut telnet = Telnet::new(offer);
+//!     TelnetOffer { rfc2217: true, signature: "doc".into(), enter_is_cr: false, break_on_sync: false };
+//! let mut telnet = TelnetSession::new(offer);
 //! let mut view = View::default(); // of a line with 9600 8N1
 //! telnet.outbox_taken(telnet.outbox().len()); // what is offered has been sent
 //!
@@ -117,22 +117,22 @@
 //!
 //! # The client
 //!
-//! A program that uses such a port has a [`Client`](rfc2217::client::Client): it says what it wants, sends the outbox,
+//! A program that uses such a port has a [`TelnetClient`](rfc2217::client::TelnetClient): it says what it wants, sends the outbox,
 //! and decodes what it reads into data and events. What the server says of the line adds up to a
 //! [`View`](rfc2217::View). How long it waits for an answer is its own affair; 5 s is usual.
 //!
 //! ```
-//! use sermux_protocol::rfc2217::client::{Client, Event};
+//! use sermux_protocol::rfc2217::client::{ClientEvent, TelnetClient};
 //! use sermux_protocol::rfc2217::Request;
-//! # use sermux_protocol::telnet::{Offer, Telnet};
+//! # use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 //!
-//! let mut client = Client::new("doc");
+//! let mut client = TelnetClient::new("doc");
 //! client.request(Request::Parity(3)); // even
 //! client.send(b"ping");
 //! let sent = client.outbox().to_vec(); // offers, request, data
 //! client.outbox_taken(sent.len());
-//! # let offer = Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
-//! # let (mut server, mut view, mut tx) = (Telnet::new(offer), Default::default(), Vec::new());
+//! # let offer = TelnetOffer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
+//! # let (mut server, mut view, mut tx) = (TelnetSession::new(offer), Default::default(), Vec::new());
 //! # let mut at_server = &sent[..];
 //! # while let Some(request) = server.decode(&mut at_server, &mut tx) {
 //! #     if let sermux_port_config::signal::Effect::Settings(settings) = request.effect(&view) {
@@ -150,7 +150,7 @@
 //! while let Some(event) = client.decode(&mut read, &mut data) {
 //!     events.push(event);
 //! }
-//! assert_eq!(events, [Event::Agreed, Event::ModemState(0), Event::Parity(3)]);
+//! assert_eq!(events, [ClientEvent::Agreed, ClientEvent::ModemState(0), ClientEvent::Parity(3)]);
 //! assert_eq!(client.view().settings.to_string(), "9600 8E1");
 //! assert_eq!(data, b"pong");
 //! ```

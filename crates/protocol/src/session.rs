@@ -6,7 +6,7 @@ use sermux_port_config::signal::{LineState, ModemState};
 use crate::rfc2217::{Request, View};
 use crate::telnet::code::{COM_PORT, IAC};
 use crate::telnet::negotiation::Verb;
-use crate::telnet::{escape, Counters, Offer, Telnet};
+use crate::telnet::{escape, TelnetCounters, TelnetOffer, TelnetSession};
 
 /// What a client's protocol makes of its bytes.
 ///
@@ -19,7 +19,7 @@ pub enum Session {
         greeting: Vec<u8>,
     },
     /// Telnet, with RFC 2217 if that is offered.
-    Telnet(Box<Telnet>),
+    Telnet(Box<TelnetSession>),
 }
 
 /// What a client seems to speak, by how it begins.
@@ -51,8 +51,8 @@ impl Session {
     }
 
     /// The session of a client on a telnet listener.
-    pub fn telnet(offer: Offer) -> Self {
-        Session::Telnet(Box::new(Telnet::new(offer)))
+    pub fn telnet(offer: TelnetOffer) -> Self {
+        Session::Telnet(Box::new(TelnetSession::new(offer)))
     }
 
     /// Whether bytes pass as they are in both directions, so that there is nothing to be decoded or escaped.
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Appends the data in `input` to `data`, up to the next request, and moves `input` behind what was taken. See
-    /// [`Telnet::decode`].
+    /// [`TelnetSession::decode`].
     pub fn decode(&mut self, input: &mut &[u8], data: &mut Vec<u8>) -> Option<Request> {
         match self {
             Session::Raw { .. } => {
@@ -100,7 +100,7 @@ impl Session {
         }
     }
 
-    /// The inputs of the line changed. See [`Telnet::modem_changed`]. True: the outbox may have more than before.
+    /// The inputs of the line changed. See [`TelnetSession::modem_changed`]. True: the outbox may have more than before.
     pub fn modem_changed(&mut self, inputs: ModemState, ri_fell: bool) -> bool {
         match self {
             Session::Raw { .. } => false,
@@ -111,7 +111,7 @@ impl Session {
         }
     }
 
-    /// The receiver noticed something. See [`Telnet::line_changed`]. True: the outbox may have more than before.
+    /// The receiver noticed something. See [`TelnetSession::line_changed`]. True: the outbox may have more than before.
     pub fn line_changed(&mut self, noticed: LineState) -> bool {
         match self {
             Session::Raw { .. } => false,
@@ -165,9 +165,9 @@ impl Session {
     }
 
     /// What could not be used of what the client sent.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> TelnetCounters {
         match self {
-            Session::Raw { .. } => Counters::default(),
+            Session::Raw { .. } => TelnetCounters::default(),
             Session::Telnet(telnet) => telnet.counters(),
         }
     }

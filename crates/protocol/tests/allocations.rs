@@ -3,7 +3,7 @@
 use sermux_port_config::signal::{LineState, ModemState};
 use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::telnet::escape::{escape, taken};
-use sermux_protocol::telnet::{Offer, Telnet};
+use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 
 /// Everything that comes often: data with and without 0xFF and CR, settings, polls, masks, AYT, negotiation.
 const INPUT: &[u8] = b"data\xFF\xFF\r\0more\r\n\xFF\xFF\xFF\xFF\
@@ -14,8 +14,12 @@ const INPUT: &[u8] = b"data\xFF\xFF\r\0more\r\n\xFF\xFF\xFF\xFF\
 
 #[test]
 fn a_session_that_is_warm_allocates_nothing() {
-    let mut telnet =
-        Telnet::new(Offer { rfc2217: true, signature: "sermux".to_owned(), enter_is_cr: false, break_on_sync: true });
+    let mut telnet = TelnetSession::new(TelnetOffer {
+        rfc2217: true,
+        signature: "sermux".to_owned(),
+        enter_is_cr: false,
+        break_on_sync: true,
+    });
     let mut view = View::default();
     let mut data = Vec::new();
     let mut requests = 0;

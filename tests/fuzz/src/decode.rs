@@ -1,11 +1,11 @@
 //! Any bytes from a peer: no panic, the same meaning however they are split, and nothing made from nothing.
 
-use sermux_protocol::rfc2217::client::Client;
 use sermux_port_config::signal::Effect;
+use sermux_protocol::rfc2217::client::TelnetClient;
 use sermux_protocol::rfc2217::View;
 use sermux_protocol::telnet::code::{BINARY, IAC, WILL};
 use sermux_protocol::telnet::escape::{escape, taken};
-use sermux_protocol::telnet::{Offer, Telnet};
+use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 
 use crate::input::Input;
 
@@ -16,7 +16,7 @@ pub fn run(input: &[u8]) {
     let flags = input.byte();
     let cut = 1 + usize::from(input.byte());
     let bytes = input.0;
-    let offer = Offer {
+    let offer = TelnetOffer {
         rfc2217: flags & 1 == 0,
         signature: SIGNATURE.to_owned(),
         enter_is_cr: flags & 2 != 0,
@@ -44,8 +44,8 @@ struct Served {
 }
 
 /// A server's session that reads `bytes` in pieces.
-fn served(offer: &Offer, bytes: &[u8], piece: usize) -> Served {
-    let mut telnet = Telnet::new(offer.clone());
+fn served(offer: &TelnetOffer, bytes: &[u8], piece: usize) -> Served {
+    let mut telnet = TelnetSession::new(offer.clone());
     let mut view = View::default();
     let (mut data, mut requests) = (Vec::new(), Vec::new());
     for mut piece in bytes.chunks(piece) {
@@ -53,7 +53,7 @@ fn served(offer: &Offer, bytes: &[u8], piece: usize) -> Served {
             match request.effect(&view) {
                 Effect::Settings(settings) => view.settings = settings,
                 Effect::BreakOn => view.break_on = true,
-Effect::BreakOff => view.break_on = false,
+                Effect::BreakOff => view.break_on = false,
                 Effect::Outputs { dtr, rts } => {
                     view.outputs.dtr = dtr.unwrap_or(view.outputs.dtr);
                     view.outputs.rts = rts.unwrap_or(view.outputs.rts);
@@ -76,7 +76,7 @@ Effect::BreakOff => view.break_on = false,
 
 /// A client's session that reads `bytes` in pieces.
 fn client(bytes: &[u8], piece: usize) -> (Vec<u8>, Vec<u8>, String) {
-    let mut client = Client::new(SIGNATURE);
+    let mut client = TelnetClient::new(SIGNATURE);
     let (mut data, mut events) = (Vec::new(), Vec::new());
     for mut piece in bytes.chunks(piece) {
         while let Some(event) = client.decode(&mut piece, &mut data) {
@@ -109,8 +109,12 @@ fn escaped(bytes: &[u8], room: usize) {
     assert_eq!(half.owes_ff, taken(&sent[cut..]).owes_ff);
     assert_eq!(half.data + taken(&sent[cut..]).data, bytes.len() + usize::from(half.owes_ff));
 
-    let mut telnet =
-        Telnet::new(Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false });
+    let mut telnet = TelnetSession::new(TelnetOffer {
+        rfc2217: true,
+        signature: String::new(),
+        enter_is_cr: false,
+        break_on_sync: false,
+    });
     let mut data = Vec::new();
     assert_eq!(telnet.decode(&mut &[IAC, WILL, BINARY][..], &mut data), None);
     assert_eq!(telnet.decode(&mut &sent[..], &mut data), None);

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use sermux_protocol::rfc2217::client::Client;
+use sermux_protocol::rfc2217::client::TelnetClient;
 use sermux_protocol::telnet::code::{BINARY, COM_PORT, DO, DONT, ECHO, IAC, NAWS, SGA, TIMING_MARK, WILL, WONT};
 use sermux_protocol::telnet::negotiation::{Accept, Options, Side, Verb};
-use sermux_protocol::telnet::{Offer, Telnet};
+use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 
 use crate::input::Input;
 
@@ -66,8 +66,9 @@ fn minds(mut input: Input) {
 /// A server and a client, whatever pieces their words come in.
 fn ends(mut input: Input) {
     let rfc2217 = input.flag();
-    let mut server = Telnet::new(Offer { rfc2217, signature: String::new(), enter_is_cr: false, break_on_sync: false });
-    let mut client = Client::new("");
+    let mut server =
+        TelnetSession::new(TelnetOffer { rfc2217, signature: String::new(), enter_is_cr: false, break_on_sync: false });
+    let mut client = TelnetClient::new("");
     let (mut at_server, mut at_client, mut data) = (VecDeque::new(), VecDeque::new(), Vec::new());
     for turn in 0.. {
         assert!(turn < 20_000, "they loop");
@@ -96,8 +97,12 @@ fn ends(mut input: Input) {
 
 /// Each word is answered at most once, whatever it is; nothing is said that was not asked.
 fn anything(input: &[u8]) {
-    let mut server =
-        Telnet::new(Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false });
+    let mut server = TelnetSession::new(TelnetOffer {
+        rfc2217: true,
+        signature: String::new(),
+        enter_is_cr: false,
+        break_on_sync: false,
+    });
     let mut data = Vec::new();
     for word in input.chunks_exact(2) {
         let (verb, option) = (WILL + word[0] % 4, word[1]);

@@ -3,18 +3,18 @@
 
 use std::collections::VecDeque;
 
-use sermux_port_config::signal::{LineState, ModemState};
-use sermux_protocol::rfc2217::client::{Client, Event};
 use sermux_port_config::signal::Effect;
+use sermux_port_config::signal::{LineState, ModemState};
+use sermux_protocol::rfc2217::client::{ClientEvent, TelnetClient};
 use sermux_protocol::rfc2217::{Request, View};
 use sermux_protocol::telnet::escape::{escape, taken};
-use sermux_protocol::telnet::{Counters, Offer, Telnet};
+use sermux_protocol::telnet::{TelnetCounters, TelnetOffer, TelnetSession};
 
 use crate::input::Input;
 
 struct Pair {
-    client: Client,
-    server: Telnet,
+    client: TelnetClient,
+    server: TelnetSession,
     view: View,
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
@@ -22,15 +22,16 @@ struct Pair {
     from_line: Vec<u8>,
     to_line: Vec<u8>,
     at_client: Vec<u8>,
-    events: Vec<Event>,
+    events: Vec<ClientEvent>,
 }
 
 pub fn run(input: &[u8]) {
     let mut input = Input(input);
-    let offer = Offer { rfc2217: true, signature: "fuzz".to_owned(), enter_is_cr: false, break_on_sync: input.flag() };
+    let offer =
+        TelnetOffer { rfc2217: true, signature: "fuzz".to_owned(), enter_is_cr: false, break_on_sync: input.flag() };
     let mut pair = Pair {
-        client: Client::new("fuzz"),
-        server: Telnet::new(offer),
+        client: TelnetClient::new("fuzz"),
+        server: TelnetSession::new(offer),
         view: View::default(),
         to_server: VecDeque::new(),
         to_client: VecDeque::new(),
@@ -76,7 +77,7 @@ pub fn run(input: &[u8]) {
     pair.client.resume();
     pair.settle();
     assert!(!pair.server.is_suspended());
-    assert_eq!(pair.events.first(), Some(&Event::Agreed));
+    assert_eq!(pair.events.first(), Some(&ClientEvent::Agreed));
     assert!(pair.events.len() > answers, "{answers} answers and a notification: {:?}", pair.events);
 
     pair.client.look();
@@ -85,7 +86,7 @@ pub fn run(input: &[u8]) {
     assert_eq!(pair.to_line, sent);
     assert_eq!(pair.at_client, received);
     assert_eq!(pair.client.unusable(), 0);
-    assert_eq!(pair.server.counters(), Counters::default());
+    assert_eq!(pair.server.counters(), TelnetCounters::default());
 }
 
 impl Pair {
@@ -144,7 +145,7 @@ impl Pair {
                 view.outputs.rts = rts.unwrap_or(view.outputs.rts);
             }
             Effect::BreakOn => view.break_on = true,
-Effect::BreakOff => view.break_on = false,
+            Effect::BreakOff => view.break_on = false,
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 use sermux_port_config::config::{Capture, CaptureFormat};
 
-use super::queue::{Event, Way};
+use super::queue::{ByteWay, CaptureEvent};
 use sermux_port_config::is_unprintable;
 
 use crate::hex;
@@ -33,7 +33,7 @@ const IN_AN_OBJECT: usize = 4096;
 
 /// Takes lines, each with its LF, and how many bytes of the line are in each. An empty one has bytes that belong to the one
 /// before.
-pub(super) trait Lines {
+pub(super) trait LineSink {
     fn line(&mut self, line: &str, bytes: usize);
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Formatter {
     timestamp: bool,
     /// The size of the file that all of a line has to fit into; zero is any.
     max_size: usize,
-    /// Lines of text that have begun, of [`Way::Rx`] and [`Way::Tx`].
+    /// Lines of text that have begun, of [`ByteWay::Rx`] and [`ByteWay::Tx`].
     begun: [Begun; 2],
     line: String,
 }
@@ -73,7 +73,7 @@ impl Formatter {
     }
 
     /// From here on it is to look otherwise.
-    pub(super) fn set(&mut self, capture: &Capture, lines: &mut impl Lines) {
+    pub(super) fn set(&mut self, capture: &Capture, lines: &mut impl LineSink) {
         self.finish(lines);
         (self.format, self.timestamp, self.max_size) = (capture.format, capture.timestamp, capture.max_size);
     }
@@ -94,12 +94,12 @@ impl Formatter {
     /// Bytes that passed.
     pub(super) fn bytes(
         &mut self,
-        way: Way,
+        way: ByteWay,
         offset: u64,
         bytes: &[u8],
         at: SystemTime,
         now: Instant,
-        lines: &mut impl Lines,
+        lines: &mut impl LineSink,
     ) {
         match self.format {
             CaptureFormat::Text => self.text(way, bytes, at, now, lines),
@@ -125,7 +125,7 @@ impl Formatter {
     }
 
     /// Something that happened beside the bytes.
-    pub(super) fn event(&mut self, event: &Event, at: SystemTime, lines: &mut impl Lines) {
+    pub(super) fn event(&mut self, event: &CaptureEvent, at: SystemTime, lines: &mut impl LineSink) {
         self.finish(lines);
         if self.format == CaptureFormat::Json {
             let time = self.timestamp.then(|| rfc3339_micros(at));
@@ -138,8 +138,8 @@ impl Formatter {
     }
 
     /// Writes the lines that have begun and have waited for long enough.
-    pub(super) fn handle_timeout(&mut self, now: Instant, lines: &mut impl Lines) {
-        for way in [Way::Rx, Way::Tx] {
+    pub(super) fn handle_timeout(&mut self, now: Instant, lines: &mut impl LineSink) {
+        for way in [ByteWay::Rx, ByteWay::Tx] {
             if self.begun[way as usize].at.is_some_and(|(_, due)| due <= now) {
                 self.cut(way, lines);
             }
@@ -147,8 +147,8 @@ impl Formatter {
     }
 
     /// Writes the lines that have begun.
-    pub(super) fn finish(&mut self, lines: &mut impl Lines) {
-        let mut ways = [Way::Rx, Way::Tx];
+    pub(super) fn finish(&mut self, lines: &mut impl LineSink) {
+        let mut ways = [ByteWay::Rx, ByteWay::Tx];
         // In the order in which they began.
         ways.sort_by_key(|way| self.begun[*way as usize].at.map(|(at, _)| at));
         for way in ways {
@@ -156,7 +156,7 @@ impl Formatter {
         }
     }
 
-    fn text(&mut self, way: Way, bytes: &[u8], at: SystemTime, now: Instant, lines: &mut impl Lines) {
+    fn text(&mut self, way: ByteWay, bytes: &[u8], at: SystemTime, now: Instant, lines: &mut impl LineSink) {
         let longest = self.at_once(LONGEST, TEXT_BYTE);
         for byte in bytes {
             let begun = &mut self.begun[way as usize];
@@ -166,11 +166,11 @@ impl Formatter {
                 continue;
             }
             let began = *begun.at.get_or_insert((at, now + PATIENCE));
-            if *byte == b'\n' || (*byte == b'\r' && way == Way::Tx) {
+            if *byte == b'\n' || (*byte == b'\r' && way == ByteWay::Tx) {
                 begun.after_cr = *byte == b'\r';
                 begun.at = None;
                 let bytes = std::mem::take(&mut begun.bytes);
-                let shown = if way == Way::Rx { bytes.strip_suffix(b"\r").unwrap_or(&bytes) } else { &bytes };
+                let shown = if way == ByteWay::Rx { bytes.strip_suffix(b"\r").unwrap_or(&bytes) } else { &bytes };
                 self.begin_line(way.name(), began.0);
                 escape(shown, &mut self.line);
                 self.end_line(bytes.len() + 1, lines);
@@ -185,7 +185,7 @@ impl Formatter {
     }
 
     /// Writes what there is of a line, which goes on.
-    fn cut(&mut self, way: Way, lines: &mut impl Lines) {
+    fn cut(&mut self, way: ByteWay, lines: &mut impl LineSink) {
         let begun = &mut self.begun[way as usize];
         let Some((at, _)) = begun.at.take() else { return };
         let bytes = std::mem::take(&mut begun.bytes);
@@ -196,7 +196,7 @@ impl Formatter {
         self.begun[way as usize].bytes = emptied(bytes);
     }
 
-    fn hex(&mut self, way: Way, offset: u64, chunk: &[u8], at: SystemTime, lines: &mut impl Lines) {
+    fn hex(&mut self, way: ByteWay, offset: u64, chunk: &[u8], at: SystemTime, lines: &mut impl LineSink) {
         self.begin_line(way.name(), at);
         let _ = write!(self.line, " {offset:08x}  ");
         for index in 0..ON_A_LINE {
@@ -212,7 +212,7 @@ impl Formatter {
         self.end_line(chunk.len(), lines);
     }
 
-    fn json(&self, object: &impl Serialize, bytes: usize, lines: &mut impl Lines) {
+    fn json(&self, object: &impl Serialize, bytes: usize, lines: &mut impl LineSink) {
         // Texts and numbers always have a shape in JSON.
         if let Ok(line) = serde_json::to_string(object) {
             let mut line = hex::json_for_terminals(line);
@@ -229,7 +229,7 @@ impl Formatter {
         self.line.push_str(word);
     }
 
-    fn end_line(&mut self, bytes: usize, lines: &mut impl Lines) {
+    fn end_line(&mut self, bytes: usize, lines: &mut impl LineSink) {
         self.line.push('\n');
         lines.line(&self.line, bytes);
     }
@@ -292,7 +292,7 @@ mod tests {
     #[derive(Default)]
     struct Written(Vec<String>, usize);
 
-    impl Lines for Written {
+    impl LineSink for Written {
         fn line(&mut self, line: &str, bytes: usize) {
             self.0.extend(line.strip_suffix('\n').map(ToOwned::to_owned));
             self.1 += bytes;
@@ -313,7 +313,7 @@ mod tests {
     }
 
     /// What these pieces come to, without times.
-    fn lines(format: CaptureFormat, pieces: &[(Way, &[u8])]) -> Vec<String> {
+    fn lines(format: CaptureFormat, pieces: &[(ByteWay, &[u8])]) -> Vec<String> {
         let mut formatter = formatter(format, false, 0);
         let mut written = Written::default();
         let mut offsets = [0; 2];
@@ -329,11 +329,11 @@ mod tests {
 
     #[test]
     fn text_goes_line_by_line_however_it_is_cut() {
-        use Way::{Rx, Tx};
+        use ByteWay::{Rx, Tx};
         let whole = lines(CaptureFormat::Text, &[(Rx, b"one\r\n\ntwo\xff\x1b[0m\\ \xc3\xa9\n")]);
         assert_eq!(whole, ["rx one", "rx", "rx two\\xff\\x1b[0m\\\\ \u{e9}"]);
         let bytes = b"one\r\n\ntwo\xff\x1b[0m\\ \xc3\xa9\n";
-        let cut: Vec<(Way, &[u8])> = bytes.chunks(1).map(|byte| (Rx, byte)).collect();
+        let cut: Vec<(ByteWay, &[u8])> = bytes.chunks(1).map(|byte| (Rx, byte)).collect();
         assert_eq!(lines(CaptureFormat::Text, &cut), whole);
         // What is sent ends with CR as well.
         assert_eq!(lines(CaptureFormat::Text, &[(Tx, b"a\rb\r\nc\nd")]), ["tx a", "tx b", "tx c", "tx d\\"]);
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn a_long_line_of_text_is_written_in_pieces() {
         let long = [b'x'; LONGEST + 1];
-        let written = lines(CaptureFormat::Text, &[(Way::Rx, &long), (Way::Rx, b"\n")]);
+        let written = lines(CaptureFormat::Text, &[(ByteWay::Rx, &long), (ByteWay::Rx, b"\n")]);
         assert_eq!(written, [format!("rx {}\\", "x".repeat(LONGEST)), "rx x".to_owned()]);
     }
 
@@ -353,7 +353,7 @@ mod tests {
         for format in [CaptureFormat::Text, CaptureFormat::Hex, CaptureFormat::Json] {
             let mut formatter = formatter(format, true, SIZE);
             let (mut written, at, now) = (Written::default(), SystemTime::now(), Instant::now());
-            formatter.bytes(Way::Rx, u64::from(u32::MAX), &[0; 20_000], at, now, &mut written);
+            formatter.bytes(ByteWay::Rx, u64::from(u32::MAX), &[0; 20_000], at, now, &mut written);
             formatter.finish(&mut written);
             assert_eq!(written.1, 20_000);
             let longest = written.0.iter().map(|line| line.len() + 1).max().unwrap();
@@ -365,7 +365,7 @@ mod tests {
     fn characters_that_turn_the_direction_of_writing_round_are_escaped() {
         let turns = ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{2028}'];
         for c in turns.into_iter().chain(['\u{ad}', '\u{e0041}']) {
-            let written = lines(CaptureFormat::Text, &[(Way::Rx, format!("a{c}b\n").as_bytes())]);
+            let written = lines(CaptureFormat::Text, &[(ByteWay::Rx, format!("a{c}b\n").as_bytes())]);
             let escaped: String = c.to_string().bytes().map(|byte| format!("\\x{byte:02x}")).collect();
             assert_eq!(written, [format!("rx a{escaped}b")]);
         }
@@ -376,7 +376,7 @@ mod tests {
         let mut formatter = formatter(CaptureFormat::Text, true, 0);
         let (mut written, now) = (Written::default(), Instant::now());
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(5);
-        formatter.bytes(Way::Rx, 0, b"login: ", at, now, &mut written);
+        formatter.bytes(ByteWay::Rx, 0, b"login: ", at, now, &mut written);
         let due = formatter.deadline().unwrap();
         formatter.handle_timeout(due - Duration::from_millis(1), &mut written);
         assert!(written.0.is_empty());
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn numbers_are_sixteen_to_a_line_with_their_offset() {
-        let written = lines(CaptureFormat::Hex, &[(Way::Rx, b"/KFM5KAIFA-METER\r\n"), (Way::Rx, b"x")]);
+        let written = lines(CaptureFormat::Hex, &[(ByteWay::Rx, b"/KFM5KAIFA-METER\r\n"), (ByteWay::Rx, b"x")]);
         assert_eq!(
             written,
             [
@@ -403,8 +403,8 @@ mod tests {
         let mut formatter = formatter(CaptureFormat::Json, true, 0);
         let mut written = Written::default();
         let at = SystemTime::UNIX_EPOCH;
-        formatter.bytes(Way::Tx, 7, b"\x00\xff", at, Instant::now(), &mut written);
-        formatter.event(&Event { kind: EventKind::Opened, text: "opened".to_owned() }, at, &mut written);
+        formatter.bytes(ByteWay::Tx, 7, b"\x00\xff", at, Instant::now(), &mut written);
+        formatter.event(&CaptureEvent { kind: EventKind::Opened, text: "opened".to_owned() }, at, &mut written);
         assert_eq!(
             written.0,
             [
@@ -418,8 +418,8 @@ mod tests {
     fn an_event_comes_after_the_lines_that_had_begun() {
         let mut formatter = formatter(CaptureFormat::Text, false, 0);
         let mut written = Written::default();
-        formatter.bytes(Way::Rx, 0, b"half", SystemTime::UNIX_EPOCH, Instant::now(), &mut written);
-        let event = Event { kind: EventKind::Gone, text: "gone: \n".to_owned() };
+        formatter.bytes(ByteWay::Rx, 0, b"half", SystemTime::UNIX_EPOCH, Instant::now(), &mut written);
+        let event = CaptureEvent { kind: EventKind::Gone, text: "gone: \n".to_owned() };
         formatter.event(&event, SystemTime::UNIX_EPOCH, &mut written);
         assert_eq!(written.0, ["rx half\\", "-- gone: \\n"]);
     }

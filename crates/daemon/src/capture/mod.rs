@@ -23,15 +23,15 @@ use std::time::SystemTime;
 use sermux_port_config::config::{Capture, Direction};
 use tokio::sync::oneshot;
 
-use self::queue::{Event, Queue, Way, What};
-pub(crate) use self::queue::{EventKind, Outcome};
+use self::queue::{ByteWay, CaptureEvent, CaptureQueue, What};
+pub(crate) use self::queue::{CaptureHealth, EventKind};
 
 /// A port's capture.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     file: PathBuf,
     direction: Direction,
-    queue: Arc<Queue>,
+    queue: Arc<CaptureQueue>,
     /// How many bytes came from the line and went to it so far.
     offsets: [u64; 2],
     ended: oneshot::Receiver<()>,
@@ -53,7 +53,7 @@ pub struct CaptureReport {
 impl Recorder {
     /// Begins. `offsets`: how many bytes came from the line and went to it before.
     pub(crate) fn start(port: &Arc<str>, capture: &Capture, offsets: [u64; 2]) -> Self {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(CaptureQueue::default());
         let (end, ended) = oneshot::channel();
         let recorder = Self {
             file: capture.file.clone(),
@@ -70,7 +70,7 @@ impl Recorder {
     /// Bytes came from the line.
     pub(crate) fn rx(&mut self, bytes: &[u8]) {
         if self.direction != Direction::Tx {
-            self.queue.push(Way::Rx, self.offsets[0], bytes, SystemTime::now());
+            self.queue.push(ByteWay::Rx, self.offsets[0], bytes, SystemTime::now());
         }
         self.offsets[0] += bytes.len() as u64;
     }
@@ -78,14 +78,14 @@ impl Recorder {
     /// Bytes went to the line.
     pub(crate) fn tx(&mut self, bytes: &[u8]) {
         if self.direction != Direction::Rx {
-            self.queue.push(Way::Tx, self.offsets[1], bytes, SystemTime::now());
+            self.queue.push(ByteWay::Tx, self.offsets[1], bytes, SystemTime::now());
         }
         self.offsets[1] += bytes.len() as u64;
     }
 
     /// Something happened beside the bytes.
     pub(crate) fn event(&self, kind: EventKind, text: std::fmt::Arguments<'_>) {
-        self.queue.push_other(What::Event(Event { kind, text: text.to_string() }), SystemTime::now());
+        self.queue.push_other(What::Event(CaptureEvent { kind, text: text.to_string() }), SystemTime::now());
     }
 
     /// Goes on otherwise; what was handed over before is written as it was to be.
@@ -115,7 +115,7 @@ impl Recorder {
 
     /// How it is.
     pub(crate) fn report(&self) -> CaptureReport {
-        let Outcome { captured, lost, fault } = self.queue.outcome();
+        let CaptureHealth { captured, lost, fault } = self.queue.outcome();
         CaptureReport { file: self.file.clone(), captured, lost, fault }
     }
 }

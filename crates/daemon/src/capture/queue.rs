@@ -17,17 +17,17 @@ const KEPT: usize = 16 * 1024;
 
 /// Where bytes came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ByteWay {
     Rx,
     Tx,
 }
 
-impl Way {
+impl ByteWay {
     /// As it is written.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Way::Rx => "rx",
-            Way::Tx => "tx",
+            ByteWay::Rx => "rx",
+            ByteWay::Tx => "tx",
         }
     }
 }
@@ -72,14 +72,14 @@ impl EventKind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Event {
+pub(super) struct CaptureEvent {
     pub(super) kind: EventKind,
     pub(super) text: String,
 }
 
 /// A read, a write or an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct CaptureRecord {
     pub(super) at: SystemTime,
     pub(super) what: What,
 }
@@ -88,11 +88,11 @@ pub(super) struct Record {
 pub(super) enum What {
     /// The next so many bytes of the batch.
     Bytes {
-        way: Way,
+        way: ByteWay,
         offset: u64,
         len: usize,
     },
-    Event(Event),
+    Event(CaptureEvent),
     /// From here on it is to be written otherwise.
     Change(Box<Capture>),
     /// The file is to be opened again.
@@ -101,12 +101,12 @@ pub(super) enum What {
 
 /// What is written in one go.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) records: Vec<Record>,
+pub(super) struct CaptureBatch {
+    pub(super) records: Vec<CaptureRecord>,
     pub(super) bytes: Vec<u8>,
 }
 
-impl Batch {
+impl CaptureBatch {
     /// Empties it, for the next time.
     pub(super) fn clear(&mut self) {
         self.records.clear();
@@ -118,7 +118,7 @@ impl Batch {
 
 /// How a capture is.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct CaptureHealth {
     /// Bytes that were written.
     pub(crate) captured: u64,
     /// Bytes that were not.
@@ -130,34 +130,34 @@ pub(crate) struct Outcome {
 /// What the thread is woken for.
 #[derive(Debug, Default)]
 pub(super) struct Task {
-    pub(super) batch: Batch,
+    pub(super) batch: CaptureBatch,
     /// It is the last.
     pub(super) closed: bool,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct CaptureQueueState {
     task: Task,
     /// Bytes for which there was no room, and that has not been said in the capture.
     overflow: u64,
-    outcome: Outcome,
+    outcome: CaptureHealth,
     /// The thread sleeps.
     waits: bool,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    shared: Mutex<Shared>,
+pub(super) struct CaptureQueue {
+    shared: Mutex<CaptureQueueState>,
     wake: Condvar,
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+impl CaptureQueue {
+    fn lock(&self) -> MutexGuard<'_, CaptureQueueState> {
         // A thread that panicked left nothing half-done that matters more than the bytes to come.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self, mut shared: MutexGuard<'_, Shared>) {
+    fn wake(&self, mut shared: MutexGuard<'_, CaptureQueueState>) {
         if mem::take(&mut shared.waits) {
             drop(shared);
             self.wake.notify_one();
@@ -165,7 +165,7 @@ impl Queue {
     }
 
     /// Bytes that passed.
-    pub(super) fn push(&self, way: Way, offset: u64, bytes: &[u8], at: SystemTime) {
+    pub(super) fn push(&self, way: ByteWay, offset: u64, bytes: &[u8], at: SystemTime) {
         let mut shared = self.lock();
         let Task { batch, closed, .. } = &mut shared.task;
         let full = batch.bytes.len() + bytes.len() > MOST_BYTES || batch.records.len() >= MOST_RECORDS;
@@ -177,7 +177,7 @@ impl Queue {
         shared.say_overflow(at);
         let batch = &mut shared.task.batch;
         batch.bytes.extend_from_slice(bytes);
-        batch.records.push(Record { at, what: What::Bytes { way, offset, len: bytes.len() } });
+        batch.records.push(CaptureRecord { at, what: What::Bytes { way, offset, len: bytes.len() } });
         self.wake(shared);
     }
 
@@ -191,7 +191,7 @@ impl Queue {
             return;
         }
         shared.say_overflow(at);
-        shared.task.batch.records.push(Record { at, what });
+        shared.task.batch.records.push(CaptureRecord { at, what });
         self.wake(shared);
     }
 
@@ -205,7 +205,7 @@ impl Queue {
         self.lock().task.closed
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> CaptureHealth {
         self.lock().outcome.clone()
     }
 
@@ -213,7 +213,7 @@ impl Queue {
 
     /// Waits for something to do, at most so long, and takes it; `spare` is an empty batch for what comes meanwhile.
     /// With nothing in it when the time is up.
-    pub(super) fn take(&self, spare: Batch, wait: Option<Duration>) -> Task {
+    pub(super) fn take(&self, spare: CaptureBatch, wait: Option<Duration>) -> Task {
         let mut shared = self.lock();
         loop {
             let task = &mut shared.task;
@@ -252,17 +252,17 @@ impl Queue {
         let mut shared = self.lock();
         shared.outcome.lost += shared.task.batch.bytes.len() as u64;
         shared.outcome.fault = Some(fault);
-        shared.task = Task { batch: Batch::default(), closed: true };
+        shared.task = Task { batch: CaptureBatch::default(), closed: true };
     }
 }
 
-impl Shared {
+impl CaptureQueueState {
     fn say_overflow(&mut self, at: SystemTime) {
         let lost = mem::take(&mut self.overflow);
         if lost > 0 {
             let text = format!("{lost} bytes are missing here: the disk was too slow");
-            let what = What::Event(Event { kind: EventKind::Lost, text });
-            self.task.batch.records.push(Record { at, what });
+            let what = What::Event(CaptureEvent { kind: EventKind::Lost, text });
+            self.task.batch.records.push(CaptureRecord { at, what });
         }
     }
 }
@@ -273,15 +273,15 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted_and_said_where_it_is_missing() {
-        let queue = Queue::default();
+        let queue = CaptureQueue::default();
         let at = SystemTime::UNIX_EPOCH;
-        queue.push(Way::Rx, 0, &vec![0; MOST_BYTES], at);
-        queue.push(Way::Rx, MOST_BYTES as u64, b"lost", at);
-        let task = queue.take(Batch::default(), None);
+        queue.push(ByteWay::Rx, 0, &vec![0; MOST_BYTES], at);
+        queue.push(ByteWay::Rx, MOST_BYTES as u64, b"lost", at);
+        let task = queue.take(CaptureBatch::default(), None);
         assert_eq!(task.batch.records.len(), 1);
-        queue.push(Way::Rx, MOST_BYTES as u64 + 4, b"more", at);
-        let task = queue.take(Batch::default(), None);
-        let [Record { what: What::Event(event), .. }, Record { what: What::Bytes { offset, len: 4, .. }, .. }] =
+        queue.push(ByteWay::Rx, MOST_BYTES as u64 + 4, b"more", at);
+        let task = queue.take(CaptureBatch::default(), None);
+        let [CaptureRecord { what: What::Event(event), .. }, CaptureRecord { what: What::Bytes { offset, len: 4, .. }, .. }] =
             &task.batch.records[..]
         else {
             panic!("{:?}", task.batch.records);
@@ -293,28 +293,28 @@ mod tests {
 
     #[test]
     fn what_an_operator_asks_for_is_in_a_queue_that_is_full() {
-        let queue = Queue::default();
+        let queue = CaptureQueue::default();
         let at = SystemTime::UNIX_EPOCH;
-        let event = || What::Event(Event { kind: EventKind::Set, text: String::new() });
+        let event = || What::Event(CaptureEvent { kind: EventKind::Set, text: String::new() });
         (0..MOST_RECORDS + 100).for_each(|_| queue.push_other(event(), at));
         queue.push_other(What::Reopen, at);
-        let Task { batch, .. } = queue.take(Batch::default(), Some(Duration::ZERO));
+        let Task { batch, .. } = queue.take(CaptureBatch::default(), Some(Duration::ZERO));
         assert!(batch.records.len() < MOST_RECORDS + 100, "events are bounded");
         assert_eq!(batch.records.last().map(|record| &record.what), Some(&What::Reopen));
     }
 
     #[test]
     fn a_batch_gives_its_memory_back() {
-        let queue = Queue::default();
-        queue.push(Way::Tx, 0, &[0; 100_000], SystemTime::UNIX_EPOCH);
-        let mut batch = queue.take(Batch::default(), None).batch;
+        let queue = CaptureQueue::default();
+        queue.push(ByteWay::Tx, 0, &[0; 100_000], SystemTime::UNIX_EPOCH);
+        let mut batch = queue.take(CaptureBatch::default(), None).batch;
         batch.clear();
         assert!(batch.bytes.capacity() <= KEPT);
     }
 
     #[test]
     fn nothing_comes_when_the_time_is_up() {
-        let task = Queue::default().take(Batch::default(), Some(Duration::from_millis(1)));
+        let task = CaptureQueue::default().take(CaptureBatch::default(), Some(Duration::from_millis(1)));
         assert!(task.batch.records.is_empty() && !task.closed);
     }
 }

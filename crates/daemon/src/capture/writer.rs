@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::file::CaptureFile;
-use super::format::{Formatter, Lines};
-use super::queue::{Batch, Event, EventKind, Queue, Record, Task, What};
+use super::format::{Formatter, LineSink};
+use super::queue::{CaptureBatch, CaptureEvent, CaptureQueue, CaptureRecord, EventKind, Task, What};
 use crate::defect;
 
 /// Of the thread.
@@ -29,9 +29,9 @@ const RETRY: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Starts the thread. It lets go of `end` when it has written everything.
-pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<Queue>, end: oneshot::Sender<()>) {
+pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<CaptureQueue>, end: oneshot::Sender<()>) {
     let (for_thread, file) = (Arc::clone(&queue), capture.file.clone());
-    let mut writer = Writer {
+    let mut writer = CaptureWriter {
         port: Arc::clone(port),
         path: file.clone(),
         formatter: Formatter::new(port, capture),
@@ -59,7 +59,7 @@ pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<Queue>, end: 
     }
 }
 
-struct Writer {
+struct CaptureWriter {
     port: Arc<str>,
     path: PathBuf,
     formatter: Formatter,
@@ -74,9 +74,9 @@ struct Writer {
     in_hands: u64,
 }
 
-impl Writer {
-    fn run(&mut self, queue: &Queue) {
-        let mut spare = Batch::default();
+impl CaptureWriter {
+    fn run(&mut self, queue: &CaptureQueue) {
+        let mut spare = CaptureBatch::default();
         loop {
             let wait = self.formatter.deadline().map(|due| due.saturating_duration_since(Instant::now()));
             let Task { batch, closed } = queue.take(spare, wait);
@@ -90,7 +90,7 @@ impl Writer {
     }
 
     /// It has panicked: what it had in its hands is lost, and the file is opened anew.
-    fn failed(&mut self, queue: &Queue) {
+    fn failed(&mut self, queue: &CaptureQueue) {
         let lost = std::mem::take(&mut self.in_hands);
         self.lost += lost;
         self.out.file.close();
@@ -101,15 +101,15 @@ impl Writer {
         queue.account(0, lost, self.said.as_deref());
     }
 
-    fn write(&mut self, batch: &Batch, closed: bool, queue: &Queue) {
+    fn write(&mut self, batch: &CaptureBatch, closed: bool, queue: &CaptureQueue) {
         self.write_at(batch, closed, queue, Instant::now());
     }
 
-    fn write_at(&mut self, batch: &Batch, closed: bool, queue: &Queue, now: Instant) {
+    fn write_at(&mut self, batch: &CaptureBatch, closed: bool, queue: &CaptureQueue, now: Instant) {
         let passed = batch.bytes.len() as u64;
         self.in_hands = passed;
         defect::here("capture");
-        let is_bytes = |record: &Record| matches!(record.what, What::Bytes { .. });
+        let is_bytes = |record: &CaptureRecord| matches!(record.what, What::Bytes { .. });
         let is_too_soon = self.failed_at.is_some_and(|at| at.elapsed() < RETRY);
         // Without bytes it is a line that has waited for long enough, and would not wait again.
         if is_too_soon && passed > 0 && batch.records.iter().all(is_bytes) && !closed {
@@ -120,10 +120,10 @@ impl Writer {
         let lost_before = self.lost;
         if lost_before > 0 {
             let text = format!("{lost_before} bytes are missing here: the file could not be written");
-            self.formatter.event(&Event { kind: EventKind::Lost, text }, SystemTime::now(), &mut self.out);
+            self.formatter.event(&CaptureEvent { kind: EventKind::Lost, text }, SystemTime::now(), &mut self.out);
         }
         let mut at = 0;
-        for Record { at: time, what } in &batch.records {
+        for CaptureRecord { at: time, what } in &batch.records {
             match what {
                 What::Event(event) => self.formatter.event(event, *time, &mut self.out),
                 What::Bytes { way, offset, len } => {
@@ -205,7 +205,7 @@ struct Out {
     lost: u64,
 }
 
-impl Lines for Out {
+impl LineSink for Out {
     fn line(&mut self, line: &str, bytes: usize) {
         let now = SystemTime::now();
         if let Err(error) = self.file.open() {
@@ -251,11 +251,11 @@ impl Out {
 mod tests {
     use std::fs;
 
-    use super::super::queue::Way;
+    use super::super::queue::ByteWay;
     use super::*;
     use sermux_port_config::config::{CaptureFormat, Direction};
 
-    fn writer(path: PathBuf, max_size: usize) -> Writer {
+    fn writer(path: PathBuf, max_size: usize) -> CaptureWriter {
         let capture = Capture {
             file: path.clone(),
             direction: Direction::Both,
@@ -265,7 +265,7 @@ mod tests {
             max_age: Duration::ZERO,
             keep: 2,
         };
-        Writer {
+        CaptureWriter {
             port: "p".into(),
             path,
             formatter: Formatter::new("p", &capture),
@@ -284,12 +284,12 @@ mod tests {
         }
     }
 
-    fn hand_over(queue: &Queue, text: &str) {
-        queue.push(Way::Rx, 0, text.as_bytes(), SystemTime::UNIX_EPOCH);
+    fn hand_over(queue: &CaptureQueue, text: &str) {
+        queue.push(ByteWay::Rx, 0, text.as_bytes(), SystemTime::UNIX_EPOCH);
     }
 
-    fn write(writer: &mut Writer, queue: &Queue) {
-        let task = queue.take(Batch::default(), Some(Duration::ZERO));
+    fn write(writer: &mut CaptureWriter, queue: &CaptureQueue) {
+        let task = queue.take(CaptureBatch::default(), Some(Duration::ZERO));
         writer.write(&task.batch, task.closed, queue);
     }
 
@@ -297,7 +297,7 @@ mod tests {
     fn a_file_that_cannot_be_made_loses_bytes_and_says_so_when_it_can() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("later/x.log");
-        let (mut writer, queue) = (writer(path.clone(), 0), Queue::default());
+        let (mut writer, queue) = (writer(path.clone(), 0), CaptureQueue::default());
         hand_over(&queue, "one\n");
         write(&mut writer, &queue);
         let outcome = queue.outcome();
@@ -317,7 +317,7 @@ mod tests {
     fn no_file_is_larger_than_it_may_be_and_no_line_is_lost_between_two() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.log");
-        let (mut writer, queue) = (writer(path.clone(), 4096), Queue::default());
+        let (mut writer, queue) = (writer(path.clone(), 4096), CaptureQueue::default());
         let text: String = (0..1000).map(|n| format!("{n}\n")).collect();
         hand_over(&queue, &text);
         write(&mut writer, &queue);
@@ -330,18 +330,18 @@ mod tests {
 
     #[test]
     fn a_line_that_is_due_does_not_keep_the_thread_awake_while_the_disk_is_full() {
-        let (mut writer, queue) = (writer("/dev/full".into(), 0), Queue::default());
+        let (mut writer, queue) = (writer("/dev/full".into(), 0), CaptureQueue::default());
         hand_over(&queue, "one\nlogin: ");
         write(&mut writer, &queue);
         assert!(writer.failed_at.is_some());
         let due = writer.formatter.deadline().unwrap();
-        writer.write_at(&Batch::default(), false, &queue, due);
+        writer.write_at(&CaptureBatch::default(), false, &queue, due);
         assert_eq!(writer.formatter.deadline(), None);
     }
 
     #[test]
     fn a_full_disk_stays_one_when_the_file_is_opened_again() {
-        let (mut writer, queue) = (writer("/dev/full".into(), 0), Queue::default());
+        let (mut writer, queue) = (writer("/dev/full".into(), 0), CaptureQueue::default());
         hand_over(&queue, "one\n");
         write(&mut writer, &queue);
         queue.push_other(What::Reopen, SystemTime::UNIX_EPOCH);
@@ -352,18 +352,18 @@ mod tests {
     #[test]
     fn what_waits_for_the_rest_of_its_line_is_not_captured_yet() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut writer, queue) = (writer(folder.path().join("x.log"), 0), Queue::default());
+        let (mut writer, queue) = (writer(folder.path().join("x.log"), 0), CaptureQueue::default());
         hand_over(&queue, "one\nlogin: ");
         write(&mut writer, &queue);
         assert_eq!(queue.outcome().captured, 4);
         let due = writer.formatter.deadline().unwrap();
-        writer.write_at(&Batch::default(), false, &queue, due);
+        writer.write_at(&CaptureBatch::default(), false, &queue, due);
         assert_eq!(queue.outcome().captured, 11);
     }
 
     #[test]
     fn a_full_disk_is_a_fault_once() {
-        let (mut writer, queue) = (writer("/dev/full".into(), 0), Queue::default());
+        let (mut writer, queue) = (writer("/dev/full".into(), 0), CaptureQueue::default());
         hand_over(&queue, "one\n");
         write(&mut writer, &queue);
         let fault = queue.outcome().fault.unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::text::count;
-use crate::supervisor::Source;
+use crate::supervisor::ConfigSource;
 
 pub(super) fn run(path: &Path) -> ExitCode {
     match super::load_or_complain(path) {
@@ -15,7 +15,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
             if !loaded.warnings.is_empty() {
                 counts = format!("{counts}, {}", count(loaded.warnings.len(), "warning"));
             }
-            let name = if path.as_os_str() == Source::STDIN { Path::new("standard input") } else { path };
+            let name = if path.as_os_str() == ConfigSource::STDIN { Path::new("standard input") } else { path };
             super::print(&format!("{}: good ({counts})\n", name.display()))
         }
         Err(code) => code,

@@ -11,7 +11,9 @@ use crate::control::status::{PortShape, StateShape};
 pub(super) fn kick(arguments: &Arguments, port: &str, client: Option<&str>) -> ExitCode {
     let body = KickBody { client: client.map(str::to_owned) };
     match post::<KickedShape>(arguments, &of_port(port, "kick"), &body) {
-        Ok(KickedShape { port, clients }) if clients.is_empty() => super::print(&format!("{port}: there are no clients\n")),
+        Ok(KickedShape { port, clients }) if clients.is_empty() => {
+            super::print(&format!("{port}: there are no clients\n"))
+        }
         Ok(KickedShape { port, clients }) => {
             let names: Vec<String> =
                 clients.iter().map(|client| format!("#{} {}", client.id, client.address)).collect();

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::device::access::Access;
+use crate::device::access::DeviceAccess;
 use crate::device::console::Login;
-use crate::device::inventory::{Entry, Inventory, State};
+use crate::device::inventory::{Inventory, InventoryEntry, Usability};
 use crate::device::Root;
 use crate::hex::json_for_terminals;
 
@@ -65,7 +65,7 @@ pub(super) fn table(inventory: &Inventory) -> String {
 }
 
 /// `FTDI FT232R USB UART, serial number A1B2C3D4 (ftdi_sio, 1-1:1.0)`
-fn what(entry: &Entry) -> String {
+fn what(entry: &InventoryEntry) -> String {
     let tty = &entry.tty;
     let serial = tty.usb.as_ref().and_then(|usb| usb.serial_text());
     let serial = serial.map_or_else(String::new, |serial| format!(", serial number {serial}"));
@@ -75,21 +75,21 @@ fn what(entry: &Entry) -> String {
 }
 
 /// In a table, where what cannot be seen is left open.
-fn state(state: State, complete: bool) -> &'static str {
+fn state(state: Usability, complete: bool) -> &'static str {
     match state {
-        State::Free if !complete => "free?",
+        Usability::Free if !complete => "free?",
         state => state_name(state),
     }
 }
 
-fn state_name(state: State) -> &'static str {
+fn state_name(state: Usability) -> &'static str {
     match state {
-        State::NoNode => "no-node",
-        State::Held => "held",
-        State::Login => "login",
-        State::Forbidden => "forbidden",
-        State::Console => "console",
-        State::Free => "free",
+        Usability::NoNode => "no-node",
+        Usability::Held => "held",
+        Usability::Login => "login",
+        Usability::Forbidden => "forbidden",
+        Usability::Console => "console",
+        Usability::Free => "free",
     }
 }
 
@@ -168,8 +168,8 @@ fn document(inventory: &Inventory) -> String {
     json_for_terminals(serde_json::to_string_pretty(&document).unwrap_or_default() + "\n")
 }
 
-fn device(entry: &Entry) -> DeviceJson<'_> {
-    let Entry { tty, links, access, processes, console, lock_files } = entry;
+fn device(entry: &InventoryEntry) -> DeviceJson<'_> {
+    let InventoryEntry { tty, links, access, processes, console, lock_files } = entry;
     DeviceJson {
         path: tty.path().display().to_string(),
         links: links.iter().map(|link| link.display().to_string()).collect(),
@@ -187,7 +187,7 @@ fn device(entry: &Entry) -> DeviceJson<'_> {
             interface: usb.interface,
             adapter: &usb.adapter,
         }),
-        may_open: *access == Access::Allowed,
+        may_open: *access == DeviceAccess::Allowed,
         processes: processes.iter().map(process).collect(),
         login: console.login.as_ref().map(|login| match login {
             Login::Unit(unit) => unit.as_str(),
@@ -279,9 +279,9 @@ DEVICE        STATE  USB  WHAT
         let pc = debian_pc();
         let mut inventory = inventory(&pc);
         inventory.entries.truncate(2);
-        inventory.entries[0].access = Access::Forbidden("join the group dialout".to_owned());
+        inventory.entries[0].access = DeviceAccess::Forbidden("join the group dialout".to_owned());
         inventory.entries[0].links.clear();
-        inventory.entries[1].access = Access::NoNode;
+        inventory.entries[1].access = DeviceAccess::NoNode;
         let shown = table(&inventory);
         assert!(shown.contains("/dev/ttyACM0  forbidden  2e8a:0005"), "{shown}");
         assert!(shown.contains("\n              join the group dialout\n"), "{shown}");

@@ -6,17 +6,17 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
-use sermux_port_config::config::diff::{Change, Diff, PortDiff};
+use sermux_port_config::config::diff::{ChangeClass, Diff, PortDiff};
 use sermux_port_config::config::{Config, Listener, Port};
 
 use super::text::printable;
 use super::{remote, Arguments};
 use crate::control::status::{ClientShape, StatusShape};
-use crate::supervisor::Source;
+use crate::supervisor::ConfigSource;
 
 /// From the configuration in force to `file`.
 pub(super) fn run(arguments: &Arguments, file: &Path) -> ExitCode {
-    if [file, &arguments.config].iter().all(|path| path.as_os_str() == Source::STDIN) {
+    if [file, &arguments.config].iter().all(|path| path.as_os_str() == ConfigSource::STDIN) {
         note!("standard input can be only one of the two configurations: name a file for the other");
         return ExitCode::from(super::USAGE);
     }
@@ -42,7 +42,8 @@ impl ConnectedClients {
         let port = self.0.iter().flat_map(|status| &status.ports).find(|known| known.name == port);
         let address = listener.map(|listener| listener.address.to_string());
         port.map_or_else(String::new, |port| {
-            let of_listener = |client: &&ClientShape| address.as_ref().is_none_or(|address| client.listener == *address);
+            let of_listener =
+                |client: &&ClientShape| address.as_ref().is_none_or(|address| client.listener == *address);
             format!(" ({} now)", port.clients.iter().filter(of_listener).count())
         })
     }
@@ -67,8 +68,8 @@ fn report(old: &Config, new: &Config, clients: &ConnectedClients) -> String {
         let _ = writeln!(report, "+ {name}{start}: started");
     }
     differences("", &without("ports", old), &without("ports", new), &mut |line| {
-        let change = line.split(':').next().and_then(Change::of_key);
-        let when = if change == Some(Change::NextStart) { " (at the next start)" } else { "" };
+        let change = line.split(':').next().and_then(ChangeClass::of_key);
+        let when = if change == Some(ChangeClass::NextStart) { " (at the next start)" } else { "" };
         let _ = writeln!(report, "~ {line}{when}");
     });
     let unchanged = new.ports.values().filter(|port| port.enable).count() - diff.changed.len() - diff.added.len();
@@ -88,12 +89,12 @@ fn name(listener: &Listener) -> String {
     format!("{}{rfc2217} {}", listener.protocol.name(), listener.address)
 }
 
-fn consequence(class: Change) -> &'static str {
+fn consequence(class: ChangeClass) -> &'static str {
     match class {
-        Change::Live => "changed in place; device and clients stay",
-        Change::Relisten => "the device stays open, clients of other listeners stay",
-        Change::Reopen => "the device is opened again; clients stay where their listener does",
-        Change::NextStart => "changed at the next start",
+        ChangeClass::Live => "changed in place; device and clients stay",
+        ChangeClass::Relisten => "the device stays open, clients of other listeners stay",
+        ChangeClass::Reopen => "the device is opened again; clients stay where their listener does",
+        ChangeClass::NextStart => "changed at the next start",
     }
 }
 

@@ -11,7 +11,7 @@ use sermux_port_config::config::load::load;
 use super::text::count;
 use super::Arguments;
 use crate::device::Root;
-use crate::doctor::{self, Finding, Machine, Severity, Wanted};
+use crate::doctor::{self, Finding, Machine, Severity, WantedDevice};
 use crate::hex::json_for_terminals;
 
 pub(super) fn run(arguments: &Arguments, device: Option<&Path>, json: bool, root: Option<&Path>) -> ExitCode {
@@ -34,7 +34,7 @@ pub(super) fn findings(arguments: &Arguments, device: Option<&Path>, folder: Opt
     let machine = Machine::of(&root);
     if let Some(device) = device {
         let device = if device.is_relative() { Path::new("/dev").join(device) } else { device.to_owned() };
-        return machine.examine(&[Wanted::path(device)], &[], &arguments.config, caller.as_deref());
+        return machine.examine(&[WantedDevice::path(device)], &[], &arguments.config, caller.as_deref());
     }
     // A captured tree has its own configuration, unless another is named.
     let inside: PathBuf = root.path(&arguments.config);
@@ -55,10 +55,10 @@ pub(super) fn findings(arguments: &Arguments, device: Option<&Path>, folder: Opt
         .filter(|(_, port)| port.enable)
         .map(|(name, port)| (name.as_str(), &**port))
         .collect();
-    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut wanted: Vec<WantedDevice> = Vec::new();
     let mut missing: Vec<Finding> = Vec::new();
     for (name, port) in &ports {
-        match Wanted::of_port(&root, name, port) {
+        match WantedDevice::of_port(&root, name, port) {
             Ok(one) => wanted.extend(one),
             Err(finding) => missing.push(finding),
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::remote::{of_port, post, NotDone};
 use super::Arguments;
-use crate::control::request::{BreakBody, LineNowShape, PurgeBody, PurgeQueue, ResetBody, SetBody, ModemBody};
+use crate::control::request::{BreakBody, LineNowShape, ModemBody, PurgeBody, PurgeQueue, ResetBody, SetBody};
 use crate::control::status::ModemShape;
 
 /// `dtr=on`, `rts=off`

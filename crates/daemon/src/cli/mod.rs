@@ -36,7 +36,7 @@ use sermux_port_config::config::{Device, DeviceError, LogFormat};
 use sermux_port_config::Faults;
 
 use crate::control::request::BreakBody;
-use crate::supervisor::Source;
+use crate::supervisor::ConfigSource;
 
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
 const CONFIGURATION: u8 = 78;
@@ -340,14 +340,14 @@ fn load_or_complain(path: &Path) -> Result<Loaded, ExitCode> {
 }
 
 /// A file, or standard input.
-fn open_source(path: &Path) -> Result<Source, ExitCode> {
-    Source::of_blocking(path).map_err(|error| {
+fn open_source(path: &Path) -> Result<ConfigSource, ExitCode> {
+    ConfigSource::of_blocking(path).map_err(|error| {
         note!("standard input: {error}");
         ExitCode::from(CONFIGURATION)
     })
 }
 
-fn load_source_or_complain(source: &Source) -> Result<Loaded, ExitCode> {
+fn load_source_or_complain(source: &ConfigSource) -> Result<Loaded, ExitCode> {
     let loaded = source.load_blocking().map_err(|faults| complain(Path::new(&source.name()), &faults))?;
     for warning in &loaded.warnings {
         note!("warning: {warning}");

@@ -3,7 +3,7 @@
 //! It becomes the YAML that a file would have, so that keys, values and faults are those of a file; a fault is shown where it
 //! stands in the argument.
 
-use sermux_port_config::config::load::{Origin, Piece, Text};
+use sermux_port_config::config::load::{Origin, Text, YamlPiece};
 use sermux_port_config::Fault;
 
 /// What a port is written like.
@@ -127,7 +127,7 @@ fn listener(text: &str) -> (&'static str, &str) {
 #[derive(Default)]
 struct Yaml {
     text: String,
-    pieces: Vec<Piece>,
+    pieces: Vec<YamlPiece>,
     lines: usize,
     column: usize,
 }
@@ -154,15 +154,15 @@ impl Yaml {
     }
 
     fn piece(&mut self, text: &str, at: usize) -> &mut Self {
-        self.pieces.push(Piece { line: self.lines, column: self.column, at, width: text.chars().count() });
+        self.pieces.push(YamlPiece { line: self.lines, column: self.column, at, width: text.chars().count() });
         self.more(text)
     }
 
     /// A text of JSON is one of YAML.
     fn quoted(&mut self, text: &str, at: usize) -> &mut Self {
         let width = text.chars().count();
-        self.pieces.push(Piece { line: self.lines, column: self.column, at, width });
-        self.pieces.push(Piece { line: self.lines, column: self.column + 1, at, width });
+        self.pieces.push(YamlPiece { line: self.lines, column: self.column, at, width });
+        self.pieces.push(YamlPiece { line: self.lines, column: self.column + 1, at, width });
         self.more(&serde_json::Value::from(text).to_string())
     }
 }
@@ -170,11 +170,11 @@ impl Yaml {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::Source;
+    use crate::supervisor::ConfigSource;
 
-    fn source(ports: &[&str]) -> Source {
+    fn source(ports: &[&str]) -> ConfigSource {
         let texts = ports.iter().enumerate().map(|(index, port)| text(port, index + 1).unwrap());
-        Source::nothing().with(texts.collect())
+        ConfigSource::nothing().with(texts.collect())
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         ] {
             let said = match text(port, 1) {
                 Err(fault) => fault.to_string(),
-                Ok(text) => Source::nothing().with(vec![text]).load_blocking().unwrap_err().to_string(),
+                Ok(text) => ConfigSource::nothing().with(vec![text]).load_blocking().unwrap_err().to_string(),
             };
             assert!(said.starts_with(&format!("--port 1:{place}")) && said.contains(why), "{port}: {said}");
         }

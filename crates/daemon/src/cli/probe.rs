@@ -11,7 +11,7 @@ use sermux_protocol::verdict::Cause;
 
 use super::held::{self, HeldPort};
 use super::Arguments;
-use crate::probe::session::Session;
+use crate::probe::session::ProbeSession;
 use crate::probe::{words, Found, Heard, Progress, Search, Stop};
 
 /// With the first of two it is known what comes, with the second how often.
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments, device: &Device, seconds: u32, json: bo
             heard.map(|(heard, held)| (heard, Some(held)))
         }
         None => {
-            let mut session = match Session::start() {
+            let mut session = match ProbeSession::start() {
                 Ok(session) => session,
                 Err(error) => {
                     note!("cannot start: {error}");

@@ -13,7 +13,7 @@ use sermux_port_config::config::load::load_control;
 use sermux_port_config::config::ControlSocket;
 
 use super::Arguments;
-use crate::control::client::{segment, Answer, Connection, AnswerLines};
+use crate::control::client::{segment, Answer, AnswerLines, Connection};
 use crate::control::place;
 use crate::control::request::RefusedShape;
 

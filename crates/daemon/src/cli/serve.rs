@@ -11,7 +11,7 @@ use tracing::{debug, error};
 
 use super::{port, Arguments};
 use crate::log;
-use crate::supervisor::{Ended, Source, Supervisor};
+use crate::supervisor::{ConfigSource, Ended, Supervisor};
 
 /// The program has a defect (EX_SOFTWARE of sysexits.h). systemd starts it again.
 const DEFECT: u8 = 70;
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments, ports: &[String]) -> ExitCode {
     }
 }
 
-fn source(arguments: &Arguments, ports: &[String]) -> Result<Source, ExitCode> {
+fn source(arguments: &Arguments, ports: &[String]) -> Result<ConfigSource, ExitCode> {
     let (mut texts, mut is_wrong) = (Vec::new(), false);
     for (index, argument) in ports.iter().enumerate() {
         match port::text(argument, index + 1) {
@@ -46,7 +46,7 @@ fn source(arguments: &Arguments, ports: &[String]) -> Result<Source, ExitCode> {
         return Err(ExitCode::from(super::CONFIGURATION));
     }
     let is_file_read = ports.is_empty() || arguments.names_config;
-    let main = if is_file_read { super::open_source(&arguments.config)? } else { Source::nothing() };
+    let main = if is_file_read { super::open_source(&arguments.config)? } else { ConfigSource::nothing() };
     Ok(main.with(texts))
 }
 
@@ -54,7 +54,7 @@ fn source(arguments: &Arguments, ports: &[String]) -> Result<Source, ExitCode> {
 /// its addresses.
 pub(super) fn run_with(
     config: Config,
-    source: Option<Source>,
+    source: Option<ConfigSource>,
     arguments: &Arguments,
     sockets: Vec<Socket>,
 ) -> ExitCode {
@@ -75,7 +75,7 @@ pub(super) fn run_with(
     code
 }
 
-fn serve(config: Config, source: Option<Source>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
+fn serve(config: Config, source: Option<ConfigSource>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
     raise_file_limit();
 
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -19,7 +19,7 @@ use super::{doctor, Arguments, CONFIGURATION};
 use crate::control::request::ReloadedShape;
 use crate::control::status::PortShape;
 use crate::doctor::Severity;
-use crate::setup::files::{Change, Planned};
+use crate::setup::files::{FileChange, Planned};
 use crate::setup::{yaml, PORT};
 
 /// How long a telegram may take: an old meter sends one each 10 s.
@@ -65,7 +65,7 @@ fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, Exi
     if options.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(other) = plan.iter().find(|planned| planned.change == Change::Different && !options.yes) {
+    if let Some(other) = plan.iter().find(|planned| planned.change == FileChange::Different && !options.yes) {
         say(&format!(
             "{} says something else, and stays; --yes replaces it and keeps it as {}",
             other.path.display(),
@@ -73,7 +73,7 @@ fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, Exi
         ));
         return Err(ExitCode::FAILURE);
     }
-    let is_new = plan.iter().any(|planned| planned.change != Change::Same);
+    let is_new = plan.iter().any(|planned| planned.change != FileChange::Same);
     if is_new && !options.yes {
         if !io::stdin().is_terminal() {
             say("nothing was written: there is nobody to ask; --yes writes it");
@@ -114,9 +114,9 @@ fn shown(arguments: &Arguments, options: &SetupOptions, device: &str, plan: &[Pl
     }
     for Planned { path, text: content, change } in plan {
         let word = match change {
-            Change::New => "would be new",
-            Change::Same => "is as it should be",
-            Change::Different => "says something else and would be replaced",
+            FileChange::New => "would be new",
+            FileChange::Same => "is as it should be",
+            FileChange::Different => "says something else and would be replaced",
         };
         let _ = writeln!(text, "{} {word}:", path.display());
         for line in content.lines() {

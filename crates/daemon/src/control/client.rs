@@ -92,7 +92,7 @@ pub(crate) struct AnswerLines {
     held: Vec<u8>,
 }
 
-/// What a look at [`Lines`] gave.
+/// What a look at [`AnswerLines`] gave.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NextLine {
     Line(Vec<u8>),

@@ -18,7 +18,10 @@ use sermux_port_config::signal::{self, Effect};
 use super::amend::amend;
 use super::api::{ask, Api};
 use super::http::{body, json, parse, port_ended, unknown, wrong_path, Refusal};
-use super::request::{BreakBody, KickBody, KickedShape, KickedClientShape, LineNowShape, PurgeBody, PurgeQueue, ResetBody, SetBody, ModemBody};
+use super::request::{
+    BreakBody, KickBody, KickedClientShape, KickedShape, LineNowShape, ModemBody, PurgeBody, PurgeQueue, ResetBody,
+    SetBody,
+};
 use super::target::PortTarget;
 use crate::line::differences;
 use crate::net::peer::Peer;

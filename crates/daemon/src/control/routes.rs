@@ -57,7 +57,8 @@ async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
     blocking(move || {
         let now = (Instant::now(), SystemTime::now());
         let crash = |name: &str| latest(&crashes, name);
-        let running = reports.iter().map(|(name, report)| PortShape::of_blocking(name, report, now).after(crash(name), now));
+        let running =
+            reports.iter().map(|(name, report)| PortShape::of_blocking(name, report, now).after(crash(name), now));
         let disabled = disabled.iter().map(|(name, port)| PortShape::disabled_blocking(name, port));
         let down = crashed.iter().map(|(name, port, crash)| PortShape::crashed_blocking(name, port, crash, now));
         StatusShape::new(api.program(&crashes, now), running.chain(disabled).chain(down).collect())
@@ -69,8 +70,10 @@ async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathReject
     let Path(name) = path.map_err(wrong_path)?;
     let Ports { running, disabled, crashed, crashes } = api.ports().await?;
     if let Some((name, port, crash)) = crashed.into_iter().find(|(known, ..)| *known == name) {
-        return blocking(move || PortShape::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now())))
-            .await;
+        return blocking(move || {
+            PortShape::crashed_blocking(&name, &port, &crash, (Instant::now(), SystemTime::now()))
+        })
+        .await;
     }
     if let Some((name, port)) = disabled.into_iter().find(|(known, _)| *known == name) {
         return blocking(move || PortShape::disabled_blocking(&name, &port)).await;

@@ -31,7 +31,7 @@ use super::http::whole;
 use super::place::SocketPlace;
 use crate::defect;
 use crate::net::peer::Peer;
-use crate::net::socket_file::{self, NoSocket, SocketFile, Wanted};
+use crate::net::socket_file::{self, NoSocket, SocketFile, WantedSocket};
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 32;
@@ -128,11 +128,11 @@ async fn make(place: &SocketPlace, control: &Control) -> Result<(UnixListener, S
             .map_err(|error| NoSocket::Io("its folder cannot be made", error))?;
     }
     let path = place.socket.clone();
-    let wanted = Wanted { path, mode: control.mode, owner: None, group: control.group.clone(), queue: QUEUE };
+    let wanted = WantedSocket { path, mode: control.mode, owner: None, group: control.group.clone(), queue: QUEUE };
     match (socket_file::make(&wanted, TURN_TRIES).await, &control.group) {
         (Err(NoSocket::Rights(why)), Some(group)) => {
             warn!(socket = %place.socket.display(), "only its owner and root may use it: {why} (control.group: {group})");
-            let wanted = Wanted { mode: control.mode & 0o700, group: None, ..wanted };
+            let wanted = WantedSocket { mode: control.mode & 0o700, group: None, ..wanted };
             socket_file::make(&wanted, TURN_TRIES).await
         }
         (made, _) => made,

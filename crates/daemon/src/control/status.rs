@@ -95,7 +95,15 @@ impl StateShape {
     }
 
     fn is_well(self) -> bool {
-        !matches!(self, StateShape::Waiting | StateShape::Faulted | StateShape::Paused | StateShape::Stuck | StateShape::Quiet | StateShape::Garbage)
+        !matches!(
+            self,
+            StateShape::Waiting
+                | StateShape::Faulted
+                | StateShape::Paused
+                | StateShape::Stuck
+                | StateShape::Quiet
+                | StateShape::Garbage
+        )
     }
 
     /// Whether the device is open.

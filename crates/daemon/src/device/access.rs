@@ -9,7 +9,7 @@ use nix::unistd::{eaccess, getegid, getgroups, setfsuid, AccessFlags, Gid, Group
 
 /// Whether a device may be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum DeviceAccess {
     /// As far as its rights go.
     Allowed,
     /// There is no node, though there is hardware: a container that was not given it.
@@ -18,13 +18,13 @@ pub enum Access {
     Forbidden(String),
 }
 
-impl Access {
+impl DeviceAccess {
     /// To a node. Asks the kernel, so lists of rights count (acl(5)), and opens nothing.
-    pub fn of(path: &Path) -> Access {
+    pub fn of(path: &Path) -> DeviceAccess {
         match eaccess(path, AccessFlags::R_OK | AccessFlags::W_OK) {
-            Ok(()) => Access::Allowed,
-            Err(Errno::ENOENT) => Access::NoNode,
-            Err(errno) => Access::Forbidden(match stat(path) {
+            Ok(()) => DeviceAccess::Allowed,
+            Err(Errno::ENOENT) => DeviceAccess::NoNode,
+            Err(errno) => DeviceAccess::Forbidden(match stat(path) {
                 Ok(stat) if errno == Errno::EACCES => hint(&stat),
                 _ => errno.desc().to_lowercase(),
             }),

@@ -45,7 +45,7 @@ impl Holders {
     /// Looks through all processes once, for all these nodes: `/dev/ttyUSB0`, no links.
     pub fn of(root: &Root, nodes: &[PathBuf]) -> Self {
         let mut holders = Self { processes: HashMap::new(), complete: true };
-        let wanted: Vec<Node<'_>> = nodes.iter().map(|path| Node::new(root, path)).collect();
+        let wanted: Vec<SoughtNode<'_>> = nodes.iter().map(|path| SoughtNode::new(root, path)).collect();
         // With hidepid (proc(5)) the processes of others do not even have a folder; the first one is always root's.
         holders.complete = root.path("/proc/1").exists();
         for pid in pids(root) {
@@ -61,7 +61,7 @@ impl Holders {
         self.processes.get(node).into_iter().flatten()
     }
 
-    fn look(&mut self, root: &Root, pid: u32, wanted: &[Node<'_>]) -> io::Result<()> {
+    fn look(&mut self, root: &Root, pid: u32, wanted: &[SoughtNode<'_>]) -> io::Result<()> {
         let entries = match fs::read_dir(root.path(format!("/proc/{pid}/fd"))) {
             // It has ended.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -78,13 +78,13 @@ impl Holders {
 }
 
 /// A node that is looked for.
-struct Node<'a> {
+struct SoughtNode<'a> {
     path: &'a Path,
     /// The device's number; `None` for what is no device.
     number: Option<u64>,
 }
 
-impl<'a> Node<'a> {
+impl<'a> SoughtNode<'a> {
     fn new(root: &Root, path: &'a Path) -> Self {
         let metadata = fs::metadata(root.path(path)).ok();
         // The numbers of ptys are their container's own.

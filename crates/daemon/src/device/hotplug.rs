@@ -5,7 +5,7 @@
 //! that what else goes on in /tmp wakes nobody. There is one [`Hotplug`] in a process, because a user may have 128 inotify
 //! instances (fs.inotify.max_user_instances), and a daemon more ports than that. It costs a sleeping task.
 //!
-//! The driver of a port makes a [`Watched`] *before* it tries to open the device, keeps it for as long as the device
+//! The driver of a port makes a [`WatchedName`] *before* it tries to open the device, keeps it for as long as the device
 //! cannot be opened, polls it beside its timer, and tries again when it is ready:
 //!
 //! ```no_run
@@ -73,13 +73,13 @@ const ROUNDS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Hotplug {
     /// None: the system gives no inotify, and nothing is ever told.
-    watch: Option<Arc<Watch>>,
+    watch: Option<Arc<HotplugWatch>>,
 }
 
 /// One device's name under watch, until this is dropped.
 #[derive(Debug)]
-pub struct Watched {
-    place: Option<(Arc<Watch>, usize)>,
+pub struct WatchedName {
+    place: Option<(Arc<HotplugWatch>, usize)>,
 }
 
 impl Hotplug {
@@ -87,7 +87,7 @@ impl Hotplug {
     /// then nothing is ever told.
     #[must_use]
     pub fn start() -> Self {
-        let started = Watch::start();
+        let started = HotplugWatch::start();
         if let Err(error) = &started {
             tracing::warn!("no inotify ({error}): devices that appear are found by looking for them now and then");
         }
@@ -102,11 +102,11 @@ impl Hotplug {
 
     /// Watches a device's name; what happens to it from now on is told. Nothing happens to a simulated device.
     #[must_use]
-    pub fn watch(&self, device: &Device) -> Watched {
+    pub fn watch(&self, device: &Device) -> WatchedName {
         match device {
-            Device::Path(path) => self.watch_name(Target::Path(path.clone())),
-            Device::Usb(_) => self.watch_name(Target::AnyTty(PathBuf::from("/dev"))),
-            Device::Sim(_) => Watched { place: None },
+            Device::Path(path) => self.watch_name(WatchTarget::Path(path.clone())),
+            Device::Usb(_) => self.watch_name(WatchTarget::AnyTty(PathBuf::from("/dev"))),
+            Device::Sim(_) => WatchedName { place: None },
         }
     }
 
@@ -135,18 +135,18 @@ impl Hotplug {
         }
     }
 
-    fn watch_name(&self, target: Target) -> Watched {
+    fn watch_name(&self, target: WatchTarget) -> WatchedName {
         let place = self.watch.as_ref().map(|watch| {
             let mut state = watch.shared.lock();
-            let key = state.waiting.insert(Waiting { target, changed: false, waker: None, folders: Vec::new() });
+            let key = state.waiting.insert(WaitingName { target, changed: false, waker: None, folders: Vec::new() });
             state.arm(key);
             (Arc::clone(watch), key)
         });
-        Watched { place }
+        WatchedName { place }
     }
 }
 
-impl Watched {
+impl WatchedName {
     /// Ready when something has happened to the device's name since the last time, or since it was watched.
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some((watch, key)) = &self.place else { return Poll::Pending };
@@ -163,7 +163,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for WatchedName {
     fn drop(&mut self) {
         if let Some((watch, key)) = &self.place {
             watch.shared.lock().forget(*key);
@@ -173,17 +173,17 @@ impl Drop for Watched {
 
 /// What the clones and those who wait hold together.
 #[derive(Debug)]
-struct Watch {
-    shared: Arc<Shared>,
+struct HotplugWatch {
+    shared: Arc<HotplugShared>,
     /// None: it has ended, and that was told.
     reader: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Watch {
+impl HotplugWatch {
     fn start() -> std::io::Result<Arc<Self>> {
         let (inotify, readable) = inotify()?;
-        let state = State { inotify, folders: HashMap::new(), waiting: Slab::new(), said_limit: false };
-        let shared = Arc::new(Shared(Mutex::new(state)));
+        let state = HotplugState { inotify, folders: HashMap::new(), waiting: Slab::new(), said_limit: false };
+        let shared = Arc::new(HotplugShared(Mutex::new(state)));
         let reader = tokio::spawn(read(readable, Arc::downgrade(&shared)));
         Ok(Arc::new(Self { shared, reader: Mutex::new(Some(reader)) }))
     }
@@ -200,7 +200,7 @@ fn inotify() -> std::io::Result<(Inotify, AsyncFd<Arc<OwnedFd>>)> {
     Ok((inotify, readable))
 }
 
-impl Drop for Watch {
+impl Drop for HotplugWatch {
     fn drop(&mut self) {
         if let Some(reader) = self.reader().take() {
             reader.abort();
@@ -210,34 +210,34 @@ impl Drop for Watch {
 
 /// Behind a lock, because names are watched by the tasks that wait for them: what happens right after must not be missed.
 #[derive(Debug)]
-struct Shared(Mutex<State>);
+struct HotplugShared(Mutex<HotplugState>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl HotplugShared {
+    fn lock(&self) -> MutexGuard<'_, HotplugState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug)]
-struct State {
+struct HotplugState {
     inotify: Inotify,
     /// Who waits for what in each folder.
     folders: HashMap<WatchDescriptor, Vec<(usize, Name)>>,
-    waiting: Slab<Waiting>,
+    waiting: Slab<WaitingName>,
     /// That there are no more watches to be had is said once.
     said_limit: bool,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    target: Target,
+struct WaitingName {
+    target: WatchTarget,
     changed: bool,
     waker: Option<Waker>,
     folders: Vec<WatchDescriptor>,
 }
 
 #[derive(Clone, Debug)]
-enum Target {
+enum WatchTarget {
     /// This name.
     Path(PathBuf),
     /// Any serial port in this folder.
@@ -273,7 +273,7 @@ impl Name {
 }
 
 /// Hands events to those they concern, for as long as there is a watch.
-async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<Shared>) {
+async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<HotplugShared>) {
     while let Ok(mut readiness) = readable.readable().await {
         let Some(shared) = shared.upgrade() else { return };
         let mut woken = Vec::new();
@@ -298,7 +298,7 @@ async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<Shared>) {
 }
 
 /// As [`read`], after a reader that panicked: what that had in its hands may be half-done.
-async fn read_anew(shared: Weak<Shared>) {
+async fn read_anew(shared: Weak<HotplugShared>) {
     let anew = match (shared.upgrade(), inotify()) {
         (None, _) => return,
         (Some(shared), Ok((inotify, readable))) => {
@@ -314,7 +314,7 @@ async fn read_anew(shared: Weak<Shared>) {
     read(anew, shared).await;
 }
 
-impl State {
+impl HotplugState {
     /// Watches everything that is waited for, and nothing else. Whom to wake.
     fn begin_anew(&mut self, inotify: Inotify) -> Vec<Waker> {
         self.inotify = inotify;
@@ -419,8 +419,8 @@ impl State {
 /// The folders that a name leads through, each with what decides there; to the end, or to the first that is missing.
 ///
 /// Looks at a few inodes, and under /dev they are in memory.
-fn folders_of(target: &Target) -> Vec<(PathBuf, Name)> {
-    let (Target::Path(path) | Target::AnyTty(path)) = target;
+fn folders_of(target: &WatchTarget) -> Vec<(PathBuf, Name)> {
+    let (WatchTarget::Path(path) | WatchTarget::AnyTty(path)) = target;
     let mut folders = Vec::new();
     let mut folder = PathBuf::from("/");
     let mut rest = Vec::new();
@@ -449,7 +449,7 @@ fn folders_of(target: &Target) -> Vec<(PathBuf, Name)> {
             }
             Ok(kind) if kind.is_dir() => {
                 folder = here;
-                if rest.is_empty() && matches!(target, Target::AnyTty(_)) {
+                if rest.is_empty() && matches!(target, WatchTarget::AnyTty(_)) {
                     folders.push((folder, Name::AnyTty));
                     break;
                 }

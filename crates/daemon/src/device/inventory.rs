@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::access::Access;
+use super::access::DeviceAccess;
 use super::console::Console;
 use super::holder::{Holders, Process};
 use super::lock_file::Seen;
@@ -14,20 +14,20 @@ use super::{links, Root};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
     /// By name.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<InventoryEntry>,
     /// Whether the open files of every process could be seen.
     pub complete: bool,
 }
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct InventoryEntry {
     /// What it is.
     pub tty: Tty,
     /// Its other names, those that stay with the adapter first.
     pub links: Vec<PathBuf>,
     /// Whether this user may open it.
-    pub access: Access,
+    pub access: DeviceAccess,
     /// Who has it open.
     pub processes: Vec<Process>,
     /// Consoles on it.
@@ -38,7 +38,7 @@ pub struct Entry {
 
 /// Whether a serial port can be used, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum Usability {
     /// There is no node.
     NoNode,
     /// Somebody uses it.
@@ -66,9 +66,9 @@ impl Inventory {
         let mut links = links::all(root);
         let entries = ttys.into_iter().zip(nodes).map(|(tty, node)| {
             let processes: Vec<Process> = holders.processes(&node).cloned().collect();
-            Entry {
+            InventoryEntry {
                 links: links.remove(&node).unwrap_or_default(),
-                access: Access::of(&root.path(&node)),
+                access: DeviceAccess::of(&root.path(&node)),
                 console: Console::of(root, &node, &processes.iter().collect::<Vec<_>>()),
                 lock_files: Seen::on(root, &node),
                 processes,
@@ -79,23 +79,23 @@ impl Inventory {
     }
 }
 
-impl Entry {
+impl InventoryEntry {
     /// What matters most.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> Usability {
         let is_held = self.processes.iter().any(|process| !self.console.is(process))
             || self.lock_files.iter().any(|lock| lock.alive);
-        if self.access == Access::NoNode {
-            State::NoNode
+        if self.access == DeviceAccess::NoNode {
+            Usability::NoNode
         } else if is_held {
-            State::Held
+            Usability::Held
         } else if self.console.login.is_some() {
-            State::Login
-        } else if matches!(self.access, Access::Forbidden(_)) {
-            State::Forbidden
+            Usability::Login
+        } else if matches!(self.access, DeviceAccess::Forbidden(_)) {
+            Usability::Forbidden
         } else if self.console.kernel {
-            State::Console
+            Usability::Console
         } else {
-            State::Free
+            Usability::Free
         }
     }
 
@@ -114,11 +114,11 @@ impl Entry {
         notes.extend(self.console.login_text());
         notes.extend(self.console.kernel_text());
         match &self.access {
-            Access::Forbidden(hint) => notes.push(hint.clone()),
-            Access::NoNode => {
+            DeviceAccess::Forbidden(hint) => notes.push(hint.clone()),
+            DeviceAccess::NoNode => {
                 notes.push(format!("there is no {}: is it passed on to this container?", self.tty.path().display()));
             }
-            Access::Allowed => {}
+            DeviceAccess::Allowed => {}
         }
         notes
     }

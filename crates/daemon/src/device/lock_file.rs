@@ -37,7 +37,7 @@ const TRIES: usize = 4;
 /// A lock file of this process, which is removed when it is dropped.
 #[derive(Debug)]
 pub struct LockFile {
-    held: Held,
+    held: HeldPath,
     /// Locked for as long as it is open.
     _file: Option<Flock<File>>,
 }
@@ -66,23 +66,23 @@ impl Sight {
 /// A path whose lock this process has or is about to make: its own number in the file does not tell one port from another,
 /// nor from what a process left that had the same number.
 #[derive(Debug)]
-struct Held(PathBuf);
+struct HeldPath(PathBuf);
 
 static HELD: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-impl Held {
+impl HeldPath {
     /// `None`: another port of this process has it.
-    fn new(path: PathBuf) -> Option<Held> {
+    fn new(path: PathBuf) -> Option<HeldPath> {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         if held.contains(&path) {
             return None;
         }
         held.push(path.clone());
-        Some(Held(path))
+        Some(HeldPath(path))
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldPath {
     fn drop(&mut self) {
         HELD.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.0);
     }
@@ -90,7 +90,7 @@ impl Drop for Held {
 
 /// Why there is no lock.
 #[derive(Debug, PartialEq, Eq)]
-enum Refused {
+enum LockRefused {
     /// In words.
     Held(String),
     /// In words.
@@ -103,17 +103,17 @@ impl LockFile {
         let Some(folder) = &port.lock_file else { return Ok(None) };
         match Self::take(folder, node, Sight::own()) {
             Ok(lock) => Ok(Some(lock)),
-            Err(Refused::Held(by)) => Err(OpenError::Busy { path: node.to_owned(), by }),
-            Err(Refused::Failed(what)) => Err(OpenError::Other { path: node.to_owned(), what }),
+            Err(LockRefused::Held(by)) => Err(OpenError::Busy { path: node.to_owned(), by }),
+            Err(LockRefused::Failed(what)) => Err(OpenError::Other { path: node.to_owned(), what }),
         }
     }
 
     /// Locks, after removing what a process left that has ended.
-    fn take(folder: &Path, node: &Path, sight: Sight) -> Result<LockFile, Refused> {
+    fn take(folder: &Path, node: &Path, sight: Sight) -> Result<LockFile, LockRefused> {
         // As it is, so that a link to /run/lock is said as what it is.
         let folder = fs::canonicalize(folder).map_err(|error| failed(folder, &error))?;
-        let Some(held) = Held::new(folder.join(file_name(node))) else {
-            return Err(Refused::Held(
+        let Some(held) = HeldPath::new(folder.join(file_name(node))) else {
+            return Err(LockRefused::Held(
                 claim::text(node).unwrap_or_else(|| "another port of this sermux has it".to_owned()),
             ));
         };
@@ -127,7 +127,7 @@ impl LockFile {
                 Err(error) => return Err(failed(&folder, &error)),
             }
         }
-        Err(Refused::Held(format!("its lock file {} comes back whenever it is removed", path.display())))
+        Err(LockRefused::Held(format!("its lock file {} comes back whenever it is removed", path.display())))
     }
 }
 
@@ -135,35 +135,39 @@ impl Drop for LockFile {
     fn drop(&mut self) {
         // Not one that somebody has put in its place.
         let path = &self.held.0;
-        if Owner::in_file(path).is_ok_and(|owner| owner == Owner::Pid(std::process::id())) {
+        if LockOwner::in_file(path).is_ok_and(|owner| owner == LockOwner::Pid(std::process::id())) {
             let _ = fs::remove_file(path);
         }
     }
 }
 
 /// Removes a lock that nobody holds; an error when somebody does, or when it cannot be removed.
-fn remove_stale(path: &Path, node: &Path, sight: Sight) -> Result<(), Refused> {
-    let found = match Owner::in_file(path) {
+fn remove_stale(path: &Path, node: &Path, sight: Sight) -> Result<(), LockRefused> {
+    let found = match LockOwner::in_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Refused::Held(format!("its lock file {} cannot be read: {error}", path.display()))),
+        Err(error) => {
+            return Err(LockRefused::Held(format!("its lock file {} cannot be read: {error}", path.display())))
+        }
         Ok(found) => found,
     };
     match found.holds(path, node, sight) {
-        Some(by) => Err(Refused::Held(by)),
+        Some(by) => Err(LockRefused::Held(by)),
         None => take_away(path, found),
     }
 }
 
 /// Removes the lock file of this owner, and no other that has taken its place.
-fn take_away(path: &Path, found: Owner) -> Result<(), Refused> {
+fn take_away(path: &Path, found: LockOwner) -> Result<(), LockRefused> {
     // Two may do this at the same time, and the second must not remove the new lock of the first: so it is taken away
     // first, under a name of our own, and looked at there.
     let away = path.with_file_name(format!("LTMP..{}", next_name()));
     fs::rename(path, &away).map_err(|error| {
         let rm = format!("sudo rm {}", path.display());
-        Refused::Held(format!("its lock file is one that {found} left behind, and cannot be removed ({error}): {rm}"))
+        LockRefused::Held(format!(
+            "its lock file is one that {found} left behind, and cannot be removed ({error}): {rm}"
+        ))
     })?;
-    let mine = Owner::in_file(&away).is_ok_and(|now| now == found);
+    let mine = LockOwner::in_file(&away).is_ok_and(|now| now == found);
     if !mine {
         let _ = fs::hard_link(&away, path);
     }
@@ -174,7 +178,7 @@ fn take_away(path: &Path, found: Owner) -> Result<(), Refused> {
     Ok(())
 }
 
-fn failed(folder: &Path, error: &io::Error) -> Refused {
+fn failed(folder: &Path, error: &io::Error) -> LockRefused {
     let help = match error.kind() {
         io::ErrorKind::NotFound => "make the folder, or name another in `lock-file`",
         io::ErrorKind::PermissionDenied => "give this user write access to it, or name another in `lock-file`",
@@ -183,7 +187,7 @@ fn failed(folder: &Path, error: &io::Error) -> Refused {
         }
         _ => "name another folder in `lock-file`",
     };
-    Refused::Failed(format!("no lock file can be made in {}: {error}; {help}", folder.display()))
+    LockRefused::Failed(format!("no lock file can be made in {}: {error}; {help}", folder.display()))
 }
 
 /// `LCK..ttyUSB0`, and `LCK..pts_3` for what is deeper in /dev.
@@ -234,14 +238,14 @@ impl Drop for Draft {
 
 /// Whom a lock file names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+enum LockOwner {
     Pid(u32),
     /// Something else than a number stands there.
     Nobody,
 }
 
-impl Owner {
-    fn in_file(path: &Path) -> io::Result<Owner> {
+impl LockOwner {
+    fn in_file(path: &Path) -> io::Result<LockOwner> {
         let bytes = fs::read(path)?;
         let text = String::from_utf8_lossy(&bytes);
         let in_text = text.split_whitespace().next().and_then(|word| word.parse().ok());
@@ -249,24 +253,24 @@ impl Owner {
         let pid: Option<u32> = in_text.or_else(in_binary);
         // Only these are numbers of processes.
         Ok(match pid.filter(|pid| (1..=0x40_0000).contains(pid)) {
-            Some(pid) => Owner::Pid(pid),
-            None => Owner::Nobody,
+            Some(pid) => LockOwner::Pid(pid),
+            None => LockOwner::Nobody,
         })
     }
 
     /// Who it is that holds the device by this file; `None`: nobody does.
     fn holds(self, path: &Path, node: &Path, sight: Sight) -> Option<String> {
         match self {
-            Owner::Pid(_) if is_locked(path) => {
+            LockOwner::Pid(_) if is_locked(path) => {
                 Some(format!("held by another sermux (in another container?), by its lock file {}", path.display()))
             }
             // A process that had this number before: the ports of this one know of each other.
-            Owner::Pid(pid) if pid == std::process::id() => None,
-            Owner::Pid(pid) if is_alive(pid) => {
+            LockOwner::Pid(pid) if pid == std::process::id() => None,
+            LockOwner::Pid(pid) if is_alive(pid) => {
                 let process = Process::of(&Root::default(), pid);
                 Some(format!("held by {process}, by its lock file {}", path.display()))
             }
-            Owner::Pid(pid) if sight == Sight::Container => {
+            LockOwner::Pid(pid) if sight == Sight::Container => {
                 let file = path.display();
                 Some(format!(
                     "its lock file {file} names pid {pid}, which may be outside of this container; if no program uses the \
@@ -274,7 +278,7 @@ impl Owner {
                 ))
             }
             // Of a process in a container the file has a number that is another one here.
-            Owner::Pid(_) => {
+            LockOwner::Pid(_) => {
                 let holders = Holders::of(&Root::default(), &[node.to_owned()]);
                 let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
                 let own = namespace("self");
@@ -283,7 +287,7 @@ impl Owner {
                 let other = holders.processes(node).find(in_container);
                 other.map(|process| format!("held by {process}, and its lock file {} is there", path.display()))
             }
-            Owner::Nobody => {
+            LockOwner::Nobody => {
                 let age = fs::metadata(path).and_then(|file| file.modified()).ok();
                 let age = age.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
                 (age < HALF_WRITTEN).then(|| format!("its lock file {} names nobody (yet)", path.display()))
@@ -292,11 +296,11 @@ impl Owner {
     }
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for LockOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Owner::Pid(pid) => write!(f, "pid {pid}, which has ended,"),
-            Owner::Nobody => f.write_str("somebody without a number"),
+            LockOwner::Pid(pid) => write!(f, "pid {pid}, which has ended,"),
+            LockOwner::Nobody => f.write_str("somebody without a number"),
         }
     }
 }
@@ -334,9 +338,9 @@ impl Seen {
     }
 
     fn at(root: &Root, path: PathBuf) -> Option<Seen> {
-        let process = match Owner::in_file(&root.path(&path)).ok()? {
-            Owner::Pid(pid) => Some(Process::of(root, pid)),
-            Owner::Nobody => None,
+        let process = match LockOwner::in_file(&root.path(&path)).ok()? {
+            LockOwner::Pid(pid) => Some(Process::of(root, pid)),
+            LockOwner::Nobody => None,
         };
         let alive = process.as_ref().is_some_and(|process| {
             // Where processes of others are hidden (hidepid), asking the kernel still tells.
@@ -369,7 +373,7 @@ mod tests {
 
     const NODE: &str = "/dev/ttyUSB0";
 
-    fn take(folder: &Path) -> Result<LockFile, Refused> {
+    fn take(folder: &Path) -> Result<LockFile, LockRefused> {
         LockFile::take(folder, Path::new(NODE), Sight::All)
     }
 
@@ -402,7 +406,10 @@ mod tests {
     fn two_ports_of_one_process_do_not_take_it_from_each_other() {
         let folder = tempfile::tempdir().unwrap();
         let first = take(folder.path()).unwrap();
-        assert_eq!(take(folder.path()).unwrap_err(), Refused::Held("another port of this sermux has it".to_owned()));
+        assert_eq!(
+            take(folder.path()).unwrap_err(),
+            LockRefused::Held("another port of this sermux has it".to_owned())
+        );
         assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
         drop(first);
         take(folder.path()).expect("it is free again");
@@ -417,7 +424,7 @@ mod tests {
         for content in [format!("{pid:>10}\n").into_bytes(), format!("{pid}").into_bytes(), pid.to_ne_bytes().to_vec()]
         {
             fs::write(&file, &content).unwrap();
-            let Err(Refused::Held(by)) = take(folder.path()) else { panic!("{content:?}") };
+            let Err(LockRefused::Held(by)) = take(folder.path()) else { panic!("{content:?}") };
             assert_eq!(by, format!("held by {process}, by its lock file {}", file.display()));
             assert_eq!(fs::read(&file).unwrap(), content);
             assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
@@ -433,7 +440,7 @@ mod tests {
             fs::write(&file, &content).unwrap();
             if content.len() == 10 {
                 // No number of a process: as one that is being written, until it is old.
-                assert!(matches!(take(folder.path()), Err(Refused::Held(_))));
+                assert!(matches!(take(folder.path()), Err(LockRefused::Held(_))));
                 let old = SystemTime::now() - 2 * HALF_WRITTEN;
                 fs::File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
             }
@@ -449,7 +456,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("LCK..ttyUSB0");
         fs::write(&file, format!("{:>10}\n", ended())).unwrap();
-        let Err(Refused::Held(by)) = LockFile::take(folder.path(), Path::new(NODE), Sight::Container) else { panic!() };
+        let Err(LockRefused::Held(by)) = LockFile::take(folder.path(), Path::new(NODE), Sight::Container) else {
+            panic!()
+        };
         assert!(by.contains("outside of this container") && by.ends_with(&format!("rm {}", file.display())), "{by}");
         assert_eq!(names(folder.path()), ["LCK..ttyUSB0"]);
         take(folder.path()).expect("seen from outside it is");
@@ -462,7 +471,7 @@ mod tests {
         for pid in [std::process::id(), ended()] {
             fs::write(&file, format!("{pid:>10}\n")).unwrap();
             let theirs = Flock::lock(File::open(&file).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
-            let Err(Refused::Held(by)) = take(folder.path()) else { panic!() };
+            let Err(LockRefused::Held(by)) = take(folder.path()) else { panic!() };
             assert!(by.starts_with("held by another sermux"), "{by}");
             drop(theirs);
             take(folder.path()).expect("it is one of the past");
@@ -483,7 +492,7 @@ mod tests {
     fn a_new_lock_in_the_place_of_a_stale_one_stays() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("LCK..ttyUSB0");
-        let stale = Owner::Pid(ended());
+        let stale = LockOwner::Pid(ended());
         // Somebody was faster: the stale one is gone.
         fs::write(&file, "         1\n").unwrap();
         take_away(&file, stale).unwrap();
@@ -512,7 +521,7 @@ mod tests {
     fn a_folder_that_is_not_there_is_said_with_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("lock");
-        let Err(Refused::Failed(what)) = take(&missing) else { panic!() };
+        let Err(LockRefused::Failed(what)) = take(&missing) else { panic!() };
         assert!(what.starts_with(&format!("no lock file can be made in {}: ", missing.display())), "{what}");
         assert!(what.ends_with("; make the folder, or name another in `lock-file`"), "{what}");
     }

@@ -30,7 +30,7 @@ pub(super) enum Standing {
 
 /// A line of config.txt, or of a file that it includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct BootLine {
     pub(super) file: PathBuf,
     pub(super) number: usize,
     /// Without white space around it, nor the `#`.
@@ -43,9 +43,9 @@ pub(super) struct Line {
 pub(super) struct Boot {
     /// config.txt, where it was found.
     pub(super) config: Option<PathBuf>,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<BootLine>,
     /// Lines that include a file which is not there.
-    pub(super) lost: Vec<Line>,
+    pub(super) lost: Vec<BootLine>,
     /// cmdline.txt, where it was found, and its first line.
     pub(super) cmdline: Option<(PathBuf, String)>,
 }
@@ -75,7 +75,7 @@ impl Boot {
     }
 
     /// An overlay: in force if it is anywhere, else where it stands without effect.
-    pub(super) fn overlay(&self, names: &[&str]) -> Option<&Line> {
+    pub(super) fn overlay(&self, names: &[&str]) -> Option<&BootLine> {
         self.best(|text| {
             let Some(value) = text.strip_prefix("dtoverlay=") else { return false };
             names.contains(&value.split([',', ':', ' ']).next().unwrap_or_default())
@@ -83,7 +83,7 @@ impl Boot {
     }
 
     /// `dtparam=NAME=on`, in force or without effect.
-    pub(super) fn parameter(&self, name: &str) -> Option<&Line> {
+    pub(super) fn parameter(&self, name: &str) -> Option<&BootLine> {
         self.best(|text| {
             let Some(values) = text.strip_prefix("dtparam=") else { return false };
             values.split(',').any(|value| match value.split_once('=') {
@@ -94,7 +94,7 @@ impl Boot {
     }
 
     /// The last `NAME=value` that is in force.
-    pub(super) fn setting(&self, name: &str) -> Option<(&Line, &str)> {
+    pub(super) fn setting(&self, name: &str) -> Option<(&BootLine, &str)> {
         let in_force = self.lines.iter().rev().filter(|line| line.standing == Standing::InForce);
         in_force
             .filter_map(|line| Some((line, line.text.split_once('=')?)))
@@ -110,7 +110,7 @@ impl Boot {
     }
 
     /// The first of those that stand best.
-    fn best(&self, is_it: impl Fn(&str) -> bool) -> Option<&Line> {
+    fn best(&self, is_it: impl Fn(&str) -> bool) -> Option<&BootLine> {
         self.lines.iter().filter(|line| is_it(&line.text)).min_by_key(|line| match line.standing {
             Standing::InForce => 0,
             Standing::Depends(_) => 1,
@@ -146,7 +146,7 @@ impl Reader<'_> {
             };
             // A remark behind the value belongs to neither.
             let text = text.split(" #").next().unwrap_or_default().trim();
-            let line = Line { file: path.to_owned(), number: at + 1, text: text.to_owned(), standing };
+            let line = BootLine { file: path.to_owned(), number: at + 1, text: text.to_owned(), standing };
             if let (Some(name), true) = (text.strip_prefix("include "), line.standing != Standing::Remark) {
                 self.include(name.trim(), &holds, depth, line);
             } else if text.contains('=') && self.boot.lines.len() < MOST_LINES {
@@ -155,7 +155,7 @@ impl Reader<'_> {
         }
     }
 
-    fn include(&mut self, name: &str, holds: &Holds, depth: usize, line: Line) {
+    fn include(&mut self, name: &str, holds: &Holds, depth: usize, line: BootLine) {
         let is_inside = !name.split('/').any(|part| part == "..");
         let path = self.folder.join(name.trim_start_matches('/'));
         let text = if is_inside && depth < DEEPEST { read::text(self.root, &path) } else { None };

@@ -27,10 +27,10 @@ impl Holds {
 
 /// The filters that are in force at a line.
 #[derive(Debug, Default)]
-pub(super) struct Filters(Vec<(Kind, Holds)>);
+pub(super) struct Filters(Vec<(FilterKind, Holds)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+enum FilterKind {
     Model,
     Serial,
     /// A screen (`EDID`), a pin (`gpio4`), a partition: by what stands before its value.
@@ -63,22 +63,22 @@ impl Filters {
 }
 
 /// Its kind, and whether it holds. `None`: that cannot be known here.
-fn judge(word: &str, board: &Board) -> (Kind, Option<bool>) {
+fn judge(word: &str, board: &Board) -> (FilterKind, Option<bool>) {
     if let Some(number) = word.strip_prefix("0x") {
         let wanted = u64::from_str_radix(number, 16).ok();
-        return (Kind::Serial, wanted.zip(board.serial).map(|(wanted, serial)| is_serial(wanted, serial)));
+        return (FilterKind::Serial, wanted.zip(board.serial).map(|(wanted, serial)| is_serial(wanted, serial)));
     }
     if let Some(number) = word.strip_prefix("board-type=") {
         let wanted = number.strip_prefix("0x").and_then(|number| u32::from_str_radix(number, 16).ok());
         let wanted = wanted.or_else(|| number.parse().ok());
-        return (Kind::Model, wanted.zip(board.kind).map(|(wanted, kind)| wanted == kind));
+        return (FilterKind::Model, wanted.zip(board.kind).map(|(wanted, kind)| wanted == kind));
     }
     let is_model = word == "none" || word.starts_with("pi") || word.starts_with("cm");
     if is_model {
-        return (Kind::Model, board.matches(word));
+        return (FilterKind::Model, board.matches(word));
     }
     let end = word.find(['=', ':']).unwrap_or(word.len());
-    (Kind::Other(word[..end].to_owned()), None)
+    (FilterKind::Other(word[..end].to_owned()), None)
 }
 
 /// Serial numbers have 16 digits since the Pi 4; eight are written as well.

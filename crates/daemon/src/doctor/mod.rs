@@ -23,7 +23,7 @@ mod trees;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sermux_port_config::config::{Device, Frame, Port};
+use sermux_port_config::config::{Device, Framing, Port};
 use sermux_port_config::line::Parity;
 
 pub(crate) use board::Board;
@@ -93,7 +93,7 @@ impl Finding {
 
 /// A device that somebody wants to use.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedDevice {
     /// The port of the configuration, or none.
     pub(crate) port: Option<String>,
     /// The path as it was written.
@@ -102,7 +102,7 @@ pub(crate) struct Wanted {
     pub(crate) parity: Parity,
 }
 
-impl Wanted {
+impl WantedDevice {
     /// A device of no port, without a parity bit.
     pub(crate) fn path(path: impl Into<PathBuf>) -> Self {
         Self { port: None, path: path.into(), parity: Parity::None }
@@ -155,7 +155,7 @@ impl<'a> Machine<'a> {
     /// All that is to be said, the worst first. `caller` is who asks, if that matters.
     pub(crate) fn examine(
         &self,
-        wanted: &[Wanted],
+        wanted: &[WantedDevice],
         ports: &[(&str, &Port)],
         config: &Path,
         caller: Option<&str>,
@@ -204,15 +204,15 @@ impl<'a> Machine<'a> {
     }
 
     /// The devices to look at if nobody names one: what is on the pins.
-    pub(crate) fn usual(&self) -> Vec<Wanted> {
-        self.on_pins().map(Wanted::path).into_iter().collect()
+    pub(crate) fn usual(&self) -> Vec<WantedDevice> {
+        self.on_pins().map(WantedDevice::path).into_iter().collect()
     }
 }
 
 /// Whether a meter may be on it: its port is one for telegrams, or it has no port yet.
-fn is_for_p1(wanted: &Wanted, ports: &[(&str, &Port)]) -> bool {
+fn is_for_p1(wanted: &WantedDevice, ports: &[(&str, &Port)]) -> bool {
     let Some(name) = &wanted.port else { return true };
-    ports.iter().any(|(other, port)| other == name && port.frame == Frame::Dsmr)
+    ports.iter().any(|(other, port)| other == name && port.frame == Framing::Dsmr)
 }
 
 /// What cannot be read of the configuration is a finding, too.
@@ -230,7 +230,7 @@ pub(crate) fn no_device() -> Finding {
 }
 
 /// A device with the port that it is for and with what its name leads to.
-fn shown(wanted: &Wanted, node: &Path) -> String {
+fn shown(wanted: &WantedDevice, node: &Path) -> String {
     let port = wanted.port.as_ref().map(|port| format!("port {port}: ")).unwrap_or_default();
     if wanted.path == node {
         format!("{port}{}", node.display())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{read, shown, Finding, Wanted};
+use super::{read, shown, Finding, WantedDevice};
 use crate::device::holder::Holders;
 use crate::device::lock_file::Seen;
 use crate::device::Root;
@@ -14,7 +14,7 @@ const OFFERED: usize = 8;
 /// Programs that are supposed to have it: this one, and login prompts, which are told elsewhere.
 const EXPECTED: [&str; 4] = ["sermux", "agetty", "getty", "login"];
 
-pub(super) fn check(root: &Root, wanted: &Wanted, node: &Path) -> Vec<Finding> {
+pub(super) fn check(root: &Root, wanted: &WantedDevice, node: &Path) -> Vec<Finding> {
     if !read::is_there(root, node) {
         return vec![missing(root, wanted, node)];
     }
@@ -42,7 +42,7 @@ pub(super) fn check(root: &Root, wanted: &Wanted, node: &Path) -> Vec<Finding> {
     found
 }
 
-fn missing(root: &Root, wanted: &Wanted, node: &Path) -> Finding {
+fn missing(root: &Root, wanted: &WantedDevice, node: &Path) -> Finding {
     let finding = Finding::bad(format!("{}: there is no such device", shown(wanted, node)));
     let folder = "/dev/serial/by-id";
     let mut names: Vec<String> = fs::read_dir(root.path(folder))

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use sermux_port_config::line::Parity;
 
 use super::board::{Board, Family};
-use super::boot::{Boot, Line, Standing, BLUETOOTH_ON_MINI, WITHOUT_BLUETOOTH};
-use super::{read, shown, Finding, Machine, Wanted};
+use super::boot::{Boot, BootLine, Standing, BLUETOOTH_ON_MINI, WITHOUT_BLUETOOTH};
+use super::{read, shown, Finding, Machine, WantedDevice};
 use crate::device::Root;
 
 const RESTART: &str = "sudo reboot";
@@ -55,7 +55,7 @@ fn in_doubt(boot: &Boot) -> impl Iterator<Item = Finding> + '_ {
     })
 }
 
-pub(super) fn check(machine: &Machine<'_>, wanted: &Wanted, node: &Path) -> Vec<Finding> {
+pub(super) fn check(machine: &Machine<'_>, wanted: &WantedDevice, node: &Path) -> Vec<Finding> {
     let Some(board) = &machine.board else { return Vec::new() };
     let name = read::name(node);
     // A USB adapter, or a UART that somebody put elsewhere, is not about these pins.
@@ -63,7 +63,7 @@ pub(super) fn check(machine: &Machine<'_>, wanted: &Wanted, node: &Path) -> Vec<
         return Vec::new();
     }
     let asked =
-        Asked { root: machine.root, boot: &machine.boot, board, name: &name, wanted, shown: shown(wanted, node) };
+        PinQuestion { root: machine.root, boot: &machine.boot, board, name: &name, wanted, shown: shown(wanted, node) };
     let mut found = Vec::new();
     if machine.boot.config.is_none() {
         found.push(
@@ -92,16 +92,16 @@ pub(super) fn check(machine: &Machine<'_>, wanted: &Wanted, node: &Path) -> Vec<
     found
 }
 
-struct Asked<'a> {
+struct PinQuestion<'a> {
     root: &'a Root,
     boot: &'a Boot,
     board: &'a Board,
     name: &'a str,
-    wanted: &'a Wanted,
+    wanted: &'a WantedDevice,
     shown: String,
 }
 
-impl Asked<'_> {
+impl PinQuestion<'_> {
     fn plain(&self) -> Vec<Finding> {
         let mut found: Vec<Finding> = self.switched_off().into_iter().collect();
         if self.name == "ttyS0" {
@@ -255,7 +255,7 @@ impl Asked<'_> {
     }
 
     /// What config.txt should say, where something like it stands, or at its end.
-    fn change(&self, finding: Finding, line: Option<&Line>, wanted: &str) -> Finding {
+    fn change(&self, finding: Finding, line: Option<&BootLine>, wanted: &str) -> Finding {
         let config = self.boot.config.as_deref().unwrap_or(Path::new("/boot/firmware/config.txt"));
         let finding = finding.at(line.map_or(config, |line| &line.file), line.map(|line| line.number));
         // Another file than the one with the line.

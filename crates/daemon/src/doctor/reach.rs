@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use sermux_port_config::config::{Address, Frame, Port};
+use sermux_port_config::config::{Address, Framing, Port};
 
 use super::{read, Finding};
 use crate::device::Root;
@@ -13,7 +13,7 @@ pub(super) fn check(root: &Root, name: &str, port: &Port, config: &Path) -> Vec<
     // The others are programs on this machine as well.
     let tcp = || port.listen.iter().filter_map(|listener| Some((&listener.address, listener.address.port()?)));
     let outward: Vec<u16> = tcp().filter(|(address, _)| !is_loopback(address)).map(|(_, number)| number).collect();
-    if let (true, Some((address, number)), Frame::Dsmr) = (outward.is_empty(), tcp().next(), &port.frame) {
+    if let (true, Some((address, number)), Framing::Dsmr) = (outward.is_empty(), tcp().next(), &port.frame) {
         let line = read::text(root, config).and_then(|text| {
             text.lines().position(|line| line.contains("address") && line.contains(&number.to_string()))
         });

@@ -6,7 +6,7 @@ use sermux_port_config::config::load::load_str;
 use sermux_port_config::line::Parity;
 
 use super::trees::{self, bookworm, bullseye, Left, ALL, FRESH};
-use super::{Finding, Machine, Severity, Wanted};
+use super::{Finding, Machine, Severity, WantedDevice};
 use crate::device::tree::Tree;
 
 const PI_1: &str = trees::PI_1.name;
@@ -47,7 +47,7 @@ fn good(model: &str) -> Tree {
 
 fn look(tree: &Tree, device: &str) -> Vec<Finding> {
     let root = tree.root();
-    let found = Machine::of(&root).examine(&[Wanted::path(device)], &[], Path::new("/none"), Some("anna"));
+    let found = Machine::of(&root).examine(&[WantedDevice::path(device)], &[], Path::new("/none"), Some("anna"));
     found.into_iter().filter(|finding| finding.severity != Severity::Good).collect()
 }
 
@@ -105,7 +105,7 @@ fn the_mini_uart_is_off_without_enable_uart_and_knows_no_parity() {
     assert!(found[0].to_do[0].ends_with("write in line 2: enable_uart=1"), "{found:#?}");
     pi.file(CONFIG, "enable_uart=1");
     let root = pi.root();
-    let wanted = Wanted { parity: Parity::Even, ..Wanted::path("/dev/ttyS0") };
+    let wanted = WantedDevice { parity: Parity::Even, ..WantedDevice::path("/dev/ttyS0") };
     let found = Machine::of(&root).examine(&[wanted], &[], Path::new("/none"), None);
     assert!(found[0].severity == Severity::Bad && found[0].what.contains("no parity"), "{found:#?}");
 }
@@ -222,7 +222,7 @@ fn for_a_meter_on_the_pins_it_names_what_can_invert() {
             "ports: {{ p: {{ device: {device}, line: 115200 8N1, frame: {frame}, listen: [ {{ protocol: raw, address: 0 }} ] }} }}"
         );
         let config = load_str("doctor", &yaml).unwrap().config;
-        let wanted = Wanted::of_port(&root, "p", &config.ports["p"]).unwrap().unwrap();
+        let wanted = WantedDevice::of_port(&root, "p", &config.ports["p"]).unwrap().unwrap();
         let found = Machine::of(&root).examine(&[wanted], &[("p", &config.ports["p"])], Path::new("c.yaml"), None);
         found.into_iter().any(|finding| {
             let names = ["inverted", "FT232R", "EEPROM", "ESP8266", "ESP32"];
@@ -243,7 +243,7 @@ fn a_listener_that_others_cannot_reach_is_told() {
         let config = load_str("sermux.yaml", &text).unwrap().config;
         let root = pi.root();
         let port = &config.ports["p1"];
-        let wanted = Wanted::of_port(&root, "p1", port).unwrap().unwrap();
+        let wanted = WantedDevice::of_port(&root, "p1", port).unwrap().unwrap();
         let found = Machine::of(&root).examine(&[wanted], &[("p1", port)], Path::new("/etc/sermux/sermux.yaml"), None);
         found.into_iter().filter(|finding| finding.severity != Severity::Good).collect::<Vec<_>>()
     };
@@ -294,7 +294,7 @@ fn an_adapter_is_found_by_its_numbers_or_said_to_be_missing() {
         let text =
             format!("ports:\n  p1:\n    usb: \"{numbers}\"\n    listen: [ {{ protocol: raw, address: 9000 }} ]\n");
         let config = load_str("sermux.yaml", &text).unwrap().config;
-        Wanted::of_port(&root, "p1", &config.ports["p1"])
+        WantedDevice::of_port(&root, "p1", &config.ports["p1"])
     };
     assert_eq!(of("0403:6001").unwrap().unwrap().path, Path::new("/dev/ttyUSB0"));
     let missing = of("0403:6015").unwrap_err();

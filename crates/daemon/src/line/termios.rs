@@ -4,7 +4,7 @@
 //! the same with six data bits, a pty with parity. So what counts is what is read back.
 
 use libc::{speed_t, tcflag_t, termios2};
-use sermux_port_config::config::{Line, Modem};
+use sermux_port_config::config::{LineSetup, Modem};
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 
 /// All of a line's settings, for one TCSETS2; `before` is what the device has and gives what is no setting (the line
@@ -13,7 +13,7 @@ use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Pa
 /// Raw, and every byte is delivered: no IGNPAR (it would make bytes with framing or parity errors vanish), no PARMRK
 /// (data 0xFF would arrive as FF FF and a break as FF 00 00), no INPCK (a byte with a wrong parity bit would arrive
 /// as 0), no ISTRIP.
-pub(super) fn wanted(before: &termios2, line: &Line, modem: &Modem) -> termios2 {
+pub(super) fn wanted(before: &termios2, line: &LineSetup, modem: &Modem) -> termios2 {
     let settings = &line.settings;
     let mut wanted = *before;
     wanted.c_oflag = 0;
@@ -254,8 +254,8 @@ mod tests {
         hangup: Hangup::Ignore,
     };
 
-    fn line(text: &str) -> Line {
-        Line { settings: text.parse().unwrap(), ..Line::default() }
+    fn line(text: &str) -> LineSetup {
+        LineSetup { settings: text.parse().unwrap(), ..LineSetup::default() }
     }
 
     #[test]

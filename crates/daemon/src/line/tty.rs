@@ -33,7 +33,7 @@ use tokio::io::Interest;
 use self::chip::Chip;
 use self::errors::ErrorWatch;
 use self::handle::{TtyHandle, TtyInputs};
-use self::modem_watch::{EndingWatch, Look as InputsSeen, ModemWatch};
+use self::modem_watch::{EndingWatch, InputsSeen, ModemWatch};
 use super::on_pool::OnPool;
 use super::{termios, Change, Line, NotCarried, OpenError, Opened, Operation, Report, Snapshot, Watch};
 use crate::device::claim::Claim;
@@ -80,7 +80,7 @@ pub struct TtyLine {
 pub(super) fn open_blocking(path: &Path, port: &Port) -> Result<Opened, OpenError> {
     let node = node_of(path)?;
     let lock_file = LockFile::of_port(port, &node)?;
-    let looked_at = Look::at(path, port)?;
+    let looked_at = LookedAt::at(path, port)?;
     let before = sys::termios2(&looked_at.fd).map_err(|errno| match errno {
         Errno::ENOTTY => OpenError::NotATty { path: path.to_owned(), what: "another kind of device" },
         errno => OpenError::other(path, "it does not tell its settings (is there hardware behind it?)", errno),
@@ -352,12 +352,12 @@ fn set_low_latency(fd: &OwnedFd, on: bool) {
 }
 
 /// A device that was opened to look at it: nothing of it is changed or claimed yet.
-struct Look {
+struct LookedAt {
     fd: OwnedFd,
 }
 
-impl Look {
-    fn at(path: &Path, port: &Port) -> Result<Look, OpenError> {
+impl LookedAt {
+    fn at(path: &Path, port: &Port) -> Result<LookedAt, OpenError> {
         let node = stat(path).map_err(|errno| OpenError::from_open(path, errno, None))?;
         // Asked before opening, since opening some things does something.
         if node.st_mode & libc::S_IFMT != libc::S_IFCHR {
@@ -380,7 +380,7 @@ impl Look {
                 let _ = sys::lock(&fd, Lock::None);
             }
         }
-        Ok(Look { fd })
+        Ok(LookedAt { fd })
     }
 
     /// Opens the device through serialport, with its lock and TIOCEXCL.

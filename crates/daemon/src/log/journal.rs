@@ -16,7 +16,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::escape::{escaped, Form};
-use super::queue::{Batch, Queue};
+use super::queue::{LogBatch, LogQueue};
 use super::writer::Sink;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -30,7 +30,7 @@ pub(super) struct Journal {
 
 /// Makes datagrams of records, for a [`Journal`] to send.
 #[derive(Debug)]
-pub(super) struct ToJournal(pub(super) Arc<Queue>);
+pub(super) struct ToJournal(pub(super) Arc<LogQueue>);
 
 impl Journal {
     pub(super) fn connect() -> io::Result<Self> {
@@ -72,7 +72,7 @@ impl Journal {
 }
 
 impl Sink for Journal {
-    fn write_blocking(&mut self, records: &Batch) -> Result<(), (u64, io::Error)> {
+    fn write_blocking(&mut self, records: &LogBatch) -> Result<(), (u64, io::Error)> {
         let mut lost = 0;
         let mut why = None;
         for datagram in records.iter().filter(|datagram| !datagram.is_empty()) {
@@ -88,7 +88,7 @@ impl Sink for Journal {
 
 impl<S: Subscriber> Layer<S> for ToJournal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut record = Record::default();
+        let mut record = JournalRecord::default();
         event.record(&mut record);
         self.0.push(&record.into_datagram(*event.metadata().level()));
     }
@@ -96,13 +96,13 @@ impl<S: Subscriber> Layer<S> for ToJournal {
 
 /// One record, field by field.
 #[derive(Debug, Default)]
-struct Record {
+struct JournalRecord {
     message: String,
     details: String,
     fields: Vec<u8>,
 }
 
-impl Record {
+impl JournalRecord {
     fn into_datagram(self, level: Level) -> Vec<u8> {
         // syslog(3)
         let priority: &[u8] = match level {
@@ -119,7 +119,7 @@ impl Record {
     }
 }
 
-impl Visit for Record {
+impl Visit for JournalRecord {
     fn record_debug(&mut self, name: &Field, value: &dyn fmt::Debug) {
         let value = format!("{value:?}");
         match name.name() {
@@ -172,7 +172,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let journal = UnixDatagram::bind(&path).unwrap();
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(LogQueue::default());
         let layer = ToJournal(Arc::clone(&queue));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::warn!(port = %"p1", client = %"10.0.0.7:5", gap = 3, "client falls\nbehind \u{202e}");
@@ -199,7 +199,7 @@ mod tests {
         let first = UnixDatagram::bind(&path).unwrap();
         let mut journal = Journal::connect_to(&path).unwrap();
         drop(first);
-        let record = |text: &[u8]| Batch::from_iter([text.to_vec()]);
+        let record = |text: &[u8]| LogBatch::from_iter([text.to_vec()]);
         let (lost, _) = journal.write_blocking(&record(b"nobody hears this")).unwrap_err();
         assert_eq!(lost, 1);
         std::fs::remove_file(&path).unwrap();

@@ -26,7 +26,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use escape::{escaped, Form};
 use journal::{Journal, ToJournal};
 pub(crate) use queue::Health;
-use queue::Queue;
+use queue::LogQueue;
 use writer::{run_blocking, Sink, Stream};
 
 /// How long the end of the program waits for records that are not written yet.
@@ -35,14 +35,14 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 /// The writer calls a handful of functions, and formats one record now and then.
 const STACK: usize = 128 * 1024;
 
-static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+static QUEUE: OnceLock<Arc<LogQueue>> = OnceLock::new();
 
 /// The running log. Dropping it waits for a moment until what was logged is written.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Running(Arc<Queue>);
+pub(crate) struct RunningLog(Arc<LogQueue>);
 
-impl Drop for Running {
+impl Drop for RunningLog {
     fn drop(&mut self) {
         self.0.flush_blocking(FLUSH_LIMIT);
     }
@@ -53,7 +53,7 @@ impl Drop for Running {
 /// # Errors
 ///
 /// There can be no thread that writes it.
-pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<Running> {
+pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<RunningLog> {
     let queue = Arc::clone(QUEUE.get_or_init(Arc::default));
     let level = more(log.level, verbosity);
     let to_stderr = Stream::new(io::stderr());
@@ -81,7 +81,7 @@ pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<Running> {
         }
     }
     panic::set_hook(Box::new(log_panic));
-    Ok(Running(queue))
+    Ok(RunningLog(queue))
 }
 
 /// How the log is; it may not have been started.
@@ -94,7 +94,7 @@ fn install(subscriber: impl Subscriber + Send + Sync) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn write(queue: &Arc<Queue>, sink: impl Sink + 'static) -> io::Result<()> {
+fn write(queue: &Arc<LogQueue>, sink: impl Sink + 'static) -> io::Result<()> {
     let queue = Arc::clone(queue);
     let lost = |count, why: &str| warn!(count, "log records were lost: {why}");
     let thread = thread::Builder::new().name("sermux-log".to_owned()).stack_size(STACK);
@@ -103,7 +103,7 @@ fn write(queue: &Arc<Queue>, sink: impl Sink + 'static) -> io::Result<()> {
 }
 
 fn into(
-    queue: &Arc<Queue>,
+    queue: &Arc<LogQueue>,
     level: LevelFilter,
     form: Form,
 ) -> SubscriberBuilder<DefaultFields, Format, LevelFilter, IntoQueue> {
@@ -131,7 +131,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 /// Hands records to the queue.
 #[derive(Clone, Debug)]
-struct IntoQueue(Arc<Queue>, Form);
+struct IntoQueue(Arc<LogQueue>, Form);
 
 impl<'a> MakeWriter<'a> for IntoQueue {
     type Writer = QueueWriter<'a>;
@@ -142,7 +142,7 @@ impl<'a> MakeWriter<'a> for IntoQueue {
 }
 
 /// Takes a record in one write.
-struct QueueWriter<'a>(&'a Queue, Form);
+struct QueueWriter<'a>(&'a LogQueue, Form);
 
 impl io::Write for QueueWriter<'_> {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {

@@ -18,15 +18,15 @@ const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Records, one behind the other.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct LogBatch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 /// What the writer takes.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
-    pub(super) records: Batch,
+pub(super) struct TakenRecords {
+    pub(super) records: LogBatch,
     /// Records that were lost behind these, because too many waited.
     pub(super) overflowed: u64,
 }
@@ -42,8 +42,8 @@ pub(crate) struct Health {
 
 /// What waits for the writer, and how that is.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub(super) struct LogQueue {
+    state: Mutex<LogQueueState>,
     /// There is something to write.
     filled: Condvar,
     /// The writer rests.
@@ -51,8 +51,8 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    waiting: Batch,
+struct LogQueueState {
+    waiting: LogBatch,
     overflowed: u64,
     /// Since when the writer has had the same records in its hands.
     busy_since: Option<Instant>,
@@ -67,7 +67,7 @@ thread_local! {
     static MAKES_NOTICE: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Batch {
+impl LogBatch {
     fn push(&mut self, record: &[u8]) {
         self.bytes.extend_from_slice(record);
         self.ends.push(self.bytes.len());
@@ -98,7 +98,7 @@ impl Batch {
     }
 }
 
-impl FromIterator<Vec<u8>> for Batch {
+impl FromIterator<Vec<u8>> for LogBatch {
     fn from_iter<T: IntoIterator<Item = Vec<u8>>>(records: T) -> Self {
         let mut batch = Self::default();
         records.into_iter().for_each(|record| batch.push(&record));
@@ -106,7 +106,7 @@ impl FromIterator<Vec<u8>> for Batch {
     }
 }
 
-impl Queue {
+impl LogQueue {
     /// One more record, or one more that is lost.
     pub(super) fn push(&self, record: &[u8]) {
         let mut state = self.lock();
@@ -128,15 +128,15 @@ impl Queue {
     }
 
     /// What waits; rests until something does. With a `limit`: no longer than that, and then it may be nothing.
-    pub(super) fn take_blocking(&self, limit: Option<Duration>) -> Taken {
+    pub(super) fn take_blocking(&self, limit: Option<Duration>) -> TakenRecords {
         let mut state = self.lock();
         if state.waiting.bytes.is_empty() && limit != Some(Duration::ZERO) {
             state.busy_since = None;
             if state.waiting.bytes.capacity() > KEPT {
-                state.waiting = Batch::default();
+                state.waiting = LogBatch::default();
             }
             self.rests.notify_all();
-            let is_empty = |state: &mut State| state.waiting.bytes.is_empty();
+            let is_empty = |state: &mut LogQueueState| state.waiting.bytes.is_empty();
             state = match limit {
                 None => self.filled.wait_while(state, is_empty).unwrap_or_else(PoisonError::into_inner),
                 Some(limit) => {
@@ -146,7 +146,7 @@ impl Queue {
             };
         }
         state.busy_since = Some(Instant::now());
-        Taken { records: std::mem::take(&mut state.waiting), overflowed: std::mem::take(&mut state.overflowed) }
+        TakenRecords { records: std::mem::take(&mut state.waiting), overflowed: std::mem::take(&mut state.overflowed) }
     }
 
     /// These could not be written, or all could.
@@ -167,7 +167,7 @@ impl Queue {
     /// Waits until everything is written or lost.
     pub(super) fn flush_blocking(&self, limit: Duration) {
         let state = self.lock();
-        let is_busy = |state: &mut State| state.busy_since.is_some() || !state.waiting.bytes.is_empty();
+        let is_busy = |state: &mut LogQueueState| state.busy_since.is_some() || !state.waiting.bytes.is_empty();
         // After the limit what is left is lost with the program.
         drop(self.rests.wait_timeout_while(state, limit, is_busy));
     }
@@ -179,7 +179,7 @@ impl Queue {
         Health { lost: state.lost, fault: state.fault.clone().or(stalled) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LogQueueState> {
         // Nothing is left half-done under it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_and_what_does_not_fit_is_counted() {
-        let queue = Queue::default();
+        let queue = LogQueue::default();
         for _ in 0..1000 {
             queue.push(&[b'x'; 1024]);
         }
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_flush_waits_until_the_writer_rests_and_not_for_ever() {
-        let queue = Queue::default();
+        let queue = LogQueue::default();
         queue.push(b"x");
         queue.flush_blocking(Duration::from_millis(1));
         std::thread::scope(|scope| {

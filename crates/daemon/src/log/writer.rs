@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::unistd::write;
 
-use super::queue::{Batch, Queue};
+use super::queue::{LogBatch, LogQueue};
 
 /// A log that failed is tried again after so long even if nothing more is to be written, then after twice as long …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// Where records go.
 pub(super) trait Sink: Send {
     /// Writes them; how many were lost, and why.
-    fn write_blocking(&mut self, records: &Batch) -> Result<(), (u64, io::Error)>;
+    fn write_blocking(&mut self, records: &LogBatch) -> Result<(), (u64, io::Error)>;
 }
 
 /// Standard error, or what stands for it in a test.
@@ -36,7 +36,7 @@ impl<F: AsFd> Stream<F> {
 }
 
 impl<F: AsFd + Send> Sink for Stream<F> {
-    fn write_blocking(&mut self, records: &Batch) -> Result<(), (u64, io::Error)> {
+    fn write_blocking(&mut self, records: &LogBatch) -> Result<(), (u64, io::Error)> {
         if self.torn {
             write_all_blocking(self.to.as_fd(), b"\n").map_err(|(_, error)| (records.len() as u64, error.into()))?;
             self.torn = false;
@@ -67,7 +67,7 @@ fn write_all_blocking(to: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), (usize, Er
 }
 
 /// Writes what is handed to the queue, for as long as the program runs. `notice` logs that so many records were lost, and why.
-pub(super) fn run_blocking(queue: &Queue, mut sink: impl Sink, notice: impl Fn(u64, &str)) {
+pub(super) fn run_blocking(queue: &LogQueue, mut sink: impl Sink, notice: impl Fn(u64, &str)) {
     // Lost records that the log does not show yet, and why they were lost.
     let (mut owed, mut why) = (0, String::new());
     let mut retry = FIRST_RETRY;
@@ -77,7 +77,7 @@ pub(super) fn run_blocking(queue: &Queue, mut sink: impl Sink, notice: impl Fn(u
         let told = match owed {
             0 => Ok(()),
             // A log that shows no warnings shows nothing of it.
-            _ => sink.write_blocking(&Batch::from_iter([queue.notice(|| notice(owed, &why))])),
+            _ => sink.write_blocking(&LogBatch::from_iter([queue.notice(|| notice(owed, &why))])),
         };
         let written = match told {
             Ok(()) => {

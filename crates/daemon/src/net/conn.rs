@@ -46,7 +46,7 @@ const CLOCK: Duration = Duration::from_millis(12);
 
 /// Whether the other end is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum PeerAnswer {
     /// It is.
     Given,
     /// It is not known yet.
@@ -181,16 +181,16 @@ impl Conn {
     }
 
     /// What came of [`Conn::ask`], so long ago.
-    pub fn answer(&self, since: Duration) -> Answer {
-        let (Self::Tcp(stream) | Self::Telnet(stream)) = self else { return Answer::Given };
-        let Ok(heard) = sys::heard(stream) else { return Answer::Open };
+    pub fn answer(&self, since: Duration) -> PeerAnswer {
+        let (Self::Tcp(stream) | Self::Telnet(stream)) = self else { return PeerAnswer::Given };
+        let Ok(heard) = sys::heard(stream) else { return PeerAnswer::Open };
         if heard.ago + CLOCK < since {
-            return Answer::Given;
+            return PeerAnswer::Given;
         }
         if heard.probes > 0 || heard.retransmits > 0 {
-            Answer::Owed
+            PeerAnswer::Owed
         } else {
-            Answer::Open
+            PeerAnswer::Open
         }
     }
 

@@ -21,11 +21,11 @@ const REMEMBERED: usize = 4096;
 /// Counts the clients of a port, or of the whole program.
 #[derive(Debug, Default)]
 pub struct Gate {
-    state: Mutex<State>,
+    state: Mutex<GateState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct GateState {
     limits: Limits,
     clients: u32,
     by_address: HashMap<IpAddr, u32>,
@@ -35,7 +35,7 @@ struct State {
 
 /// A place at a gate. It is given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct GatePlace {
     gate: Arc<Gate>,
     address: Option<IpAddr>,
 }
@@ -50,16 +50,16 @@ pub struct Gates {
 }
 
 /// The places that a client has.
-pub type Places = [Place; 2];
+pub type Places = [GatePlace; 2];
 
 /// Which limit is in the way, and of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct OverLimit {
     limited: Limited,
     of_port: bool,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for OverLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.limited, if self.of_port { "on this port" } else { "of all ports together" })
     }
@@ -67,10 +67,10 @@ impl fmt::Display for Refused {
 
 impl Gates {
     /// A place at each.
-    pub(crate) fn enter(&self, peer: Peer) -> Result<Places, Refused> {
+    pub(crate) fn enter(&self, peer: Peer) -> Result<Places, OverLimit> {
         let now = tokio::time::Instant::now().into_std();
-        let port = self.port.enter(peer.ip(), now).map_err(|limited| Refused { limited, of_port: true })?;
-        let all = self.all.enter(peer.ip(), now).map_err(|limited| Refused { limited, of_port: false })?;
+        let port = self.port.enter(peer.ip(), now).map_err(|limited| OverLimit { limited, of_port: true })?;
+        let all = self.all.enter(peer.ip(), now).map_err(|limited| OverLimit { limited, of_port: false })?;
         Ok([port, all])
     }
 }
@@ -121,7 +121,7 @@ impl Gate {
     /// # Errors
     ///
     /// The limit.
-    pub fn enter(self: &Arc<Self>, address: Option<IpAddr>, now: Instant) -> Result<Place, Limited> {
+    pub fn enter(self: &Arc<Self>, address: Option<IpAddr>, now: Instant) -> Result<GatePlace, Limited> {
         let mut state = self.lock();
         let Limits { max_clients, max_per_address, connect_rate } = state.limits;
         let address = address.map(host);
@@ -139,16 +139,16 @@ impl Gate {
             state.by_address.insert(address, there + 1);
         }
         state.clients += 1;
-        Ok(Place { gate: Arc::clone(self), address })
+        Ok(GatePlace { gate: Arc::clone(self), address })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, GateState> {
         // Nothing is left half-done under it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl GateState {
     /// Whether an address comes slowly enough; if so, that it has come is remembered.
     fn may_come(&mut self, address: IpAddr, rate: ConnectRate, now: Instant) -> bool {
         let one = rate.time / rate.connects;
@@ -168,7 +168,7 @@ impl State {
     }
 }
 
-impl Drop for Place {
+impl Drop for GatePlace {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
         state.clients -= 1;

@@ -36,7 +36,7 @@ pub struct UnixListening {
 
 /// What its clients are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Clients {
+pub(crate) struct ClientKind {
     /// They speak telnet.
     pub(crate) telnet: bool,
     /// They read telegrams.
@@ -75,7 +75,7 @@ impl Listening {
 
     /// The next connection. Polled rather than awaited: the future of an accept(2) would take room in each listener's task for
     /// as long as the listener waits.
-    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>, clients: Clients) -> Poll<io::Result<(Conn, Peer)>> {
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>, clients: ClientKind) -> Poll<io::Result<(Conn, Peer)>> {
         match self {
             Self::Tcp(socket) => socket.poll_accept(cx).map_ok(|connection| accepted(connection, clients)),
             Self::Loopbacks(sockets) => {
@@ -95,14 +95,14 @@ impl Listening {
     }
 }
 
-fn accepted((stream, peer): (TcpStream, SocketAddr), clients: Clients) -> (Conn, Peer) {
+fn accepted((stream, peer): (TcpStream, SocketAddr), clients: ClientKind) -> (Conn, Peer) {
     // A client that came over a dual-stack socket is known by its IPv4 address.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let conn = if clients.telnet { Conn::Telnet(stream) } else { Conn::Tcp(stream) };
     (conn, Peer::Tcp(peer))
 }
 
-fn accepted_unix(stream: UnixStream, clients: Clients) -> io::Result<(Conn, Peer)> {
+fn accepted_unix(stream: UnixStream, clients: ClientKind) -> io::Result<(Conn, Peer)> {
     if clients.framed {
         // Options of the listening socket do not come down to it, as they do with TCP.
         SockRef::from(&stream).set_send_buffer_size(FRAME_SEND_BUFFER)?;

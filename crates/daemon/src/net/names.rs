@@ -19,14 +19,14 @@ pub(crate) async fn look_up(host: &str) -> Result<Vec<IpAddr>, String> {
     NAMES.look_up(host).await
 }
 
-type Answer = Result<Vec<IpAddr>, String>;
+type LookupAnswer = Result<Vec<IpAddr>, String>;
 
 #[derive(Debug)]
 struct Names {
     resolve_blocking: fn(&str) -> io::Result<Vec<IpAddr>>,
     workers: Workers,
     /// Those who wait for a name. There is one entry for each name of the configuration at most.
-    asked: Mutex<BTreeMap<String, Vec<oneshot::Sender<Answer>>>>,
+    asked: Mutex<BTreeMap<String, Vec<oneshot::Sender<LookupAnswer>>>>,
 }
 
 impl Names {
@@ -34,12 +34,12 @@ impl Names {
         Self { resolve_blocking, workers: Workers::default(), asked: Mutex::default() }
     }
 
-    async fn look_up(&'static self, host: &str) -> Answer {
+    async fn look_up(&'static self, host: &str) -> LookupAnswer {
         let answer = self.ask(host);
         answer.await.unwrap_or_else(|_| Err("looking it up was given up".to_owned()))
     }
 
-    fn ask(&'static self, host: &str) -> oneshot::Receiver<Answer> {
+    fn ask(&'static self, host: &str) -> oneshot::Receiver<LookupAnswer> {
         let (reply, answer) = oneshot::channel();
         let mut asked = self.asked();
         if let Some(others) = asked.get_mut(host) {
@@ -63,7 +63,7 @@ impl Names {
         }
     }
 
-    fn asked(&self) -> MutexGuard<'_, BTreeMap<String, Vec<oneshot::Sender<Answer>>>> {
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<String, Vec<oneshot::Sender<LookupAnswer>>>> {
         // Nothing is left half-done under it.
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }

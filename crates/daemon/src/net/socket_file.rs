@@ -38,7 +38,7 @@ const LOCK_TRIES: usize = 16;
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedSocket {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// Its access rights.
@@ -92,7 +92,7 @@ impl fmt::Display for NoSocket {
 static TURN_HERE: Mutex<()> = Mutex::new(());
 
 /// Makes the socket, when its turn has come; that is tried so often.
-pub(crate) async fn make(wanted: &Wanted, turn_tries: usize) -> Result<(UnixListener, SocketFile), NoSocket> {
+pub(crate) async fn make(wanted: &WantedSocket, turn_tries: usize) -> Result<(UnixListener, SocketFile), NoSocket> {
     let mut tries = 1;
     loop {
         let wanted = wanted.clone();
@@ -113,7 +113,7 @@ pub(crate) async fn make(wanted: &Wanted, turn_tries: usize) -> Result<(UnixList
 }
 
 /// Looks at files and asks for users and groups: on the blocking pool.
-fn make_blocking(wanted: &Wanted) -> Result<(StdListener, SocketFile), NoSocket> {
+fn make_blocking(wanted: &WantedSocket) -> Result<(StdListener, SocketFile), NoSocket> {
     let path = &wanted.path;
     // Asked for first: whoever knows the answer may be slow.
     let (owner, group) = (wanted.owner.as_deref().map(user), wanted.group.as_deref().map(group));
@@ -263,7 +263,7 @@ fn is_held(path: &Path) -> io::Result<bool> {
 /// Nobody can connect before it listens, and then everything about it is as it should be.
 fn bind(
     folder: &Folder,
-    wanted: &Wanted,
+    wanted: &WantedSocket,
     ids: (Option<Uid>, Option<Gid>),
 ) -> Result<(StdListener, (u64, u64)), NoSocket> {
     let cannot = |error| NoSocket::Io("it cannot be made", error);
@@ -308,7 +308,7 @@ impl Made {
         Ok(Made { fd, mode: stat.st_mode & 0o777, identity: (stat.st_dev, stat.st_ino) })
     }
 
-    fn give_rights(&self, wanted: &Wanted, (uid, gid): (Option<Uid>, Option<Gid>)) -> Result<(), NoSocket> {
+    fn give_rights(&self, wanted: &WantedSocket, (uid, gid): (Option<Uid>, Option<Gid>)) -> Result<(), NoSocket> {
         let denied = |errno: Errno| matches!(errno, Errno::EPERM | Errno::EACCES);
         if self.mode != wanted.mode {
             // There is no fchmod(2) for such a descriptor; this leads to the very file that it is of.
@@ -381,8 +381,8 @@ mod tests {
 
     use super::*;
 
-    fn wanted(folder: &Path) -> Wanted {
-        Wanted { path: folder.join("a.sock"), mode: 0o660, owner: None, group: None, queue: 1 }
+    fn wanted(folder: &Path) -> WantedSocket {
+        WantedSocket { path: folder.join("a.sock"), mode: 0o660, owner: None, group: None, queue: 1 }
     }
 
     #[test]
@@ -410,11 +410,11 @@ mod tests {
 
         let path = folder.path().join("b.sock");
         let _datagrams = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-        assert!(matches!(make_blocking(&Wanted { path, ..wanted.clone() }), Err(NoSocket::Held)));
+        assert!(matches!(make_blocking(&WantedSocket { path, ..wanted.clone() }), Err(NoSocket::Held)));
         let path = folder.path().join("c.sock");
         let does_not_listen_yet = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         does_not_listen_yet.bind(&SockAddr::unix(&path).unwrap()).unwrap();
-        assert!(matches!(make_blocking(&Wanted { path, ..wanted }), Err(NoSocket::Held)));
+        assert!(matches!(make_blocking(&WantedSocket { path, ..wanted }), Err(NoSocket::Held)));
     }
 
     #[test]
@@ -437,16 +437,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wanted = wanted(folder.path());
         for mode in [0o660, 0o600, 0o666] {
-            let _made = make_blocking(&Wanted { mode, ..wanted.clone() }).unwrap();
+            let _made = make_blocking(&WantedSocket { mode, ..wanted.clone() }).unwrap();
             assert_eq!(fs::metadata(&wanted.path).unwrap().mode() & 0o777, mode);
         }
         let nobody = || Some("no-such-name".to_owned());
-        for wanted in [Wanted { group: nobody(), ..wanted.clone() }, Wanted { owner: nobody(), ..wanted.clone() }] {
+        for wanted in
+            [WantedSocket { group: nobody(), ..wanted.clone() }, WantedSocket { owner: nobody(), ..wanted.clone() }]
+        {
             assert!(matches!(make_blocking(&wanted), Err(NoSocket::Rights(why)) if why.contains("no-such-name")));
             assert!(!wanted.path.exists(), "left behind with other rights");
         }
         let me = User::from_uid(Uid::current()).unwrap().map(|user| user.name);
-        assert!(make_blocking(&Wanted { owner: me, ..wanted }).is_ok());
+        assert!(make_blocking(&WantedSocket { owner: me, ..wanted }).is_ok());
     }
 
     #[test]
@@ -482,7 +484,7 @@ mod tests {
     #[test]
     fn rights_go_to_the_socket_that_was_made_and_to_nothing_that_was_put_in_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let wanted = Wanted { mode: 0o666, ..wanted(folder.path()) };
+        let wanted = WantedSocket { mode: 0o666, ..wanted(folder.path()) };
         let secret = folder.path().join("secret");
         fs::write(&secret, "").unwrap();
         fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();

@@ -24,7 +24,7 @@ use tokio::time::{timeout, Instant};
 
 use super::driver::Driver;
 use super::link::{Accepted, Command, Link, Opener};
-use super::status::Status;
+use super::status::PortStatus;
 use crate::device::hotplug::Hotplug;
 use crate::line::sim::{scripted, SimHandle};
 use crate::line::{open_blocking, OpenError, Opened, Report};
@@ -40,8 +40,8 @@ fn port(keys: &str) -> Arc<Port> {
     Arc::clone(&config.ports["p"])
 }
 
-fn status() -> Arc<Status> {
-    Arc::new(Status::new(Arc::default()))
+fn status() -> Arc<PortStatus> {
+    Arc::new(PortStatus::new(Arc::default()))
 }
 
 /// An open device, and its other end.
@@ -54,7 +54,7 @@ fn opened() -> (Opened, SimHandle) {
 /// A running port whose device the test opens and unplugs.
 struct Rig {
     link: Link,
-    status: Arc<Status>,
+    status: Arc<PortStatus>,
     task: JoinHandle<()>,
     devices: Arc<Mutex<Devices>>,
 }

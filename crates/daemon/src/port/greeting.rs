@@ -6,7 +6,7 @@ use sermux_port_config::config::banner::{BannerFacts, BannerTime};
 use sermux_port_config::config::{Device, Enter, Listener, Protocol};
 use sermux_port_config::line::LineSettings;
 use sermux_protocol::session::Session;
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::TelnetOffer;
 
 use crate::net::peer::{Endpoint, Peer};
 use crate::sys;
@@ -15,7 +15,7 @@ use crate::sys;
 pub(super) fn session(listener: &Listener) -> Session {
     match &listener.protocol {
         Protocol::Raw => Session::raw(),
-        Protocol::Telnet(telnet) => Session::telnet(Offer {
+        Protocol::Telnet(telnet) => Session::telnet(TelnetOffer {
             rfc2217: telnet.rfc2217,
             signature: telnet.signature.clone(),
             enter_is_cr: telnet.enter == Enter::Cr,

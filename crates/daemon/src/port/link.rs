@@ -52,7 +52,7 @@ pub enum Command {
         /// At most so many.
         most: usize,
         /// Where they go.
-        reply: oneshot::Sender<History>,
+        reply: oneshot::Sender<HistoryBytes>,
     },
     /// Copies of what comes from the line from now on, until the other end is dropped. Begins with an empty one. What finds
     /// no room is lost, and counted in the next.
@@ -82,7 +82,7 @@ pub enum Command {
 
 /// Bytes that came from the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
+pub struct HistoryBytes {
     /// How many came before these since the port was started.
     pub offset: u64,
     /// The bytes.

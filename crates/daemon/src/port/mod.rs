@@ -17,4 +17,4 @@ pub use driver::Driver;
 pub use hub::{ClientState, FlowState, Kept, Missing};
 pub use link::{Accepted, Command, Followed, Kicked, Link, Opener, Opening, Reconfigure, Reply, Whom};
 pub use report::{CaptureReport, ClientReport, ListenerReport, PortFault, PortReport, PortState};
-pub use status::{Share, Status};
+pub use status::{PortStatus, Share};

@@ -11,7 +11,7 @@ use super::bell::Bells;
 
 /// Written by the tasks of the port and of its listeners, read by anybody.
 #[derive(Debug)]
-pub struct Status {
+pub struct PortStatus {
     open: AtomicBool,
     clients: AtomicUsize,
     /// By the key of the listener: what `allow` and `deny`, and what `limits` kept out.
@@ -24,20 +24,20 @@ pub struct Status {
 
 /// The status as a task of the port holds it that is not to end by itself: dropping it tells that it has ended.
 #[derive(Debug)]
-pub struct Share(Arc<Status>);
+pub struct Share(Arc<PortStatus>);
 
 impl Share {
     /// For a task.
     #[must_use]
-    pub fn new(status: &Arc<Status>) -> Self {
+    pub fn new(status: &Arc<PortStatus>) -> Self {
         Self(Arc::clone(status))
     }
 }
 
 impl Deref for Share {
-    type Target = Status;
+    type Target = PortStatus;
 
-    fn deref(&self) -> &Status {
+    fn deref(&self) -> &PortStatus {
         &self.0
     }
 }
@@ -48,7 +48,7 @@ impl Drop for Share {
     }
 }
 
-impl Status {
+impl PortStatus {
     /// A port that is not open and has no clients. `changed` is told of every change.
     #[must_use]
     pub fn new(changed: Arc<Notify>) -> Self {

@@ -152,7 +152,7 @@ pub(super) fn has_format_errors(found: &Found) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sermux_protocol::verdict::Meter;
+    use sermux_protocol::verdict::MeterModel;
 
     use super::*;
 
@@ -197,14 +197,14 @@ mod tests {
     fn a_second_telegram_is_waited_for_as_long_as_a_slow_meter_needs() {
         let mut found = Found::of("115200 8N1".parse().unwrap(), &Came::default(), None, Duration::from_secs(2));
         let second = Some((1, Duration::from_secs(1)));
-        let of = |telegrams| Cause::P1(Meter { telegrams, spread: second, ..Meter::default() });
+        let of = |telegrams| Cause::P1(MeterModel { telegrams, spread: second, ..MeterModel::default() });
         found.verdict = Verdict { cause: of(1), certainty: Certainty::Certain, evidence: 1 };
         assert_eq!(next_after(&found, 1, Duration::ZERO), Next::Done);
         assert_eq!(next_after(&found, 2, Duration::from_secs(10)), Next::Stay);
         assert_eq!(next_after(&found, 2, SLOW_METER), Next::Done);
         found.verdict.cause = of(2);
         assert_eq!(next_after(&found, 2, Duration::ZERO), Next::Done);
-        found.verdict.cause = Cause::P1(Meter { telegrams: 5, ..Meter::default() });
+        found.verdict.cause = Cause::P1(MeterModel { telegrams: 5, ..MeterModel::default() });
         assert_eq!(next_after(&found, 2, Duration::ZERO), Next::Stay, "all came from a queue");
         assert_eq!(next_after(&found, 1, Duration::ZERO), Next::Done);
     }

@@ -18,7 +18,7 @@ use crate::sys;
 
 /// Takes the signals that end a program until it is dropped; from then on they do what they do everywhere.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct ProbeSession {
     runtime: Option<Runtime>,
     signals: SignalFd,
     /// The same, to be waited for.
@@ -27,20 +27,20 @@ pub(crate) struct Session {
     stop: Stop,
 }
 
-impl Session {
+impl ProbeSession {
     /// In the thread that started the program, before there is another: they all leave the signals to this one.
     ///
     /// # Errors
     ///
     /// The system gives no more descriptors.
-    pub(crate) fn start() -> io::Result<Session> {
+    pub(crate) fn start() -> io::Result<ProbeSession> {
         ends().thread_block()?;
         let signals = SignalFd::with_flags(&ends(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
         let begun = signals.map_err(io::Error::from).and_then(|signals| {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (tell, stop) = Stop::new();
             let comes = Arc::new(signals.as_fd().try_clone_to_owned()?);
-            Ok(Session { runtime: Some(runtime), signals, comes, tell, stop })
+            Ok(ProbeSession { runtime: Some(runtime), signals, comes, tell, stop })
         });
         if begun.is_err() {
             ends().thread_unblock()?;
@@ -88,7 +88,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for ProbeSession {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // Not waiting for a driver that hangs.

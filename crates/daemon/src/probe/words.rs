@@ -5,7 +5,7 @@ use sermux_protocol::verdict::{Cause, Certainty};
 
 use super::{Found, Heard};
 use crate::doctor::INVERTERS;
-use crate::setup::Reading;
+use crate::setup::MeterSetup;
 
 /// Its name for programs.
 pub(crate) fn name(cause: &Cause) -> &'static str {
@@ -66,7 +66,7 @@ pub(crate) fn what(heard: &Heard) -> String {
 /// What to do.
 pub(crate) fn advice(heard: &Heard) -> String {
     let Found { settings, verdict, .. } = &heard.best;
-    let keys = Reading::of(&verdict.cause, *settings).map(|reading| reading.keys()).unwrap_or_default();
+    let keys = MeterSetup::of(&verdict.cause, *settings).map(|reading| reading.keys()).unwrap_or_default();
     let advice = match &verdict.cause {
         Cause::P1(meter) if meter.crc_bad == meter.telegrams => "the CRC of every telegram is wrong or missing: is the cable long or loose, or another program reading as well?",
         Cause::P1(_) => return format!("use {keys}"),

@@ -10,7 +10,7 @@ const LARGEST: u64 = 64 * 1024;
 
 /// What becomes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum FileChange {
     /// There is none.
     New,
     /// It says this already.
@@ -24,7 +24,7 @@ pub(crate) enum Change {
 pub(crate) struct Planned {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
-    pub(crate) change: Change,
+    pub(crate) change: FileChange,
 }
 
 impl Planned {
@@ -39,12 +39,12 @@ impl Planned {
                 let mut old = Vec::new();
                 file.take(LARGEST).read_to_end(&mut old)?;
                 if old == text.as_bytes() {
-                    Change::Same
+                    FileChange::Same
                 } else {
-                    Change::Different
+                    FileChange::Different
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Change::New,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => FileChange::New,
             Err(error) => return Err(error),
         };
         Ok(Self { path, text, change })
@@ -61,13 +61,13 @@ impl Planned {
     ///
     /// It cannot be written; then everything is as it was.
     pub(crate) fn write(&self) -> io::Result<()> {
-        if self.change == Change::Same {
+        if self.change == FileChange::Same {
             return Ok(());
         }
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
-        if self.change == Change::Different {
+        if self.change == FileChange::Different {
             fs::copy(&self.path, self.backup())?;
         }
         let temporary = beside(&self.path, ".new");
@@ -93,9 +93,9 @@ impl Planned {
     /// It cannot; the old file is still in the backup.
     pub(crate) fn undo(&self) -> io::Result<()> {
         match self.change {
-            Change::Same => Ok(()),
-            Change::New => fs::remove_file(&self.path),
-            Change::Different => fs::rename(self.backup(), &self.path),
+            FileChange::Same => Ok(()),
+            FileChange::New => fs::remove_file(&self.path),
+            FileChange::Different => fs::rename(self.backup(), &self.path),
         }
     }
 }
@@ -116,11 +116,11 @@ mod tests {
         let path = folder.path().join("ports.d/p1.yaml");
         let plan = |text: &str| Planned::new(path.clone(), text.to_owned()).unwrap();
         let first = plan("one");
-        assert_eq!(first.change, Change::New);
+        assert_eq!(first.change, FileChange::New);
         first.write().unwrap();
-        assert_eq!(plan("one").change, Change::Same);
+        assert_eq!(plan("one").change, FileChange::Same);
         let second = plan("two");
-        assert_eq!(second.change, Change::Different);
+        assert_eq!(second.change, FileChange::Different);
         second.write().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_to_string(second.backup()).unwrap(), "one");

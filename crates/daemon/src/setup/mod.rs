@@ -13,7 +13,7 @@ pub(crate) const PORT: &str = "p1";
 
 /// How a meter is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct MeterSetup {
     /// The profile that fits.
     pub(crate) profile: &'static str,
     /// Where the profile has other settings.
@@ -22,26 +22,26 @@ pub(crate) struct Reading {
     pub(crate) is_meter: bool,
 }
 
-impl Default for Reading {
+impl Default for MeterSetup {
     /// DSMR 4 and 5: almost every meter.
-    fn default() -> Reading {
-        Reading { profile: "dsmr-p1", line: None, is_meter: false }
+    fn default() -> MeterSetup {
+        MeterSetup { profile: "dsmr-p1", line: None, is_meter: false }
     }
 }
 
-impl Reading {
+impl MeterSetup {
     /// As the meter was heard; `None`: what was heard is no meter.
-    pub(crate) fn of(cause: &Cause, settings: LineSettings) -> Option<Reading> {
+    pub(crate) fn of(cause: &Cause, settings: LineSettings) -> Option<MeterSetup> {
         let reading = match cause {
-            Cause::P1(_) => Reading::with(settings),
-            Cause::SevenBitParity => Reading::of_old_meter(),
+            Cause::P1(_) => MeterSetup::with(settings),
+            Cause::SevenBitParity => MeterSetup::of_old_meter(),
             Cause::EncryptedP1 => {
                 let is_usual = settings.to_string() == "115200 8N1";
-                Reading { profile: "p1-luxembourg", line: (!is_usual).then_some(settings), ..Reading::default() }
+                MeterSetup { profile: "p1-luxembourg", line: (!is_usual).then_some(settings), ..MeterSetup::default() }
             }
             _ => return None,
         };
-        Some(Reading { is_meter: true, ..reading })
+        Some(MeterSetup { is_meter: true, ..reading })
     }
 
     /// The keys of the configuration, in words.
@@ -51,24 +51,24 @@ impl Reading {
     }
 
     /// DSMR 2 and 3.
-    pub(crate) fn of_old_meter() -> Reading {
-        Reading { profile: "dsmr-p1-v2", ..Reading::default() }
+    pub(crate) fn of_old_meter() -> MeterSetup {
+        MeterSetup { profile: "dsmr-p1-v2", ..MeterSetup::default() }
     }
 
     /// With these settings.
-    pub(crate) fn with(settings: LineSettings) -> Reading {
+    pub(crate) fn with(settings: LineSettings) -> MeterSetup {
         match settings.to_string().as_str() {
-            "115200 8N1" => Reading::default(),
-            "9600 7E1" => Reading::of_old_meter(),
-            _ => Reading { line: Some(settings), ..Reading::default() },
+            "115200 8N1" => MeterSetup::default(),
+            "9600 7E1" => MeterSetup::of_old_meter(),
+            _ => MeterSetup { line: Some(settings), ..MeterSetup::default() },
         }
     }
 }
 
 /// Its file, as text: a device and an address are quoted, so that nothing in them is read as YAML.
-pub(crate) fn yaml(device: &str, reading: Reading, address: &str) -> String {
+pub(crate) fn yaml(device: &str, reading: MeterSetup, address: &str) -> String {
     let (device, address) = (quoted(device), quoted(address));
-    let Reading { profile, line, .. } = reading;
+    let MeterSetup { profile, line, .. } = reading;
     let line = line.map_or_else(String::new, |line| format!("    line: {line}\n"));
     format!(
         "# The P1 port of a smart meter; written by `sermux setup p1`.\nports:\n  {PORT}:\n    device: {device}\n    \
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_file_is_a_good_configuration_whatever_the_device_is_called() {
         for device in ["/dev/ttyAMA0", "/dev/serial/by-id/usb-a b\"c#: d", "sim:dsmr-p1"] {
-            let config = load_str("p1.yaml", &yaml(device, Reading::default(), "*:9000")).unwrap().config;
+            let config = load_str("p1.yaml", &yaml(device, MeterSetup::default(), "*:9000")).unwrap().config;
             assert_eq!(config.ports[PORT].device.to_string(), device);
             assert_eq!(config.ports[PORT].listen[0].address.to_string(), "*:9000");
         }
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_meter_is_read_as_it_was_heard() {
         for (heard, profile) in [("115200 8N1", "dsmr-p1"), ("9600 7E1", "dsmr-p1-v2"), ("9600 8N1", "dsmr-p1")] {
-            let reading = Reading::with(heard.parse().unwrap());
+            let reading = MeterSetup::with(heard.parse().unwrap());
             assert_eq!((reading.profile, reading.line.is_some()), (profile, heard == "9600 8N1"));
             let config = load_str("p1.yaml", &yaml("/dev/ttyUSB0", reading, "*:9000")).unwrap().config;
             assert_eq!(config.ports[PORT].line.settings.to_string(), heard);
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn an_encrypted_meter_has_its_own_profile() {
         for heard in ["115200 8N1", "9600 8N1"] {
-            let reading = Reading::of(&Cause::EncryptedP1, heard.parse().unwrap()).unwrap();
+            let reading = MeterSetup::of(&Cause::EncryptedP1, heard.parse().unwrap()).unwrap();
             let text = yaml("/dev/ttyUSB0", reading, "*:9000");
             assert!(text.contains("profile: p1-luxembourg\n"), "{text}");
             let config = load_str("p1.yaml", &text).unwrap().config;

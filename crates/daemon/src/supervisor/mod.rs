@@ -33,11 +33,11 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use self::opens::Opens;
-use self::reading::{Read, Reading, Reply};
-use self::running::{Listeners, Running};
+use self::reading::{ConfigReading, Read, ReloadReply};
+use self::running::{Listeners, RunningPort};
 use self::signals::{end, Signals};
-pub use self::source::Source;
-use self::watched::Watched;
+pub use self::source::ConfigSource;
+use self::watched::WatchedTask;
 use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::crash::{Crash, Part};
@@ -47,7 +47,7 @@ use crate::memory;
 use crate::net::descriptors;
 use crate::net::gate::{Gate, Gates};
 use crate::port::listener::Tried;
-use crate::port::{Command, Driver, Share, Status};
+use crate::port::{Command, Driver, PortStatus, Share};
 use crate::systemd;
 use crate::time::sleep_until;
 
@@ -74,13 +74,13 @@ pub enum Ended {
 pub struct Supervisor {
     config: Config,
     /// Where the configuration is read again from.
-    source: Option<Source>,
-    ports: BTreeMap<String, Running>,
+    source: Option<ConfigSource>,
+    ports: BTreeMap<String, RunningPort>,
     /// Counts the clients of all ports.
     gate: Arc<Gate>,
     opens: Opens,
     hotplug: Hotplug,
-    reading: Reading,
+    reading: ConfigReading,
     /// Listening sockets of socket activation.
     handed_over: Vec<Socket>,
     /// Some port's status changed.
@@ -104,14 +104,14 @@ pub struct Supervisor {
 
 /// How many listeners there are to be, and how many there are.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bound {
+struct BoundListeners {
     wanted: usize,
     got: usize,
     /// … which their own tasks bind, because they have names.
     names: usize,
 }
 
-impl Bound {
+impl BoundListeners {
     /// There are listeners, and no hope for any of them.
     fn is_nothing(self) -> bool {
         self.wanted > 0 && self.got == 0 && self.names == 0
@@ -128,7 +128,7 @@ impl Supervisor {
     /// there is one of these in a process. Inside a tokio runtime. `control_at` is the place of the control socket, whatever the
     /// configuration says.
     #[must_use]
-    pub fn new(source: Option<Source>, control_at: Option<&Path>) -> Self {
+    pub fn new(source: Option<ConfigSource>, control_at: Option<&Path>) -> Self {
         let (asker, asks) = Asker::new();
         let (tells_tried, tried) = mpsc::unbounded_channel();
         Self {
@@ -138,7 +138,7 @@ impl Supervisor {
             gate: Arc::default(),
             opens: Opens::default(),
             hotplug: Hotplug::start(),
-            reading: Reading::default(),
+            reading: ConfigReading::default(),
             handed_over: systemd::sockets(),
             changed: Arc::new(Notify::new()),
             ended: Arc::default(),
@@ -200,7 +200,7 @@ impl Supervisor {
     }
 
     /// Until each listener that has a name has been tried, or has waited long enough for it.
-    async fn names_tried(&mut self, bound: &mut Bound) {
+    async fn names_tried(&mut self, bound: &mut BoundListeners) {
         let mut waiting = bound.names;
         while waiting > 0 {
             let Some(tried) = self.tried.recv().await else { return };
@@ -375,7 +375,7 @@ impl Supervisor {
         // Whoever names a place wants one there.
         let control = self.config.control.clone().or_else(|| self.control_at.as_ref().map(|_| Control::default()));
         if let Some(control) = control {
-            let file = self.source.as_ref().and_then(Source::file).map(Path::to_owned);
+            let file = self.source.as_ref().and_then(ConfigSource::file).map(Path::to_owned);
             let router = control::router(self.asker.clone(), file, self.started.into_std());
             self.control = Server::start(control, self.control_at.as_deref(), &self.config.ports, router).await;
         }
@@ -388,7 +388,7 @@ impl Supervisor {
     }
 
     /// Reads the files again, and goes from what is in force to what they say; files with faults change nothing.
-    async fn reload(&mut self, reply: Option<Reply>) {
+    async fn reload(&mut self, reply: Option<ReloadReply>) {
         let Some(source) = self.source.clone() else {
             warn!("there is no file to read again");
             if let Some(reply) = reply {
@@ -471,7 +471,7 @@ impl Supervisor {
     ///
     /// New addresses are bound before old ones are let go; one that is still taken by an old one is tried again then.
     /// All of them are bound before the first device is opened.
-    async fn apply(&mut self, mut config: Config) -> (Diff, Bound) {
+    async fn apply(&mut self, mut config: Config) -> (Diff, BoundListeners) {
         let diff = Diff::between(&self.config, &config);
         self.gate.set(config.limits);
         descriptors::reserve(config.ports.len());
@@ -507,7 +507,7 @@ impl Supervisor {
 
         let listeners =
             starting.iter().map(|(.., listeners)| listeners).chain(changing.iter().map(|(.., added)| added));
-        let bound = listeners.fold(Bound::default(), |bound, listeners| bound.and(listeners));
+        let bound = listeners.fold(BoundListeners::default(), |bound, listeners| bound.and(listeners));
         if self.ports.is_empty() && bound.is_nothing() {
             return (diff, bound);
         }
@@ -532,14 +532,14 @@ impl Supervisor {
         (diff, bound)
     }
 
-    fn start_port(&self, port: Arc<Port>, listeners: Listeners) -> Running {
-        let status = Arc::new(Status::watched(Arc::clone(&self.changed), Arc::clone(&self.ended)));
+    fn start_port(&self, port: Arc<Port>, listeners: Listeners) -> RunningPort {
+        let status = Arc::new(PortStatus::watched(Arc::clone(&self.changed), Arc::clone(&self.ended)));
         let opener = self.opens.opener();
         let gates = Gates { all: Arc::clone(&self.gate), port: Gate::new(port.limits) };
         let (driver, link) = Driver::new(Arc::clone(&listeners.name), port, opener, &self.hotplug, Arc::clone(&status));
         // The driver takes turns by its own measure; the runtime's would cut its rounds short.
-        let task = tokio::spawn(tokio::task::unconstrained(Watched::new(driver, Share::new(&status))));
-        Running::new(Arc::clone(&listeners.name), link, status, task, gates).with(listeners, &self.tells_tried)
+        let task = tokio::spawn(tokio::task::unconstrained(WatchedTask::new(driver, Share::new(&status))));
+        RunningPort::new(Arc::clone(&listeners.name), link, status, task, gates).with(listeners, &self.tells_tried)
     }
 
     async fn end(&mut self, names: &[String]) {

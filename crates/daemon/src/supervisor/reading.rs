@@ -10,30 +10,30 @@ use sermux_port_config::Faults;
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, JoinError, JoinHandle};
 
-use super::source::Source;
+use super::source::ConfigSource;
 use crate::control::ask::{NotReloaded, Reloaded};
 
 /// The stack that reading has: a file may nest deeply, and the threads of the blocking pool have little.
 const STACK: usize = 4 * 1024 * 1024;
 
 /// Where the outcome goes.
-pub(super) type Reply = oneshot::Sender<Result<Reloaded, NotReloaded>>;
+pub(super) type ReloadReply = oneshot::Sender<Result<Reloaded, NotReloaded>>;
 
 /// What was read.
 pub(super) type Read = Result<Result<Loaded, Faults>, JoinError>;
 
 /// What is being read, and for whom.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct ConfigReading {
     task: Option<JoinHandle<Result<Loaded, Faults>>>,
-    asked: Vec<Reply>,
+    asked: Vec<ReloadReply>,
     /// Asked for since it began: the files may have changed behind it, so they are read once more, for all of these.
-    next: Option<Vec<Reply>>,
+    next: Option<Vec<ReloadReply>>,
 }
 
-impl Reading {
+impl ConfigReading {
     /// Reads now, or once more when what is being read has been read.
-    pub(super) fn ask(&mut self, source: Source, reply: Option<Reply>) {
+    pub(super) fn ask(&mut self, source: ConfigSource, reply: Option<ReloadReply>) {
         if self.task.is_some() {
             self.next.get_or_insert_default().extend(reply);
             return;
@@ -51,7 +51,7 @@ impl Reading {
     }
 
     /// Tells those who asked how it came out. Whether it was asked for again, and by whom.
-    pub(super) fn tell(&mut self, outcome: &Result<Reloaded, NotReloaded>) -> Option<Vec<Reply>> {
+    pub(super) fn tell(&mut self, outcome: &Result<Reloaded, NotReloaded>) -> Option<Vec<ReloadReply>> {
         for reply in self.asked.drain(..) {
             // Whoever asked may have gone.
             let _ = reply.send(outcome.clone());
@@ -60,13 +60,13 @@ impl Reading {
     }
 
     /// Reads once more, for these.
-    pub(super) fn again(&mut self, source: Source, replies: Vec<Reply>) {
+    pub(super) fn again(&mut self, source: ConfigSource, replies: Vec<ReloadReply>) {
         self.ask(source, None);
         self.asked.extend(replies);
     }
 }
 
-fn load_blocking(source: Source) -> Result<Loaded, Faults> {
+fn load_blocking(source: ConfigSource) -> Result<Loaded, Faults> {
     let thread = thread::Builder::new().name("sermux-config".to_owned()).stack_size(STACK);
     match thread.spawn(move || source.load_blocking()) {
         Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sermux_port_config::config::diff::{Change, PortDiff};
+use sermux_port_config::config::diff::{ChangeClass, PortDiff};
 use sermux_port_config::config::{Address, Port};
 use socket2::Socket;
 use tokio::sync::{mpsc, watch};
@@ -13,22 +13,22 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::net::gate::Gates;
 use crate::net::listening::Listening;
-use crate::port::listener::{self, Offer, Tried};
-use crate::port::{Command, Link, Opener, Reconfigure, Share, Status};
+use crate::port::listener::{self, ListenerOffer, Tried};
+use crate::port::{Command, Link, Opener, PortStatus, Reconfigure, Share};
 
 /// Listeners that do not run yet, by their index in the configuration.
 #[derive(Debug)]
 pub(super) struct Listeners {
     /// The port's.
     pub(super) name: Arc<str>,
-    them: Vec<(usize, Offer, Option<Listening>)>,
+    them: Vec<(usize, ListenerOffer, Option<Listening>)>,
 }
 
 impl Listeners {
     /// These of a port's listeners.
     pub(super) fn new(name: &str, port: &Arc<Port>, indices: impl IntoIterator<Item = usize>) -> Self {
         let name = Arc::from(name);
-        let offer = |index| Some((index, Offer::new(&name, port, index)?, None));
+        let offer = |index| Some((index, ListenerOffer::new(&name, port, index)?, None));
         let them = indices.into_iter().filter_map(offer).collect();
         Self { name, them }
     }
@@ -51,11 +51,11 @@ impl Listeners {
 
 /// A running port.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunningPort {
     name: Arc<str>,
     link: Link,
     gates: Gates,
-    pub(super) status: Arc<Status>,
+    pub(super) status: Arc<PortStatus>,
     task: JoinHandle<()>,
     listeners: Vec<RunningListener>,
     /// The keys in the order of the configuration.
@@ -67,14 +67,14 @@ pub(super) struct Running {
 struct RunningListener {
     /// Its own for as long as it runs.
     key: usize,
-    offer: watch::Sender<Offer>,
+    offer: watch::Sender<ListenerOffer>,
     /// None: it has panicked, and listens again after a pause.
     task: Option<JoinHandle<()>>,
 }
 
-impl Running {
+impl RunningPort {
     /// A port that was just started.
-    pub(super) fn new(name: Arc<str>, link: Link, status: Arc<Status>, task: JoinHandle<()>, gates: Gates) -> Self {
+    pub(super) fn new(name: Arc<str>, link: Link, status: Arc<PortStatus>, task: JoinHandle<()>, gates: Gates) -> Self {
         let (listeners, keys) = (Vec::new(), Vec::new());
         Self { gates, name, link, status, task, listeners, keys, next_key: 0 }
     }
@@ -102,7 +102,13 @@ impl Running {
         self.next_key - 1
     }
 
-    fn listen(&mut self, key: usize, offer: Offer, bound: Option<Listening>, tried: &mpsc::UnboundedSender<Tried>) {
+    fn listen(
+        &mut self,
+        key: usize,
+        offer: ListenerOffer,
+        bound: Option<Listening>,
+        tried: &mpsc::UnboundedSender<Tried>,
+    ) {
         let (offer, offered) = watch::channel(offer);
         let task = Some(self.serve(key, offered, bound, tried));
         self.listeners.push(RunningListener { key, offer, task });
@@ -111,7 +117,7 @@ impl Running {
     fn serve(
         &self,
         key: usize,
-        offered: watch::Receiver<Offer>,
+        offered: watch::Receiver<ListenerOffer>,
         bound: Option<Listening>,
         tried: &mpsc::UnboundedSender<Tried>,
     ) -> JoinHandle<()> {
@@ -190,7 +196,7 @@ impl Running {
             stay.filter_map(|(from, to)| Some((*to, *self.keys.get(*from)?))).collect();
         for (index, key) in &keys {
             let listener = self.listeners.iter().find(|listener| listener.key == *key);
-            if let (Some(listener), Some(offer)) = (listener, Offer::new(&self.name, &port, *index)) {
+            if let (Some(listener), Some(offer)) = (listener, ListenerOffer::new(&self.name, &port, *index)) {
                 listener.offer.send_replace(offer);
             }
         }
@@ -199,7 +205,7 @@ impl Running {
         keys.extend(added.iter().map(|(index, key, ..)| (*index, *key)));
         self.gates.port.set(port.limits);
         self.keys = keys.into_values().collect();
-        let reopen = diff.class == Change::Reopen;
+        let reopen = diff.class == ChangeClass::Reopen;
         let changed = Reconfigure { port, listeners: self.keys.clone(), opener, reopen };
         // A port whose task has ended is not there to be changed.
         self.link.send(Command::Reconfigure(changed)).await;

@@ -8,7 +8,7 @@ use sermux_port_config::Faults;
 
 /// A file, standard input or neither, and ports of the command line.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct ConfigSource {
     main: Main,
     ports: Vec<Text>,
 }
@@ -22,12 +22,12 @@ enum Main {
     Nothing,
 }
 
-impl Source {
+impl ConfigSource {
     /// What stands for standard input.
     pub(crate) const STDIN: &'static str = "-";
 
     /// This file, or standard input, which is read to its end.
-    pub(crate) fn of_blocking(path: &Path) -> io::Result<Source> {
+    pub(crate) fn of_blocking(path: &Path) -> io::Result<ConfigSource> {
         let main = if path.as_os_str() == Self::STDIN {
             let mut bytes = Vec::new();
             io::stdin().take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
@@ -35,17 +35,17 @@ impl Source {
         } else {
             Main::File(path.to_owned())
         };
-        Ok(Source { main, ports: Vec::new() })
+        Ok(ConfigSource { main, ports: Vec::new() })
     }
 
     /// No file at all.
-    pub(crate) fn nothing() -> Source {
-        Source { main: Main::Nothing, ports: Vec::new() }
+    pub(crate) fn nothing() -> ConfigSource {
+        ConfigSource { main: Main::Nothing, ports: Vec::new() }
     }
 
     /// … and these ports.
-    pub(crate) fn with(self, ports: Vec<Text>) -> Source {
-        Source { ports, ..self }
+    pub(crate) fn with(self, ports: Vec<Text>) -> ConfigSource {
+        ConfigSource { ports, ..self }
     }
 
     /// Reads all of it, as [`load`](sermux_port_config::config::load::load) does.

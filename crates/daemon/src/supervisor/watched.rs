@@ -9,18 +9,18 @@ use crate::port::Share;
 /// A task of a port that tells when it has ended, however it did. In memory as it stands here: the task is looked at most.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Watched<F> {
+pub(super) struct WatchedTask<F> {
     task: F,
     _tells: Share,
 }
 
-impl<F> Watched<F> {
+impl<F> WatchedTask<F> {
     pub(super) fn new(task: F, tells: Share) -> Self {
         Self { task, _tells: tells }
     }
 }
 
-impl<F: Future + Unpin> Future for Watched<F> {
+impl<F: Future + Unpin> Future for WatchedTask<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {

@@ -96,9 +96,9 @@ impl Banner {
         // it has been read once without a fault
         for piece in Pieces(&self.0).flatten() {
             match piece {
-                Piece::Text(text) => bytes.extend_from_slice(text.as_bytes()),
-                Piece::Byte(byte) => bytes.push(byte),
-                Piece::Fact(letter) => bytes.extend_from_slice(facts.fact(letter).as_bytes()),
+                BannerPiece::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+                BannerPiece::Byte(byte) => bytes.push(byte),
+                BannerPiece::Fact(letter) => bytes.extend_from_slice(facts.fact(letter).as_bytes()),
             }
         }
         bytes
@@ -167,7 +167,7 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
 #[derive(Debug)]
-enum Piece<'a> {
+enum BannerPiece<'a> {
     Text(&'a str),
     Byte(u8),
     Fact(char),
@@ -177,7 +177,7 @@ enum Piece<'a> {
 struct Pieces<'a>(&'a str);
 
 impl<'a> Iterator for Pieces<'a> {
-    type Item = Result<Piece<'a>, BannerError>;
+    type Item = Result<BannerPiece<'a>, BannerError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -186,7 +186,7 @@ impl<'a> Iterator for Pieces<'a> {
         let (text, rest) = self.0.split_at(self.0.find('\\').unwrap_or(self.0.len()));
         if !text.is_empty() {
             self.0 = rest;
-            return Some(Ok(Piece::Text(text)));
+            return Some(Ok(BannerPiece::Text(text)));
         }
         let escape = rest.strip_prefix('\\').unwrap_or(rest);
         Some(self.escape(escape))
@@ -195,16 +195,16 @@ impl<'a> Iterator for Pieces<'a> {
 
 impl<'a> Pieces<'a> {
     /// `escape` is what stands behind the backslash.
-    fn escape(&mut self, escape: &'a str) -> Result<Piece<'a>, BannerError> {
+    fn escape(&mut self, escape: &'a str) -> Result<BannerPiece<'a>, BannerError> {
         let Some(letter) = escape.chars().next() else {
             self.0 = "";
             return Err(BannerError::Unknown(String::new()));
         };
         self.0 = &escape[letter.len_utf8()..];
         if FACTS.contains(letter) {
-            return Ok(Piece::Fact(letter));
+            return Ok(BannerPiece::Fact(letter));
         }
-        Ok(Piece::Byte(match letter {
+        Ok(BannerPiece::Byte(match letter {
             'a' => 0x07,
             'b' => 0x08,
             'f' => 0x0c,

@@ -10,7 +10,7 @@ use super::layer::{each_key, entries, PortLayer};
 use super::resolve::Layers;
 use super::source::{Place, Problem};
 use super::tree::Node;
-use super::values::{boolean, duration, number, read, size, text, visible, word, Set, Wrong, FALSE};
+use super::values::{boolean, duration, number, read, size, text, visible, word, ValueAt, Wrong, FALSE};
 use crate::error::shown;
 use crate::units::{format_duration, parse_size};
 
@@ -97,14 +97,14 @@ fn serialize_days<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok
 #[derive(Debug, Default)]
 pub(super) struct CaptureLayer {
     /// Where the mapping is, or `off`.
-    at: Option<Set<On>>,
-    pub(super) file: Option<Set<PathBuf>>,
-    direction: Option<Set<Direction>>,
-    format: Option<Set<CaptureFormat>>,
-    timestamp: Option<Set<bool>>,
-    max_size: Option<Set<usize>>,
-    max_age: Option<Set<Duration>>,
-    keep: Option<Set<u32>>,
+    at: Option<ValueAt<On>>,
+    pub(super) file: Option<ValueAt<PathBuf>>,
+    direction: Option<ValueAt<Direction>>,
+    format: Option<ValueAt<CaptureFormat>>,
+    timestamp: Option<ValueAt<bool>>,
+    max_size: Option<ValueAt<usize>>,
+    max_age: Option<ValueAt<Duration>>,
+    keep: Option<ValueAt<u32>>,
     /// A `file` that could not be read was said already.
     tried_file: bool,
 }
@@ -118,7 +118,7 @@ enum On {
 
 /// `capture:` as it stands in a file.
 pub(super) fn capture(node: &Node, path: &str, problems: &mut Vec<Problem>) -> CaptureLayer {
-    let at = |value, place: Place| Some(Set { value, place, path: path.to_owned() });
+    let at = |value, place: Place| Some(ValueAt { value, place, path: path.to_owned() });
     if node.is_word(FALSE) {
         return CaptureLayer { at: at(On::No, node.place), ..CaptureLayer::default() };
     }

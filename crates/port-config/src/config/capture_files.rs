@@ -12,7 +12,7 @@ use super::source::{Place, Problem};
 use super::{Capture, Port};
 
 /// A capture, by where its file really is.
-struct Owner<'a> {
+struct CaptureOwner<'a> {
     port: &'a str,
     capture: &'a Capture,
     place: Place,
@@ -22,13 +22,13 @@ struct Owner<'a> {
 
 /// `files` are those that the configuration was read from.
 pub(super) fn check(ports: &[Resolved<'_>], files: &[PathBuf], problems: &mut Vec<Problem>) {
-    let mut owners: Vec<Owner<'_>> = Vec::new();
+    let mut owners: Vec<CaptureOwner<'_>> = Vec::new();
     for (named, port) in ports {
         let Some(Port { enable: true, capture: Some(capture), .. }) = port else { continue };
         let written = named.layer.capture.file.as_ref();
         let (place, path) = written.map_or((named.place, named.path.as_str()), |file| (file.place, file.path.as_str()));
         let (port, real) = (named.name.as_str(), real(&capture.file));
-        owners.push(Owner { port, capture, place, path, real });
+        owners.push(CaptureOwner { port, capture, place, path, real });
     }
     let mut by_file: HashMap<&Path, usize> = HashMap::new();
     let files: Vec<PathBuf> = files.iter().map(|file| real(file)).collect();
@@ -58,14 +58,14 @@ pub(super) fn check(ports: &[Resolved<'_>], files: &[PathBuf], problems: &mut Ve
     }
 }
 
-impl Owner<'_> {
+impl CaptureOwner<'_> {
     /// Whether it is the file, or one of the older ones.
     fn has(&self, file: &Path) -> bool {
         let keep = self.capture.keep;
         file == self.real || split_number(file).is_some_and(|(base, number)| base == self.real && number <= keep)
     }
 
-    fn shared(&self, other: &Owner<'_>, what: &str) -> Problem {
+    fn shared(&self, other: &CaptureOwner<'_>, what: &str) -> Problem {
         let message = format!("the capture of the port `{}` has {what}: {}", other.port, self.capture.file.display());
         Problem::new(self.place, self.path, message).help("write a `file` of its own under `capture` of each port")
     }

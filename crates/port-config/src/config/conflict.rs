@@ -40,16 +40,16 @@ fn names(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
 
 /// Where a device is written.
 #[derive(Clone)]
-struct Owner<'a> {
+struct DeviceOwner<'a> {
     port: &'a str,
     path: &'a Path,
     place: Place,
 }
 
 fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
-    let mut by_text: HashMap<&Path, Owner<'_>> = HashMap::new();
-    let mut by_target: HashMap<PathBuf, Owner<'_>> = HashMap::new();
-    let mut by_number: HashMap<u64, Owner<'_>> = HashMap::new();
+    let mut by_text: HashMap<&Path, DeviceOwner<'_>> = HashMap::new();
+    let mut by_target: HashMap<PathBuf, DeviceOwner<'_>> = HashMap::new();
+    let mut by_number: HashMap<u64, DeviceOwner<'_>> = HashMap::new();
     for (named, port) in ports {
         let Some(device) = &named.layer.device else { continue };
         let Device::Path(path) = &device.value else { continue };
@@ -68,7 +68,7 @@ fn devices(ports: &[Resolved<'_>], problems: &mut Vec<Problem>, warnings: &mut V
         if !port.as_ref().is_some_and(|port| port.enable) {
             continue;
         }
-        let owner = Owner { port: &named.name, path, place: device.place };
+        let owner = DeviceOwner { port: &named.name, path, place: device.place };
         let number = metadata.map(|metadata| metadata.rdev());
         let others = [
             claim(&mut by_text, path.as_path(), &owner),
@@ -102,7 +102,7 @@ struct Adapter<'a> {
 
 /// Adapters of one kind: those that another one may meet.
 #[derive(Default)]
-struct Kind<'a> {
+struct AdapterKind<'a> {
     count: usize,
     first: Option<Adapter<'a>>,
     /// The first that takes any of its kind.
@@ -110,7 +110,7 @@ struct Kind<'a> {
     by_serial: HashMap<&'a str, Adapter<'a>>,
 }
 
-impl<'a> Kind<'a> {
+impl<'a> AdapterKind<'a> {
     /// The first adapter that may be the same as this one.
     fn other(&self, usb: &Usb) -> Option<Adapter<'a>> {
         let Some(serial) = &usb.serial else { return self.first };
@@ -134,7 +134,7 @@ impl<'a> Kind<'a> {
 
 /// One adapter that two ports mean. A port without `usb-serial` takes any of its kind, also that of the other.
 fn adapters(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
-    let mut by_ids: HashMap<(u16, u16), Kind<'_>> = HashMap::new();
+    let mut by_ids: HashMap<(u16, u16), AdapterKind<'_>> = HashMap::new();
     for (named, port) in ports {
         let Some(Port { enable: true, device: Device::Usb(usb), .. }) = port else { continue };
         let layer = &named.layer;
@@ -161,7 +161,11 @@ fn adapters(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
 }
 
 /// The one that was there before.
-fn claim<'a, K: Eq + Hash>(claims: &mut HashMap<K, Owner<'a>>, key: K, owner: &Owner<'a>) -> Option<Owner<'a>> {
+fn claim<'a, K: Eq + Hash>(
+    claims: &mut HashMap<K, DeviceOwner<'a>>,
+    key: K,
+    owner: &DeviceOwner<'a>,
+) -> Option<DeviceOwner<'a>> {
     match claims.entry(key) {
         std::collections::hash_map::Entry::Occupied(first) => Some(first.get().clone()),
         std::collections::hash_map::Entry::Vacant(free) => {
@@ -187,7 +191,7 @@ fn not_a_device(metadata: &fs::Metadata) -> Option<&'static str> {
 }
 
 /// A listener's address and where it is written.
-struct Bound<'a> {
+struct BoundAddress<'a> {
     address: &'a Address,
     place: Place,
     path: &'a str,
@@ -195,20 +199,20 @@ struct Bound<'a> {
 
 /// Addresses with the same TCP port, or the same path.
 #[derive(Default)]
-struct Taken<'a> {
-    bound: Vec<Bound<'a>>,
+struct TakenAddress<'a> {
+    bound: Vec<BoundAddress<'a>>,
     /// The first of `bound` for each of what it can be found by.
     first: HashMap<Trait, usize>,
 }
 
-impl<'a> Taken<'a> {
+impl<'a> TakenAddress<'a> {
     /// The first that cannot be bound at the same time.
-    fn other(&self, reach: &Reach) -> Option<&Bound<'a>> {
+    fn other(&self, reach: &Reach) -> Option<&BoundAddress<'a>> {
         let first = reach.met_by().into_iter().filter_map(|key| self.first.get(&key)).min()?;
         self.bound.get(*first)
     }
 
-    fn add(&mut self, reach: Reach, bound: Bound<'a>) {
+    fn add(&mut self, reach: Reach, bound: BoundAddress<'a>) {
         for key in reach.traits() {
             self.first.entry(key).or_insert(self.bound.len());
         }
@@ -218,7 +222,7 @@ impl<'a> Taken<'a> {
 
 fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
     // by what two that overlap have in common: the TCP port, or the path
-    let mut by_number: HashMap<(Option<u16>, Option<&Path>), Taken<'_>> = HashMap::new();
+    let mut by_number: HashMap<(Option<u16>, Option<&Path>), TakenAddress<'_>> = HashMap::new();
     for (named, port) in ports {
         if !port.as_ref().is_some_and(|port| port.enable) {
             continue;
@@ -246,7 +250,7 @@ fn addresses(ports: &[Resolved<'_>], problems: &mut Vec<Problem>) {
                     },
                 ));
             }
-            taken.add(reach, Bound { address: &address.value, place: address.place, path: &address.path });
+            taken.add(reach, BoundAddress { address: &address.value, place: address.place, path: &address.path });
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::tree::{Entry, Node, Value};
 use super::values::{duration, text, word, Wrong};
-use super::Frame;
+use super::Framing;
 use crate::line::LineSettings;
 use crate::units::format_duration;
 
@@ -62,37 +62,37 @@ impl Gap {
     }
 }
 
-impl Frame {
+impl Framing {
     /// How a file has it, in short.
     pub(super) fn written(self) -> &'static str {
         match self {
-            Frame::None => "frame: none",
-            Frame::Line => "frame: line",
-            Frame::Delimiter(_) => "frame: { delimiter: … }",
-            Frame::Gap(_) => "frame: { gap: … }",
-            Frame::Dsmr => "frame: dsmr",
+            Framing::None => "frame: none",
+            Framing::Line => "frame: line",
+            Framing::Delimiter(_) => "frame: { delimiter: … }",
+            Framing::Gap(_) => "frame: { gap: … }",
+            Framing::Dsmr => "frame: dsmr",
         }
     }
 
     /// The bytes that end a frame, where some do.
     pub fn delimiter(&self) -> Option<Delimiter> {
         match self {
-            Frame::Line => Some(Delimiter::line()),
-            Frame::Delimiter(delimiter) => Some(*delimiter),
-            Frame::None | Frame::Gap(_) | Frame::Dsmr => None,
+            Framing::Line => Some(Delimiter::line()),
+            Framing::Delimiter(delimiter) => Some(*delimiter),
+            Framing::None | Framing::Gap(_) | Framing::Dsmr => None,
         }
     }
 }
 
-impl Serialize for Frame {
+impl Serialize for Framing {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (key, value) = match self {
-            Frame::None => return serializer.serialize_str("none"),
-            Frame::Line => return serializer.serialize_str("line"),
-            Frame::Dsmr => return serializer.serialize_str("dsmr"),
-            Frame::Delimiter(delimiter) => ("delimiter", String::from_utf8_lossy(delimiter.as_bytes()).into_owned()),
-            Frame::Gap(Gap::Modbus) => ("gap", "modbus".to_owned()),
-            Frame::Gap(Gap::Time(time)) => ("gap", format_duration(*time)),
+            Framing::None => return serializer.serialize_str("none"),
+            Framing::Line => return serializer.serialize_str("line"),
+            Framing::Dsmr => return serializer.serialize_str("dsmr"),
+            Framing::Delimiter(delimiter) => ("delimiter", String::from_utf8_lossy(delimiter.as_bytes()).into_owned()),
+            Framing::Gap(Gap::Modbus) => ("gap", "modbus".to_owned()),
+            Framing::Gap(Gap::Time(time)) => ("gap", format_duration(*time)),
         };
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry(key, &value)?;
@@ -101,13 +101,13 @@ impl Serialize for Frame {
 }
 
 /// `frame:` as it stands in a file.
-pub(super) fn frame(node: &Node) -> Result<Frame, Wrong> {
+pub(super) fn frame(node: &Node) -> Result<Framing, Wrong> {
     match &node.value {
         Value::Map(entries) => match entries.as_slice() {
             [entry] => mapping(entry),
             _ => Err(Wrong::new("a frame ends by one thing", "write { delimiter: \"\\r\\n\" } or { gap: 20ms }")),
         },
-        _ => word(node, &[("none", Frame::None), ("line", Frame::Line), ("dsmr", Frame::Dsmr)], &[]),
+        _ => word(node, &[("none", Framing::None), ("line", Framing::Line), ("dsmr", Framing::Dsmr)], &[]),
     }
 }
 
@@ -130,14 +130,14 @@ pub(super) fn tx_frame(node: &Node) -> Result<Option<Delimiter>, Wrong> {
 #[allow(clippy::ref_option, reason = "serde gives it so")]
 pub(super) fn tx_frame_or_none<S: Serializer>(delimiter: &Option<Delimiter>, serializer: S) -> Result<S::Ok, S::Error> {
     let frame = match *delimiter {
-        None => Frame::None,
-        Some(delimiter) if delimiter == Delimiter::line() => Frame::Line,
-        Some(delimiter) => Frame::Delimiter(delimiter),
+        None => Framing::None,
+        Some(delimiter) if delimiter == Delimiter::line() => Framing::Line,
+        Some(delimiter) => Framing::Delimiter(delimiter),
     };
     frame.serialize(serializer)
 }
 
-fn mapping(entry: &Entry) -> Result<Frame, Wrong> {
+fn mapping(entry: &Entry) -> Result<Framing, Wrong> {
     match entry.key.text.as_str() {
         "delimiter" => {
             let text = text(&entry.value, "{ delimiter: \"\\r\\n\" }")?;
@@ -145,17 +145,17 @@ fn mapping(entry: &Entry) -> Result<Frame, Wrong> {
                 let message = format!("`{text}` has a backslash in it, which no device sends as the end of a line");
                 return Err(Wrong::new(message, "use double quotes: there \\r and \\n are bytes"));
             }
-            Delimiter::new(text.as_bytes()).map(Frame::Delimiter).ok_or_else(|| {
+            Delimiter::new(text.as_bytes()).map(Framing::Delimiter).ok_or_else(|| {
                 Wrong::new(
                     format!("a delimiter has 1 to {} bytes, not {}", Delimiter::MAX, text.len()),
                     "write { delimiter: \"\\r\\n\" }; in double quotes \\r, \\n and \\x03 are bytes",
                 )
             })
         }
-        "gap" if entry.value.is_word(&["modbus"]) => Ok(Frame::Gap(Gap::Modbus)),
+        "gap" if entry.value.is_word(&["modbus"]) => Ok(Framing::Gap(Gap::Modbus)),
         "gap" => {
             let range = Duration::from_millis(1)..=Duration::from_secs(10);
-            duration(&entry.value, range).map(|time| Frame::Gap(Gap::Time(time)))
+            duration(&entry.value, range).map(|time| Framing::Gap(Gap::Time(time)))
         }
         other => Err(Wrong::new(
             format!("a frame has no `{}`", other.escape_default()),

@@ -30,14 +30,14 @@ pub struct Diff {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortDiff {
     /// The smallest class of change that suffices.
-    pub class: Change,
+    pub class: ChangeClass,
     /// Its listeners.
     pub listeners: ListenerDiff,
 }
 
 /// How much the change of a key touches. Each class includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Change {
+pub enum ChangeClass {
     /// Settings, limits, policy: the device stays open and the clients stay.
     Live,
     /// Addresses or protocols of listeners: only the listeners that were removed or changed are closed, with their clients. The
@@ -49,19 +49,19 @@ pub enum Change {
     NextStart,
 }
 
-impl Change {
+impl ChangeClass {
     /// The word for it in answers of the control socket.
     pub fn name(self) -> &'static str {
         match self {
-            Change::Live => "live",
-            Change::Relisten => "relisten",
-            Change::Reopen => "reopen",
-            Change::NextStart => "next-start",
+            ChangeClass::Live => "live",
+            ChangeClass::Relisten => "relisten",
+            ChangeClass::Reopen => "reopen",
+            ChangeClass::NextStart => "next-start",
         }
     }
 
     /// Of a key of the whole program by its path, such as `log.level`. `None`: there is no such key.
-    pub fn of_key(path: &str) -> Option<Change> {
+    pub fn of_key(path: &str) -> Option<ChangeClass> {
         keys::at(path).map(|key| key.change)
     }
 }
@@ -135,7 +135,7 @@ fn written(part: &impl Serialize) -> Map<String, Value> {
 }
 
 /// The largest class of the keys that are different.
-fn class(role: Role, old: &Map<String, Value>, new: &Map<String, Value>) -> Change {
+fn class(role: Role, old: &Map<String, Value>, new: &Map<String, Value>) -> ChangeClass {
     let changes = rows(role).filter(|key| old.get(key.name) != new.get(key.name)).map(|key| {
         match (old.get(key.name), new.get(key.name), key.shape.section()) {
             (Some(Value::Object(old)), Some(Value::Object(new)), Some(section)) => {
@@ -144,7 +144,7 @@ fn class(role: Role, old: &Map<String, Value>, new: &Map<String, Value>) -> Chan
             _ => key.change,
         }
     });
-    changes.max().unwrap_or(Change::Live)
+    changes.max().unwrap_or(ChangeClass::Live)
 }
 
 impl ListenerDiff {
@@ -167,11 +167,11 @@ impl ListenerDiff {
         diff
     }
 
-    fn class(&self) -> Change {
+    fn class(&self) -> ChangeClass {
         if self.removed.is_empty() && self.added.is_empty() {
-            Change::Live
+            ChangeClass::Live
         } else {
-            Change::Relisten
+            ChangeClass::Relisten
         }
     }
 }
@@ -180,7 +180,7 @@ impl ListenerDiff {
 /// connect: the keys that a listener cannot change.
 fn identity(listener: &Listener) -> String {
     let keys = written(listener);
-    let fixed = rows(Role::Listener).filter(|key| key.change == Change::Relisten);
+    let fixed = rows(Role::Listener).filter(|key| key.change == ChangeClass::Relisten);
     let fixed: Vec<_> = fixed.map(|key| (key.name, keys.get(key.name))).collect();
     format!("{fixed:?}")
 }

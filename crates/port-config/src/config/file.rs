@@ -7,14 +7,14 @@ use super::limits::limits;
 use super::parse::join;
 use super::source::{Place, Problem};
 use super::tree::{Entry, Node, Value};
-use super::values::{read, text, word, Set};
+use super::values::{read, text, word, ValueAt};
 use super::{Control, Limits, Log, LogFormat, LogLevel};
 use crate::error::shown;
 
 /// One file, read and not yet resolved.
 #[derive(Debug)]
 pub(super) struct FileLayer {
-    pub(super) include: Vec<Set<String>>,
+    pub(super) include: Vec<ValueAt<String>>,
     pub(super) defaults: PortLayer,
     /// `None` is `off`.
     pub(super) control: Option<Control>,
@@ -84,7 +84,7 @@ ports:
     listen:
       - { protocol: raw, address: 4001 }";
 
-fn include(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<Set<String>> {
+fn include(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<ValueAt<String>> {
     let mut one = |node: &Node, path: &str| {
         read(node, path, problems, |node| text(node, "`include: ports.d/*.yaml`").map(str::to_owned))
     };

@@ -21,11 +21,11 @@ use super::source::{Place, Problem};
 use super::telnet::{banner, signature, ProtocolWord};
 use super::tree::{Entry, Node, Scalar, Style, Value};
 use super::values::{
-    boolean, duration, number, one_of, parsed, read, size, text, visible, word, Set, Wrong, FALSE, TRUE,
+    boolean, duration, number, one_of, parsed, read, size, text, visible, word, ValueAt, Wrong, FALSE, TRUE,
 };
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Delimiter, Device, DeviceError, Enter, Frame, Network, OnGone,
-    OnLag, OnRelease, Open, Usb, WhenFull, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Delimiter, Device, DeviceError, Enter, Framing, Network,
+    OnGone, OnLag, OnRelease, Open, Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -37,29 +37,29 @@ pub(super) const BACKLOG: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024
 /// A port's keys.
 #[derive(Debug, Default)]
 pub(super) struct PortLayer {
-    pub(super) device: Option<Set<Device>>,
+    pub(super) device: Option<ValueAt<Device>>,
     /// Vendor and product.
-    pub(super) usb: Option<Set<(u16, u16)>>,
-    pub(super) usb_serial: Option<Set<String>>,
-    pub(super) enable: Option<Set<bool>>,
-    pub(super) profile: Option<Set<&'static str>>,
+    pub(super) usb: Option<ValueAt<(u16, u16)>>,
+    pub(super) usb_serial: Option<ValueAt<String>>,
+    pub(super) enable: Option<ValueAt<bool>>,
+    pub(super) profile: Option<ValueAt<&'static str>>,
     pub(super) line: LineLayer,
     pub(super) modem: ModemLayer,
-    pub(super) on_release: Option<Set<OnRelease>>,
+    pub(super) on_release: Option<ValueAt<OnRelease>>,
     pub(super) reset: BTreeMap<String, Vec<Step>>,
-    pub(super) open: Option<Set<Open>>,
-    pub(super) linger: Option<Set<Duration>>,
-    pub(super) expect_frame: Option<Set<Duration>>,
+    pub(super) open: Option<ValueAt<Open>>,
+    pub(super) linger: Option<ValueAt<Duration>>,
+    pub(super) expect_frame: Option<ValueAt<Duration>>,
     pub(super) capture: CaptureLayer,
     pub(super) limits: LimitsLayer,
-    pub(super) exclusive: Option<Set<bool>>,
-    pub(super) lock_file: Option<Set<Option<PathBuf>>>,
-    pub(super) write: Option<Set<Write>>,
-    pub(super) frame: Option<Set<Frame>>,
-    pub(super) tx_frame: Option<Set<Option<Delimiter>>>,
-    pub(super) crc: Option<Set<Crc>>,
-    pub(super) gather: Option<Set<Duration>>,
-    pub(super) backlog: Option<Set<usize>>,
+    pub(super) exclusive: Option<ValueAt<bool>>,
+    pub(super) lock_file: Option<ValueAt<Option<PathBuf>>>,
+    pub(super) write: Option<ValueAt<Write>>,
+    pub(super) frame: Option<ValueAt<Framing>>,
+    pub(super) tx_frame: Option<ValueAt<Option<Delimiter>>>,
+    pub(super) crc: Option<ValueAt<Crc>>,
+    pub(super) gather: Option<ValueAt<Duration>>,
+    pub(super) backlog: Option<ValueAt<usize>>,
     pub(super) client: ClientLayer,
     pub(super) listen: Option<Vec<ListenerLayer>>,
     /// Keys that were written, right, wrong or misspelt: what is there need not be asked for.
@@ -69,49 +69,49 @@ pub(super) struct PortLayer {
 /// `line:`
 #[derive(Debug, Default)]
 pub(super) struct LineLayer {
-    pub(super) baud: Option<Set<BaudRate>>,
-    pub(super) data_bits: Option<Set<DataBits>>,
-    pub(super) parity: Option<Set<Parity>>,
-    pub(super) stop_bits: Option<Set<StopBits>>,
-    pub(super) flow_control: Option<Set<FlowControl>>,
-    pub(super) clocal: Option<Set<bool>>,
-    pub(super) low_latency: Option<Set<bool>>,
+    pub(super) baud: Option<ValueAt<BaudRate>>,
+    pub(super) data_bits: Option<ValueAt<DataBits>>,
+    pub(super) parity: Option<ValueAt<Parity>>,
+    pub(super) stop_bits: Option<ValueAt<StopBits>>,
+    pub(super) flow_control: Option<ValueAt<FlowControl>>,
+    pub(super) clocal: Option<ValueAt<bool>>,
+    pub(super) low_latency: Option<ValueAt<bool>>,
     pub(super) rs485: Rs485Layer,
 }
 
 /// An entry of `listen:`
 #[derive(Debug, Default)]
 pub(super) struct ListenerLayer {
-    pub(super) protocol: Option<Set<ProtocolWord>>,
-    pub(super) address: Option<Set<Address>>,
-    pub(super) line: Option<Set<LineSettings>>,
-    pub(super) rfc2217: Option<Set<bool>>,
-    pub(super) notify: Option<Set<bool>>,
-    pub(super) mode: Option<Set<u32>>,
-    pub(super) owner: Option<Set<String>>,
-    pub(super) group: Option<Set<String>>,
+    pub(super) protocol: Option<ValueAt<ProtocolWord>>,
+    pub(super) address: Option<ValueAt<Address>>,
+    pub(super) line: Option<ValueAt<LineSettings>>,
+    pub(super) rfc2217: Option<ValueAt<bool>>,
+    pub(super) notify: Option<ValueAt<bool>>,
+    pub(super) mode: Option<ValueAt<u32>>,
+    pub(super) owner: Option<ValueAt<String>>,
+    pub(super) group: Option<ValueAt<String>>,
     pub(super) client: ClientLayer,
 }
 
 /// What may stand on a port or on a listener.
 #[derive(Debug, Default)]
 pub(super) struct ClientLayer {
-    pub(super) access: Option<Set<Access>>,
-    pub(super) allow: Option<Set<Vec<Network>>>,
-    pub(super) deny: Option<Set<Vec<Network>>>,
-    pub(super) max_clients: Option<Set<usize>>,
-    pub(super) when_full: Option<Set<WhenFull>>,
-    pub(super) on_lag: Option<Set<OnLag>>,
-    pub(super) on_gone: Option<Set<OnGone>>,
-    pub(super) idle_timeout: Option<Set<Duration>>,
-    pub(super) half_close: Option<Set<Duration>>,
-    pub(super) write_hold: Option<Set<Duration>>,
-    pub(super) replay: Option<Set<Replay>>,
-    pub(super) keepalive: Option<Set<KeepaliveLayer>>,
-    pub(super) banner: Option<Set<Banner>>,
-    pub(super) signature: Option<Set<String>>,
-    pub(super) break_on_sync: Option<Set<bool>>,
-    pub(super) enter: Option<Set<Enter>>,
+    pub(super) access: Option<ValueAt<Access>>,
+    pub(super) allow: Option<ValueAt<Vec<Network>>>,
+    pub(super) deny: Option<ValueAt<Vec<Network>>>,
+    pub(super) max_clients: Option<ValueAt<usize>>,
+    pub(super) when_full: Option<ValueAt<WhenFull>>,
+    pub(super) on_lag: Option<ValueAt<OnLag>>,
+    pub(super) on_gone: Option<ValueAt<OnGone>>,
+    pub(super) idle_timeout: Option<ValueAt<Duration>>,
+    pub(super) half_close: Option<ValueAt<Duration>>,
+    pub(super) write_hold: Option<ValueAt<Duration>>,
+    pub(super) replay: Option<ValueAt<Replay>>,
+    pub(super) keepalive: Option<ValueAt<KeepaliveLayer>>,
+    pub(super) banner: Option<ValueAt<Banner>>,
+    pub(super) signature: Option<ValueAt<String>>,
+    pub(super) break_on_sync: Option<ValueAt<bool>>,
+    pub(super) enter: Option<ValueAt<Enter>>,
 }
 
 /// `keepalive:`
@@ -315,7 +315,7 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
         }
         "keepalive" => {
             let (place, path) = (value.place, path.to_owned());
-            layer.keepalive = Some(Set { value: keepalive(value, &path, problems), place, path });
+            layer.keepalive = Some(ValueAt { value: keepalive(value, &path, problems), place, path });
         }
         "banner" => layer.banner = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),
@@ -370,14 +370,14 @@ fn line(node: &Node, path: &str, problems: &mut Vec<Problem>) -> LineLayer {
     let mut layer = LineLayer::default();
     if let Value::Scalar(_) = node.value {
         let short = |node: &Node| parsed::<LineSettings>(node, "9600 8N1");
-        let Some(Set { value, place, path }) = read(node, path, problems, short) else {
+        let Some(ValueAt { value, place, path }) = read(node, path, problems, short) else {
             return layer;
         };
-        layer.baud = Some(Set { value: value.baud, place, path: path.clone() });
-        layer.data_bits = Some(Set { value: value.data_bits, place, path: path.clone() });
-        layer.parity = Some(Set { value: value.parity, place, path: path.clone() });
-        layer.stop_bits = Some(Set { value: value.stop_bits, place, path: path.clone() });
-        layer.flow_control = Some(Set { value: value.flow_control, place, path });
+        layer.baud = Some(ValueAt { value: value.baud, place, path: path.clone() });
+        layer.data_bits = Some(ValueAt { value: value.data_bits, place, path: path.clone() });
+        layer.parity = Some(ValueAt { value: value.parity, place, path: path.clone() });
+        layer.stop_bits = Some(ValueAt { value: value.stop_bits, place, path: path.clone() });
+        layer.flow_control = Some(ValueAt { value: value.flow_control, place, path });
         return layer;
     }
     let entries =
@@ -397,7 +397,7 @@ fn line(node: &Node, path: &str, problems: &mut Vec<Problem>) -> LineLayer {
     layer
 }
 
-fn expect(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Set<Duration>> {
+fn expect(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<ValueAt<Duration>> {
     let mut frame = None;
     let entries = entries(node, path, "{ frame: 60s }", problems);
     each_key(entries, Role::Inside(Section::Expect), path, problems, |_, value, path, problems| {

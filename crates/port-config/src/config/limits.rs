@@ -9,7 +9,7 @@ use super::layer::{each_key, entries};
 use super::resolve::Layers;
 use super::source::Problem;
 use super::tree::Node;
-use super::values::{number, read, text, Set, Wrong, FALSE};
+use super::values::{number, read, text, ValueAt, Wrong, FALSE};
 use crate::error::shown;
 
 /// Of any of these.
@@ -50,9 +50,9 @@ fn rate_or_off<S: Serializer>(rate: &Option<ConnectRate>, serializer: S) -> Resu
 /// The keys that are written.
 #[derive(Debug, Default)]
 pub(super) struct LimitsLayer {
-    max_clients: Option<Set<u32>>,
-    max_per_address: Option<Set<u32>>,
-    connect_rate: Option<Set<Option<ConnectRate>>>,
+    max_clients: Option<ValueAt<u32>>,
+    max_per_address: Option<ValueAt<u32>>,
+    connect_rate: Option<ValueAt<Option<ConnectRate>>>,
 }
 
 impl LimitsLayer {

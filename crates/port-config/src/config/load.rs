@@ -16,9 +16,9 @@ use super::file::{file, FileLayer, MAX_PORTS};
 use super::keys::Role;
 use super::parse::parse;
 use super::resolve::{port, Profiles};
-pub use super::source::{Origin, Piece};
+pub use super::source::{Origin, YamlPiece};
 use super::source::{Place, Problem, Sources};
-use super::values::Set;
+use super::values::ValueAt;
 use super::{Config, Control};
 use crate::{Fault, Faults};
 
@@ -102,7 +102,7 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Faults> {
 pub fn load_str_with(name: &str, text: &str, more: &[Text]) -> Result<Loaded, Faults> {
     let mut loader = Loader::default();
     if text.len() > MAX_FILE {
-        loader.refuse(name.to_owned(), Refusal::too_large());
+        loader.refuse(name.to_owned(), Unreadable::too_large());
     } else {
         loader.main(name.to_owned(), text.to_owned(), Base::Text);
     }
@@ -181,7 +181,7 @@ impl Loader {
         (!stopped).then(|| file(index, root.as_ref(), role, &mut self.problems))
     }
 
-    fn include(&mut self, main: &Path, include: &[Set<String>]) {
+    fn include(&mut self, main: &Path, include: &[ValueAt<String>]) {
         let mut seen: HashSet<PathBuf> = fs::canonicalize(main).into_iter().collect();
         for set in include {
             let refuse = |message: String, help: &str| Problem::new(set.place, &set.path, message).help(help);
@@ -229,7 +229,7 @@ impl Loader {
     }
 
     /// The fault stands in that file itself.
-    fn refuse(&mut self, name: String, refusal: Refusal) {
+    fn refuse(&mut self, name: String, refusal: Unreadable) {
         let file = self.sources.add(name, refusal.text);
         let place = Place { file, ..refusal.place };
         self.problems.push(Problem::new(place, "", refusal.message).help(refusal.help));
@@ -268,7 +268,7 @@ impl Loader {
 }
 
 /// Why a file is not read.
-struct Refusal {
+struct Unreadable {
     /// In that file, whatever its index.
     place: Place,
     /// What could be read.
@@ -277,18 +277,18 @@ struct Refusal {
     help: &'static str,
 }
 
-impl Refusal {
-    fn whole(message: String, help: &'static str) -> Refusal {
-        Refusal { place: Place::whole(0), text: String::new(), message, help }
+impl Unreadable {
+    fn whole(message: String, help: &'static str) -> Unreadable {
+        Unreadable { place: Place::whole(0), text: String::new(), message, help }
     }
 
-    fn too_large() -> Refusal {
-        Refusal::whole("the file is larger than 1 MiB".to_owned(), "split it, and name the parts in `include`")
+    fn too_large() -> Unreadable {
+        Unreadable::whole("the file is larger than 1 MiB".to_owned(), "split it, and name the parts in `include`")
     }
 }
 
-fn read_text(path: &Path) -> Result<String, Refusal> {
-    let whole = Refusal::whole;
+fn read_text(path: &Path) -> Result<String, Unreadable> {
+    let whole = Unreadable::whole;
     let unread = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => whole(
             "there is no such file".to_owned(),
@@ -304,14 +304,14 @@ fn read_text(path: &Path) -> Result<String, Refusal> {
     refuse_kind(&fs::metadata(path).map_err(unread)?)?;
     let bytes = read_bytes(path).map_err(unread)??;
     if bytes.len() > MAX_FILE {
-        return Err(Refusal::too_large());
+        return Err(Unreadable::too_large());
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
         let lines = super::source::lines(&before);
         let column = lines.last().map_or(0, |line| line.chars().count()) + 1;
-        Refusal {
+        Unreadable {
             place: Place { file: 0, line: lines.len().max(1), column, width: 1 },
             text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
             message: "the file is not UTF-8 from here on".to_owned(),
@@ -321,13 +321,13 @@ fn read_text(path: &Path) -> Result<String, Refusal> {
 }
 
 /// Only an ordinary file is read.
-fn refuse_kind(metadata: &Metadata) -> Result<(), Refusal> {
+fn refuse_kind(metadata: &Metadata) -> Result<(), Unreadable> {
     let kind = metadata.file_type();
     let what = if kind.is_file() {
         return Ok(());
     } else if kind.is_dir() {
         let help = "name the file in it; in `include`, write folder/*.yaml";
-        return Err(Refusal::whole("this is a folder, not a file".to_owned(), help));
+        return Err(Unreadable::whole("this is a folder, not a file".to_owned(), help));
     } else if kind.is_fifo() {
         "a pipe"
     } else if kind.is_socket() {
@@ -335,13 +335,13 @@ fn refuse_kind(metadata: &Metadata) -> Result<(), Refusal> {
     } else {
         "a device"
     };
-    Err(Refusal::whole(
+    Err(Unreadable::whole(
         format!("this is {what}, not an ordinary file"),
         "write the configuration to a file and name that",
     ))
 }
 
-fn read_bytes(path: &Path) -> io::Result<Result<Vec<u8>, Refusal>> {
+fn read_bytes(path: &Path) -> io::Result<Result<Vec<u8>, Unreadable>> {
     // Something else may have taken its place meanwhile, and must not be waited for.
     let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
     if let Err(refusal) = refuse_kind(&file.metadata()?) {

@@ -131,7 +131,7 @@ pub struct Port {
     /// A port that is not enabled is checked and then left alone.
     pub enable: bool,
     /// How the line is set.
-    pub line: Line,
+    pub line: LineSetup,
     /// What is done with DTR and RTS.
     pub modem: Modem,
     /// What becomes of what network clients changed about the line when the last one with [`Access::Control`] has left.
@@ -151,7 +151,7 @@ pub struct Port {
     /// Whose bytes go to the line.
     pub write: Write,
     /// The unit that is never cut.
-    pub frame: Frame,
+    pub frame: Framing,
     /// What ends the frames that clients send and that go to the line whole; `None` is `none`, LF is `line`.
     #[serde(serialize_with = "cut::tx_frame_or_none")]
     pub tx_frame: Option<Delimiter>,
@@ -183,7 +183,7 @@ impl Port {
         Port {
             device,
             enable: true,
-            line: Line { settings: line, ..Line::default() },
+            line: LineSetup { settings: line, ..LineSetup::default() },
             modem: Modem::default(),
             on_release: OnRelease::default(),
             reset: BTreeMap::new(),
@@ -192,7 +192,7 @@ impl Port {
             exclusive: true,
             lock_file: None,
             write: Write::default(),
-            frame: Frame::default(),
+            frame: Framing::default(),
             tx_frame: None,
             crc: Crc::default(),
             gather: Duration::ZERO,
@@ -218,7 +218,7 @@ pub struct Expect {
 /// `line:`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Line {
+pub struct LineSetup {
     /// Baud rate, data bits, parity, stop bits, flow control.
     #[serde(flatten)]
     pub settings: LineSettings,
@@ -231,9 +231,9 @@ pub struct Line {
     pub rs485: Option<Rs485>,
 }
 
-impl Default for Line {
+impl Default for LineSetup {
     fn default() -> Self {
-        Line { settings: LineSettings::default(), clocal: true, low_latency: true, rs485: None }
+        LineSetup { settings: LineSettings::default(), clocal: true, low_latency: true, rs485: None }
     }
 }
 
@@ -276,7 +276,7 @@ pub enum Write {
 
 /// `frame:`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Frame {
+pub enum Framing {
     /// Bytes.
     #[default]
     None,

@@ -11,7 +11,7 @@ use super::reset;
 use super::resolve::Layers;
 use super::source::Problem;
 use super::tree::Node;
-use super::values::{boolean, duration, one_of, read, text, word, Set, Wrong};
+use super::values::{boolean, duration, one_of, read, text, word, ValueAt, Wrong};
 use crate::error::shown;
 use crate::signal::{Output, Step};
 
@@ -85,16 +85,16 @@ pub enum Hangup {
 /// What one layer says.
 #[derive(Debug, Default)]
 pub(super) struct ModemLayer {
-    pub(super) dtr: Option<Set<Output>>,
-    pub(super) rts: Option<Set<Output>>,
-    hangup_on_close: Option<Set<bool>>,
-    dtr_on_connect: Option<Set<Output>>,
-    rts_on_connect: Option<Set<Output>>,
-    reset_on_connect: Option<Set<String>>,
-    break_on_connect: Option<Set<Duration>>,
-    dtr_on_disconnect: Option<Set<Output>>,
-    rts_on_disconnect: Option<Set<Output>>,
-    hangup: Option<Set<Hangup>>,
+    pub(super) dtr: Option<ValueAt<Output>>,
+    pub(super) rts: Option<ValueAt<Output>>,
+    hangup_on_close: Option<ValueAt<bool>>,
+    dtr_on_connect: Option<ValueAt<Output>>,
+    rts_on_connect: Option<ValueAt<Output>>,
+    reset_on_connect: Option<ValueAt<String>>,
+    break_on_connect: Option<ValueAt<Duration>>,
+    dtr_on_disconnect: Option<ValueAt<Output>>,
+    rts_on_disconnect: Option<ValueAt<Output>>,
+    hangup: Option<ValueAt<Hangup>>,
 }
 
 pub(super) fn modem(node: &Node, path: &str, problems: &mut Vec<Problem>) -> ModemLayer {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::source::Problem;
 use super::tree::{Node, Value};
-use super::values::{read, text, Set, Wrong};
+use super::values::{read, text, ValueAt, Wrong};
 use crate::error::shown;
 
 /// `allow:` and `deny:` of a listener.
@@ -168,7 +168,7 @@ impl fmt::Display for NetworkError {
 impl std::error::Error for NetworkError {}
 
 /// The list behind `allow` or `deny`; nothing at all is an empty one.
-pub(super) fn networks(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Set<Vec<Network>>> {
+pub(super) fn networks(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<ValueAt<Vec<Network>>> {
     let networks = match &node.value {
         Value::Null => Vec::new(),
         Value::Seq(nodes) => {
@@ -182,7 +182,7 @@ pub(super) fn networks(node: &Node, path: &str, problems: &mut Vec<Problem>) -> 
             return None;
         }
     };
-    Some(Set { value: networks, place: node.place, path: path.to_owned() })
+    Some(ValueAt { value: networks, place: node.place, path: path.to_owned() })
 }
 
 fn network(node: &Node) -> Result<Network, Wrong> {

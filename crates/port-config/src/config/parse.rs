@@ -46,7 +46,7 @@ const MAX_NODES: usize = 250_000;
 
 struct Builder {
     file: usize,
-    stack: Vec<Frame>,
+    stack: Vec<OpenNode>,
     anchors: HashMap<usize, Built>,
     nodes: usize,
     root: Option<Node>,
@@ -65,7 +65,7 @@ struct Built {
 }
 
 /// A list or mapping that is not complete yet.
-struct Frame {
+struct OpenNode {
     place: Place,
     anchor: usize,
     size: usize,
@@ -143,12 +143,12 @@ impl Builder {
     }
 
     fn open(&mut self, items: Items, anchor: usize, place: Place) -> Result<(), Problem> {
-        if let Some(Frame { items: Items::Map { key: None, .. }, .. }) = self.stack.last() {
+        if let Some(OpenNode { items: Items::Map { key: None, .. }, .. }) = self.stack.last() {
             return Err(self.not_a_key(place));
         }
         self.check_depth(1, place)?;
         self.count(1, place)?;
-        self.stack.push(Frame { place, anchor, size: 1, height: 1, items });
+        self.stack.push(OpenNode { place, anchor, size: 1, height: 1, items });
         Ok(())
     }
 

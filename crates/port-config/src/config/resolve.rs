@@ -15,10 +15,10 @@ use super::rs485;
 use super::socket_file;
 use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
-use super::values::Set;
+use super::values::ValueAt;
 use super::{
-    profile, Access, AccessList, Banner, Crc, Device, Expect, Frame, Keepalive, Line, Listener, OnLag, Open, Port,
-    Protocol, Replay, Sim, Telnet, Usb, Write, LINGER, WRITE_HOLD,
+    profile, Access, AccessList, Banner, Crc, Device, Expect, Framing, Keepalive, LineSetup, Listener, OnLag, Open,
+    Port, Protocol, Replay, Sim, Telnet, Usb, Write, LINGER, WRITE_HOLD,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -99,7 +99,7 @@ pub(super) fn port(
     let mut listen = Vec::with_capacity(own.listen.as_ref().map_or(0, Vec::len));
     for listener in own.listen.iter().flatten() {
         let clients =
-            Clients { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
+            ListenerKeys { listener, layers: &layers, write, frame, said: &said, port: &named.name, backlog: history };
         if let Some(listener) = clients.resolve(problems) {
             clients.warn_of_idle_timeout(&listener, warnings);
             listen.push(Arc::new(listener));
@@ -138,8 +138,8 @@ pub(super) fn port(
         frame,
         tx_frame: layers.value(|layer| layer.tx_frame.as_ref(), built_in.tx_frame),
         // what a default says about telegrams does not concern a port without them, nor the other way round
-        crc: if frame == Frame::Dsmr { layers.value(|layer| layer.crc.as_ref(), built_in.crc) } else { built_in.crc },
-        gather: if frame == Frame::None {
+        crc: if frame == Framing::Dsmr { layers.value(|layer| layer.crc.as_ref(), built_in.crc) } else { built_in.crc },
+        gather: if frame == Framing::None {
             layers.value(|layer| layer.gather.as_ref(), built_in.gather)
         } else {
             built_in.gather
@@ -176,7 +176,7 @@ fn device(own: &PortLayer, problems: &mut Vec<Problem>) -> Option<Device> {
 pub(super) struct Layers<'a>(Vec<&'a PortLayer>);
 
 impl<'a> Layers<'a> {
-    pub(super) fn first<T>(&self, get: fn(&PortLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
+    pub(super) fn first<T>(&self, get: fn(&PortLayer) -> Option<&ValueAt<T>>) -> Option<&'a ValueAt<T>> {
         self.0.iter().find_map(|layer| get(layer))
     }
 
@@ -190,13 +190,13 @@ impl<'a> Layers<'a> {
         self.0.iter().rev().flat_map(|layer| layer.reset.clone()).collect()
     }
 
-    pub(super) fn value<T: Clone>(&self, get: fn(&PortLayer) -> Option<&Set<T>>, built_in: T) -> T {
+    pub(super) fn value<T: Clone>(&self, get: fn(&PortLayer) -> Option<&ValueAt<T>>, built_in: T) -> T {
         self.first(get).map_or(built_in, |set| set.value.clone())
     }
 }
 
-fn line(layers: &Layers<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> Line {
-    let built_in = Line::default();
+fn line(layers: &Layers<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> LineSetup {
+    let built_in = LineSetup::default();
     let LineSettings { baud, data_bits, parity, stop_bits, flow_control } = built_in.settings;
     let settings = LineSettings {
         baud: layers.value(|layer| layer.line.baud.as_ref(), baud),
@@ -205,7 +205,7 @@ fn line(layers: &Layers<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<Pro
         stop_bits: layers.value(|layer| layer.line.stop_bits.as_ref(), stop_bits),
         flow_control: layers.value(|layer| layer.line.flow_control.as_ref(), flow_control),
     };
-    Line {
+    LineSetup {
         settings,
         clocal: layers.value(|layer| layer.line.clocal.as_ref(), built_in.clocal),
         low_latency: layers.value(|layer| layer.line.low_latency.as_ref(), built_in.low_latency),
@@ -225,18 +225,18 @@ fn check_linger(open: Open, own: &PortLayer, problems: &mut Vec<Problem>) {
 
 /// Where it is said what others must not contradict.
 struct Said<'a> {
-    write: Option<&'a Set<Write>>,
-    frame: Option<&'a Set<Frame>>,
+    write: Option<&'a ValueAt<Write>>,
+    frame: Option<&'a ValueAt<Framing>>,
 }
 
 fn check_frame(
-    frame: Frame,
-    backlog: Option<&Set<usize>>,
+    frame: Framing,
+    backlog: Option<&ValueAt<usize>>,
     own: &PortLayer,
     said: &Said<'_>,
     problems: &mut Vec<Problem>,
 ) {
-    if let (Frame::Dsmr, Some(set)) = (frame, backlog) {
+    if let (Framing::Dsmr, Some(set)) = (frame, backlog) {
         if set.value < LEAST_BACKLOG_WITH_FRAMES {
             let message = "a backlog below 32 KiB has no room for whole telegrams (`frame: dsmr`)";
             problems.push(
@@ -246,9 +246,9 @@ fn check_frame(
             );
         }
     }
-    if let (true, Some(set)) = (frame != Frame::None, &own.gather) {
+    if let (true, Some(set)) = (frame != Framing::None, &own.gather) {
         if !set.value.is_zero() {
-            let message = if frame == Frame::Dsmr {
+            let message = if frame == Framing::Dsmr {
                 "with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole"
             } else {
                 "with frames there is nothing to gather: each is sent when it is whole"
@@ -260,7 +260,7 @@ fn check_frame(
             );
         }
     }
-    if let (true, Some(set)) = (frame != Frame::Dsmr, &own.crc) {
+    if let (true, Some(set)) = (frame != Framing::Dsmr, &own.crc) {
         if set.value == Crc::Drop {
             let message = format!("`crc` speaks of telegrams, and this port has none (`{}`)", frame.written());
             problems.push(
@@ -273,11 +273,11 @@ fn check_frame(
 }
 
 /// What no meter sends and no UART does.
-fn warn_of_line(frame: Frame, layers: &Layers<'_>, line: &Line, said: &Said<'_>, warnings: &mut Vec<Problem>) {
+fn warn_of_line(frame: Framing, layers: &Layers<'_>, line: &LineSetup, said: &Said<'_>, warnings: &mut Vec<Problem>) {
     const METERS: &str = "meters have `line: 115200 8N1` (DSMR 4 and 5) or `line: 9600 7E1` (DSMR 2.2 and 3.0)";
     let is_simulated =
         layers.first(|layer| layer.device.as_ref()).is_some_and(|set| matches!(set.value, Device::Sim(_)));
-    if frame == Frame::Dsmr && !is_simulated {
+    if frame == Framing::Dsmr && !is_simulated {
         match (layers.first(|layer| layer.line.baud.as_ref()), said.frame) {
             (Some(baud), _) if !matches!(baud.value.get(), 9600 | 115_200) => {
                 let message = format!("no smart meter sends its telegrams at {} baud", baud.value);
@@ -304,22 +304,22 @@ fn warn_of_line(frame: Frame, layers: &Layers<'_>, line: &Line, said: &Said<'_>,
 }
 
 /// The keys of a listener, with those of its port below them.
-struct Clients<'a> {
+struct ListenerKeys<'a> {
     listener: &'a ListenerLayer,
     layers: &'a Layers<'a>,
     write: Write,
-    frame: Frame,
+    frame: Framing,
     said: &'a Said<'a>,
     port: &'a str,
     backlog: usize,
 }
 
-impl<'a> Clients<'a> {
-    fn first<T>(&self, get: fn(&ClientLayer) -> Option<&Set<T>>) -> Option<&'a Set<T>> {
+impl<'a> ListenerKeys<'a> {
+    fn first<T>(&self, get: fn(&ClientLayer) -> Option<&ValueAt<T>>) -> Option<&'a ValueAt<T>> {
         get(&self.listener.client).or_else(|| self.layers.0.iter().find_map(|layer| get(&layer.client)))
     }
 
-    fn value<T: Clone>(&self, get: fn(&ClientLayer) -> Option<&Set<T>>, built_in: T) -> T {
+    fn value<T: Clone>(&self, get: fn(&ClientLayer) -> Option<&ValueAt<T>>, built_in: T) -> T {
         self.first(get).map_or(built_in, |set| set.value.clone())
     }
 
@@ -380,12 +380,12 @@ impl<'a> Clients<'a> {
     /// Between whole telegrams there is no place for another text; what `defaults` says passes such listeners by.
     fn banner(&self, problems: &mut Vec<Problem>) -> Banner {
         let raw = self.listener.protocol.as_ref().is_some_and(|set| set.value == ProtocolWord::Raw);
-        if !raw || self.frame == Frame::None {
+        if !raw || self.frame == Framing::None {
             return self.value(|layer| layer.banner.as_ref(), Banner::default());
         }
         let own = self.layers.0.first().and_then(|layer| layer.client.banner.as_ref());
         if let Some(set) = self.listener.client.banner.as_ref().or(own).filter(|set| !set.value.is_empty()) {
-            let what = if self.frame == Frame::Dsmr { "telegrams" } else { "frames" };
+            let what = if self.frame == Framing::Dsmr { "telegrams" } else { "frames" };
             let message = format!("readers of {what} on a raw listener get nothing else: no banner");
             problems.push(
                 Problem::new(set.place, &set.path, message)
@@ -416,9 +416,9 @@ impl<'a> Clients<'a> {
 
     fn on_lag(&self, problems: &mut Vec<Problem>) -> OnLag {
         match (self.first(|layer| layer.on_lag.as_ref()), self.frame) {
-            (None, Frame::None) => OnLag::Disconnect,
+            (None, Framing::None) => OnLag::Disconnect,
             (None, _) => OnLag::Skip,
-            (Some(set), Frame::Dsmr) if set.value != OnLag::Skip => {
+            (Some(set), Framing::Dsmr) if set.value != OnLag::Skip => {
                 let message = format!("a reader of the port `{}` skips whole telegrams (`frame: dsmr`)", self.port);
                 problems.push(
                     Problem::new(set.place, &set.path, message)
@@ -436,12 +436,12 @@ impl<'a> Clients<'a> {
         let Some(set) = self.first(|layer| layer.replay.as_ref()) else { return Replay::None };
         let wrong = match (set.value, self.frame) {
             (Replay::None, _) => None,
-            (Replay::Bytes(bytes), Frame::None) if bytes <= self.backlog / 2 => None,
-            (Replay::Bytes(_), Frame::None) => {
+            (Replay::Bytes(bytes), Framing::None) if bytes <= self.backlog / 2 => None,
+            (Replay::Bytes(_), Framing::None) => {
                 let half = format_size(self.backlog / 2);
                 Some((format!("at most half the backlog can be history, here {half}"), "make `backlog` larger"))
             }
-            (Replay::Frames(_), frame) if frame != Frame::None => None,
+            (Replay::Frames(_), frame) if frame != Framing::None => None,
             (Replay::Bytes(_), _) => {
                 Some(("a port with frames has frames as its history".to_owned(), "write `replay: 1 frame`"))
             }
@@ -500,7 +500,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    fn warn_of_hold(&self, own: &PortLayer, line: &Line, warnings: &mut Vec<Problem>) {
+    fn warn_of_hold(&self, own: &PortLayer, line: &LineSetup, warnings: &mut Vec<Problem>) {
         let Some(set) = self.first(|layer| layer.on_lag.as_ref()) else {
             return;
         };

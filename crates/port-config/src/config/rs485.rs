@@ -9,7 +9,7 @@ use super::layer::{each_key, entries};
 use super::resolve::Layers;
 use super::source::Problem;
 use super::tree::Node;
-use super::values::{boolean, duration, read, Set};
+use super::values::{boolean, duration, read, ValueAt};
 use crate::line::FlowControl;
 
 /// What the kernel does to RTS around sending (linux/serial.h, `struct serial_rs485`).
@@ -48,12 +48,12 @@ impl Default for Rs485 {
 /// What one layer says.
 #[derive(Debug, Default)]
 pub(super) struct Rs485Layer {
-    enabled: Option<Set<bool>>,
-    rts_on_send: Option<Set<bool>>,
-    rts_after_send: Option<Set<bool>>,
-    delay_before_send: Option<Set<Duration>>,
-    delay_after_send: Option<Set<Duration>>,
-    rx_during_tx: Option<Set<bool>>,
+    enabled: Option<ValueAt<bool>>,
+    rts_on_send: Option<ValueAt<bool>>,
+    rts_after_send: Option<ValueAt<bool>>,
+    delay_before_send: Option<ValueAt<Duration>>,
+    delay_after_send: Option<ValueAt<Duration>>,
+    rx_during_tx: Option<ValueAt<bool>>,
 }
 
 pub(super) fn rs485(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Rs485Layer {

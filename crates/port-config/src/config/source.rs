@@ -1,6 +1,6 @@
 //! The files that were read, and places in them.
 
-use super::values::Set;
+use super::values::ValueAt;
 use crate::error::{Excerpt, WORTH_SHOWING};
 use crate::Fault;
 
@@ -56,7 +56,7 @@ impl Problem {
     }
 
     /// Where `text` is written, if it is: what is built in has no place.
-    pub(super) fn because<T>(self, text: &str, set: Option<&Set<T>>) -> Problem {
+    pub(super) fn because<T>(self, text: &str, set: Option<&ValueAt<T>>) -> Problem {
         match set {
             Some(set) => self.note(format!("`{text}` is at"), set.place),
             None => self,
@@ -66,14 +66,14 @@ impl Problem {
 
 /// Whether a fault has the line it is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lines {
+enum ShowLine {
     Shown,
     LeftOut,
 }
 
 /// The files that were read.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Vec<Source>);
+pub(super) struct Sources(Vec<SourceText>);
 
 /// One line that YAML was made of, piece by piece.
 #[derive(Clone, Debug)]
@@ -81,12 +81,12 @@ pub struct Origin {
     /// The line.
     pub text: String,
     /// In the order in which they stand in the YAML.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<YamlPiece>,
 }
 
 /// Where a part of the YAML comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct Piece {
+pub struct YamlPiece {
     /// In the YAML, from 1.
     pub line: usize,
     /// In the YAML, from 1, in characters.
@@ -100,7 +100,7 @@ pub struct Piece {
 impl Origin {
     /// What is before the first piece belongs to the whole line.
     fn place(&self, place: Place) -> Place {
-        let is_before = |piece: &&Piece| (piece.line, piece.column) <= (place.line, place.column);
+        let is_before = |piece: &&YamlPiece| (piece.line, piece.column) <= (place.line, place.column);
         let (column, width) = match self.pieces.iter().rev().find(is_before) {
             Some(piece) => {
                 let into = if piece.line == place.line { place.column - piece.column } else { piece.width };
@@ -114,7 +114,7 @@ impl Origin {
 }
 
 #[derive(Debug)]
-struct Source {
+struct SourceText {
     name: String,
     text: String,
     /// What the text was made of.
@@ -127,7 +127,7 @@ impl Sources {
     /// The index of the new file.
     pub(super) fn add(&mut self, name: String, text: String) -> usize {
         let lines = line_starts(&text);
-        self.0.push(Source { name, text, origin: None, lines });
+        self.0.push(SourceText { name, text, origin: None, lines });
         self.0.len() - 1
     }
 
@@ -146,11 +146,11 @@ impl Sources {
     pub(super) fn faults(&self, mut problems: Vec<Problem>) -> Vec<Fault> {
         problems.sort_by(|a, b| (a.place, &a.path, &a.message).cmp(&(b.place, &b.path, &b.message)));
         problems.dedup_by(|a, b| a.place == b.place && a.message == b.message);
-        let lines = |index: usize| if index < WORTH_SHOWING { Lines::Shown } else { Lines::LeftOut };
+        let lines = |index: usize| if index < WORTH_SHOWING { ShowLine::Shown } else { ShowLine::LeftOut };
         problems.into_iter().enumerate().map(|(index, problem)| self.fault(problem, lines(index))).collect()
     }
 
-    fn fault(&self, problem: Problem, lines: Lines) -> Fault {
+    fn fault(&self, problem: Problem, lines: ShowLine) -> Fault {
         let Place { file, line, column, width } = self.written(self.inside(problem.place));
         let notes = problem.notes.into_iter().map(|(text, place)| match place.map(|place| self.written(place)) {
             Some(place) => format!("{text} {}:{}:{}", self.name(place.file), place.line, place.column),
@@ -166,7 +166,7 @@ impl Sources {
             help: problem.help,
             source: self
                 .written_line(file, line)
-                .filter(|text| lines == Lines::Shown && !text.trim().is_empty())
+                .filter(|text| lines == ShowLine::Shown && !text.trim().is_empty())
                 .map(|text| Excerpt::new(text, column, width)),
         }
     }

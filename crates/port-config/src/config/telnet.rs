@@ -5,7 +5,7 @@
 use super::layer::ListenerLayer;
 use super::source::Problem;
 use super::tree::Node;
-use super::values::{text, visible, written, Set, Wrong};
+use super::values::{text, visible, written, ValueAt, Wrong};
 use super::{Access, Banner, BannerError, Telnet};
 
 /// The word of the file.
@@ -52,7 +52,7 @@ pub(super) fn refuse_on_raw(listener: &ListenerLayer, problems: &mut Vec<Problem
 }
 
 /// `access: control` where there are no words to control with.
-pub(super) fn warn_of_control(access: &Set<Access>, warnings: &mut Vec<Problem>) {
+pub(super) fn warn_of_control(access: &ValueAt<Access>, warnings: &mut Vec<Problem>) {
     warnings.push(
         Problem::new(access.place, &access.path, "`control` on a raw listener is no more than `read-write`")
             .help("write `read-write`; settings and modem lines need `protocol: telnet` with `rfc2217: true`"),

@@ -14,14 +14,14 @@ use crate::units::{format_duration, format_size, parse_duration, parse_size, Uni
 
 /// A value that was written, and where.
 #[derive(Clone, Debug)]
-pub(super) struct Set<T> {
+pub(super) struct ValueAt<T> {
     pub(super) value: T,
     pub(super) place: Place,
     pub(super) path: String,
 }
 
 /// Where it was written, if it was.
-pub(super) fn written<T>(set: Option<&Set<T>>) -> Option<(Place, &str)> {
+pub(super) fn written<T>(set: Option<&ValueAt<T>>) -> Option<(Place, &str)> {
     set.map(|set| (set.place, set.path.as_str()))
 }
 
@@ -67,9 +67,9 @@ pub(super) fn read<T>(
     path: &str,
     problems: &mut Vec<Problem>,
     meaning: impl FnOnce(&Node) -> Result<T, Wrong>,
-) -> Option<Set<T>> {
+) -> Option<ValueAt<T>> {
     match meaning(node) {
-        Ok(value) => Some(Set { value, place: node.place, path: path.to_owned() }),
+        Ok(value) => Some(ValueAt { value, place: node.place, path: path.to_owned() }),
         Err(wrong) => {
             problems.push(wrong.at(node.place, path));
             None

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, ConnectRate, Control, ControlSocket, Crc,
-    Delimiter, Device, Direction, Enter, Expect, Frame, Gap, Hangup, Keepalive, Limits, Line, Listener, Log, LogFormat,
-    LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open, Port, Protocol, Replay, Rs485,
-    Sim, SocketRights, Telnet, Usb, WhenFull, Write,
+    Delimiter, Device, Direction, Enter, Expect, Framing, Gap, Hangup, Keepalive, Limits, LineSetup, Listener, Log,
+    LogFormat, LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open, Port, Protocol,
+    Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -70,9 +70,9 @@ fn any_rs485(settings: &LineSettings) -> impl Strategy<Value = Option<Rs485>> {
     }))
 }
 
-fn any_line() -> impl Strategy<Value = Line> {
+fn any_line() -> impl Strategy<Value = LineSetup> {
     any_line_settings().prop_flat_map(|settings| {
-        (any::<bool>(), any::<bool>(), any_rs485(&settings)).prop_map(move |(clocal, low_latency, rs485)| Line {
+        (any::<bool>(), any::<bool>(), any_rs485(&settings)).prop_map(move |(clocal, low_latency, rs485)| LineSetup {
             settings,
             clocal,
             low_latency,
@@ -161,10 +161,17 @@ pub fn any_control() -> impl Strategy<Value = Option<Control>> {
     prop::option::of(control)
 }
 
-fn frames() -> Vec<Frame> {
+fn frames() -> Vec<Framing> {
     let delimiter = Delimiter::new(b"\r\n").expect("two bytes");
     let gap = Gap::Time(Duration::from_millis(20));
-    vec![Frame::None, Frame::Dsmr, Frame::Line, Frame::Delimiter(delimiter), Frame::Gap(gap), Frame::Gap(Gap::Modbus)]
+    vec![
+        Framing::None,
+        Framing::Dsmr,
+        Framing::Line,
+        Framing::Delimiter(delimiter),
+        Framing::Gap(gap),
+        Framing::Gap(Gap::Modbus),
+    ]
 }
 
 fn any_rights() -> impl Strategy<Value = SocketRights> {
@@ -173,19 +180,19 @@ fn any_rights() -> impl Strategy<Value = SocketRights> {
 }
 
 /// Of a port that is written to so, with frames of that kind.
-fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
+fn any_listener(write: Write, frame: Framing) -> impl Strategy<Value = Listener> {
     let access = match write {
         Write::None => vec![Access::ReadOnly],
         Write::Any | Write::First | Write::Last => vec![Access::ReadOnly, Access::ReadWrite, Access::Control],
     };
     let on_lag = match frame {
-        Frame::Dsmr => vec![OnLag::Skip],
+        Framing::Dsmr => vec![OnLag::Skip],
         _ => vec![OnLag::Disconnect, OnLag::Skip, OnLag::Hold],
     };
     let hosts = (any_networks(), any_networks()).prop_map(|(allow, deny)| AccessList { allow, deny });
     let when_full = select(vec![WhenFull::Refuse, WhenFull::KickOldest, WhenFull::KickIdle]);
     let replay = match frame {
-        Frame::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
+        Framing::None => vec![Replay::None, Replay::Bytes(1), Replay::Bytes(16 * 1024)],
         _ => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
     };
     let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
@@ -214,7 +221,7 @@ fn any_listener(write: Write, frame: Frame) -> impl Strategy<Value = Listener> {
                 (None, None) => Address::Any { port: 0 },
             };
             Listener {
-                banner: if frame == Frame::None || protocol != Protocol::Raw { banner } else { Banner::default() },
+                banner: if frame == Framing::None || protocol != Protocol::Raw { banner } else { Banner::default() },
                 access,
                 hosts: if file.is_some() { AccessList::default() } else { hosts },
                 keepalive: keepalive.filter(|_| file.is_none()),
@@ -253,8 +260,8 @@ fn any_port() -> impl Strategy<Value = Port> {
             write,
             frame,
             tx_frame: frames()[rest.4 % 6].delimiter(),
-            crc: if rest.2 && frame == Frame::Dsmr { Crc::Drop } else { Crc::Pass },
-            gather: if frame == Frame::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
+            crc: if rest.2 && frame == Framing::Dsmr { Crc::Drop } else { Crc::Pass },
+            gather: if frame == Framing::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
             backlog: rest.4,
             expect: Expect { frame: Duration::from_millis(rest.3) },
             capture: rest.0.then(|| any_capture(rest.3, rest.4).into()),

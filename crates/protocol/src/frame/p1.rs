@@ -123,12 +123,12 @@ enum Tail {
     /// It may be the end.
     Open(Mark),
     /// It is, and the CRC is right.
-    Right(Ended),
+    Right(EndedTelegram),
 }
 
 /// A telegram whose CRC is right, and whose LF has not come yet.
 #[derive(Debug, Clone, Copy)]
-struct Ended {
+struct EndedTelegram {
     start: u64,
     /// Behind the digits.
     end: u64,
@@ -157,7 +157,7 @@ enum Cut {
 
 /// What is said about a telegram.
 #[derive(Debug, Clone, Copy)]
-struct Verdict {
+struct TelegramVerdict {
     start: u64,
     /// How many places before it turned out to be none.
     before: usize,
@@ -394,7 +394,7 @@ impl P1Framer {
     }
 
     /// A byte behind a right CRC.
-    fn read_right(&mut self, mut ended: Ended, byte: u8, at: u64, found: &mut impl FnMut(Frame)) {
+    fn read_right(&mut self, mut ended: EndedTelegram, byte: u8, at: u64, found: &mut impl FnMut(Frame)) {
         match byte {
             b'\n' => self.emit(ended.start, at + 1, Check::Good, found),
             b'/' => self.emit(ended.start, ended.end_without_lf(), Check::Good, found),
@@ -407,7 +407,7 @@ impl P1Framer {
     }
 
     /// Waits for the LF of a telegram whose CRC is right, if there is room for it.
-    fn hold_right(&mut self, ended: Ended, head: u64, found: &mut impl FnMut(Frame)) {
+    fn hold_right(&mut self, ended: EndedTelegram, head: u64, found: &mut impl FnMut(Frame)) {
         self.tail = Tail::Right(ended);
         if ended.seen >= MAX_TRAILER || head - ended.start >= MAX_TELEGRAM as u64 {
             self.emit(ended.start, ended.end_without_lf(), Check::Good, found);
@@ -415,7 +415,7 @@ impl P1Framer {
     }
 
     /// The telegram whose CRC the digits behind this `!` are, if there is one.
-    fn right(&mut self, mark: Mark, held: Held<'_>) -> Option<Ended> {
+    fn right(&mut self, mark: Mark, held: Held<'_>) -> Option<EndedTelegram> {
         if mark.digits == 0 {
             return None;
         }
@@ -427,7 +427,7 @@ impl P1Framer {
             .rfind(|(_, start)| mark.begins_line || start.is_identification(&held, mark.end))?;
         self.counters.abandoned += self.starts.headers(index, &held, mark.end);
         self.starts.clear();
-        Some(Ended { start: start.at, end: mark.digits_end(), cr: false, seen: mark.seen })
+        Some(EndedTelegram { start: start.at, end: mark.digits_end(), cr: false, seen: mark.seen })
     }
 
     /// A trailer that has no right CRC has its LF.
@@ -455,7 +455,7 @@ impl P1Framer {
     }
 
     /// What is said about the telegram that this `!` ends, up to `upto`, and that has no CRC of the standard. `None`: it is none.
-    fn judge(&self, mark: Mark, upto: u64, held: Held<'_>) -> Option<Verdict> {
+    fn judge(&self, mark: Mark, upto: u64, held: Held<'_>) -> Option<TelegramVerdict> {
         let (before, start) = self.starts.likely(&held, upto)?;
         // Two more CRCs from each place that may be in a text are right by chance too often.
         let by_other = self
@@ -466,7 +466,12 @@ impl P1Framer {
             .filter(|(index, other)| mark.digits > 0 && (*index == before || other.is_identification(&held, upto)));
         for (before, start) in by_other {
             if let Some(other) = telegram::other_crc(&held.bytes(start.at, mark.end), mark.value) {
-                return Some(Verdict { start: start.at, before, check: Check::GoodBy(other), is_missing: false });
+                return Some(TelegramVerdict {
+                    start: start.at,
+                    before,
+                    check: Check::GoodBy(other),
+                    is_missing: false,
+                });
             }
         }
         let is_bare = mark.digits == 0 && !mark.is_dirty;
@@ -476,10 +481,10 @@ impl P1Framer {
         }
         let is_missing = is_bare && (self.has_crc || telegram::tells_a_version_with_crc(&text));
         let check = if is_bare && !is_missing { Check::Absent } else { Check::Bad };
-        Some(Verdict { start: start.at, before, check, is_missing })
+        Some(TelegramVerdict { start: start.at, before, check, is_missing })
     }
 
-    fn accept(&mut self, verdict: Verdict, end: u64, upto: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
+    fn accept(&mut self, verdict: TelegramVerdict, end: u64, upto: u64, held: Held<'_>, found: &mut impl FnMut(Frame)) {
         self.counters.abandoned += self.starts.headers(verdict.before, &held, upto);
         self.starts.clear();
         if verdict.check == Check::Absent || verdict.is_missing {
@@ -588,7 +593,7 @@ impl Default for P1Framer {
     }
 }
 
-impl Ended {
+impl EndedTelegram {
     fn end_without_lf(&self) -> u64 {
         self.end + u64::from(self.cr)
     }

@@ -1,6 +1,6 @@
 //! RFC 2217 on the client's side: for a program that uses a serial port which a server offers.
 //!
-//! A [`Client`] is told what the server sent and what the program wants, and says what is to be sent and what was heard.
+//! A [`TelnetClient`] is told what the server sent and what the program wants, and says what is to be sent and what was heard.
 //! It opens no connection and waits for nothing: how long an answer may take is the program's to decide. The loop around
 //! it is in the [crate's documentation](crate#the-client); `examples/rfc2217-client.rs` is a whole program.
 
@@ -9,18 +9,18 @@ use sermux_port_config::line::{BaudRate, FlowControl, LineSettings};
 use super::code::{self, command, control};
 use super::{Request, View};
 use crate::telnet::code::{AO, AYT, BINARY, BRK, COM_PORT, DM, EC, ECHO, EL, GA, IAC, IP, NOP, SE, SGA, TIMING_MARK};
-use crate::telnet::negotiation::{Accept, Options, Side, Verb};
+use crate::telnet::negotiation::{Accept, Side, TelnetOptions, Verb};
 use crate::telnet::{AfterCr, Decoder, Outbox};
 
 /// What a client hears beside data. Values are as they stood on the wire; what they say of the line is in
-/// [`Client::view`].
+/// [`TelnetClient::view`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum ClientEvent {
     /// COM-PORT was agreed: requests are answered from now on. Those made before are, too: they were on their way.
     Agreed,
     /// COM-PORT was refused, or ended: this is plain telnet.
     Refused,
-    /// The server has told its signature: see [`Client::server_signature`].
+    /// The server has told its signature: see [`TelnetClient::server_signature`].
     Signature,
     /// The rate that the line has.
     BaudRate(u32),
@@ -46,7 +46,7 @@ pub enum Event {
     Purge(u8),
     /// All that was sent before [`Request::TimingMark`] has been dealt with.
     TimingMark,
-    /// The server takes no data for now: see [`Client::is_suspended`].
+    /// The server takes no data for now: see [`TelnetClient::is_suspended`].
     Suspended,
     /// The server takes data again.
     Resumed,
@@ -54,10 +54,10 @@ pub enum Event {
 
 /// One connection to a telnet server, with RFC 2217 if the server has it.
 #[derive(Debug)]
-pub struct Client {
+pub struct TelnetClient {
     signature: String,
     decoder: Decoder,
-    options: Options,
+    options: TelnetOptions,
     outbox: Outbox,
     view: View,
     suspended: bool,
@@ -65,14 +65,14 @@ pub struct Client {
     unknown_commands: u64,
 }
 
-impl Client {
+impl TelnetClient {
     /// A connection that was just made; what is offered to the server is in the outbox. `signature` is what the server
     /// hears when it asks for ours.
     ///
     /// Offered are WILL and DO COM-PORT, BINARY and SGA. Requests and data need not wait for what becomes of them.
-    pub fn new(signature: impl Into<String>) -> Client {
+    pub fn new(signature: impl Into<String>) -> TelnetClient {
         let accept = |option, us, him| Accept { option, us, him };
-        let mut options = Options::new(&[
+        let mut options = TelnetOptions::new(&[
             accept(COM_PORT, true, true),
             accept(BINARY, true, true),
             accept(SGA, true, true),
@@ -87,7 +87,7 @@ impl Client {
                 }
             }
         }
-        Client {
+        TelnetClient {
             signature: signature.into(),
             decoder: Decoder::new(),
             options,
@@ -105,7 +105,7 @@ impl Client {
     /// of `input` was taken.
     ///
     /// The data in `data` came before the event. Any split of the input yields the same data and events.
-    pub fn decode(&mut self, input: &mut &[u8], data: &mut Vec<u8>) -> Option<Event> {
+    pub fn decode(&mut self, input: &mut &[u8], data: &mut Vec<u8>) -> Option<ClientEvent> {
         loop {
             let after_cr = AfterCr { nul: !self.options.is_on(Side::Him, BINARY), lf: false };
             let event = self.decoder.decode(input, after_cr, data)?;
@@ -116,10 +116,10 @@ impl Client {
         }
     }
 
-    fn handle(&mut self, event: crate::telnet::Event) -> Option<Event> {
-        use crate::telnet::Event as Told;
+    fn handle(&mut self, event: crate::telnet::TelnetEvent) -> Option<ClientEvent> {
+        use crate::telnet::TelnetEvent as Told;
         match event {
-            Told::Negotiation(Verb::Will | Verb::Wont, TIMING_MARK) => return Some(Event::TimingMark),
+            Told::Negotiation(Verb::Will | Verb::Wont, TIMING_MARK) => return Some(ClientEvent::TimingMark),
             Told::Negotiation(Verb::Do, TIMING_MARK) => self.outbox.negotiate(Verb::Will, TIMING_MARK),
             Told::Negotiation(verb, option) => return self.negotiate(verb, option),
             Told::Subnegotiation(COM_PORT) => {
@@ -136,24 +136,24 @@ impl Client {
         None
     }
 
-    fn negotiate(&mut self, verb: Verb, option: u8) -> Option<Event> {
+    fn negotiate(&mut self, verb: Verb, option: u8) -> Option<ClientEvent> {
         let before = self.com_port();
         if let Some(answer) = self.options.hear(verb, option) {
             self.outbox.negotiate(answer, option);
         }
         match (before, self.com_port()) {
             (before, after) if before == after => None,
-            (_, ComPort::Agreed) => Some(Event::Agreed),
-            (_, ComPort::Refused) => {
+            (_, ComPortState::Agreed) => Some(ClientEvent::Agreed),
+            (_, ComPortState::Refused) => {
                 self.suspended = false;
-                Some(Event::Refused)
+                Some(ClientEvent::Refused)
             }
-            (_, ComPort::Asked) => None,
+            (_, ComPortState::Asked) => None,
         }
     }
 
     /// A subnegotiation of the server.
-    fn hear(&mut self) -> Option<Event> {
+    fn hear(&mut self) -> Option<ClientEvent> {
         let (command, value) = self.decoder.value().split_first()?;
         let Some(command) = command.checked_sub(command::SERVER) else {
             self.unknown_commands += 1;
@@ -166,21 +166,21 @@ impl Client {
             }
             (command::SIGNATURE, text) => {
                 self.server_signature = Some(code::printable(text));
-                Event::Signature
+                ClientEvent::Signature
             }
-            (command::SET_BAUDRATE, [code]) => Event::CiscoBaudRate(*code),
-            (command::SET_BAUDRATE, [a, b, c, d]) => Event::BaudRate(u32::from_be_bytes([*a, *b, *c, *d])),
-            (command::SET_DATASIZE, [code]) => Event::DataSize(*code),
-            (command::SET_PARITY, [code]) => Event::Parity(*code),
-            (command::SET_STOPSIZE, [code]) => Event::StopSize(*code),
-            (command::SET_CONTROL, [code]) => Event::Control(*code),
-            (command::NOTIFY_LINESTATE, [bits]) => Event::LineState(*bits),
-            (command::NOTIFY_MODEMSTATE, [bits]) => Event::ModemState(*bits),
-            (command::FLOWCONTROL_SUSPEND, _) => Event::Suspended,
-            (command::FLOWCONTROL_RESUME, _) => Event::Resumed,
-            (command::SET_LINESTATE_MASK, [mask]) => Event::LineStateMask(*mask),
-            (command::SET_MODEMSTATE_MASK, [mask]) => Event::ModemStateMask(*mask),
-            (command::PURGE_DATA, [what]) => Event::Purge(*what),
+            (command::SET_BAUDRATE, [code]) => ClientEvent::CiscoBaudRate(*code),
+            (command::SET_BAUDRATE, [a, b, c, d]) => ClientEvent::BaudRate(u32::from_be_bytes([*a, *b, *c, *d])),
+            (command::SET_DATASIZE, [code]) => ClientEvent::DataSize(*code),
+            (command::SET_PARITY, [code]) => ClientEvent::Parity(*code),
+            (command::SET_STOPSIZE, [code]) => ClientEvent::StopSize(*code),
+            (command::SET_CONTROL, [code]) => ClientEvent::Control(*code),
+            (command::NOTIFY_LINESTATE, [bits]) => ClientEvent::LineState(*bits),
+            (command::NOTIFY_MODEMSTATE, [bits]) => ClientEvent::ModemState(*bits),
+            (command::FLOWCONTROL_SUSPEND, _) => ClientEvent::Suspended,
+            (command::FLOWCONTROL_RESUME, _) => ClientEvent::Resumed,
+            (command::SET_LINESTATE_MASK, [mask]) => ClientEvent::LineStateMask(*mask),
+            (command::SET_MODEMSTATE_MASK, [mask]) => ClientEvent::ModemStateMask(*mask),
+            (command::PURGE_DATA, [what]) => ClientEvent::Purge(*what),
             _ => {
                 self.unknown_commands += 1;
                 return None;
@@ -190,17 +190,17 @@ impl Client {
     }
 
     /// What an event says of the line.
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, event: ClientEvent) {
         let settings = &mut self.view.settings;
         match event {
-            Event::BaudRate(rate) => settings.baud = BaudRate::new(rate).unwrap_or(settings.baud),
-            Event::CiscoBaudRate(code) => {
+            ClientEvent::BaudRate(rate) => settings.baud = BaudRate::new(rate).unwrap_or(settings.baud),
+            ClientEvent::CiscoBaudRate(code) => {
                 settings.baud = code::rate_of_cisco(code).and_then(BaudRate::new).unwrap_or(settings.baud);
             }
-            Event::DataSize(code) => settings.data_bits = code::data_bits(code).unwrap_or(settings.data_bits),
-            Event::Parity(code) => settings.parity = code::parity(code).unwrap_or(settings.parity),
-            Event::StopSize(code) => settings.stop_bits = code::stop_bits(code).unwrap_or(settings.stop_bits),
-            Event::Control(code) => match code {
+            ClientEvent::DataSize(code) => settings.data_bits = code::data_bits(code).unwrap_or(settings.data_bits),
+            ClientEvent::Parity(code) => settings.parity = code::parity(code).unwrap_or(settings.parity),
+            ClientEvent::StopSize(code) => settings.stop_bits = code::stop_bits(code).unwrap_or(settings.stop_bits),
+            ClientEvent::Control(code) => match code {
                 control::BREAK_ON | control::BREAK_OFF => self.view.break_on = code == control::BREAK_ON,
                 control::DTR_ON | control::DTR_OFF => self.view.outputs.dtr = code == control::DTR_ON,
                 control::RTS_ON | control::RTS_OFF => self.view.outputs.rts = code == control::RTS_ON,
@@ -210,17 +210,17 @@ impl Client {
                         code::flow_after(settings.flow_control, code).unwrap_or(settings.flow_control);
                 }
             },
-            Event::LineState(bits) => self.view.line_state = code::line_state_of(bits),
-            Event::ModemState(bits) => self.view.inputs = code::modem_state_of(bits),
-            Event::Suspended => self.suspended = true,
-            Event::Resumed => self.suspended = false,
-            Event::Agreed
-            | Event::Refused
-            | Event::Signature
-            | Event::LineStateMask(_)
-            | Event::ModemStateMask(_)
-            | Event::Purge(_)
-            | Event::TimingMark => {}
+            ClientEvent::LineState(bits) => self.view.line_state = code::line_state_of(bits),
+            ClientEvent::ModemState(bits) => self.view.inputs = code::modem_state_of(bits),
+            ClientEvent::Suspended => self.suspended = true,
+            ClientEvent::Resumed => self.suspended = false,
+            ClientEvent::Agreed
+            | ClientEvent::Refused
+            | ClientEvent::Signature
+            | ClientEvent::LineStateMask(_)
+            | ClientEvent::ModemStateMask(_)
+            | ClientEvent::Purge(_)
+            | ClientEvent::TimingMark => {}
         }
     }
 
@@ -239,7 +239,7 @@ impl Client {
 
     /// Whether COM-PORT is agreed, in either direction.
     pub fn is_agreed(&self) -> bool {
-        self.com_port() == ComPort::Agreed
+        self.com_port() == ComPortState::Agreed
     }
 
     /// Whether the server takes no data for now: [`send`](Self::send) nothing. Requests may be made.
@@ -253,14 +253,14 @@ impl Client {
         self.decoder.dropped() + self.unknown_commands
     }
 
-    fn com_port(&self) -> ComPort {
+    fn com_port(&self) -> ComPortState {
         let sides = [Side::Us, Side::Him];
         if sides.iter().any(|side| self.options.is_on(*side, COM_PORT)) {
-            ComPort::Agreed
+            ComPortState::Agreed
         } else if sides.iter().any(|side| self.options.is_pending(*side, COM_PORT)) {
-            ComPort::Asked
+            ComPortState::Asked
         } else {
-            ComPort::Refused
+            ComPortState::Refused
         }
     }
 
@@ -358,7 +358,7 @@ impl Client {
 
 /// Where the negotiation of COM-PORT stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ComPort {
+enum ComPortState {
     Asked,
     Agreed,
     Refused,

@@ -5,8 +5,8 @@
 //!
 //! # Request and answer
 //!
-//! The server's session ([`Telnet`](crate::telnet::Telnet)) makes a [`Request`] of each command;
-//! [`Request::effect`] says what it does to the line, and [`Telnet::answer`](crate::telnet::Telnet::answer) answers it
+//! The server's session ([`TelnetSession`](crate::telnet::TelnetSession)) makes a [`Request`] of each command;
+//! [`Request::effect`] says what it does to the line, and [`TelnetSession::answer`](crate::telnet::TelnetSession::answer) answers it
 //! from a [`View`] of the line after that. So what is answered is what the line has, also when it could not or would not do
 //! as it was told. Values are decimal.
 //!

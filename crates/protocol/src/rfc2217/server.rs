@@ -9,7 +9,7 @@ use crate::telnet::code::COM_PORT;
 use crate::telnet::Outbox;
 
 /// What a command of the client is.
-pub(crate) enum Command {
+pub(crate) enum ClientCommand {
     /// To be carried out and answered in its turn.
     Request(Request),
     /// Carried out. Nothing is answered.
@@ -110,20 +110,20 @@ impl ComPort {
     }
 
     /// A subnegotiation of the client: the command and its value.
-    pub(crate) fn handle(&mut self, content: &[u8], outbox: &mut Outbox) -> Command {
+    pub(crate) fn handle(&mut self, content: &[u8], outbox: &mut Outbox) -> ClientCommand {
         let Some((command, value)) = content.split_first() else {
-            return Command::Unknown;
+            return ClientCommand::Unknown;
         };
         if *command > command::PURGE_DATA {
-            return Command::Unknown;
+            return ClientCommand::Unknown;
         }
         match *command {
             command::SIGNATURE if !value.is_empty() => self.signature = Some(code::printable(value)),
             command::FLOWCONTROL_SUSPEND => self.suspended = true,
             command::FLOWCONTROL_RESUME => self.resume(outbox),
-            command => return self.request(command, value).map_or(Command::Unknown, Command::Request),
+            command => return self.request(command, value).map_or(ClientCommand::Unknown, ClientCommand::Request),
         }
-        Command::Done
+        ClientCommand::Done
     }
 
     /// A value that is missing, or is not as long as it must be, asks.

@@ -17,7 +17,7 @@ const PREFIX: usize = 2;
 
 /// Something that is not data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum TelnetEvent {
     /// A command of two bytes.
     Command(u8),
     /// WILL, WONT, DO or DONT.
@@ -60,7 +60,7 @@ impl AfterCr {
 /// A place in what a telnet peer sends. Any split of the input yields the same data and events.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    state: State,
+    state: DecoderState,
     /// The latest byte of data was a CR.
     after_cr: bool,
     content: [u8; PREFIX + MAX_VALUE],
@@ -71,7 +71,7 @@ pub(crate) struct Decoder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     Data,
     /// Behind an IAC.
     Command,
@@ -85,29 +85,29 @@ enum State {
 impl Decoder {
     pub(crate) fn new() -> Decoder {
         let content = [0; PREFIX + MAX_VALUE];
-        Decoder { state: State::Data, after_cr: false, content, len: 0, total: 0, dropped: 0 }
+        Decoder { state: DecoderState::Data, after_cr: false, content, len: 0, total: 0, dropped: 0 }
     }
 
     /// Appends the data in `input` to `data`, up to the next event, and moves `input` behind what was taken. `None`:
     /// all of it was taken.
-    pub(crate) fn decode(&mut self, input: &mut &[u8], after_cr: AfterCr, data: &mut Vec<u8>) -> Option<Event> {
+    pub(crate) fn decode(&mut self, input: &mut &[u8], after_cr: AfterCr, data: &mut Vec<u8>) -> Option<TelnetEvent> {
         while let Some((byte, rest)) = input.split_first() {
             match self.state {
-                State::Data => *input = self.take_data(input, after_cr, data),
-                State::Subnegotiation => *input = self.take_content(input),
-                State::Command => {
+                DecoderState::Data => *input = self.take_data(input, after_cr, data),
+                DecoderState::Subnegotiation => *input = self.take_content(input),
+                DecoderState::Command => {
                     *input = rest;
                     let event = self.take_command(*byte, data);
                     if event.is_some() {
                         return event;
                     }
                 }
-                State::Negotiation(verb) => {
+                DecoderState::Negotiation(verb) => {
                     *input = rest;
-                    self.state = State::Data;
-                    return Some(Event::Negotiation(verb, *byte));
+                    self.state = DecoderState::Data;
+                    return Some(TelnetEvent::Negotiation(verb, *byte));
                 }
-                State::SubnegotiationCommand => {
+                DecoderState::SubnegotiationCommand => {
                     *input = rest;
                     let event = self.take_content_command(*byte, data);
                     if event.is_some() {
@@ -141,7 +141,7 @@ impl Decoder {
                 }
                 rest = &rest[run..];
                 if run % 2 == 1 {
-                    self.state = State::Command;
+                    self.state = DecoderState::Command;
                     return rest;
                 }
                 continue;
@@ -162,8 +162,8 @@ impl Decoder {
         rest
     }
 
-    fn take_command(&mut self, byte: u8, data: &mut Vec<u8>) -> Option<Event> {
-        self.state = State::Data;
+    fn take_command(&mut self, byte: u8, data: &mut Vec<u8>) -> Option<TelnetEvent> {
+        self.state = DecoderState::Data;
         match byte {
             IAC => {
                 data.push(IAC);
@@ -171,16 +171,16 @@ impl Decoder {
                 None
             }
             SB => {
-                self.state = State::Subnegotiation;
+                self.state = DecoderState::Subnegotiation;
                 (self.len, self.total) = (0, 0);
                 None
             }
             _ => match Verb::from_code(byte) {
                 Some(verb) => {
-                    self.state = State::Negotiation(verb);
+                    self.state = DecoderState::Negotiation(verb);
                     None
                 }
-                None => Some(Event::Command(byte)),
+                None => Some(TelnetEvent::Command(byte)),
             },
         }
     }
@@ -191,7 +191,7 @@ impl Decoder {
         match memchr(IAC, &input[..most]) {
             Some(end) => {
                 self.push_content(&input[..end]);
-                self.state = State::SubnegotiationCommand;
+                self.state = DecoderState::SubnegotiationCommand;
                 &input[end + 1..]
             }
             None => {
@@ -201,14 +201,14 @@ impl Decoder {
         }
     }
 
-    fn take_content_command(&mut self, byte: u8, data: &mut Vec<u8>) -> Option<Event> {
-        self.state = State::Subnegotiation;
+    fn take_content_command(&mut self, byte: u8, data: &mut Vec<u8>) -> Option<TelnetEvent> {
+        self.state = DecoderState::Subnegotiation;
         match byte {
             IAC => self.push_content(&[IAC]),
             SE => {
-                self.state = State::Data;
+                self.state = DecoderState::Data;
                 return match self.content[..self.len].first() {
-                    Some(option) if self.len == self.total => Some(Event::Subnegotiation(*option)),
+                    Some(option) if self.len == self.total => Some(TelnetEvent::Subnegotiation(*option)),
                     _ => {
                         self.dropped += 1;
                         None
@@ -233,7 +233,7 @@ impl Decoder {
         self.total += bytes.len();
         if self.total >= MAX_SUBNEGOTIATION {
             self.dropped += 1;
-            self.state = State::Data;
+            self.state = DecoderState::Data;
             self.after_cr = false;
         }
     }

@@ -53,7 +53,7 @@ pub struct Taken {
     /// So many bytes of data. A pair that was cut counts: its byte is on its way.
     pub data: usize,
     /// The last one was cut: one 0xFF is owed and must go out before anything else. See
-    /// [`Telnet::owe_ff`](super::Telnet::owe_ff).
+    /// [`TelnetSession::owe_ff`](super::TelnetSession::owe_ff).
     pub owes_ff: bool,
 }
 

@@ -7,8 +7,8 @@
 //! |---|---|
 //! | `FF FF` | 0xFF |
 //! | CR NUL, where the client's BINARY (RFC 856) is not agreed | CR |
-//! | CR LF | CR LF; CR with [`Offer::enter_is_cr`], also in BINARY, where PuTTY's Enter is CR LF all the same |
-//! | BRK | [`Request::BreakPulse`]; so is DM with [`Offer::break_on_sync`] |
+//! | CR LF | CR LF; CR with [`TelnetOffer::enter_is_cr`], also in BINARY, where PuTTY's Enter is CR LF all the same |
+//! | BRK | [`Request::BreakPulse`]; so is DM with [`TelnetOffer::break_on_sync`] |
 //! | AYT, DO TIMING-MARK | [`Request::AreYouThere`], [`Request::TimingMark`] (RFC 860) |
 //! | COM-PORT | [`Request`]s of [RFC 2217](crate::rfc2217) |
 //! | NAWS | nothing: window sizes are taken and ignored (RFC 1073) |
@@ -27,19 +27,19 @@ mod outbox;
 
 use sermux_port_config::signal::{LineState, ModemState};
 
-pub(crate) use self::decoder::{AfterCr, Decoder, Event};
+pub(crate) use self::decoder::{AfterCr, Decoder, TelnetEvent};
 pub use self::decoder::{MAX_SUBNEGOTIATION, MAX_VALUE};
 pub(crate) use self::outbox::Outbox;
 
 use self::code::{AO, AYT, BINARY, BRK, COM_PORT, DM, EC, ECHO, EL, EOF, GA, IP, NAWS, NOP, SE, SGA, TIMING_MARK};
-use self::negotiation::{Accept, Options, Side, Verb};
-use crate::rfc2217::server::{ComPort, Command};
+use self::negotiation::{Accept, Side, TelnetOptions, Verb};
+use crate::rfc2217::server::{ClientCommand, ComPort};
 use crate::rfc2217::{Request, View};
 use crate::session::Speaks;
 
 /// What a telnet listener offers its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
+pub struct TelnetOffer {
     /// Whether the line can be set and asked for (RFC 2217).
     pub rfc2217: bool,
     /// What SIGNATURE is answered with.
@@ -52,7 +52,7 @@ pub struct Offer {
 
 /// What a client sent that could not be used. Nothing is answered to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct TelnetCounters {
     /// Subnegotiations with a value longer than [`MAX_VALUE`], or without an end. After [`MAX_SUBNEGOTIATION`] bytes of one
     /// its client's data begins again.
     pub dropped_subnegotiations: u64,
@@ -62,10 +62,10 @@ pub struct Counters {
 
 /// The session of one telnet client. The loop around it is in the [crate's documentation](crate#the-server).
 #[derive(Debug)]
-pub struct Telnet {
-    offer: Offer,
+pub struct TelnetSession {
+    offer: TelnetOffer,
     decoder: Decoder,
-    options: Options,
+    options: TelnetOptions,
     com_port: ComPort,
     /// Comes before what else the input holds.
     next: Option<Request>,
@@ -77,16 +77,16 @@ pub struct Telnet {
     seems: Option<Speaks>,
 }
 
-impl Telnet {
+impl TelnetSession {
     /// A client that has just connected; what is offered to it is in the outbox.
     ///
     /// These are WILL SGA and WILL ECHO (so that clients send each character at once and do not echo it themselves), WILL
-    /// and DO BINARY, and with [`Offer::rfc2217`] DO COM-PORT, as ser2net has it. WILL COM-PORT would be of no use: a client
+    /// and DO BINARY, and with [`TelnetOffer::rfc2217`] DO COM-PORT, as ser2net has it. WILL COM-PORT would be of no use: a client
     /// that wants it asks for it and is answered, and one that only reflects what it is offered would agree to it unawares.
     /// Nothing waits for what becomes of them.
-    pub fn new(offer: Offer) -> Self {
+    pub fn new(offer: TelnetOffer) -> Self {
         let accept = |option, us, him| Accept { option, us, him };
-        let mut options = Options::new(&[
+        let mut options = TelnetOptions::new(&[
             accept(SGA, true, true),
             // A client that echoed what the line sends would send it back to the line.
             accept(ECHO, true, false),
@@ -103,7 +103,7 @@ impl Telnet {
                 outbox.negotiate(verb, *option);
             }
         }
-        Telnet {
+        TelnetSession {
             offer,
             decoder: Decoder::new(),
             options,
@@ -137,7 +137,7 @@ impl Telnet {
             let after_cr = AfterCr { nul: !self.options.is_on(Side::Him, BINARY), lf: self.offer.enter_is_cr };
             let event = self.decoder.decode(input, after_cr, data)?;
             self.commands += 1;
-            if std::mem::take(&mut self.is_new) && matches!(event, Event::Command(..EOF)) {
+            if std::mem::take(&mut self.is_new) && matches!(event, TelnetEvent::Command(..EOF)) {
                 self.seems = Some(Speaks::Raw);
             }
             let request = self.handle(event);
@@ -147,23 +147,23 @@ impl Telnet {
         }
     }
 
-    fn handle(&mut self, event: Event) -> Option<Request> {
+    fn handle(&mut self, event: TelnetEvent) -> Option<Request> {
         match event {
-            Event::Command(AYT) => return Some(Request::AreYouThere),
-            Event::Command(BRK) => return Some(Request::BreakPulse),
-            Event::Command(DM) => return self.offer.break_on_sync.then_some(Request::BreakPulse),
+            TelnetEvent::Command(AYT) => return Some(Request::AreYouThere),
+            TelnetEvent::Command(BRK) => return Some(Request::BreakPulse),
+            TelnetEvent::Command(DM) => return self.offer.break_on_sync.then_some(Request::BreakPulse),
             // They act on a terminal or a process, and there is none.
-            Event::Command(NOP | IP | AO | EC | EL | GA | SE) => {}
-            Event::Command(_) => self.unknown_commands += 1,
-            Event::Negotiation(Verb::Do, TIMING_MARK) => return Some(Request::TimingMark),
-            Event::Negotiation(verb, option) => self.negotiate(verb, option),
-            Event::Subnegotiation(COM_PORT) if self.offer.rfc2217 => return self.handle_com_port(),
-            Event::Subnegotiation(NAWS) => {}
-            Event::Subnegotiation(COM_PORT) => {
+            TelnetEvent::Command(NOP | IP | AO | EC | EL | GA | SE) => {}
+            TelnetEvent::Command(_) => self.unknown_commands += 1,
+            TelnetEvent::Negotiation(Verb::Do, TIMING_MARK) => return Some(Request::TimingMark),
+            TelnetEvent::Negotiation(verb, option) => self.negotiate(verb, option),
+            TelnetEvent::Subnegotiation(COM_PORT) if self.offer.rfc2217 => return self.handle_com_port(),
+            TelnetEvent::Subnegotiation(NAWS) => {}
+            TelnetEvent::Subnegotiation(COM_PORT) => {
                 self.seems = Some(Speaks::Rfc2217);
                 self.unknown_commands += 1;
             }
-            Event::Subnegotiation(_) => self.unknown_commands += 1,
+            TelnetEvent::Subnegotiation(_) => self.unknown_commands += 1,
         }
         None
     }
@@ -189,9 +189,9 @@ impl Telnet {
             self.begin_com_port();
         }
         match self.com_port.handle(self.decoder.value(), &mut self.outbox) {
-            Command::Request(request) => return Some(request),
-            Command::Done => {}
-            Command::Unknown => self.unknown_commands += 1,
+            ClientCommand::Request(request) => return Some(request),
+            ClientCommand::Done => {}
+            ClientCommand::Unknown => self.unknown_commands += 1,
         }
         None
     }
@@ -267,8 +267,8 @@ impl Telnet {
     }
 
     /// What could not be used of what the client sent.
-    pub fn counters(&self) -> Counters {
-        Counters { dropped_subnegotiations: self.decoder.dropped(), unknown_commands: self.unknown_commands }
+    pub fn counters(&self) -> TelnetCounters {
+        TelnetCounters { dropped_subnegotiations: self.decoder.dropped(), unknown_commands: self.unknown_commands }
     }
 
     /// Bytes for the client that did not come from the line: negotiation, answers, notifications, text.

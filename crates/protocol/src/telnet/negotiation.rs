@@ -74,7 +74,7 @@ impl Verb {
 
 /// The state of one side of one option.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum OptionState {
     #[default]
     No,
     Yes,
@@ -90,33 +90,33 @@ enum State {
 
 /// One side of one option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Half {
+struct OptionSide {
     /// Whether the peer may turn it on.
     accepted: bool,
-    state: State,
+    state: OptionState,
 }
 
-impl Half {
-    fn new(accepted: bool) -> Half {
-        Half { accepted, state: State::No }
+impl OptionSide {
+    fn new(accepted: bool) -> OptionSide {
+        OptionSide { accepted, state: OptionState::No }
     }
 
     /// The peer wants it on or off, or agrees: what we say to that, if anything.
     fn hear(&mut self, on: bool) -> Option<bool> {
         let (state, say) = match (self.state, on) {
-            (State::No, true) if self.accepted => (State::Yes, Some(true)),
-            (State::No, true) => (State::No, Some(false)),
-            (State::No, false) => (State::No, None),
-            (State::Yes, true) => (State::Yes, None),
-            (State::Yes, false) => (State::No, Some(false)),
+            (OptionState::No, true) if self.accepted => (OptionState::Yes, Some(true)),
+            (OptionState::No, true) => (OptionState::No, Some(false)),
+            (OptionState::No, false) => (OptionState::No, None),
+            (OptionState::Yes, true) => (OptionState::Yes, None),
+            (OptionState::Yes, false) => (OptionState::No, Some(false)),
             // A peer that answers our "no" with "yes" is broken; RFC 1143 takes it for what it was meant to say.
-            (State::WantNo { again: false }, true) => (State::No, None),
-            (State::WantNo { again: true }, true) => (State::Yes, None),
-            (State::WantNo { again: false }, false) => (State::No, None),
-            (State::WantNo { again: true }, false) => (State::WantYes { end: false }, Some(true)),
-            (State::WantYes { end: false }, true) => (State::Yes, None),
-            (State::WantYes { end: true }, true) => (State::WantNo { again: false }, Some(false)),
-            (State::WantYes { .. }, false) => (State::No, None),
+            (OptionState::WantNo { again: false }, true) => (OptionState::No, None),
+            (OptionState::WantNo { again: true }, true) => (OptionState::Yes, None),
+            (OptionState::WantNo { again: false }, false) => (OptionState::No, None),
+            (OptionState::WantNo { again: true }, false) => (OptionState::WantYes { end: false }, Some(true)),
+            (OptionState::WantYes { end: false }, true) => (OptionState::Yes, None),
+            (OptionState::WantYes { end: true }, true) => (OptionState::WantNo { again: false }, Some(false)),
+            (OptionState::WantYes { .. }, false) => (OptionState::No, None),
         };
         self.state = state;
         say
@@ -125,10 +125,10 @@ impl Half {
     /// We want it on: whether that is to be said now.
     fn enable(&mut self) -> bool {
         let (state, say) = match self.state {
-            State::No => (State::WantYes { end: false }, true),
-            State::Yes => (State::Yes, false),
-            State::WantNo { .. } => (State::WantNo { again: true }, false),
-            State::WantYes { .. } => (State::WantYes { end: false }, false),
+            OptionState::No => (OptionState::WantYes { end: false }, true),
+            OptionState::Yes => (OptionState::Yes, false),
+            OptionState::WantNo { .. } => (OptionState::WantNo { again: true }, false),
+            OptionState::WantYes { .. } => (OptionState::WantYes { end: false }, false),
         };
         self.state = state;
         say
@@ -137,10 +137,10 @@ impl Half {
     /// We want it off: whether that is to be said now.
     fn disable(&mut self) -> bool {
         let (state, say) = match self.state {
-            State::No => (State::No, false),
-            State::Yes => (State::WantNo { again: false }, true),
-            State::WantNo { .. } => (State::WantNo { again: false }, false),
-            State::WantYes { .. } => (State::WantYes { end: true }, false),
+            OptionState::No => (OptionState::No, false),
+            OptionState::Yes => (OptionState::WantNo { again: false }, true),
+            OptionState::WantNo { .. } => (OptionState::WantNo { again: false }, false),
+            OptionState::WantYes { .. } => (OptionState::WantYes { end: true }, false),
         };
         self.state = state;
         say
@@ -160,22 +160,22 @@ pub struct Accept {
 
 /// The options of one connection, as one of its ends sees them.
 #[derive(Clone, Debug)]
-pub struct Options {
-    table: [Option<(u8, Half, Half)>; OPTIONS],
+pub struct TelnetOptions {
+    table: [Option<(u8, OptionSide, OptionSide)>; OPTIONS],
 }
 
 /// How many options there is room for.
 const OPTIONS: usize = 6;
 
-impl Options {
+impl TelnetOptions {
     /// All options off; at most six are ever on, further ones are refused.
-    pub fn new(accept: &[Accept]) -> Options {
+    pub fn new(accept: &[Accept]) -> TelnetOptions {
         debug_assert!(accept.len() <= OPTIONS, "more options than there is room for");
         let mut table = [None; OPTIONS];
         for (entry, accept) in table.iter_mut().zip(accept) {
-            *entry = Some((accept.option, Half::new(accept.us), Half::new(accept.him)));
+            *entry = Some((accept.option, OptionSide::new(accept.us), OptionSide::new(accept.him)));
         }
-        Options { table }
+        TelnetOptions { table }
     }
 
     /// The peer said this: what is answered, if anything.
@@ -201,23 +201,23 @@ impl Options {
 
     /// Whether both ends have agreed on it.
     pub fn is_on(&self, side: Side, option: u8) -> bool {
-        self.state(side, option) == State::Yes
+        self.state(side, option) == OptionState::Yes
     }
 
     /// Whether something that we said about it is not answered yet.
     pub fn is_pending(&self, side: Side, option: u8) -> bool {
-        matches!(self.state(side, option), State::WantNo { .. } | State::WantYes { .. })
+        matches!(self.state(side, option), OptionState::WantNo { .. } | OptionState::WantYes { .. })
     }
 
-    fn state(&self, side: Side, option: u8) -> State {
+    fn state(&self, side: Side, option: u8) -> OptionState {
         let entry = self.table.iter().flatten().find(|entry| entry.0 == option);
-        entry.map_or(State::No, |(_, us, him)| match side {
+        entry.map_or(OptionState::No, |(_, us, him)| match side {
             Side::Us => us.state,
             Side::Him => him.state,
         })
     }
 
-    fn half(&mut self, option: u8, side: Side) -> Option<&mut Half> {
+    fn half(&mut self, option: u8, side: Side) -> Option<&mut OptionSide> {
         let entry = self.table.iter_mut().flatten().find(|entry| entry.0 == option);
         entry.map(|(_, us, him)| match side {
             Side::Us => us,

@@ -76,7 +76,7 @@ const LINES: &str = ")\r\n1-0:1.8.1(000143.422*kWh)\r\n1-0:1.8.2(000078.911*kWh)
 
 /// A way in which those lines come out: bits between characters, and what the receiver does about missing stop bits.
 #[derive(Clone, Copy, Debug)]
-struct Way {
+struct InvertedWay {
     idle: usize,
     recovery: Recovery,
     /// Characters without a stop bit are delivered.
@@ -85,32 +85,32 @@ struct Way {
 
 /// What comes again and again in the lines as they come out, for every way: in order, with the number of the way.
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownLines {
     pieces: Vec<(u64, usize)>,
     ways: usize,
 }
 
 /// Made once for the formats that P1 ports are read with.
-fn known(sender: Sender, reader: LineSettings) -> Cow<'static, Known> {
-    static USUAL: [OnceLock<Known>; 3] = [const { OnceLock::new() }; 3];
+fn known(sender: Sender, reader: LineSettings) -> Cow<'static, KnownLines> {
+    static USUAL: [OnceLock<KnownLines>; 3] = [const { OnceLock::new() }; 3];
     let place = match (sender.has_parity, reader.to_string().as_str()) {
         (false, "115200 8N1") => 0,
         (true, "9600 8N1") => 1,
         (true, "9600 7E1") => 2,
-        _ => return Cow::Owned(Known::of(sender, reader)),
+        _ => return Cow::Owned(KnownLines::of(sender, reader)),
     };
-    Cow::Borrowed(USUAL[place].get_or_init(|| Known::of(sender, reader)))
+    Cow::Borrowed(USUAL[place].get_or_init(|| KnownLines::of(sender, reader)))
 }
 
-impl Known {
-    fn of(sender: Sender, reader: LineSettings) -> Known {
+impl KnownLines {
+    fn of(sender: Sender, reader: LineSettings) -> KnownLines {
         let mut ways = Vec::new();
         for idle in 0..=MOST_IDLE {
             for recovery in [Recovery::Waits, Recovery::Resumes] {
-                ways.extend([true, false].map(|keeps_errors| Way { idle, recovery, keeps_errors }));
+                ways.extend([true, false].map(|keeps_errors| InvertedWay { idle, recovery, keeps_errors }));
             }
         }
-        let mut known = Known { pieces: Vec::new(), ways: ways.len() };
+        let mut known = KnownLines { pieces: Vec::new(), ways: ways.len() };
         for (number, way) in ways.into_iter().enumerate() {
             let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
             each_piece(&received(sender, way, reader), |piece| *counts.entry(piece).or_default() += 1);
@@ -152,7 +152,7 @@ fn is_rich(piece: u64) -> bool {
 }
 
 /// What a UART at the same speed makes of those lines on the turned-over line, one level for each bit.
-fn received(sender: Sender, way: Way, reader: LineSettings) -> Vec<u8> {
+fn received(sender: Sender, way: InvertedWay, reader: LineSettings) -> Vec<u8> {
     // Idle is low.
     let mut levels = vec![false; 16];
     for byte in LINES.bytes() {

@@ -6,7 +6,7 @@ use crate::frame::{Check, OtherCrc};
 
 /// A meter by its telegrams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Meter {
+pub struct MeterModel {
     /// `DSMR 5.0`, `DSMR 4.2`, `DSMR 2.2 or 3.0`, `eMUCS-P1 50217 (Belgium)`, or in words that it does not tell.
     pub version: String,
     /// The number of the meter, as text.
@@ -26,7 +26,7 @@ pub struct Meter {
     pub before_each: Vec<u8>,
 }
 
-impl Meter {
+impl MeterModel {
     /// How many telegrams come in a second, by the time from one to the next.
     #[must_use]
     pub fn per_second(&self) -> Option<f64> {

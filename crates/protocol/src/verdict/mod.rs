@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use sermux_port_config::line::LineSettings;
 
-pub use meter::Meter;
+pub use meter::MeterModel;
 
 /// What was read of a line with one kind of settings.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub struct Reading<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// P1 telegrams, as they should be.
-    P1(Meter),
+    P1(MeterModel),
     /// P1 telegrams that nobody reads without a key.
     EncryptedP1,
     /// Lines of a meter, and no whole telegram.

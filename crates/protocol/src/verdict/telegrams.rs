@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{obis_codes, Cause, Certainty, Meter, Reading, Verdict};
+use super::{obis_codes, Cause, Certainty, MeterModel, Reading, Verdict};
 use crate::frame::held::Held;
 use crate::frame::p1::P1Framer;
 use crate::frame::Check;
@@ -13,7 +13,7 @@ pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
     let mut framer = P1Framer::new();
     let mut found = Vec::new();
     framer.push(Held::whole(0, bytes), 0, reading.at, |frame| found.push(frame));
-    let mut meter = Meter::default();
+    let mut meter = MeterModel::default();
     let mut codes = 0;
     let mut places = Vec::new();
     for frame in &found {

@@ -430,7 +430,7 @@ fn a_client_that_never_negotiated_is_answered_all_the_same() {
 
 #[test]
 fn nothing_of_rfc2217_is_there_when_it_is_not_offered() {
-    let plain = sermux_protocol::telnet::Offer { rfc2217: false, ..offer() };
+    let plain = sermux_protocol::telnet::TelnetOffer { rfc2217: false, ..offer() };
     let mut served = Served::with(plain);
     for command in 0..=12 {
         assert_eq!(served.hears(&com_port(command, &[8])), b"", "{command}");

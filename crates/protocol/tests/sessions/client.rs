@@ -1,25 +1,25 @@
 //! The client's end: what it puts on the wire, and what it makes of what it hears.
 
 use sermux_port_config::signal::{LineState, ModemControl, ModemState};
-use sermux_protocol::rfc2217::client::{Client, Event};
+use sermux_protocol::rfc2217::client::{ClientEvent, TelnetClient};
 use sermux_protocol::rfc2217::{Request, View};
 
 use crate::rig::*;
 
 struct Wired {
-    client: Client,
+    client: TelnetClient,
     data: Vec<u8>,
 }
 
 impl Wired {
     /// Its offers are on their way.
     fn new() -> Self {
-        let mut wired = Wired { client: Client::new("tests"), data: Vec::new() };
+        let mut wired = Wired { client: TelnetClient::new("tests"), data: Vec::new() };
         assert_eq!(wired.sends(), hex("FF FB 2C FF FD 2C FF FB 00 FF FD 00 FF FB 03 FF FD 03"));
         wired
     }
 
-    fn hears(&mut self, bytes: &[u8]) -> Vec<Event> {
+    fn hears(&mut self, bytes: &[u8]) -> Vec<ClientEvent> {
         let mut input = bytes;
         std::iter::from_fn(|| self.client.decode(&mut input, &mut self.data)).collect()
     }
@@ -65,36 +65,36 @@ fn each_request_has_its_bytes() {
 fn each_answer_is_an_event_and_part_of_the_view() {
     let mut wired = Wired::new();
     let mut view = View::default();
-    let mut hear = |command: u8, value: &[u8], event: Event, change: &dyn Fn(&mut View)| {
+    let mut hear = |command: u8, value: &[u8], event: ClientEvent, change: &dyn Fn(&mut View)| {
         change(&mut view);
         assert_eq!(wired.hears(&com_port(command, value)), [event]);
         assert_eq!(*wired.client.view(), view, "{event:?}");
     };
     let settings = |settings: &'static str| move |view: &mut View| view.settings = line(settings);
-    hear(101, &115_200_u32.to_be_bytes(), Event::BaudRate(115_200), &settings("115200"));
-    hear(101, &0_u32.to_be_bytes(), Event::BaudRate(0), &|_| ());
-    hear(101, &[8], Event::CiscoBaudRate(8), &settings("9600"));
-    hear(101, &[99], Event::CiscoBaudRate(99), &|_| ());
-    hear(102, &[7], Event::DataSize(7), &settings("9600 7N1"));
-    hear(102, &[9], Event::DataSize(9), &|_| ());
-    hear(103, &[3], Event::Parity(3), &settings("9600 7E1"));
-    hear(104, &[2], Event::StopSize(2), &settings("9600 7E2"));
-    hear(105, &[3], Event::Control(3), &settings("9600 7E2 rts-cts"));
-    hear(105, &[2], Event::Control(2), &settings("9600 7E2 xon-xoff"));
-    hear(105, &[14], Event::Control(14), &settings("9600 7E2 xon-xoff-out"));
-    hear(105, &[1], Event::Control(1), &settings("9600 7E2"));
-    hear(105, &[15], Event::Control(15), &settings("9600 7E2 xon-xoff-in"));
-    hear(105, &[17], Event::Control(17), &|_| ());
-    hear(105, &[5], Event::Control(5), &|view| view.break_on = true);
-    hear(105, &[6], Event::Control(6), &|view| view.break_on = false);
-    hear(105, &[8], Event::Control(8), &|view| view.outputs = ModemControl { dtr: true, rts: false });
-    hear(105, &[11], Event::Control(11), &|view| view.outputs = ModemControl { dtr: true, rts: true });
-    hear(105, &[9], Event::Control(9), &|view| view.outputs = ModemControl { dtr: false, rts: true });
-    hear(105, &[12], Event::Control(12), &|view| view.outputs = ModemControl::default());
-    hear(107, &[0xB9], Event::ModemState(0xB9), &|view| {
+    hear(101, &115_200_u32.to_be_bytes(), ClientEvent::BaudRate(115_200), &settings("115200"));
+    hear(101, &0_u32.to_be_bytes(), ClientEvent::BaudRate(0), &|_| ());
+    hear(101, &[8], ClientEvent::CiscoBaudRate(8), &settings("9600"));
+    hear(101, &[99], ClientEvent::CiscoBaudRate(99), &|_| ());
+    hear(102, &[7], ClientEvent::DataSize(7), &settings("9600 7N1"));
+    hear(102, &[9], ClientEvent::DataSize(9), &|_| ());
+    hear(103, &[3], ClientEvent::Parity(3), &settings("9600 7E1"));
+    hear(104, &[2], ClientEvent::StopSize(2), &settings("9600 7E2"));
+    hear(105, &[3], ClientEvent::Control(3), &settings("9600 7E2 rts-cts"));
+    hear(105, &[2], ClientEvent::Control(2), &settings("9600 7E2 xon-xoff"));
+    hear(105, &[14], ClientEvent::Control(14), &settings("9600 7E2 xon-xoff-out"));
+    hear(105, &[1], ClientEvent::Control(1), &settings("9600 7E2"));
+    hear(105, &[15], ClientEvent::Control(15), &settings("9600 7E2 xon-xoff-in"));
+    hear(105, &[17], ClientEvent::Control(17), &|_| ());
+    hear(105, &[5], ClientEvent::Control(5), &|view| view.break_on = true);
+    hear(105, &[6], ClientEvent::Control(6), &|view| view.break_on = false);
+    hear(105, &[8], ClientEvent::Control(8), &|view| view.outputs = ModemControl { dtr: true, rts: false });
+    hear(105, &[11], ClientEvent::Control(11), &|view| view.outputs = ModemControl { dtr: true, rts: true });
+    hear(105, &[9], ClientEvent::Control(9), &|view| view.outputs = ModemControl { dtr: false, rts: true });
+    hear(105, &[12], ClientEvent::Control(12), &|view| view.outputs = ModemControl::default());
+    hear(107, &[0xB9], ClientEvent::ModemState(0xB9), &|view| {
         view.inputs = ModemState { cts: true, dsr: true, ri: false, dcd: true };
     });
-    hear(106, &[0xFF], Event::LineState(255), &|view| {
+    hear(106, &[0xFF], ClientEvent::LineState(255), &|view| {
         view.line_state = LineState {
             break_detected: true,
             framing_error: true,
@@ -104,10 +104,10 @@ fn each_answer_is_an_event_and_part_of_the_view() {
             tx_shift_empty: true,
         };
     });
-    hear(110, &[0x1E], Event::LineStateMask(0x1E), &|_| ());
-    hear(111, &[255], Event::ModemStateMask(255), &|_| ());
-    hear(112, &[3], Event::Purge(3), &|_| ());
-    hear(100, b"gensio\x07", Event::Signature, &|_| ());
+    hear(110, &[0x1E], ClientEvent::LineStateMask(0x1E), &|_| ());
+    hear(111, &[255], ClientEvent::ModemStateMask(255), &|_| ());
+    hear(112, &[3], ClientEvent::Purge(3), &|_| ());
+    hear(100, b"gensio\x07", ClientEvent::Signature, &|_| ());
     assert_eq!(wired.client.server_signature(), Some("gensio."));
     assert_eq!(wired.client.unusable(), 0);
     assert_eq!(wired.sends(), b"");
@@ -116,18 +116,18 @@ fn each_answer_is_an_event_and_part_of_the_view() {
 #[test]
 fn com_port_is_agreed_or_refused_once_both_directions_are_clear() {
     for (heard, events) in [
-        ("FF FD 2C", &[Event::Agreed][..]),
-        ("FF FB 2C", &[Event::Agreed]),
-        ("FF FB 2C FF FD 2C", &[Event::Agreed]),
-        ("FF FE 2C FF FB 2C", &[Event::Agreed]),
+        ("FF FD 2C", &[ClientEvent::Agreed][..]),
+        ("FF FB 2C", &[ClientEvent::Agreed]),
+        ("FF FB 2C FF FD 2C", &[ClientEvent::Agreed]),
+        ("FF FE 2C FF FB 2C", &[ClientEvent::Agreed]),
         ("FF FE 2C", &[]),
-        ("FF FE 2C FF FC 2C", &[Event::Refused]),
-        ("FF FC 2C FF FE 2C", &[Event::Refused]),
-        ("FF FD 2C FF FC 2C FF FE 2C", &[Event::Agreed, Event::Refused]),
+        ("FF FE 2C FF FC 2C", &[ClientEvent::Refused]),
+        ("FF FC 2C FF FE 2C", &[ClientEvent::Refused]),
+        ("FF FD 2C FF FC 2C FF FE 2C", &[ClientEvent::Agreed, ClientEvent::Refused]),
     ] {
         let mut wired = Wired::new();
         assert_eq!(wired.hears(&hex(heard)), events, "{heard}");
-        assert_eq!(wired.client.is_agreed(), events.last() == Some(&Event::Agreed));
+        assert_eq!(wired.client.is_agreed(), events.last() == Some(&ClientEvent::Agreed));
     }
 }
 
@@ -135,12 +135,12 @@ fn com_port_is_agreed_or_refused_once_both_directions_are_clear() {
 fn suspension_by_the_server_is_told_and_ends_with_the_option() {
     let mut wired = Wired::new();
     wired.hears(b"\xFF\xFD\x2C");
-    assert_eq!(wired.hears(&com_port(108, &[])), [Event::Suspended]);
+    assert_eq!(wired.hears(&com_port(108, &[])), [ClientEvent::Suspended]);
     assert!(wired.client.is_suspended());
-    assert_eq!(wired.hears(&com_port(109, &[])), [Event::Resumed]);
+    assert_eq!(wired.hears(&com_port(109, &[])), [ClientEvent::Resumed]);
     assert!(!wired.client.is_suspended());
     wired.hears(&com_port(108, &[]));
-    assert_eq!(wired.hears(b"\xFF\xFE\x2C\xFF\xFC\x2C"), [Event::Refused]);
+    assert_eq!(wired.hears(b"\xFF\xFE\x2C\xFF\xFC\x2C"), [ClientEvent::Refused]);
     assert!(!wired.client.is_suspended());
 }
 
@@ -151,7 +151,7 @@ fn the_server_may_ask_for_our_signature_and_for_timing_marks() {
     assert_eq!(wired.sends(), com_port(0, b"tests"));
     assert_eq!(wired.hears(b"\xFF\xFD\x06"), []);
     assert_eq!(wired.sends(), b"\xFF\xFB\x06");
-    assert_eq!(wired.hears(b"\xFF\xFB\x06"), [Event::TimingMark]);
+    assert_eq!(wired.hears(b"\xFF\xFB\x06"), [ClientEvent::TimingMark]);
     assert_eq!(wired.sends(), b"");
 }
 

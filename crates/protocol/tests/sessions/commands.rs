@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use sermux_port_config::signal::Effect;
 use sermux_protocol::rfc2217::Request;
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::TelnetOffer;
 
 use crate::rig::*;
 
 #[test]
 fn are_you_there_is_answered_in_words() {
     for rfc2217 in [true, false] {
-        let mut served = Served::with(Offer { rfc2217, ..offer() });
+        let mut served = Served::with(TelnetOffer { rfc2217, ..offer() });
         assert_eq!(served.hears(b"\xFF\xF6"), b"\r\n[Yes]\r\n");
         assert_eq!(served.requests, [Request::AreYouThere]);
         assert_eq!(served.effects, [Effect::Nothing]);
@@ -32,7 +32,7 @@ fn each_timing_mark_comes_back_in_its_turn() {
 #[test]
 fn brk_is_a_short_break_whether_or_not_there_is_rfc2217() {
     for rfc2217 in [true, false] {
-        let mut served = Served::with(Offer { rfc2217, ..offer() });
+        let mut served = Served::with(TelnetOffer { rfc2217, ..offer() });
         assert_eq!(served.hears(b"\xFF\xF3"), b"");
         assert_eq!(served.effects, [Effect::BreakPulse(Duration::from_millis(250))]);
     }
@@ -41,7 +41,7 @@ fn brk_is_a_short_break_whether_or_not_there_is_rfc2217() {
 #[test]
 fn a_synch_is_a_break_only_where_that_is_configured() {
     for break_on_sync in [true, false] {
-        let mut served = Served::with(Offer { break_on_sync, ..offer() });
+        let mut served = Served::with(TelnetOffer { break_on_sync, ..offer() });
         assert_eq!(served.hears(b"a\xFF\xF2b"), b"");
         assert_eq!(served.data, b"ab");
         assert_eq!(served.requests.len(), usize::from(break_on_sync));

@@ -1,6 +1,6 @@
 //! The network cuts where it likes: each command in two pieces, cut at every byte, is what it is in one.
 
-use sermux_protocol::rfc2217::client::Client;
+use sermux_protocol::rfc2217::client::TelnetClient;
 use sermux_protocol::telnet::code::{DO, DONT, IAC, WILL, WONT};
 
 use crate::rig::*;
@@ -60,7 +60,7 @@ fn what_a_server_sends_may_be_cut_at_every_byte() {
         ["FF FF", "0D 00", "0D FF F1 00", "FF FD 2C", "FF FC 2C", "FF FB 06", "FF FD 18", "FF FA 2C 69 05 FF FB 01"];
     for bytes in answers.chain(others.map(hex)).map(|bytes| [b"a\r", &bytes[..], b"z"].concat()) {
         let outcome = |pieces: &[&[u8]]| {
-            let mut client = Client::new("client");
+            let mut client = TelnetClient::new("client");
             let (mut data, mut events) = (Vec::new(), Vec::new());
             for piece in pieces {
                 let mut input = *piece;

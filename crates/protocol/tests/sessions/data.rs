@@ -1,7 +1,7 @@
 //! What reaches the line of what a client sends as data.
 
 use sermux_protocol::telnet::code::{BINARY, DO, IAC, WILL};
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::TelnetOffer;
 
 use crate::rig::*;
 
@@ -75,7 +75,7 @@ fn in_binary_everything_is_data() {
 
 #[test]
 fn enter_can_be_made_cr() {
-    let cr = Offer { enter_is_cr: true, ..offer() };
+    let cr = TelnetOffer { enter_is_cr: true, ..offer() };
     let mut served = Served::with(cr.clone());
     assert_eq!(received(&mut served, b"a\r\nb\r\0c\rd\n\r\n\n"), b"a\rb\rc\rd\n\r\n");
     // In BINARY a NUL is data, but PuTTY's Enter is CR LF there too.

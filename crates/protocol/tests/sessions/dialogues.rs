@@ -12,7 +12,7 @@
 use std::path::Path;
 
 use sermux_port_config::signal::ModemState;
-use sermux_protocol::telnet::{Offer, Telnet};
+use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 
 use crate::rig::*;
 
@@ -20,10 +20,10 @@ fn replay(name: &str, text: &str) {
     let mut lines = text.lines().enumerate();
     let (_, head) = lines.next().expect("a head");
     assert!(head.starts_with("Recorded from ") && head.ends_with(". If this fails, do not change the test."), "{name}");
-    let offer = Offer { rfc2217: !head.contains("without RFC 2217"), ..offer() };
+    let offer = TelnetOffer { rfc2217: !head.contains("without RFC 2217"), ..offer() };
     let mut served = Served::with(offer.clone());
     // With its offers still to be heard.
-    served.telnet = Telnet::new(offer);
+    served.telnet = TelnetSession::new(offer);
 
     for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
         let (what, value) = line.split_once(' ').expect("a mark and a value");

@@ -2,16 +2,16 @@
 
 use sermux_port_config::signal::{LineState, ModemState};
 use sermux_protocol::telnet::code::{BINARY, COM_PORT, DO, DONT, ECHO, IAC, NAWS, SGA, WILL, WONT};
-use sermux_protocol::telnet::negotiation::{Accept, Options, Side, Verb};
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::negotiation::{Accept, Side, TelnetOptions, Verb};
+use sermux_protocol::telnet::TelnetOffer;
 
 use crate::rig::*;
 
 #[test]
 fn a_client_is_offered_character_mode_eight_bits_and_the_com_port() {
-    let telnet = sermux_protocol::telnet::Telnet::new(offer());
+    let telnet = sermux_protocol::telnet::TelnetSession::new(offer());
     assert_eq!(telnet.outbox(), OFFERS);
-    let telnet = sermux_protocol::telnet::Telnet::new(Offer { rfc2217: false, ..offer() });
+    let telnet = sermux_protocol::telnet::TelnetSession::new(TelnetOffer { rfc2217: false, ..offer() });
     assert_eq!(telnet.outbox(), &OFFERS[..12], "all but COM-PORT");
 }
 
@@ -44,7 +44,7 @@ fn what_a_client_begins_is_agreed_or_refused_once() {
         assert_eq!(served.hears(&will_do(option)), [IAC, DONT, option, IAC, WONT, option], "{option}");
         assert_eq!(served.hears(&[IAC, WONT, option, IAC, DONT, option]), b"", "{option}");
     }
-    assert_eq!(served.telnet.counters(), sermux_protocol::telnet::Counters::default());
+    assert_eq!(served.telnet.counters(), sermux_protocol::telnet::TelnetCounters::default());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_client_that_only_reflects_what_it_is_offered_hears_nothing_of_rfc2217() {
 
 #[test]
 fn what_is_pending_is_not_asked_for_twice_and_a_change_of_mind_waits_for_the_answer() {
-    let ours = |option| Options::new(&[Accept { option, us: true, him: true }]);
+    let ours = |option| TelnetOptions::new(&[Accept { option, us: true, him: true }]);
     let (us, on, off) = (Side::Us, Verb::Will, Verb::Wont);
 
     let mut options = ours(SGA);
@@ -134,7 +134,7 @@ fn what_is_pending_is_not_asked_for_twice_and_a_change_of_mind_waits_for_the_ans
 
 #[test]
 fn a_peer_that_says_yes_to_no_is_taken_for_what_it_should_have_said() {
-    let mut options = Options::new(&[Accept { option: SGA, us: true, him: true }]);
+    let mut options = TelnetOptions::new(&[Accept { option: SGA, us: true, him: true }]);
     for again in [false, true] {
         options.hear(Verb::Will, SGA);
         assert_eq!(options.disable(Side::Him, SGA), Some(Verb::Dont));

@@ -4,34 +4,34 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 use sermux_port_config::signal::{LineState, ModemState};
-use sermux_protocol::rfc2217::client::{Client, Event};
+use sermux_protocol::rfc2217::client::{ClientEvent, TelnetClient};
 use sermux_protocol::rfc2217::Request;
 use sermux_protocol::telnet::code::{BINARY, COM_PORT, ECHO, SGA};
 use sermux_protocol::telnet::escape::{escape, taken};
-use sermux_protocol::telnet::negotiation::{Options, Side, Verb};
-use sermux_protocol::telnet::{negotiation, Offer};
+use sermux_protocol::telnet::negotiation::{Side, TelnetOptions, Verb};
+use sermux_protocol::telnet::{negotiation, TelnetOffer};
 
 use crate::rig::*;
 
 /// Both ends, and what is on its way between them.
 struct Pair {
-    client: Client,
+    client: TelnetClient,
     server: Served,
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
     /// What the line has for the client and the connection has not taken.
     from_line: Vec<u8>,
     client_data: Vec<u8>,
-    events: Vec<Event>,
+    events: Vec<ClientEvent>,
 }
 
 impl Pair {
-    fn new(offer: Offer) -> Self {
+    fn new(offer: TelnetOffer) -> Self {
         let mut server = Served::with(offer.clone());
         // `with` has thrown the offers away.
-        server.telnet = sermux_protocol::telnet::Telnet::new(offer);
+        server.telnet = sermux_protocol::telnet::TelnetSession::new(offer);
         Pair {
-            client: Client::new("pair"),
+            client: TelnetClient::new("pair"),
             server,
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
@@ -88,13 +88,13 @@ impl Pair {
 fn two_sessions_agree_on_what_both_have() {
     let mut pair = Pair::new(offer());
     pair.settle();
-    assert_eq!(pair.events, [Event::Agreed, Event::ModemState(0)]);
+    assert_eq!(pair.events, [ClientEvent::Agreed, ClientEvent::ModemState(0)]);
     assert!(pair.server.telnet.uses_com_port());
     assert!(pair.client.is_agreed());
 
-    let mut pair = Pair::new(Offer { rfc2217: false, ..offer() });
+    let mut pair = Pair::new(TelnetOffer { rfc2217: false, ..offer() });
     pair.settle();
-    assert_eq!(pair.events, [Event::Refused]);
+    assert_eq!(pair.events, [ClientEvent::Refused]);
 }
 
 #[test]
@@ -211,7 +211,7 @@ proptest! {
         }
         pair.client.resume();
         pair.settle();
-        let unasked = pair.events.iter().filter(|e| matches!(e, Event::ModemState(_) | Event::LineState(_))).count();
+        let unasked = pair.events.iter().filter(|e| matches!(e, ClientEvent::ModemState(_) | ClientEvent::LineState(_))).count();
         let others = pair.events.len() - unasked;
         prop_assert!(others + unasked > answers, "{answers} answers and one notification: {:?}", pair.events);
 
@@ -221,8 +221,8 @@ proptest! {
         prop_assert_eq!(&pair.server.data, &sent);
         prop_assert_eq!(&pair.client_data, &from_line);
         prop_assert_eq!(pair.client.unusable(), 0);
-        prop_assert_eq!(pair.server.telnet.counters(), sermux_protocol::telnet::Counters::default());
-        prop_assert_eq!(pair.events[0], Event::Agreed);
+        prop_assert_eq!(pair.server.telnet.counters(), sermux_protocol::telnet::TelnetCounters::default());
+        prop_assert_eq!(pair.events[0], ClientEvent::Agreed);
     }
 
     /// RFC 1143: two ends that change their minds at any time end, and agree.
@@ -236,11 +236,11 @@ proptest! {
             let accept = KNOWN.iter().zip(accepts.chunks(2));
             let accept: Vec<_> =
                 accept.map(|(option, a)| negotiation::Accept { option: *option, us: a[0], him: a[1] }).collect();
-            Options::new(&accept)
+            TelnetOptions::new(&accept)
         };
         let mut ends = [end(&accepts[..8]), end(&accepts[8..])];
         let mut ways: [VecDeque<(Verb, u8)>; 2] = Default::default();
-        let deliver = |ends: &mut [Options; 2], ways: &mut [VecDeque<(Verb, u8)>; 2], to: usize| {
+        let deliver = |ends: &mut [TelnetOptions; 2], ways: &mut [VecDeque<(Verb, u8)>; 2], to: usize| {
             let Some((verb, option)) = ways[to].pop_front() else { return false };
             let answer = ends[to].hear(verb, option);
             ways[1 - to].extend(answer.map(|verb| (verb, option)));

@@ -1,9 +1,9 @@
 //! What holds for every input.
 
 use proptest::prelude::*;
-use sermux_protocol::rfc2217::client::{Client, Event};
+use sermux_protocol::rfc2217::client::{ClientEvent, TelnetClient};
 use sermux_protocol::telnet::code::{DO, DONT, IAC, WILL, WONT};
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::TelnetOffer;
 
 use crate::rig::*;
 
@@ -25,8 +25,8 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-fn any_offer() -> impl Strategy<Value = Offer> {
-    any::<[bool; 3]>().prop_map(|[rfc2217, enter_is_cr, break_on_sync]| Offer {
+fn any_offer() -> impl Strategy<Value = TelnetOffer> {
+    any::<[bool; 3]>().prop_map(|[rfc2217, enter_is_cr, break_on_sync]| TelnetOffer {
         rfc2217,
         enter_is_cr,
         break_on_sync,
@@ -81,8 +81,8 @@ proptest! {
     #[test]
     fn any_split_of_what_a_server_sends_means_the_same(input in input(), cuts in cuts()) {
         let hear = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-            let mut client = Client::new("client");
-            let (mut data, mut events) = (Vec::new(), Vec::<Event>::new());
+            let mut client = TelnetClient::new("client");
+            let (mut data, mut events) = (Vec::new(), Vec::<ClientEvent>::new());
             for mut piece in pieces {
                 while let Some(event) = client.decode(&mut piece, &mut data) {
                     events.push(event);

@@ -3,7 +3,7 @@
 use sermux_port_config::line::LineSettings;
 use sermux_port_config::signal::Effect;
 use sermux_protocol::rfc2217::{Request, View};
-use sermux_protocol::telnet::{Offer, Telnet};
+use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 
 /// What is offered to a client that has just connected.
 pub(crate) const OFFERS: &[u8] = b"\xFF\xFB\x03\xFF\xFB\x01\xFF\xFB\x00\xFF\xFD\x00\xFF\xFD\x2C";
@@ -13,7 +13,7 @@ pub(crate) const AGREE: &[u8] = b"\xFF\xFB\x2C";
 pub(crate) const FIRST_MODEM_STATE: &[u8] = b"\xFF\xFA\x2C\x6B\x00\xFF\xF0";
 
 pub(crate) struct Served {
-    pub(crate) telnet: Telnet,
+    pub(crate) telnet: TelnetSession,
     pub(crate) view: View,
     /// What the client sent to the line.
     pub(crate) data: Vec<u8>,
@@ -24,15 +24,15 @@ pub(crate) struct Served {
     pub(crate) obeys: bool,
 }
 
-pub(crate) fn offer() -> Offer {
-    Offer { rfc2217: true, signature: "sermux".to_owned(), enter_is_cr: false, break_on_sync: false }
+pub(crate) fn offer() -> TelnetOffer {
+    TelnetOffer { rfc2217: true, signature: "sermux".to_owned(), enter_is_cr: false, break_on_sync: false }
 }
 
 impl Served {
     /// A client that has just connected and has its offers.
-    pub(crate) fn with(offer: Offer) -> Self {
+    pub(crate) fn with(offer: TelnetOffer) -> Self {
         let mut served = Served {
-            telnet: Telnet::new(offer),
+            telnet: TelnetSession::new(offer),
             view: View::default(),
             data: Vec::new(),
             requests: Vec::new(),

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use sermux_protocol::frame::crc16;
 use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::line_sim::{carry, Received, Transmitter};
-use sermux_protocol::verdict::{judge, Cause, Certainty, Meter, Reading, Verdict};
+use sermux_protocol::verdict::{judge, Cause, Certainty, MeterModel, Reading, Verdict};
 
 fn telegram(head: &str, with_crc: bool) -> Vec<u8> {
     let mut text = format!("/XMX5LGBBFG1012345678\r\n\r\n{head}");
@@ -83,7 +83,7 @@ fn clean_telegrams_of_every_version_are_told() {
 }
 
 /// What P1 telegrams are told of.
-fn meter(bytes: &[u8]) -> Meter {
+fn meter(bytes: &[u8]) -> MeterModel {
     let verdict = read(bytes, sent("115200 8N1", 0, false), "115200 8N1");
     let Cause::P1(meter) = verdict.cause else { panic!("{verdict:?}") };
     meter
@@ -149,7 +149,7 @@ fn a_parity_bit_that_is_not_expected_hides_no_meter() {
     for idle in [0, 1, 5] {
         let sender = sent("115200 8E1", idle, false);
         let right = read(&bytes, sender, "115200 8E1");
-        assert!(matches!(right.cause, Cause::P1(Meter { crc_good: 3, .. })), "{right:?}");
+        assert!(matches!(right.cause, Cause::P1(MeterModel { crc_good: 3, .. })), "{right:?}");
         let received = carry(&bytes, sender, "115200 8N1".parse().expect("settings"));
         let wrong = verdict(&received, "115200 8N1").cause;
         assert!(

@@ -15,9 +15,9 @@ use super::super::held::{self, HeldPort};
 use super::super::probe::ProgressLine;
 use super::super::Arguments;
 use crate::control::status::PortShape;
-use crate::probe::session::Session;
+use crate::probe::session::ProbeSession;
 use crate::probe::{probe, Failure, Found, Heard, Progress, Search, Stop};
-use crate::setup::Reading;
+use crate::setup::MeterSetup;
 
 /// So many devices are listened to at a time; with more, the others follow when those are done.
 pub(super) const AT_ONCE: usize = 16;
@@ -32,9 +32,9 @@ const SHOW_EACH: Duration = Duration::from_millis(250);
 pub(super) type HeardOn = Result<(Heard, Option<HeldPort>), Failure>;
 
 /// How it is to be read. The settings of a port that runs stay where nothing better was heard.
-pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<Reading> {
+pub(super) fn reading(heard: &Heard, is_held: bool) -> Option<MeterSetup> {
     let Found { settings, verdict, .. } = &heard.best;
-    Reading::of(&verdict.cause, *settings).or_else(|| is_held.then(|| Reading::with(*settings)))
+    MeterSetup::of(&verdict.cause, *settings).or_else(|| is_held.then(|| MeterSetup::with(*settings)))
 }
 
 /// Whether a meter was heard.
@@ -46,7 +46,7 @@ pub(super) fn is_meter(outcome: &HeardOn) -> bool {
 /// `Failure::Stopped` where that was nothing before the meter on another one was.
 pub(super) fn hear(
     arguments: &Arguments,
-    session: &mut Session,
+    session: &mut ProbeSession,
     devices: &[Device],
     search: Search,
 ) -> Result<Vec<HeardOn>, Failure> {

@@ -10,10 +10,10 @@ use super::super::{print, probe, Arguments};
 use super::{ears, say, SetupOptions};
 use crate::device::Root;
 use crate::doctor::Machine;
-use crate::probe::session::Session;
+use crate::probe::session::ProbeSession;
 use crate::probe::{Failure, Search};
 use crate::setup::choice::{candidates, choose, Candidate};
-use crate::setup::Reading;
+use crate::setup::MeterSetup;
 
 /// For each device: an old meter is heard at both speeds within this time.
 const SEARCH: Search = Search { time: Duration::from_secs(30), telegrams: 1 };
@@ -22,7 +22,7 @@ const SEARCH: Search = Search { time: Duration::from_secs(30), telegrams: 1 };
 #[derive(Debug)]
 pub(super) struct FoundMeter {
     pub(super) device: String,
-    pub(super) reading: Reading,
+    pub(super) reading: MeterSetup,
 }
 
 /// The device that was asked for, or the one that the meter is on.
@@ -32,7 +32,7 @@ pub(super) fn find(arguments: &Arguments, options: &SetupOptions) -> Result<Foun
     let one = |device: &str| {
         // The check of the configuration says what is wrong with one that is none.
         let known = device.parse::<Device>().ok().filter(|_| !options.no_probe);
-        let Some(known) = known else { return of(device, Reading::default()) };
+        let Some(known) = known else { return of(device, MeterSetup::default()) };
         let heard = hear(arguments, &mut start()?, &root, &[known])?;
         of(device, heard.into_iter().next().flatten().unwrap_or_default())
     };
@@ -59,7 +59,7 @@ fn among(arguments: &Arguments, root: &Root, found: &[Candidate]) -> Result<Foun
     let mut session = start()?;
     let named = found.iter().filter_map(|candidate| Some((candidate.device.parse().ok()?, candidate)));
     let (devices, found): (Vec<Device>, Vec<&Candidate>) = named.unzip();
-    let mut meters: Vec<(&Candidate, Reading)> = Vec::new();
+    let mut meters: Vec<(&Candidate, MeterSetup)> = Vec::new();
     for (some, candidates) in devices.chunks(ears::AT_ONCE).zip(found.chunks(ears::AT_ONCE)) {
         let mut text = format!("listening on {} devices, {} s at most:\n", some.len(), SEARCH.time.as_secs());
         for Candidate { device, what, .. } in candidates {
@@ -92,8 +92,8 @@ fn undecided<'a>(why: &str, found: impl IntoIterator<Item = &'a Candidate>) -> E
     ExitCode::FAILURE
 }
 
-fn start() -> Result<Session, ExitCode> {
-    Session::start().map_err(|error| {
+fn start() -> Result<ProbeSession, ExitCode> {
+    ProbeSession::start().map_err(|error| {
         say(&format!("cannot start: {error}"));
         ExitCode::FAILURE
     })
@@ -102,10 +102,10 @@ fn start() -> Result<Session, ExitCode> {
 /// Says what is heard on each, or why nothing could be. `None`: nobody knows how it is to be read.
 fn hear(
     arguments: &Arguments,
-    session: &mut Session,
+    session: &mut ProbeSession,
     root: &Root,
     devices: &[Device],
-) -> Result<Vec<Option<Reading>>, ExitCode> {
+) -> Result<Vec<Option<MeterSetup>>, ExitCode> {
     let here: Vec<Device> = devices
         .iter()
         .map(|device| match device {

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use crate::cli::line::wires;
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
 use crate::control::status::{
-    CaptureShape, ClientShape, CountersShape, ErrorsShape, FaultShape, FramesShape, HistoryShape, ListenerShape, LogShape, PortShape, StateShape, StatusShape,
+    CaptureShape, ClientShape, CountersShape, ErrorsShape, FaultShape, FramesShape, HistoryShape, ListenerShape,
+    LogShape, PortShape, StateShape, StatusShape,
 };
 
 /// Columns of a terminal as it comes.

@@ -6,7 +6,8 @@ use std::time::{Instant, SystemTime};
 use sermux_port_config::config::{self, Device as ConfigDevice};
 
 use super::{
-    CaptureShape, ClientShape, CountersShape, DeviceShape, ErrorsShape, FaultShape, FramesShape, HistoryShape, LineShape, ListenerShape, ModemShape, PortShape, StateShape, StuckShape,
+    CaptureShape, ClientShape, CountersShape, DeviceShape, ErrorsShape, FaultShape, FramesShape, HistoryShape,
+    LineShape, ListenerShape, ModemShape, PortShape, StateShape, StuckShape,
 };
 use crate::crash::Crash;
 use crate::device::{usb, Root};
@@ -232,7 +233,14 @@ impl HistoryShape {
 impl From<&sermux_protocol::rfc2217::View> for ModemShape {
     fn from(view: &sermux_protocol::rfc2217::View) -> ModemShape {
         let (outputs, inputs) = (view.outputs, view.inputs);
-        ModemShape { dtr: outputs.dtr, rts: outputs.rts, cts: inputs.cts, dsr: inputs.dsr, ri: inputs.ri, dcd: inputs.dcd }
+        ModemShape {
+            dtr: outputs.dtr,
+            rts: outputs.rts,
+            cts: inputs.cts,
+            dsr: inputs.dsr,
+            ri: inputs.ri,
+            dcd: inputs.dcd,
+        }
     }
 }
 

@@ -29,18 +29,18 @@ impl Dev {
         fs::create_dir(self.path(name)).unwrap();
     }
 
-    fn watch(&self, hotplug: &Hotplug, name: &str) -> Watched {
+    fn watch(&self, hotplug: &Hotplug, name: &str) -> WatchedName {
         hotplug.watch(&Device::Path(self.path(name)))
     }
 }
 
-async fn told(watched: &mut Watched) {
+async fn told(watched: &mut WatchedName) {
     let changed = poll_fn(|cx| watched.poll_changed(cx));
     tokio::time::timeout(Duration::from_secs(20), changed).await.expect("it is told");
 }
 
 /// Whether something was told of what has happened so far: what happens to another name now is told after it.
-async fn was_told(watched: &mut Watched, hotplug: &Hotplug) -> bool {
+async fn was_told(watched: &mut WatchedName, hotplug: &Hotplug) -> bool {
     let elsewhere = Dev::new();
     let mut later = elsewhere.watch(hotplug, "later");
     elsewhere.make("later");
@@ -220,7 +220,7 @@ async fn a_device_that_comes_and_goes_is_told_each_time_and_nothing_is_left_behi
 #[tokio::test]
 async fn any_serial_port_is_told_to_those_who_wait_for_an_adapter_by_its_numbers() {
     let (dev, hotplug) = (Dev::new(), Hotplug::start());
-    let mut watched = hotplug.watch_name(Target::AnyTty(dev.path("bus")));
+    let mut watched = hotplug.watch_name(WatchTarget::AnyTty(dev.path("bus")));
     dev.make_folder("bus");
     told(&mut watched).await;
     for name in ["bus/tty", "bus/tty1", "bus/sda", "bus/.tmp-c188:0", "ttyUSB0"] {

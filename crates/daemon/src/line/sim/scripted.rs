@@ -23,19 +23,19 @@ pub(crate) struct SimLine {
 /// The test's end of a scripted wire.
 #[derive(Clone, Debug)]
 pub(crate) struct SimHandle {
-    wire: Arc<Mutex<Wire>>,
+    wire: Arc<Mutex<ScriptedWire>>,
     wires: Wires,
 }
 
 /// The operations of a scripted line.
 #[derive(Clone, Debug)]
 struct SimOperations {
-    wire: Arc<Mutex<Wire>>,
+    wire: Arc<Mutex<ScriptedWire>>,
     wires: Wires,
 }
 
 #[derive(Debug)]
-struct Wire {
+struct ScriptedWire {
     /// Bytes on their way to the line's reader.
     rx: VecDeque<u8>,
     /// Bytes that the line's writer handed over.
@@ -58,7 +58,7 @@ struct Wire {
 
 /// A line and the handle that plays its far end. It can wait, and takes up to 64 KiB in either direction.
 pub(crate) fn scripted() -> (SimLine, SimHandle) {
-    let wire = Arc::new(Mutex::new(Wire {
+    let wire = Arc::new(Mutex::new(ScriptedWire {
         rx: VecDeque::new(),
         tx: Vec::new(),
         tx_blocked: false,
@@ -179,7 +179,7 @@ impl SimHandle {
         self.lock().closed
     }
 
-    fn lock(&self) -> MutexGuard<'_, Wire> {
+    fn lock(&self) -> MutexGuard<'_, ScriptedWire> {
         lock(&self.wire)
     }
 }
@@ -295,6 +295,6 @@ impl Drop for SimLine {
     }
 }
 
-fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
+fn lock(wire: &Mutex<ScriptedWire>) -> MutexGuard<'_, ScriptedWire> {
     wire.lock().unwrap_or_else(PoisonError::into_inner)
 }

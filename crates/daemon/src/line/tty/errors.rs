@@ -19,14 +19,14 @@ use tokio::time::{interval_at, Instant, Interval, MissedTickBehavior};
 
 use super::chip::Chip;
 use super::handle::TtyHandle;
-use super::marks::Decoder;
+use super::marks::MarkDecoder;
 use crate::sys::{self, Counts};
 
 /// What a line's receiver notices.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct ErrorWatch {
-    source: Source,
+    source: ErrorSource,
     wanted: bool,
     /// What was noticed and not taken yet.
     noticed: LineState,
@@ -35,7 +35,7 @@ pub(super) struct ErrorWatch {
 
 /// How errors are noticed.
 #[derive(Debug)]
-enum Source {
+enum ErrorSource {
     /// Not at all: a pty has none.
     None,
     /// By the driver's counters; the clock and the counts while it is wanted.
@@ -45,17 +45,17 @@ enum Source {
     /// They are being switched on. Until that is done nothing is read; the result is how many bytes have none yet.
     MarksSoon(JoinHandle<io::Result<usize>>),
     /// They are among the bytes.
-    Marked(Decoder),
+    Marked(MarkDecoder),
 }
 
 impl ErrorWatch {
     pub(super) fn new(fd: &OwnedFd, chip: Chip) -> Self {
         let source = if chip == Chip::Pty {
-            Source::None
+            ErrorSource::None
         } else if sys::counts(fd).is_ok() && !matches!(chip, Chip::Cp210x | Chip::Pl2303) {
-            Source::Counters(None)
+            ErrorSource::Counters(None)
         } else {
-            Source::Marks
+            ErrorSource::Marks
         };
         Self { source, wanted: false, noticed: LineState::default(), waker: None }
     }
@@ -63,7 +63,7 @@ impl ErrorWatch {
     /// Of a device that does not count.
     #[cfg(test)]
     pub(super) fn marks_for_test() -> Self {
-        Self { source: Source::Marks, wanted: false, noticed: LineState::default(), waker: None }
+        Self { source: ErrorSource::Marks, wanted: false, noticed: LineState::default(), waker: None }
     }
 
     /// Whether to notice anything.
@@ -74,21 +74,21 @@ impl ErrorWatch {
         self.wanted = wanted;
         self.noticed = LineState::default();
         match &mut self.source {
-            Source::Counters(looks) if wanted => *looks = sys::counts(fd).ok().map(|counts| (ticks(), counts)),
-            Source::Counters(looks) => *looks = None,
-            Source::Marks if wanted => {
+            ErrorSource::Counters(looks) if wanted => *looks = sys::counts(fd).ok().map(|counts| (ticks(), counts)),
+            ErrorSource::Counters(looks) => *looks = None,
+            ErrorSource::Marks if wanted => {
                 let handle = Arc::clone(handle);
                 let switch = tokio::task::spawn_blocking(move || handle.mark_errors_blocking());
-                self.source = Source::MarksSoon(switch);
+                self.source = ErrorSource::MarksSoon(switch);
             }
-            Source::None | Source::Marks | Source::MarksSoon(_) | Source::Marked(_) => {}
+            ErrorSource::None | ErrorSource::Marks | ErrorSource::MarksSoon(_) | ErrorSource::Marked(_) => {}
         }
     }
 
     /// Ready when it is clear whether there are marks among the bytes.
     #[inline]
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Source::MarksSoon(switch) = &mut self.source {
+        if let ErrorSource::MarksSoon(switch) = &mut self.source {
             self.source = ready!(poll_switch(switch, cx));
         }
         Poll::Ready(())
@@ -96,7 +96,7 @@ impl ErrorWatch {
 
     /// Takes the marks out of what was read; gives how many bytes are left.
     pub(super) fn take_marks(&mut self, bytes: &mut [u8], handle: &TtyHandle) -> usize {
-        let Source::Marked(decoder) = &mut self.source else {
+        let ErrorSource::Marked(decoder) = &mut self.source else {
             return bytes.len();
         };
         let (n, marked) = decoder.decode(bytes);
@@ -115,7 +115,7 @@ impl ErrorWatch {
 
     /// What was noticed since it was last taken.
     pub(super) fn poll_noticed(&mut self, cx: &mut Context<'_>, fd: &OwnedFd) -> Poll<LineState> {
-        if let Source::Counters(Some((ticks, before))) = &mut self.source {
+        if let ErrorSource::Counters(Some((ticks, before))) = &mut self.source {
             while ticks.poll_tick(cx).is_ready() {
                 // A device that is gone is told by reading.
                 let Ok(now) = sys::counts(fd) else { continue };
@@ -132,15 +132,15 @@ impl ErrorWatch {
 }
 
 /// What comes of switching marks on.
-fn poll_switch(switch: &mut JoinHandle<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<Source> {
+fn poll_switch(switch: &mut JoinHandle<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<ErrorSource> {
     Poll::Ready(match ready!(Pin::new(switch).poll(cx)) {
-        Ok(Ok(unmarked)) => Source::Marked(Decoder::new(unmarked)),
+        Ok(Ok(unmarked)) => ErrorSource::Marked(MarkDecoder::new(unmarked)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "the driver neither counts errors nor marks them");
-            Source::None
+            ErrorSource::None
         }
         // The runtime goes away.
-        Err(_) => Source::None,
+        Err(_) => ErrorSource::None,
     })
 }
 

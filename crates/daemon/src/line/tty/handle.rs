@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use sermux_port_config::config::{Line, Modem};
+use sermux_port_config::config::{LineSetup, Modem};
 use sermux_port_config::line::{DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Output, Purge, Step};
 
 use super::chip::Chip;
-use super::modem_watch::{Inputs, Look, DISTRUSTED, TRUSTED};
+use super::modem_watch::{Inputs, InputsSeen, DISTRUSTED, TRUSTED};
 use super::{gone, is_gone};
 use crate::line::{pause, termios, LineCounters, Operation, Snapshot};
 use crate::sys::{self, Counts};
@@ -29,7 +29,7 @@ pub(super) struct TtyHandle {
     /// A pty has none: DTR and RTS are kept as they were commanded.
     has_modem_lines: bool,
     /// What stays when settings are changed: CLOCAL.
-    line: Line,
+    line: LineSetup,
     /// HUPCL.
     modem: Modem,
     /// What the driver had counted at the open; `None`: it does not count.
@@ -39,14 +39,14 @@ pub(super) struct TtyHandle {
     /// See [`TtyHandle::take_room_made`].
     room_made: AtomicBool,
     /// Held while settings are changed, which may take long.
-    asked: Mutex<Asked>,
+    asked: Mutex<AskedSettings>,
     /// What was read back last. Never held over a call that may block.
     known: Mutex<Snapshot>,
 }
 
 /// What was asked for last.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct AskedSettings {
     settings: LineSettings,
     /// Errors and breaks are marked among the bytes.
     marks: bool,
@@ -58,7 +58,7 @@ impl TtyHandle {
         fd: &Arc<OwnedFd>,
         chip: Chip,
         before: &libc::termios2,
-        line: &Line,
+        line: &LineSetup,
         modem: &Modem,
     ) -> Result<(TtyHandle, libc::termios2), (&'static str, Errno)> {
         // Linux has raised both at the open, so this comes first.
@@ -79,7 +79,7 @@ impl TtyHandle {
             counts_at_open: if is_pty { None } else { sys::counts(fd).ok() },
             can_wait: AtomicBool::new(is_pty),
             room_made: AtomicBool::new(false),
-            asked: Mutex::new(Asked { settings: line.settings, marks: false }),
+            asked: Mutex::new(AskedSettings { settings: line.settings, marks: false }),
             known: Mutex::new(Snapshot { outputs: kept, ..Snapshot::default() }),
         };
         Ok((control, wanted))
@@ -168,7 +168,7 @@ impl TtyHandle {
             // Linux has it for no device. What is there stays.
             settings.flow_control = termios::read_back(&before, &settings).flow_control;
         }
-        let line = Line { settings, ..self.line };
+        let line = LineSetup { settings, ..self.line };
         let mut wanted = wanted(self.chip, &before, &line, &self.modem);
         if asked.marks {
             wanted.c_iflag |= MARKS;
@@ -280,7 +280,7 @@ impl TtyHandle {
 }
 
 /// What is to be set, of all that is asked; what the driver would only pretend to do stays as it is.
-fn wanted(chip: Chip, before: &libc::termios2, line: &Line, modem: &Modem) -> libc::termios2 {
+fn wanted(chip: Chip, before: &libc::termios2, line: &LineSetup, modem: &Modem) -> libc::termios2 {
     let mut wanted = termios::wanted(before, line, modem);
     if chip == Chip::FtdiSio && line.settings.data_bits == DataBits::Five {
         let kept = if before.c_cflag & libc::CSIZE == libc::CS7 { libc::CS7 } else { libc::CS8 };
@@ -303,11 +303,11 @@ impl TtyInputs {
 }
 
 impl Inputs for TtyInputs {
-    fn look(&self) -> nix::Result<Look> {
+    fn look(&self) -> nix::Result<InputsSeen> {
         let inputs = inputs_of(sys::modem_lines(&self.fd)?);
         lock(&self.control.known).inputs = inputs;
         let rings = sys::counts(&self.fd).map_or(0, |counts| counts.rng);
-        Ok(Look { inputs, rings })
+        Ok(InputsSeen { inputs, rings })
     }
 
     fn wait_blocking(&self) -> nix::Result<()> {

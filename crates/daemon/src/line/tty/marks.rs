@@ -5,14 +5,14 @@
 
 /// Takes the marks out. A read may end at any byte: what is missing comes with the next one.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(super) struct MarkDecoder {
     /// So many bytes are from before the tty marked anything.
     unmarked: usize,
-    state: State,
+    state: MarkState,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum MarkState {
     #[default]
     Byte,
     /// After FF.
@@ -30,10 +30,10 @@ pub(super) struct Marked {
     pub(super) errors: bool,
 }
 
-impl Decoder {
+impl MarkDecoder {
     /// The first `unmarked` bytes are as they came.
     pub(super) fn new(unmarked: usize) -> Self {
-        Self { unmarked, state: State::Byte }
+        Self { unmarked, state: MarkState::Byte }
     }
 
     /// Leaves what the far end sent at the beginning of `bytes`, and says how much that is. A byte with an error is
@@ -46,17 +46,17 @@ impl Decoder {
         for from in unmarked..bytes.len() {
             let byte = bytes[from];
             self.state = match (self.state, byte) {
-                (State::Byte, ESCAPE) => State::Escape,
-                (State::Escape, 0) => State::Error,
-                (State::Error, _) => {
+                (MarkState::Byte, ESCAPE) => MarkState::Escape,
+                (MarkState::Escape, 0) => MarkState::Error,
+                (MarkState::Error, _) => {
                     marked.breaks |= byte == 0;
                     marked.errors |= byte != 0;
-                    State::Byte
+                    MarkState::Byte
                 }
                 // FF FF is FF; and FF in front of anything else is one whose other half was purged.
-                (State::Byte | State::Escape, _) => State::Byte,
+                (MarkState::Byte | MarkState::Escape, _) => MarkState::Byte,
             };
-            if self.state == State::Byte {
+            if self.state == MarkState::Byte {
                 bytes[to] = byte;
                 to += 1;
             }
@@ -74,38 +74,38 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Copy, Debug)]
-    enum Received {
+    enum MarkedByte {
         Good(u8),
         Bad(u8),
         Break,
     }
 
-    fn any_received() -> impl Strategy<Value = Received> {
+    fn any_received() -> impl Strategy<Value = MarkedByte> {
         prop_oneof![
-            4 => prop::sample::select(vec![0, 1, b'a', 0xFE, 0xFF]).prop_map(Received::Good),
-            1 => prop::sample::select(vec![1, b'a', 0xFE, 0xFF]).prop_map(Received::Bad),
-            1 => Just(Received::Break),
+            4 => prop::sample::select(vec![0, 1, b'a', 0xFE, 0xFF]).prop_map(MarkedByte::Good),
+            1 => prop::sample::select(vec![1, b'a', 0xFE, 0xFF]).prop_map(MarkedByte::Bad),
+            1 => Just(MarkedByte::Break),
         ]
     }
 
     /// As the kernel does it (drivers/tty/n_tty.c).
-    fn as_marked(received: &[Received]) -> Vec<u8> {
+    fn as_marked(received: &[MarkedByte]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for one in received {
             match *one {
-                Received::Good(0xFF) => bytes.extend([0xFF, 0xFF]),
-                Received::Good(byte) => bytes.push(byte),
-                Received::Bad(byte) => bytes.extend([0xFF, 0, byte]),
-                Received::Break => bytes.extend([0xFF, 0, 0]),
+                MarkedByte::Good(0xFF) => bytes.extend([0xFF, 0xFF]),
+                MarkedByte::Good(byte) => bytes.push(byte),
+                MarkedByte::Bad(byte) => bytes.extend([0xFF, 0, byte]),
+                MarkedByte::Break => bytes.extend([0xFF, 0, 0]),
             }
         }
         bytes
     }
 
-    fn as_sent(received: &[Received]) -> Vec<u8> {
-        let byte = |one: &Received| match *one {
-            Received::Good(byte) | Received::Bad(byte) => byte,
-            Received::Break => 0,
+    fn as_sent(received: &[MarkedByte]) -> Vec<u8> {
+        let byte = |one: &MarkedByte| match *one {
+            MarkedByte::Good(byte) | MarkedByte::Bad(byte) => byte,
+            MarkedByte::Break => 0,
         };
         received.iter().map(byte).collect()
     }
@@ -117,7 +117,7 @@ mod tests {
             cuts in prop::collection::vec(1..5usize, 1..8),
             before in prop::collection::vec(any::<u8>(), 0..6),
         ) {
-            let mut decoder = Decoder::new(before.len());
+            let mut decoder = MarkDecoder::new(before.len());
             let wire = [before.clone(), as_marked(&received)].concat();
             let (mut sent, mut told) = (Vec::new(), Marked::default());
             let mut rest = &wire[..];
@@ -134,13 +134,13 @@ mod tests {
                 rest = after;
             }
             prop_assert_eq!(sent, [before, as_sent(&received)].concat());
-            prop_assert_eq!(told.breaks, received.iter().any(|one| matches!(one, Received::Break)));
-            prop_assert_eq!(told.errors, received.iter().any(|one| matches!(one, Received::Bad(_))));
+            prop_assert_eq!(told.breaks, received.iter().any(|one| matches!(one, MarkedByte::Break)));
+            prop_assert_eq!(told.errors, received.iter().any(|one| matches!(one, MarkedByte::Bad(_))));
         }
 
         #[test]
         fn nothing_that_arrives_does_harm(bytes in prop::collection::vec(prop::sample::select(vec![0, 0xFF, 7]), 0..40)) {
-            let mut decoder = Decoder::default();
+            let mut decoder = MarkDecoder::default();
             let (n, _) = decoder.decode(&mut bytes.clone());
             prop_assert!(n <= bytes.len());
         }
@@ -150,7 +150,7 @@ mod tests {
     fn marks_are_told_as_what_they_are() {
         let decode = |bytes: &[u8]| {
             let mut bytes = bytes.to_vec();
-            let (n, marked) = Decoder::default().decode(&mut bytes);
+            let (n, marked) = MarkDecoder::default().decode(&mut bytes);
             bytes.truncate(n);
             (bytes, marked)
         };

@@ -26,7 +26,7 @@ use crate::sys;
 /// What the thread asks of a device.
 pub(super) trait Inputs: Send + 'static {
     /// The lines as they are.
-    fn look(&self) -> nix::Result<Look>;
+    fn look(&self) -> nix::Result<InputsSeen>;
 
     /// Returns when a line has changed, with EINTR when a signal came, and with ENOTTY, EINVAL or the like where there is
     /// no such thing.
@@ -35,7 +35,7 @@ pub(super) trait Inputs: Send + 'static {
 
 /// The lines as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct InputsSeen {
     pub(super) inputs: ModemState,
     /// Edges of RI so far, where the driver counts them.
     pub(super) rings: u32,
@@ -45,7 +45,7 @@ pub(super) struct Look {
 /// driver.
 #[derive(Debug)]
 pub(super) struct ModemWatch {
-    shared: Arc<Shared>,
+    shared: Arc<WatchShared>,
     thread: Option<JoinHandle<()>>,
     /// When to interrupt the wait for a look.
     next_look: Pin<Box<Sleep>>,
@@ -53,7 +53,7 @@ pub(super) struct ModemWatch {
 
 /// A thread that was asked to end.
 #[derive(Debug)]
-pub(super) struct EndingWatch(Arc<Shared>);
+pub(super) struct EndingWatch(Arc<WatchShared>);
 
 impl EndingWatch {
     pub(super) fn has_ended(&self) -> bool {
@@ -62,13 +62,13 @@ impl EndingWatch {
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct WatchShared {
+    state: Mutex<WatchState>,
     gone: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WatchState {
     /// What changed and was not taken yet.
     change: Option<InputChange>,
     waker: Option<Waker>,
@@ -92,11 +92,11 @@ pub(super) struct InputChange {
 impl ModemWatch {
     /// Begins to watch; `known` is what need not be told, `look_each` how often a look is made at first ([`TRUSTED`] or
     /// [`DISTRUSTED`]). Within a tokio runtime with time enabled.
-    pub(super) fn start(inputs: impl Inputs, known: Look, look_each: Duration) -> io::Result<Self> {
+    pub(super) fn start(inputs: impl Inputs, known: InputsSeen, look_each: Duration) -> io::Result<Self> {
         static INTERRUPTIBLE: Once = Once::new();
         INTERRUPTIBLE.call_once(sys::make_threads_interruptible);
-        let state = State { look_each: Some(look_each), ..State::default() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), gone: Condvar::new() });
+        let state = WatchState { look_each: Some(look_each), ..WatchState::default() };
+        let shared = Arc::new(WatchShared { state: Mutex::new(state), gone: Condvar::new() });
         let in_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("modem-lines".to_owned()).stack_size(STACK).spawn(move || {
             in_thread.watch(&inputs, known);
@@ -184,7 +184,7 @@ impl Drop for ModemWatch {
 
 /// Why the thread looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
+enum LookCause {
     /// It has just begun, or looks each time anew.
     Itself,
     /// The driver told it to.
@@ -193,10 +193,10 @@ enum Cause {
     Interrupted,
 }
 
-impl Shared {
-    fn watch(&self, inputs: &impl Inputs, known: Look) {
+impl WatchShared {
+    fn watch(&self, inputs: &impl Inputs, known: InputsSeen) {
         let mut before = known;
-        let mut cause = Cause::Itself;
+        let mut cause = LookCause::Itself;
         loop {
             let (mut changed, mut why) = (false, cause);
             loop {
@@ -214,26 +214,26 @@ impl Shared {
                 }
                 // Telling takes a while, on one core above all: what changes meanwhile would wake nobody. So the last
                 // thing before the wait is a look that finds nothing.
-                (changed, why) = (true, Cause::Itself);
+                (changed, why) = (true, LookCause::Itself);
             }
             // A driver that says so and nothing has changed could say so for ever.
-            let wait = if cause == Cause::Told && !changed { Err(Errno::EAGAIN) } else { inputs.wait_blocking() };
+            let wait = if cause == LookCause::Told && !changed { Err(Errno::EAGAIN) } else { inputs.wait_blocking() };
             cause = match wait {
-                Ok(()) => Cause::Told,
-                Err(Errno::EINTR) => Cause::Interrupted,
+                Ok(()) => LookCause::Told,
+                Err(Errno::EINTR) => LookCause::Interrupted,
                 Err(errno) => {
                     if errno != Errno::EAGAIN {
                         self.lock().look_each = None;
                     }
                     thread::park_timeout(DISTRUSTED);
-                    Cause::Itself
+                    LookCause::Itself
                 }
             };
         }
     }
 
     /// Puts down what changed, if something did.
-    fn tell(&self, before: Look, now: Look, cause: Cause) -> bool {
+    fn tell(&self, before: InputsSeen, now: InputsSeen, cause: LookCause) -> bool {
         let ri_fell = !now.inputs.ri && (before.inputs.ri || before.rings != now.rings);
         let changed = ri_fell || now.inputs != before.inputs;
         if !changed {
@@ -242,11 +242,11 @@ impl Shared {
         let mut state = self.lock();
         // RI does not count: on an 8250 its rise is not told.
         let besides_ri = ModemState { ri: before.inputs.ri, ..now.inputs } != before.inputs;
-        let slept = cause == Cause::Interrupted && besides_ri;
+        let slept = cause == LookCause::Interrupted && besides_ri;
         state.told = match cause {
-            Cause::Told => state.told.saturating_add(1),
+            LookCause::Told => state.told.saturating_add(1),
             _ if slept => 0,
-            Cause::Interrupted | Cause::Itself => state.told,
+            LookCause::Interrupted | LookCause::Itself => state.told,
         };
         if let Some(look_each) = state.look_each {
             let trusted = state.told >= TO_BE_TRUSTED;
@@ -266,7 +266,7 @@ impl Shared {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -44,7 +44,7 @@ impl Master {
     /// As a [`TtyLine`], to look inside.
     fn open_tty(&self) -> TtyLine {
         let port = self.port("115200 8N1");
-        let look = Look::at(&self.slave, &port).unwrap();
+        let look = LookedAt::at(&self.slave, &port).unwrap();
         let before = sys::termios2(&look.fd).unwrap();
         let fd = look.claim(&self.slave, &port).unwrap();
         TtyLine::set_up(Arc::new(fd), &before, &port).unwrap().0
@@ -200,7 +200,7 @@ async fn a_second_exclusive_open_is_busy_and_takes_nothing_from_the_first() {
 fn a_device_that_was_opened_and_closed_leaves_nothing_on_the_heap() {
     let master = Master::new();
     let port = master.port("115200 8N1");
-    let open_and_close = || drop(Look::at(&master.slave, &port).unwrap().claim(&master.slave, &port).unwrap());
+    let open_and_close = || drop(LookedAt::at(&master.slave, &port).unwrap().claim(&master.slave, &port).unwrap());
     // What is made once and stays.
     open_and_close();
     let counted = measure(open_and_close);

@@ -15,7 +15,7 @@ use crate::net::peer::Peer;
 use crate::net::refuse::refuse;
 use crate::port::greeting;
 use crate::port::hub::{Outcome, Refused};
-use crate::port::link::History;
+use crate::port::link::HistoryBytes;
 
 impl Driver {
     pub(super) fn take_commands(&mut self, now: Instant) {
@@ -36,7 +36,7 @@ impl Driver {
                 }
                 Some(Command::History { most, reply }) => {
                     let (offset, bytes) = self.hub.history(most);
-                    let _ = reply.send(History { offset, bytes });
+                    let _ = reply.send(HistoryBytes { offset, bytes });
                 }
                 Some(Command::Follow(to)) => self.followers.add(to, now),
                 Some(Command::Kick { whom, reply }) => {

@@ -41,9 +41,9 @@ use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
 use super::link::{Accepted, Command, Link, Opener, Opening, Reconfigure, Reply};
 use super::ready::ReadySet;
-use super::status::Status;
+use super::status::PortStatus;
 use crate::capture::Recorder;
-use crate::device::hotplug::{Hotplug, Watched};
+use crate::device::hotplug::{Hotplug, WatchedName};
 use crate::line::Line;
 use crate::net::conn::Conn;
 use crate::net::gate::Places;
@@ -136,9 +136,9 @@ pub struct Driver {
     lifecycle: Lifecycle,
     hotplug: Hotplug,
     /// Tells that something happened to the name of a device that could not be opened.
-    watched: Option<Watched>,
+    watched: Option<WatchedName>,
     opener: Opener,
-    status: Arc<Status>,
+    status: Arc<PortStatus>,
     change_waker: Waker,
     /// Who waits to hear how that came out which was asked of the line, by its number.
     asked: BTreeMap<u64, Reply>,
@@ -200,7 +200,7 @@ impl Driver {
         port: Arc<Port>,
         opener: Opener,
         hotplug: &Hotplug,
-        status: Arc<Status>,
+        status: Arc<PortStatus>,
     ) -> (Self, Link) {
         let (link, commands) = Link::new();
         let ready = ReadySet::default();

@@ -12,7 +12,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Accepted, ClientId, Driver};
-use crate::net::conn::Answer;
+use crate::net::conn::PeerAnswer;
 
 /// New clients that wait at one listener; one more is refused at once.
 const MOST_NEWCOMERS: usize = 8;
@@ -140,16 +140,16 @@ impl Driver {
                 continue;
             }
             let answer = self.answer_of(id, since);
-            if answer == Answer::Owed {
+            if answer == PeerAnswer::Owed {
                 asked.owes_since.get_or_insert(now);
             }
             let owes_for = asked.owes_since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
             match answer {
-                Answer::Given => self.ask_no_more(id),
+                PeerAnswer::Given => self.ask_no_more(id),
                 _ if since >= ANSWER_WITHIN && owes_for >= OWES_LONG => self.give_up(id, now),
                 _ if since >= PATIENCE && self.takes_nothing(id) => self.give_up(id, now),
                 _ if since >= PATIENCE => self.ask_no_more(id),
-                Answer::Open | Answer::Owed => waiting.asked.push(asked),
+                PeerAnswer::Open | PeerAnswer::Owed => waiting.asked.push(asked),
             }
         }
         while let Some(newcomer) = waiting.newcomers.pop_front() {
@@ -206,8 +206,8 @@ impl Driver {
         asked.map(|(_, id, number)| Asked { id, number, owes_since: None }).collect()
     }
 
-    fn answer_of(&self, id: ClientId, since: Duration) -> Answer {
-        self.sockets.get(id).and_then(Option::as_ref).map_or(Answer::Given, |socket| socket.conn.answer(since))
+    fn answer_of(&self, id: ClientId, since: Duration) -> PeerAnswer {
+        self.sockets.get(id).and_then(Option::as_ref).map_or(PeerAnswer::Given, |socket| socket.conn.answer(since))
     }
 
     fn ask_no_more(&self, id: ClientId) {

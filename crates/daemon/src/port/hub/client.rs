@@ -77,7 +77,7 @@ pub(super) struct Client {
     /// For which hold it was last said that it writes and may not; `Some(None)`: that it never may.
     pub(super) refused_in: Option<Option<u64>>,
     /// Whether it was told that it may not write.
-    pub(super) refusal: Refusal,
+    pub(super) refusal: RefusalNotice,
     /// The last byte of the line that it got ends no line.
     pub(super) mid_line: bool,
     /// The key of its listener, and what that grants it.
@@ -97,7 +97,7 @@ pub(super) struct Client {
 
 /// Whether a client that may not write was told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RefusalNotice {
     /// It has written nothing that was refused.
     Untold,
     /// It is told behind the end of the line that it has in part.
@@ -241,7 +241,7 @@ impl Client {
             in_gap: false,
             lost_pen_in: None,
             refused_in: None,
-            refusal: Refusal::Untold,
+            refusal: RefusalNotice::Untold,
             mid_line: false,
             sends_pairs: false,
             counters: ClientCounters::default(),
@@ -283,8 +283,8 @@ impl Client {
     /// Tells it that it may not write, if it is to be told and has no line in part.
     pub(super) fn tell_of_refusal(&mut self) {
         let has_part = self.mid_line || matches!(&self.feed, Feed::Frames(feed) if !feed.rest().is_empty());
-        if self.refusal == Refusal::Owed && !has_part {
-            self.refusal = Refusal::Told;
+        if self.refusal == RefusalNotice::Owed && !has_part {
+            self.refusal = RefusalNotice::Told;
             if self.session.shows_text() {
                 self.session.say(b"you are read-only\r\n");
             }

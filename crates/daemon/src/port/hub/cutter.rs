@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Gap, Port};
+use sermux_port_config::config::{Framing, Gap, Port};
 use sermux_port_config::line::LineSettings;
 use sermux_protocol::frame::delimited::DelimitedFramer;
 
@@ -17,7 +17,7 @@ const KNOWN_ENDS: u64 = 1024;
 #[derive(Debug)]
 pub(super) struct Cutter {
     framing: Framing,
-    rule: Rule,
+    rule: CutRule,
     /// A longer frame is cut.
     longest: u64,
     /// So far bytes may be handed out.
@@ -32,7 +32,7 @@ pub(super) struct Cutter {
 }
 
 #[derive(Debug)]
-enum Rule {
+enum CutRule {
     Delimited(DelimitedFramer),
     Silent {
         gap: Gap,
@@ -52,9 +52,9 @@ impl Cutter {
         let rule = match port.frame {
             Framing::None | Framing::Dsmr => return None,
             Framing::Gap(gap) => {
-                Rule::Silent { gap, time: gap.time(settings), heard: None, is_read_empty: false, alarm: None }
+                CutRule::Silent { gap, time: gap.time(settings), heard: None, is_read_empty: false, alarm: None }
             }
-            frame => Rule::Delimited(DelimitedFramer::new(frame.delimiter()?.as_bytes())),
+            frame => CutRule::Delimited(DelimitedFramer::new(frame.delimiter()?.as_bytes())),
         };
         let backlog = port.backlog as u64;
         Some(Self {
@@ -89,7 +89,7 @@ impl Cutter {
 
     /// The line is set otherwise.
     pub(super) fn set_line(&mut self, settings: &LineSettings) {
-        if let Rule::Silent { gap, time, heard, alarm, .. } = &mut self.rule {
+        if let CutRule::Silent { gap, time, heard, alarm, .. } = &mut self.rule {
             *time = gap.time(settings);
             *alarm = alarm.and_then(|_| Some((*heard)? + *time));
         }
@@ -104,14 +104,14 @@ impl Cutter {
     pub(super) fn push(&mut self, chunk: &[u8], at: u64, now: Instant) {
         let head = at + chunk.len() as u64;
         match &mut self.rule {
-            Rule::Delimited(framer) => {
+            CutRule::Delimited(framer) => {
                 let mut ends = std::mem::take(&mut self.latest);
                 let (spacing, history) = (self.spacing, self.history);
                 let (released, known) = (&mut self.released, &mut self.ends);
                 framer.push(chunk, at, |end| note(end, released, known, spacing, &mut ends, history));
                 self.latest = ends;
             }
-            Rule::Silent { heard, is_read_empty, .. } => (*heard, *is_read_empty) = (Some(now), false),
+            CutRule::Silent { heard, is_read_empty, .. } => (*heard, *is_read_empty) = (Some(now), false),
         }
         // Bytes that wait must never become what is in the way.
         if head - self.released > self.longest {
@@ -122,7 +122,7 @@ impl Cutter {
 
     /// The line was read empty.
     pub(super) fn read_empty(&mut self) {
-        if let Rule::Silent { time, heard: Some(heard), is_read_empty, alarm, .. } = &mut self.rule {
+        if let CutRule::Silent { time, heard: Some(heard), is_read_empty, alarm, .. } = &mut self.rule {
             *is_read_empty = true;
             alarm.get_or_insert(*heard + *time);
         }
@@ -136,8 +136,8 @@ impl Cutter {
     /// What there is is a frame: it is too long, the line was silent, or is gone.
     pub(super) fn cut(&mut self, head: u64) {
         match &mut self.rule {
-            Rule::Delimited(framer) => framer.reset(),
-            Rule::Silent { heard, alarm, .. } => (*heard, *alarm) = (None, None),
+            CutRule::Delimited(framer) => framer.reset(),
+            CutRule::Silent { heard, alarm, .. } => (*heard, *alarm) = (None, None),
         }
         if head > self.released {
             note(head, &mut self.released, &mut self.ends, self.spacing, &mut self.latest, self.history);
@@ -147,14 +147,16 @@ impl Cutter {
     /// When to look whether silence has ended a frame.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.rule {
-            Rule::Silent { is_read_empty: true, alarm, .. } => *alarm,
-            Rule::Silent { .. } | Rule::Delimited(_) => None,
+            CutRule::Silent { is_read_empty: true, alarm, .. } => *alarm,
+            CutRule::Silent { .. } | CutRule::Delimited(_) => None,
         }
     }
 
     /// The deadline may have passed; `head` is the offset behind what is held.
     pub(super) fn handle_timeout(&mut self, head: u64, now: Instant) {
-        let Rule::Silent { time, heard: Some(heard), is_read_empty: true, alarm, .. } = &mut self.rule else { return };
+        let CutRule::Silent { time, heard: Some(heard), is_read_empty: true, alarm, .. } = &mut self.rule else {
+            return;
+        };
         let due = *heard + *time;
         *alarm = Some(due);
         if due <= now {

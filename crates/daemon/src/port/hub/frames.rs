@@ -9,7 +9,7 @@ use sermux_protocol::frame::p1::{P1Counters, P1Framer};
 use sermux_protocol::frame::{Check, Frame, OtherCrc};
 
 use super::event::Event;
-use super::garbage::{self, Change, Garbage};
+use super::garbage::{self, Garbage, GarbageChange};
 use super::missing::Missing;
 use super::ring::Ring;
 
@@ -23,12 +23,12 @@ pub(super) struct Frames {
     /// the rest comes before.
     alarm: Option<Instant>,
     garbage: Garbage,
-    known: Known,
+    known: KnownFrame,
 }
 
 /// What there was of them, and what is held.
 #[derive(Debug)]
-struct Known {
+struct KnownFrame {
     crc: Crc,
     held: VecDeque<Frame>,
     seen: u64,
@@ -40,7 +40,7 @@ struct Known {
 
 impl Frames {
     pub(super) fn new(crc: Crc) -> Self {
-        let known = Known { crc, held: VecDeque::new(), seen: 0, bad_row: 0, by_other: [false; 2] };
+        let known = KnownFrame { crc, held: VecDeque::new(), seen: 0, bad_row: 0, by_other: [false; 2] };
         Self { framer: P1Framer::new(), is_read_empty: false, alarm: None, garbage: Garbage::default(), known }
     }
 
@@ -138,8 +138,8 @@ impl Frames {
     fn look_for_garbage(&mut self, bytes: u64, head: u64, now: Instant, events: &mut VecDeque<Event>) {
         let partial = self.framer.partial().map_or(0, |from| head - from);
         events.extend(self.garbage.took(bytes, self.framer.counters(), partial, now).map(|change| match change {
-            Change::Began => Event::Garbage,
-            Change::Ended => Event::GoodAgain,
+            GarbageChange::Began => Event::Garbage,
+            GarbageChange::Ended => Event::GoodAgain,
         }));
     }
 
@@ -167,7 +167,7 @@ impl Frames {
     }
 }
 
-impl Known {
+impl KnownFrame {
     /// A frame is whole.
     fn take(&mut self, frame: Frame, events: &mut VecDeque<Event>) {
         if let Check::GoodBy(crc) = frame.check {

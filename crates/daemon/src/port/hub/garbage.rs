@@ -33,7 +33,7 @@ pub(super) struct Garbage {
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum GarbageChange {
     /// From now on it is garbage.
     Began,
     /// A good telegram came.
@@ -42,24 +42,24 @@ pub(super) enum Change {
 
 impl Garbage {
     /// So many bytes came, or none and time has passed; the framer has counted so much, and holds so many bytes that may become a telegram.
-    pub(super) fn took(&mut self, n: u64, counters: P1Counters, partial: u64, now: Instant) -> Option<Change> {
+    pub(super) fn took(&mut self, n: u64, counters: P1Counters, partial: u64, now: Instant) -> Option<GarbageChange> {
         let good = good(counters);
         self.partial = partial;
         if good != self.good {
             *self = Garbage { is_garbage: self.is_garbage, good, bad: counters.crc_bad, partial, ..Garbage::default() };
-            return std::mem::take(&mut self.is_garbage).then_some(Change::Ended);
+            return std::mem::take(&mut self.is_garbage).then_some(GarbageChange::Ended);
         }
         self.bytes += n;
         self.look(now)
     }
 
-    fn look(&mut self, now: Instant) -> Option<Change> {
+    fn look(&mut self, now: Instant) -> Option<GarbageChange> {
         if self.is_garbage || self.wasted() == 0 {
             return None;
         }
         self.begun.get_or_insert(now);
         self.is_garbage = self.wasted() >= MUCH || self.due().is_some_and(|due| due <= now);
-        self.is_garbage.then_some(Change::Began)
+        self.is_garbage.then_some(GarbageChange::Began)
     }
 
     /// When it is garbage if no good telegram comes.
@@ -124,9 +124,9 @@ mod tests {
         let now = Instant::now();
         let mut much = Garbage::default();
         assert_eq!(much.took(4095, counted(0, 0), 0, now), None);
-        assert_eq!(much.took(1, counted(0, 0), 0, now), Some(Change::Began));
+        assert_eq!(much.took(1, counted(0, 0), 0, now), Some(GarbageChange::Began));
         assert_eq!(much.took(1, counted(0, 0), 0, now), None, "once");
-        assert_eq!(much.took(1, counted(1, 0), 0, now), Some(Change::Ended));
+        assert_eq!(much.took(1, counted(1, 0), 0, now), Some(GarbageChange::Ended));
         assert!(!much.is_garbage());
 
         let mut some = Garbage::default();
@@ -134,7 +134,7 @@ mod tests {
         let due = some.due().unwrap();
         assert_eq!(some.took(300, counted(0, 2), 0, due - Duration::from_secs(1)), None);
         assert_eq!(some.due(), Some(due), "what comes does not move it");
-        assert_eq!(some.took(0, counted(0, 2), 0, due), Some(Change::Began));
+        assert_eq!(some.took(0, counted(0, 2), 0, due), Some(GarbageChange::Began));
         assert_eq!(some.bad_telegrams(counted(0, 2)), 2);
 
         let mut little = Garbage::default();
@@ -147,7 +147,7 @@ mod tests {
         let now = Instant::now();
         let mut garbage = Garbage::default();
         assert_eq!(garbage.took(5000, counted(0, 0), 5000, now), None);
-        assert_eq!(garbage.took(0, counted(0, 0), 0, now), Some(Change::Began));
+        assert_eq!(garbage.took(0, counted(0, 0), 0, now), Some(GarbageChange::Began));
         garbage.reset(counted(0, 0));
         assert!(!garbage.is_garbage() && garbage.bytes() == 0);
     }

@@ -77,14 +77,14 @@ pub(super) enum Presence {
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningRequest {
     asker: Option<Asker>,
     effect: Effect,
     /// What stands in the way of the break is discarded; the break itself comes next.
     clears: bool,
 }
 
-enum Verdict {
+enum TurnVerdict {
     Waits,
     Runs,
     Drops { before: u64 },
@@ -112,7 +112,7 @@ pub(super) struct LineQueue {
     /// Those with something in their queue, in the order of their turns.
     turns: VecDeque<Asker>,
     /// On its way to the line. Whoever waits for it has it at the front of its queue.
-    running: Option<Running>,
+    running: Option<RunningRequest>,
     /// It does not come back.
     stuck: bool,
     /// How many purges have been asked for so far.
@@ -320,11 +320,11 @@ impl LineQueue {
         for turn in 0..self.turns.len() {
             let asker = self.turns[turn];
             match self.try_front(asker, taken, now) {
-                Verdict::Waits | Verdict::Runs => {}
-                Verdict::Drops { before } => {
+                TurnVerdict::Waits | TurnVerdict::Runs => {}
+                TurnVerdict::Drops { before } => {
                     return Some(Todo::DropTx { before, unsent: std::mem::take(&mut self.last_unsent) })
                 }
-                Verdict::Answer(outcome) => return self.finish(asker, outcome),
+                TurnVerdict::Answer(outcome) => return self.finish(asker, outcome),
             }
         }
         None
@@ -340,12 +340,12 @@ impl LineQueue {
     }
 
     /// What becomes of the first thing that somebody asked.
-    fn try_front(&mut self, asker: Asker, taken: u64, now: Instant) -> Verdict {
+    fn try_front(&mut self, asker: Asker, taken: u64, now: Instant) -> TurnVerdict {
         let Some(pending) = self.queues.get(&asker).and_then(VecDeque::front) else {
-            return Verdict::Waits;
+            return TurnVerdict::Waits;
         };
         if self.is_purging(asker, pending.purges_before) {
-            return Verdict::Waits;
+            return TurnVerdict::Waits;
         }
         let effect = self.desired.now(asker, pending.effect(&self.view));
         let too_late = pending.read_at + PATIENCE;
@@ -355,57 +355,57 @@ impl LineQueue {
             // What holds as long as the client is there is promised, and kept when the line opens.
             self.desired.client_sets(&effect);
             self.expect();
-            return Verdict::Answer(Outcome::Done);
+            return TurnVerdict::Answer(Outcome::Done);
         }
         match self.presence {
-            _ if effect == Effect::Nothing => return Verdict::Answer(Outcome::Done),
-            Presence::Gone => return Verdict::Answer(Outcome::NoLine),
-            Presence::Expected if now >= too_late => return Verdict::Answer(Outcome::NoLine),
+            _ if effect == Effect::Nothing => return TurnVerdict::Answer(Outcome::Done),
+            Presence::Gone => return TurnVerdict::Answer(Outcome::NoLine),
+            Presence::Expected if now >= too_late => return TurnVerdict::Answer(Outcome::NoLine),
             Presence::Expected => {
                 self.wake(too_late);
-                return Verdict::Waits;
+                return TurnVerdict::Waits;
             }
-            Presence::Open if self.stuck => return Verdict::Answer(Outcome::Failed),
+            Presence::Open if self.stuck => return TurnVerdict::Answer(Outcome::Failed),
             Presence::Open => {}
         }
         if matches!(&effect, Effect::Settings(settings) if *settings == self.view.settings) {
             if taken < pending.after_own {
-                return Verdict::Waits;
+                return TurnVerdict::Waits;
             }
             self.note(Some(asker), &effect);
-            return Verdict::Answer(Outcome::Done);
+            return TurnVerdict::Answer(Outcome::Done);
         }
         if let (Effect::BreakPulse(_), true) = (&effect, self.view.break_on) {
             // The bytes between the two breaks have their time from the end of the first one on.
             if let Some(pending) = self.queues.get_mut(&asker).and_then(VecDeque::front_mut) {
                 pending.read_at = now;
             }
-            return Verdict::Waits;
+            return TurnVerdict::Waits;
         }
         if self.running.is_some() {
-            return Verdict::Waits;
+            return TurnVerdict::Waits;
         }
         match effect {
-            Effect::BreakOff if !self.view.break_on => return Verdict::Answer(Outcome::Done),
+            Effect::BreakOff if !self.view.break_on => return TurnVerdict::Answer(Outcome::Done),
             Effect::BreakOn if self.view.break_on => {
                 (self.break_by, self.break_until) = (Some(asker), Some(now + LONGEST_BREAK));
-                return Verdict::Answer(Outcome::Done);
+                return TurnVerdict::Answer(Outcome::Done);
             }
             Effect::Settings(_) | Effect::BreakOn | Effect::BreakPulse(_) if !self.has_left(asker, taken, now) => {
                 if now < too_late {
                     self.wake(too_late);
-                    return Verdict::Waits;
+                    return TurnVerdict::Waits;
                 }
                 self.counters.late += 1;
                 if let Some(before) = self.clear_the_way(asker, &effect) {
                     self.run(Some(asker), effect, true);
-                    return Verdict::Drops { before };
+                    return TurnVerdict::Drops { before };
                 }
             }
             _ => {}
         }
         self.run(Some(asker), effect, false);
-        Verdict::Runs
+        TurnVerdict::Runs
     }
 
     /// Whether everything before the first thing that somebody asked has left the line.
@@ -469,7 +469,7 @@ impl LineQueue {
         if !clears {
             self.note(asker, &effect);
         }
-        self.running = Some(Running { asker, effect, clears });
+        self.running = Some(RunningRequest { asker, effect, clears });
         self.start = Some(Start { operation, client });
     }
 

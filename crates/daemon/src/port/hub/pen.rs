@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Access, Write};
 
-use super::client::Refusal;
+use super::client::RefusalNotice;
 use super::{earlier, Client, ClientId, Event, Hub};
 
 /// Who holds the pen.
@@ -105,8 +105,8 @@ impl Hub {
         if client.refused_in.replace(event.0) != Some(event.0) {
             self.events.push_back(event.1);
         }
-        if client.refusal == Refusal::Untold {
-            client.refusal = Refusal::Owed;
+        if client.refusal == RefusalNotice::Untold {
+            client.refusal = RefusalNotice::Owed;
             client.tell_of_refusal();
         }
     }

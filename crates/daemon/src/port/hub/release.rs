@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Frame as Framing, Port};
+use sermux_port_config::config::{Framing, Port};
 use sermux_port_config::line::LineSettings;
 
 use super::cutter::Cutter;
@@ -16,14 +16,14 @@ use super::ring::Ring;
 pub(super) struct Release {
     /// Bytes before this offset may go to clients that take bytes.
     released: u64,
-    rule: Rule,
+    rule: ReleaseRule,
     /// How many frames earlier rules cut because they were too long.
     cut_before: u64,
 }
 
 /// Boxed where it is large: most ports have no frames.
 #[derive(Debug)]
-enum Rule {
+enum ReleaseRule {
     /// Bytes go out as they come.
     AtOnce,
     /// Bytes wait for more (`gather`), at the longest until `due`.
@@ -34,24 +34,24 @@ enum Rule {
     Telegrams(Box<Frames>),
 }
 
-impl Rule {
+impl ReleaseRule {
     /// Of a port whose clients to come are to get so many of the latest frames; the first byte that is to be released comes
     /// at `head`.
-    fn of(port: &Port, settings: &LineSettings, history: u64, head: u64) -> Rule {
+    fn of(port: &Port, settings: &LineSettings, history: u64, head: u64) -> ReleaseRule {
         if port.frame == Framing::Dsmr {
-            return Rule::Telegrams(Box::new(Frames::new(port.crc)));
+            return ReleaseRule::Telegrams(Box::new(Frames::new(port.crc)));
         }
         match Cutter::of(port, settings, history, head) {
-            Some(cutter) => Rule::Cut(Box::new(cutter)),
-            None if port.gather.is_zero() => Rule::AtOnce,
-            None => Rule::Gathered { time: port.gather, due: None },
+            Some(cutter) => ReleaseRule::Cut(Box::new(cutter)),
+            None if port.gather.is_zero() => ReleaseRule::AtOnce,
+            None => ReleaseRule::Gathered { time: port.gather, due: None },
         }
     }
 }
 
 impl Release {
     pub(super) fn of(port: &Port, history: u64) -> Self {
-        Self { released: 0, rule: Rule::of(port, &port.line.settings, history, 0), cut_before: 0 }
+        Self { released: 0, rule: ReleaseRule::of(port, &port.line.settings, history, 0), cut_before: 0 }
     }
 
     /// Bytes before this offset may go to clients that take bytes.
@@ -62,14 +62,14 @@ impl Release {
     /// The telegrams, on a port that has telegrams.
     pub(super) fn telegrams(&self) -> Option<&Frames> {
         match &self.rule {
-            Rule::Telegrams(frames) => Some(frames),
+            ReleaseRule::Telegrams(frames) => Some(frames),
             _ => None,
         }
     }
 
     pub(super) fn telegrams_mut(&mut self) -> Option<&mut Frames> {
         match &mut self.rule {
-            Rule::Telegrams(frames) => Some(frames),
+            ReleaseRule::Telegrams(frames) => Some(frames),
             _ => None,
         }
     }
@@ -77,21 +77,21 @@ impl Release {
     /// Where bytes may be cut, on a port with lines, messages or bursts.
     pub(super) fn cutter(&self) -> Option<&Cutter> {
         match &self.rule {
-            Rule::Cut(cutter) => Some(cutter),
+            ReleaseRule::Cut(cutter) => Some(cutter),
             _ => None,
         }
     }
 
     pub(super) fn cutter_mut(&mut self) -> Option<&mut Cutter> {
         match &mut self.rule {
-            Rule::Cut(cutter) => Some(cutter),
+            ReleaseRule::Cut(cutter) => Some(cutter),
             _ => None,
         }
     }
 
     /// Whether clients get whole frames.
     pub(super) fn is_framed(&self) -> bool {
-        matches!(self.rule, Rule::Cut(_) | Rule::Telegrams(_))
+        matches!(self.rule, ReleaseRule::Cut(_) | ReleaseRule::Telegrams(_))
     }
 
     /// How many frames were cut because they were too long.
@@ -103,8 +103,8 @@ impl Release {
     pub(super) fn push(&mut self, ring: &Ring, from: u64, now: Instant, events: &mut VecDeque<Event>) {
         let head = ring.head();
         match &mut self.rule {
-            Rule::AtOnce => self.released = head,
-            Rule::Gathered { time, due } => {
+            ReleaseRule::AtOnce => self.released = head,
+            ReleaseRule::Gathered { time, due } => {
                 // Not beyond a quarter of the backlog: what waits must not become what is in the way.
                 if head - self.released > ring.capacity() as u64 / 4 {
                     (self.released, *due) = (head, None);
@@ -112,7 +112,7 @@ impl Release {
                     due.get_or_insert(now + *time);
                 }
             }
-            Rule::Cut(cutter) => {
+            ReleaseRule::Cut(cutter) => {
                 let mut at = from;
                 for chunk in ring.slices(from, head) {
                     cutter.push(chunk, at, now);
@@ -120,7 +120,7 @@ impl Release {
                 }
                 self.released = cutter.released();
             }
-            Rule::Telegrams(frames) => {
+            ReleaseRule::Telegrams(frames) => {
                 frames.push(ring, from, now, events);
                 self.released = head;
             }
@@ -130,19 +130,19 @@ impl Release {
     /// The line was read empty: from now on silence counts.
     pub(super) fn read_empty(&mut self) {
         match &mut self.rule {
-            Rule::AtOnce | Rule::Gathered { .. } => {}
-            Rule::Cut(cutter) => cutter.read_empty(),
-            Rule::Telegrams(frames) => frames.read_empty(),
+            ReleaseRule::AtOnce | ReleaseRule::Gathered { .. } => {}
+            ReleaseRule::Cut(cutter) => cutter.read_empty(),
+            ReleaseRule::Telegrams(frames) => frames.read_empty(),
         }
     }
 
     /// When [`Release::handle_timeout`] wants to be called; it may turn out that nothing was to be done.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.rule {
-            Rule::AtOnce => None,
-            Rule::Gathered { due, .. } => *due,
-            Rule::Cut(cutter) => cutter.deadline(),
-            Rule::Telegrams(frames) => frames.deadline(),
+            ReleaseRule::AtOnce => None,
+            ReleaseRule::Gathered { due, .. } => *due,
+            ReleaseRule::Cut(cutter) => cutter.deadline(),
+            ReleaseRule::Telegrams(frames) => frames.deadline(),
         }
     }
 
@@ -150,17 +150,17 @@ impl Release {
     /// ended.
     pub(super) fn handle_timeout(&mut self, ring: &Ring, now: Instant, events: &mut VecDeque<Event>) {
         match &mut self.rule {
-            Rule::AtOnce => {}
-            Rule::Gathered { due, .. } => {
+            ReleaseRule::AtOnce => {}
+            ReleaseRule::Gathered { due, .. } => {
                 if due.take_if(|due| *due <= now).is_some() {
                     self.released = ring.head();
                 }
             }
-            Rule::Cut(cutter) => {
+            ReleaseRule::Cut(cutter) => {
                 cutter.handle_timeout(ring.head(), now);
                 self.released = cutter.released();
             }
-            Rule::Telegrams(frames) => frames.handle_timeout(ring, now, events),
+            ReleaseRule::Telegrams(frames) => frames.handle_timeout(ring, now, events),
         }
     }
 
@@ -168,13 +168,13 @@ impl Release {
     pub(super) fn finish(&mut self, ring: &Ring, events: &mut VecDeque<Event>) -> bool {
         let (released, head) = (self.released, ring.head());
         match &mut self.rule {
-            Rule::AtOnce => {}
-            Rule::Gathered { due, .. } => (self.released, *due) = (head, None),
-            Rule::Cut(cutter) => {
+            ReleaseRule::AtOnce => {}
+            ReleaseRule::Gathered { due, .. } => (self.released, *due) = (head, None),
+            ReleaseRule::Cut(cutter) => {
                 cutter.cut(head);
                 self.released = cutter.released();
             }
-            Rule::Telegrams(frames) => {
+            ReleaseRule::Telegrams(frames) => {
                 let seen = frames.seen();
                 frames.reset(ring, events);
                 return frames.seen() > seen;
@@ -185,7 +185,7 @@ impl Release {
 
     /// The line has other settings.
     pub(super) fn set_line(&mut self, settings: &LineSettings) {
-        if let Rule::Cut(cutter) = &mut self.rule {
+        if let ReleaseRule::Cut(cutter) = &mut self.rule {
             cutter.set_line(settings);
         }
     }
@@ -193,13 +193,15 @@ impl Release {
     /// The port has another configuration. Where its frames are others, what the ring holds is released as it is.
     pub(super) fn configure(&mut self, port: &Port, settings: &LineSettings, history: u64, head: u64) {
         match &mut self.rule {
-            Rule::Telegrams(frames) if port.frame == Framing::Dsmr => frames.set_crc(port.crc),
-            Rule::Cut(cutter) if cutter.is_for(port) => cutter.set_sizes(port.backlog, history),
-            Rule::Gathered { time, .. } if port.frame == Framing::None && !port.gather.is_zero() => *time = port.gather,
-            Rule::AtOnce | Rule::Gathered { .. } | Rule::Cut(_) | Rule::Telegrams(_) => {
+            ReleaseRule::Telegrams(frames) if port.frame == Framing::Dsmr => frames.set_crc(port.crc),
+            ReleaseRule::Cut(cutter) if cutter.is_for(port) => cutter.set_sizes(port.backlog, history),
+            ReleaseRule::Gathered { time, .. } if port.frame == Framing::None && !port.gather.is_zero() => {
+                *time = port.gather
+            }
+            ReleaseRule::AtOnce | ReleaseRule::Gathered { .. } | ReleaseRule::Cut(_) | ReleaseRule::Telegrams(_) => {
                 self.cut_before = self.cut_frames();
                 self.released = head;
-                self.rule = Rule::of(port, settings, history, head);
+                self.rule = ReleaseRule::of(port, settings, history, head);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::config::{Access, Listener, Port};
 use sermux_protocol::session::Session;
-use sermux_protocol::telnet::Offer;
+use sermux_protocol::telnet::TelnetOffer;
 
 use super::{ClientId, Hub};
 use crate::line::Snapshot;
@@ -34,6 +34,6 @@ pub(super) fn connect(hub: &mut Hub, now: Instant) -> ClientId {
 }
 
 pub(super) fn telnet(hub: &mut Hub, now: Instant) -> ClientId {
-    let offer = Offer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
+    let offer = TelnetOffer { rfc2217: true, signature: String::new(), enter_is_cr: false, break_on_sync: false };
     hub.connect((0, &terms()), Session::telnet(offer), b"", now).unwrap()
 }

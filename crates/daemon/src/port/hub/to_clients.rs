@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use sermux_protocol::session::Session;
 
-use super::client::Refusal;
+use super::client::RefusalNotice;
 use super::{earlier, Client, ClientId, Event, Feed, Hub, SocketQueue};
 
 /// What is escaped for one write: as much as a tty hands out in a few reads.
 const ESCAPED: usize = 16 * 1024;
 
 /// What of the line goes to a client next.
-enum Piece {
+enum NextPiece {
     /// These offsets of the ring.
     Bytes { from: u64, to: u64 },
     /// What is left of a frame that its socket took in part.
@@ -29,8 +29,8 @@ impl Hub {
         let client = self.clients.get(id)?;
         let outbox = client.session.outbox();
         let [first, second] = match piece {
-            Some(Piece::Bytes { from, to }) => self.ring.slices(from, to),
-            Some(Piece::Rest) => match &client.feed {
+            Some(NextPiece::Bytes { from, to }) => self.ring.slices(from, to),
+            Some(NextPiece::Rest) => match &client.feed {
                 Feed::Frames(feed) => [feed.rest(), &[]],
                 Feed::Bytes { .. } => [&[][..], &[]],
             },
@@ -45,20 +45,20 @@ impl Hub {
     }
 
     /// What of the line goes to this client next.
-    fn next_piece(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<Piece> {
+    fn next_piece(&mut self, id: ClientId, now: Instant, queue: impl FnOnce() -> SocketQueue) -> Option<NextPiece> {
         let client = self.clients.get_mut(id)?;
         if client.is_deaf() || client.session.is_suspended() {
             return None;
         }
         let feed = match &mut client.feed {
             Feed::Bytes { cursor } if *cursor < self.release.released() => {
-                return Some(Piece::Bytes { from: *cursor, to: self.release.released() });
+                return Some(NextPiece::Bytes { from: *cursor, to: self.release.released() });
             }
             Feed::Bytes { .. } => return None,
             Feed::Frames(feed) => feed,
         };
         if !feed.rest().is_empty() {
-            return Some(Piece::Rest);
+            return Some(NextPiece::Rest);
         }
         let frames = self.release.telegrams()?;
         let newest = frames.seen().checked_sub(1).filter(|newest| feed.next <= *newest)?;
@@ -81,7 +81,7 @@ impl Hub {
             }
         }
         let frame = frames.held(wanted)?;
-        Some(Piece::Bytes { from: frame.start, to: frame.end })
+        Some(NextPiece::Bytes { from: frame.start, to: frame.end })
     }
 
     /// The socket took the first `n` bytes of [`Hub::to_send`].
@@ -129,7 +129,7 @@ impl Hub {
                 caught_up && feed.in_order
             }
         };
-        if client.refusal == Refusal::Owed {
+        if client.refusal == RefusalNotice::Owed {
             client.tell_of_refusal();
         }
         if caught_up && client.in_gap {

@@ -26,19 +26,19 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct TxFrames {
     delimiter: Delimiter,
     /// One for each client that has written.
-    halves: BTreeMap<ClientId, Half>,
+    halves: BTreeMap<ClientId, HalfFrame>,
 }
 
 /// What a client has sent of a frame.
 #[derive(Debug)]
-struct Half {
+struct HalfFrame {
     bytes: Vec<u8>,
     framer: DelimitedFramer,
     /// When the client sent something last; or was not read, so that nothing could come.
     heard: Instant,
 }
 
-impl Half {
+impl HalfFrame {
     /// What is taken as frames, so many bytes, is not held any more.
     fn forget(&mut self, len: usize) {
         self.bytes.drain(..len);
@@ -53,9 +53,9 @@ impl TxFrames {
         port.tx_frame.map(|delimiter| Box::new(Self { delimiter, halves: BTreeMap::new() }))
     }
 
-    fn of_client(&mut self, id: ClientId, now: Instant) -> &mut Half {
+    fn of_client(&mut self, id: ClientId, now: Instant) -> &mut HalfFrame {
         let delimiter = self.delimiter;
-        self.halves.entry(id).or_insert_with(|| Half {
+        self.halves.entry(id).or_insert_with(|| HalfFrame {
             bytes: Vec::new(),
             framer: DelimitedFramer::new(delimiter.as_bytes()),
             heard: now,

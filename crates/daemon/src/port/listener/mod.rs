@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
-pub use self::offer::{NotBound, Offer};
+pub use self::offer::{ListenerOffer, NotBound};
 use self::turned_away::TurnedAway;
 use super::bell::Bell;
 use super::link::{Accepted, Command, Link};
@@ -50,7 +50,7 @@ impl Refusals {
         [&self.denied, &self.limited, &self.crowded].into_iter().filter_map(TurnedAway::deadline).min()
     }
 
-    fn sum_up(&mut self, offer: &Offer) {
+    fn sum_up(&mut self, offer: &ListenerOffer) {
         let due = Instant::now();
         for (turned_away, what) in [
             (&mut self.denied, "`allow` and `deny`"),
@@ -81,7 +81,7 @@ pub enum Tried {
 #[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, for as long as it runs")]
 pub fn serve(
     key: usize,
-    mut offers: watch::Receiver<Offer>,
+    mut offers: watch::Receiver<ListenerOffer>,
     mut bound: Option<Listening>,
     tried: Option<mpsc::UnboundedSender<Tried>>,
     link: Link,
@@ -180,7 +180,7 @@ pub fn serve(
 
 async fn bind_later(
     key: usize,
-    offers: &watch::Receiver<Offer>,
+    offers: &watch::Receiver<ListenerOffer>,
     link: &Link,
     tried: Option<mpsc::UnboundedSender<Tried>>,
 ) -> Listening {

@@ -7,16 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sermux_port_config::config::{Address, Frame, Listener, Port, Protocol, SocketRights};
+use sermux_port_config::config::{Address, Framing, Listener, Port, Protocol, SocketRights};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::net::listening::{Clients, Listening, FRAME_SEND_BUFFER};
+use crate::net::listening::{ClientKind, Listening, FRAME_SEND_BUFFER};
 use crate::net::names;
 use crate::net::peer::Endpoint;
-use crate::net::socket_file::{self, NoSocket, Wanted};
+use crate::net::socket_file::{self, NoSocket, WantedSocket};
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 1024;
@@ -32,10 +32,10 @@ const TURN_TRIES: usize = 3;
 
 /// Where one listener of a port listens, and how. It shares the port's configuration: there is one for each listener.
 #[derive(Clone, Debug)]
-pub struct Offer {
+pub struct ListenerOffer {
     pub(super) name: Arc<str>,
     port: Arc<Port>,
-    /// Which of the port's listeners it is. The port has it: [`Offer::new`].
+    /// Which of the port's listeners it is. The port has it: [`ListenerOffer::new`].
     index: usize,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for NotBound {
     }
 }
 
-impl Offer {
+impl ListenerOffer {
     /// What the listener with this index offers. `None`: the port has no such listener.
     #[must_use]
     pub fn new(name: &Arc<str>, port: &Arc<Port>, index: usize) -> Option<Self> {
@@ -99,10 +99,10 @@ impl Offer {
         &self.listener().address
     }
 
-    pub(super) fn clients(&self) -> Clients {
-        Clients {
+    pub(super) fn clients(&self) -> ClientKind {
+        ClientKind {
             telnet: matches!(self.listener().protocol, Protocol::Telnet(_)),
-            framed: self.port.frame == Frame::Dsmr,
+            framed: self.port.frame == Framing::Dsmr,
         }
     }
 
@@ -238,7 +238,7 @@ impl Offer {
 
     async fn bind_file(&self, path: &Path) -> Result<Listening, NotBound> {
         let SocketRights { mode, owner, group } = self.listener().file.clone().unwrap_or_default();
-        let wanted = Wanted { path: path.to_owned(), mode, owner, group, queue: QUEUE };
+        let wanted = WantedSocket { path: path.to_owned(), mode, owner, group, queue: QUEUE };
         let (socket, file) = socket_file::make(&wanted, TURN_TRIES).await?;
         Ok(Listening::unix(socket, Some(file)))
     }

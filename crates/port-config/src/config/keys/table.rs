@@ -4,7 +4,7 @@
 //! From these rows come the schema for editors, the proposals for misspelt keys, and the class of a reload; tests hold
 //! `config/sermux.yaml` and sermux.yaml(5) to them.
 
-use super::super::diff::Change;
+use super::super::diff::ChangeClass;
 use super::super::schema::shape::Shape;
 use super::super::schema::shape::Shape::{
     Any, AnyText, Boolean, Integer, List, ListOrNothing, Names, Only, Pattern, Ref, Section, Size, Text, Time, Values,
@@ -25,7 +25,7 @@ pub(in crate::config) struct KnownKey {
     /// The value of a file that does not have it, as the file would write it. `None`: the sentence says it, or there is none.
     pub(in crate::config) default: Option<&'static str>,
     /// What a reload touches when the value has changed.
-    pub(in crate::config) change: Change,
+    pub(in crate::config) change: ChangeClass,
     pub(in crate::config) status: Status,
 }
 
@@ -47,7 +47,7 @@ pub(in crate::config) enum Neutral {
 
 /// A key that is built, has no default, and is changed while everything goes on: what differs is added behind it.
 const fn key(section: In, name: &'static str, shape: Shape, text: &'static str) -> KnownKey {
-    KnownKey { section, name, shape, text, default: None, change: Change::Live, status: Status::Built }
+    KnownKey { section, name, shape, text, default: None, change: ChangeClass::Live, status: Status::Built }
 }
 
 impl KnownKey {
@@ -57,17 +57,17 @@ impl KnownKey {
     }
 
     const fn relistens(mut self) -> KnownKey {
-        self.change = Change::Relisten;
+        self.change = ChangeClass::Relisten;
         self
     }
 
     const fn reopens(mut self) -> KnownKey {
-        self.change = Change::Reopen;
+        self.change = ChangeClass::Reopen;
         self
     }
 
     const fn at_next_start(mut self) -> KnownKey {
-        self.change = Change::NextStart;
+        self.change = ChangeClass::NextStart;
         self
     }
 

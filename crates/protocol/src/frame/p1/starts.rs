@@ -17,7 +17,7 @@ const LONGEST_LINE: u64 = 128;
 
 /// One of them.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Start {
+pub(super) struct TelegramStart {
     /// The offset of its `/`.
     pub(super) at: u64,
     /// The CRC from `base` to here, moved back to `base`: the same number at all places that the same bytes go on from.
@@ -33,7 +33,7 @@ pub(super) struct Start {
 pub(super) struct Starts {
     /// From where on the CRC is taken.
     base: u64,
-    held: [Start; MOST],
+    held: [TelegramStart; MOST],
     len: usize,
 }
 
@@ -42,11 +42,11 @@ impl Starts {
         self.len == 0
     }
 
-    pub(super) fn first(&self) -> Option<Start> {
+    pub(super) fn first(&self) -> Option<TelegramStart> {
         self.all().first().copied()
     }
 
-    pub(super) fn all(&self) -> &[Start] {
+    pub(super) fn all(&self) -> &[TelegramStart] {
         &self.held[..self.len]
     }
 
@@ -65,14 +65,14 @@ impl Starts {
     pub(super) fn push(&mut self, at: u64, crc: u16, begins_line: bool, held: &Held<'_>) -> bool {
         let forgets = self.len == MOST && self.forget_one(held, at);
         let moved = crc16::before_zeros(crc, at - self.base);
-        self.held[self.len] = Start { at, moved, begins_line, is_kept: begins_line };
+        self.held[self.len] = TelegramStart { at, moved, begins_line, is_kept: begins_line };
         self.len += 1;
         forgets
     }
 
     /// Looks at each once only, since the first one that is not kept is forgotten. Whether all were kept.
     fn forget_one(&mut self, held: &Held<'_>, upto: u64) -> bool {
-        let kept = |start: &mut Start| {
+        let kept = |start: &mut TelegramStart| {
             start.is_kept = start.is_identification(held, upto);
             start.is_kept
         };
@@ -97,13 +97,13 @@ impl Starts {
         wanted: u16,
         crc: u16,
         end: u64,
-    ) -> impl DoubleEndedIterator<Item = (usize, Start)> + '_ {
+    ) -> impl DoubleEndedIterator<Item = (usize, TelegramStart)> + '_ {
         let moved = crc16::before_zeros(crc ^ wanted, end - self.base);
         self.all().iter().copied().enumerate().filter(move |(_, start)| start.moved == moved)
     }
 
     /// Where a telegram begins that no CRC tells the begin of: at the latest that looks like it.
-    pub(super) fn likely(&self, held: &Held<'_>, upto: u64) -> Option<(usize, Start)> {
+    pub(super) fn likely(&self, held: &Held<'_>, upto: u64) -> Option<(usize, TelegramStart)> {
         let latest = (0..self.len).rev().find(|index| self.is_header(*index, held, upto)).unwrap_or(0);
         Some((latest, self.all().get(latest).copied()?))
     }
@@ -129,7 +129,7 @@ impl Starts {
     }
 }
 
-impl Start {
+impl TelegramStart {
     /// Whether its line looks like an identification by what is known up to `upto`.
     pub(super) fn is_identification(&self, held: &Held<'_>, upto: u64) -> bool {
         self.is_kept || an_empty_line_follows(self.at, held, upto)

@@ -14,9 +14,9 @@ use super::*;
 /// A device with inputs that a test changes.
 #[derive(Clone, Debug)]
 struct Fake {
-    now: Arc<Mutex<Look>>,
+    now: Arc<Mutex<InputsSeen>>,
     /// What the next looks see, before `now`.
-    script: Arc<Mutex<VecDeque<Look>>>,
+    script: Arc<Mutex<VecDeque<InputsSeen>>>,
     looks: Arc<AtomicUsize>,
     /// Somebody is in a wait.
     waiting: Arc<AtomicBool>,
@@ -73,12 +73,12 @@ impl Fake {
     }
 
     fn watch(&self) -> ModemWatch {
-        ModemWatch::start(self.clone(), Look::default(), TRUSTED).unwrap()
+        ModemWatch::start(self.clone(), InputsSeen::default(), TRUSTED).unwrap()
     }
 }
 
 impl Inputs for Fake {
-    fn look(&self) -> nix::Result<Look> {
+    fn look(&self) -> nix::Result<InputsSeen> {
         let scripted = self.script.lock().unwrap().pop_front();
         let seen = scripted.unwrap_or(*self.now.lock().unwrap());
         self.looks.fetch_add(1, Ordering::SeqCst);
@@ -215,7 +215,7 @@ async fn the_end_of_a_ring_is_told_once() {
 #[tokio::test]
 async fn what_changes_while_a_change_is_told_is_found_at_once() {
     let fake = Fake::new(Wait::Tells);
-    let look = |inputs| Look { inputs, rings: 0 };
+    let look = |inputs| InputsSeen { inputs, rings: 0 };
     fake.script.lock().unwrap().extend([look(CTS), look(NONE), look(CTS)]);
     fake.change(CTS);
     let _watch = fake.watch();
@@ -227,7 +227,7 @@ async fn what_changes_while_a_change_is_told_is_found_at_once() {
 #[tokio::test]
 async fn changes_that_nobody_takes_are_told_as_one() {
     let fake = Fake::new(Wait::Tells);
-    let look = |inputs| Look { inputs, rings: 0 };
+    let look = |inputs| InputsSeen { inputs, rings: 0 };
     fake.script.lock().unwrap().extend([look(RI), look(NONE), look(CTS)]);
     fake.change(CTS);
     let mut watch = fake.watch();
