@@ -6,10 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::keys::{find, Role, Section};
 use super::layer::entries;
-use super::parse::join;
 use super::socket_file::{self, group, mode, socket};
 use super::source::{Place, Problem};
-use super::tree::Node;
+use super::tree::{join, Node};
 use super::values::{read, FALSE, TRUE};
 
 /// `control:`

@@ -6,10 +6,9 @@
 pub(super) mod table;
 
 use self::table::{KnownKey, Neutral, Status, KEYS};
-use super::parse::join;
 use super::source::Problem;
 use super::syntax::split_key;
-use super::tree::{Entry, Key, Node, Value};
+use super::tree::{join, Entry, Key, Node, Value};
 use crate::error::WORTH_SHOWING;
 
 /// A mapping of the file.

@@ -12,14 +12,13 @@ use super::keys::{find, meant_by, Role, Section};
 use super::limits::{limits, LimitsLayer};
 use super::modem::{modem, ModemLayer};
 use super::network::networks;
-use super::parse::join;
 use super::replay::{replay, Replay};
 use super::reset;
 use super::rs485::{rs485, Rs485Layer};
 use super::socket_file;
 use super::source::{Place, Problem};
 use super::telnet::{banner, signature, ProtocolWord};
-use super::tree::{Entry, Node, Scalar, Style, Value};
+use super::tree::{join, Entry, Node, Scalar, Style, Value};
 use super::values::{
     boolean, duration, number, one_of, parsed, read, size, text, visible, word, ValueAt, Wrong, FALSE, TRUE,
 };

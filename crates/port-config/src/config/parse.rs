@@ -11,7 +11,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::source::{Place, Problem};
 use super::syntax;
-use super::tree::{Entry, Key, Node, Scalar, Style, Value};
+use super::tree::{join, Entry, Key, Node, Scalar, Style, Value};
 use crate::error::shown;
 
 /// The tree of a file, `None` when it is empty or cannot be read as YAML, and what is wrong with it.
@@ -292,15 +292,6 @@ fn read_null(mut node: Node) -> Node {
         }
     }
     node
-}
-
-/// A key's path below another's.
-pub(super) fn join(path: &str, key: &str) -> String {
-    let key = shown(key);
-    if path.is_empty() {
-        return key.into_owned();
-    }
-    format!("{path}.{key}")
 }
 
 /// YAML forbids them, and the YAML reader takes NUL for the end.

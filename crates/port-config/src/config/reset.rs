@@ -20,9 +20,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::keys::{nearest, nearest_or_longer};
-use super::parse::join;
 use super::source::Problem;
-use super::tree::{Node, Value};
+use super::tree::{join, Node, Value};
 use super::values::{one_of, text, Wrong};
 use crate::error::shown;
 use crate::signal::Step;

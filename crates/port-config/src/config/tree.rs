@@ -1,6 +1,7 @@
 //! A file as a tree in which every key and value has its place.
 
 use super::source::Place;
+use crate::error::shown;
 
 /// A value and where it is written.
 #[derive(Clone, Debug)]
@@ -70,4 +71,13 @@ impl Node {
     pub(super) fn is_word(&self, words: &[&str]) -> bool {
         self.text().is_some_and(|text| words.iter().any(|word| word.eq_ignore_ascii_case(text)))
     }
+}
+
+/// A key's path below another's.
+pub(super) fn join(path: &str, key: &str) -> String {
+    let key = shown(key);
+    if path.is_empty() {
+        return key.into_owned();
+    }
+    format!("{path}.{key}")
 }
