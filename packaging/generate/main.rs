@@ -222,6 +222,8 @@ fn closing(roff: &mut Roff) {
         roman("(5), "),
         bold("sermux-api"),
         roman("(7), "),
+        bold("sermux-log"),
+        roman("(7), "),
         bold("systemctl"),
         roman("(1), "),
         bold("journalctl"),

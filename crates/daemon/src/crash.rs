@@ -29,6 +29,16 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// Its kind, in a word.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Part::Port(_) => "port",
+            Part::Listener(..) => "listener",
+            Part::Control => "control",
+            Part::Hotplug => "hotplug",
+        }
+    }
+
     /// The name of the port that it belongs to.
     pub(crate) fn port(&self) -> Option<&str> {
         match self {

@@ -20,7 +20,7 @@ pub(crate) fn give_back_code() {
     // Without /proc it stays, and no harm is done.
     for range in fs::read_to_string("/proc/self/maps").unwrap_or_default().lines().filter_map(code) {
         if let Err(error) = forget(&range) {
-            debug!("code stays mapped: {error}");
+            debug!(event = %"sermux.code-kept", "code stays mapped: {error}");
         }
     }
 }

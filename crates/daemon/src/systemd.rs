@@ -15,7 +15,8 @@ pub(crate) fn sockets() -> Vec<Socket> {
     match sys::handed_over() {
         Ok(descriptors) => descriptors.into_iter().map(Socket::from).collect(),
         Err(error) => {
-            tracing::warn!("the sockets that systemd hands over cannot be had: {error}");
+            tracing::warn!(event = %"listener.handover-failed",
+                "the sockets that systemd hands over cannot be had: {error}");
             Vec::new()
         }
     }
@@ -60,6 +61,6 @@ pub(crate) fn alive_every() -> Option<Duration> {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("systemd was not told: {error}");
+        tracing::debug!(event = %"sermux.notify-failed", "systemd was not told: {error}");
     }
 }

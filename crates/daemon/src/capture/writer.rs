@@ -54,7 +54,7 @@ pub(super) fn start(port: &Arc<str>, capture: &Capture, queue: Arc<CaptureQueue>
     });
     if let Err(error) = started {
         let fault = format!("there can be no thread for it: {error}");
-        warn!(port = %port, file = %file.display(), "capture: {fault}; nothing is captured");
+        warn!(event = %"capture.failed", port = %port, file = %file.display(), "capture: {fault}; nothing is captured");
         queue.give_up(fault);
     }
 }
@@ -165,14 +165,15 @@ impl CaptureWriter {
             Ok(()) => {
                 self.failed_at = None;
                 if self.said.take().is_some() {
-                    info!(port = %self.port, file = %self.path.display(), "capture: the file is written again");
+                    info!(event = %"capture.resumed", port = %self.port, file = %self.path.display(),
+                        "capture: the file is written again");
                 }
             }
             Err(error) => {
                 self.failed_at = Some(Instant::now());
                 let fault = format!("{} {error}", self.path.display());
                 if self.said.as_ref() != Some(&fault) {
-                    warn!(port = %self.port, file = %self.path.display(),
+                    warn!(event = %"capture.failed", port = %self.port, file = %self.path.display(),
                         "capture: {fault}; what passes is missing in it until it can: {}", remedy(error.kind()));
                     self.said = Some(fault);
                 }

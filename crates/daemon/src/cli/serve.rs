@@ -87,7 +87,7 @@ fn serve(config: Config, source: Option<ConfigSource>, arguments: &Arguments, so
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            error!("cannot start: {error}");
+            error!(event = %"sermux.start-failed", "cannot start: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -103,7 +103,7 @@ fn serve(config: Config, source: Option<ConfigSource>, arguments: &Arguments, so
         Ok(Ok(Ended::Asked)) => ExitCode::SUCCESS,
         Ok(Ok(Ended::NothingBound)) => ExitCode::FAILURE,
         Ok(Err(error)) => {
-            error!("cannot start: {error}");
+            error!(event = %"sermux.start-failed", "cannot start: {error}");
             ExitCode::FAILURE
         }
         // The log has heard of it.
@@ -116,6 +116,6 @@ fn raise_file_limit() {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
-        debug!("the limit of open files stays as it is: {error}");
+        debug!(event = %"sermux.file-limit-kept", "the limit of open files stays as it is: {error}");
     }
 }

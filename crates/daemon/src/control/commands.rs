@@ -45,11 +45,11 @@ pub(super) async fn command(
         "purge" => done(&purge(target, &body).await?),
         "reset" => done(&run_reset(target, &body).await?),
         "pause" => {
-            target.log("to pause");
+            target.log("pause", "to pause");
             target.settle(&api, Command::Pause, "is not closed yet; its driver takes its time").await
         }
         "resume" => {
-            target.log("to resume");
+            target.log("resume", "to resume");
             target.settle(&api, Command::Resume, "is not open yet; its driver takes its time").await
         }
         #[cfg(debug_assertions)]
@@ -76,7 +76,7 @@ async fn kick(target: PortTarget, body: &[u8]) -> Result<KickedShape, Refusal> {
             )
         })?,
     };
-    target.log(&format!("to kick {}", client.as_deref().unwrap_or("all clients").escape_debug()));
+    target.log("kick", &format!("to kick {}", client.as_deref().unwrap_or("all clients").escape_debug()));
     let kicked = ask(&target.link, |reply| Command::Kick { whom, reply }).await.ok_or_else(port_ended)?;
     if let (Some(client), true) = (client, kicked.is_empty()) {
         let client = client.escape_debug();
@@ -101,7 +101,7 @@ async fn set(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
     let report = ask(&target.link, Command::Report).await.ok_or_else(port_ended)?;
     if line.trim().eq_ignore_ascii_case("default") {
         let asked = report.port.line.settings;
-        target.log(&format!("to give the line back as configured, {asked}"));
+        target.log("set", &format!("to give the line back as configured, {asked}"));
         let view = target.ask(Effect::Default).await?;
         let mut now = target.now(&view);
         now.differences = differences(&asked, &view.settings);
@@ -109,7 +109,7 @@ async fn set(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
         return Ok(now);
     }
     let asked = amend(report.view.settings, &line).map_err(|wrong| Refusal::new(StatusCode::BAD_REQUEST, wrong))?;
-    target.log(&format!("to set the line to {asked}"));
+    target.log("set", &format!("to set the line to {asked}"));
     let view = target.ask(Effect::Settings(asked)).await?;
     let mut now = target.now(&view);
     now.differences = differences(&asked, &view.settings);
@@ -128,7 +128,7 @@ async fn modem(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal>
         Some(false) => format!(" {name}=off"),
         None => String::new(),
     };
-    target.log(&format!("to set{}{}", word("dtr", dtr), word("rts", rts)));
+    target.log("modem", &format!("to set{}{}", word("dtr", dtr), word("rts", rts)));
     let view = target.ask(Effect::Outputs { dtr, rts }).await?;
     Ok(target.now(&view))
 }
@@ -139,7 +139,7 @@ async fn send_break(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Ref
         let text = format!("a break of {duration_ms} ms cannot be sent");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text).help(format!("give 1 to {}", BreakBody::LONGEST_MS)));
     }
-    target.log(&format!("to send a break of {duration_ms} ms"));
+    target.log("break", &format!("to send a break of {duration_ms} ms"));
     let view = target.ask(Effect::BreakPulse(Duration::from_millis(duration_ms))).await?;
     Ok(target.now(&view))
 }
@@ -151,7 +151,7 @@ async fn purge(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal>
         PurgeQueue::Tx => (signal::Purge::Tx, "tx"),
         PurgeQueue::Both => (signal::Purge::Both, "rx and tx"),
     };
-    target.log(&format!("to purge {word}"));
+    target.log("purge", &format!("to purge {word}"));
     let view = target.ask(Effect::Purge(purge)).await?;
     Ok(target.now(&view))
 }
@@ -165,7 +165,7 @@ async fn run_reset(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refu
         return Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no reset macro `{}`", name.escape_debug()))
             .help(format!("port {} knows {}", target.name, known.join(", "))));
     };
-    target.log(&format!("to run the reset macro {name}"));
+    target.log("reset", &format!("to run the reset macro {name}"));
     let view = target.ask(Effect::Run(steps.into())).await?;
     Ok(target.now(&view))
 }

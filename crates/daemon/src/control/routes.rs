@@ -109,7 +109,7 @@ async fn panic_part(Path(part): Path<String>) -> Response {
 }
 
 async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -> Result<Response, Refusal> {
-    info!(by = %peer, "asked to read the configuration again");
+    info!(event = %"control.requested", request = "reload", by = %peer, "asked to read the configuration again");
     let done = match api.asker.ask(Ask::Reload).await.ok_or_else(program_ends)? {
         Ok(done) => done,
         Err(NotReloaded::NoFile) => {

@@ -75,13 +75,15 @@ impl Server {
         }
         let Some(place) = SocketPlace::of_daemon(&control) else {
             warn!(
+                event = %"control.bind-failed",
                 "no control socket: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set; name a place with --control, or \
                  with `control: {{ socket: … }}`, or say `control: off`"
             );
             return None;
         };
         if let Some(name) = who_listens(ports, &place.socket) {
-            warn!(socket = %place.socket.display(), port = %name, "no control socket: this port listens there; name another \
+            warn!(event = %"control.bind-failed", socket = %place.socket.display(), port = %name,
+                "no control socket: this port listens there; name another \
                 place with --control");
             return None;
         }
@@ -89,7 +91,8 @@ impl Server {
             Ok((socket, file)) => Some(Server(tokio::spawn(serve(socket, file, router)))),
             Err(error) => {
                 let why = error.to_string();
-                warn!(socket = %place.socket.display(), "no control socket: {why}; trying again");
+                warn!(event = %"control.bind-failed", socket = %place.socket.display(),
+                    "no control socket: {why}; trying again");
                 Some(Server(tokio::spawn(serve_later(place, control, router, why))))
             }
         }
@@ -131,7 +134,8 @@ async fn make(place: &SocketPlace, control: &Control) -> Result<(UnixListener, S
     let wanted = WantedSocket { path, mode: control.mode, owner: None, group: control.group.clone(), queue: QUEUE };
     match (socket_file::make(&wanted, TURN_TRIES).await, &control.group) {
         (Err(NoSocket::Rights(why)), Some(group)) => {
-            warn!(socket = %place.socket.display(), "only its owner and root may use it: {why} (control.group: {group})");
+            warn!(event = %"control.restricted", socket = %place.socket.display(),
+                "only its owner and root may use it: {why} (control.group: {group})");
             let wanted = WantedSocket { mode: control.mode & 0o700, group: None, ..wanted };
             socket_file::make(&wanted, TURN_TRIES).await
         }
@@ -164,7 +168,8 @@ async fn serve_later(place: SocketPlace, control: Control, router: Router, mut t
             Err(error) => {
                 let why = error.to_string();
                 if why != told {
-                    warn!(socket = %place.socket.display(), "no control socket: {why}; trying again");
+                    warn!(event = %"control.bind-failed", socket = %place.socket.display(),
+                        "no control socket: {why}; trying again");
                     told = why;
                 }
             }
@@ -173,14 +178,14 @@ async fn serve_later(place: SocketPlace, control: Control, router: Router, mut t
 }
 
 async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
-    info!(socket = %file.path().display(), "control socket");
+    info!(event = %"control.listening", socket = %file.path().display(), "control socket");
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = Vec::new();
     loop {
         let stream = match socket.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                debug!("a connection to the control socket cannot be accepted: {error}");
+                debug!(event = %"control.accept-failed", "a connection to the control socket cannot be accepted: {error}");
                 tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
@@ -222,7 +227,7 @@ async fn connection(stream: UnixStream, router: Router, asked: &AtomicBool) {
     let peer = match Peer::of(&stream) {
         Ok(peer) => peer,
         Err(error) => {
-            debug!("control connection: it is not known who that is: {error}");
+            debug!(event = %"control.request-failed", "control connection: it is not known who that is: {error}");
             return;
         }
     };
@@ -243,7 +248,7 @@ async fn connection(stream: UnixStream, router: Router, asked: &AtomicBool) {
         .serve_connection(TokioIo::new(stream), service);
     match timeout(CONNECTION_LIMIT, served).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%peer, "control connection: {error}"),
-        Err(_) => debug!(%peer, "control connection: it took too long"),
+        Ok(Err(error)) => debug!(event = %"control.request-failed", %peer, "control connection: {error}"),
+        Err(_) => debug!(event = %"control.request-failed", %peer, "control connection: it took too long"),
     }
 }

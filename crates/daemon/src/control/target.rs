@@ -53,8 +53,9 @@ impl PortTarget {
         }
     }
 
-    pub(super) fn log(&self, what: &str) {
-        info!(port = %self.name, by = %self.peer, "asked {what}");
+    /// `request` in a word, and in words.
+    pub(super) fn log(&self, request: &str, what: &str) {
+        info!(event = %"control.requested", request, port = %self.name, by = %self.peer, "asked {what}");
     }
 
     /// Asks something of the line; what it has then.

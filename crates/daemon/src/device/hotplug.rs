@@ -89,7 +89,8 @@ impl Hotplug {
     pub fn start() -> Self {
         let started = HotplugWatch::start();
         if let Err(error) = &started {
-            tracing::warn!("no inotify ({error}): devices that appear are found by looking for them now and then");
+            tracing::warn!(event = %"device.watch-failed",
+                "no inotify ({error}): devices that appear are found by looking for them now and then");
         }
         Self { watch: started.ok() }
     }
@@ -287,7 +288,8 @@ async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<HotplugShared>) {
                 Err(Errno::EAGAIN) => readiness.clear_ready(),
                 Err(Errno::EINTR) => {}
                 Err(errno) => {
-                    tracing::warn!("inotify failed ({errno}): devices are found by looking for them now and then");
+                    tracing::warn!(event = %"device.watch-failed",
+                        "inotify failed ({errno}): devices are found by looking for them now and then");
                     return;
                 }
             }
@@ -307,7 +309,8 @@ async fn read_anew(shared: Weak<HotplugShared>) {
             readable
         }
         (_, Err(error)) => {
-            tracing::warn!("no inotify ({error}): devices that appear are found by looking for them now and then");
+            tracing::warn!(event = %"device.watch-failed",
+                "no inotify ({error}): devices that appear are found by looking for them now and then");
             return;
         }
     };
@@ -406,10 +409,11 @@ impl HotplugState {
     fn say_unwatched(&mut self, folder: &Path, errno: Errno) {
         let folder = folder.display();
         if errno != Errno::ENOSPC && errno != Errno::ENOMEM {
-            tracing::debug!(%folder, %errno, "a folder that cannot be watched");
+            tracing::debug!(event = %"device.folder-unwatched", %folder, %errno, "a folder that cannot be watched");
         } else if !std::mem::replace(&mut self.said_limit, true) {
             tracing::warn!(
-                "no more inotify watches (sysctl fs.inotify.max_user_watches) for {folder}: devices that appear are \
+                event = %"device.watch-failed", %folder,
+                "no more inotify watches (sysctl fs.inotify.max_user_watches): devices that appear are \
                  found by looking for them now and then"
             );
         }

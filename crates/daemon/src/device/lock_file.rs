@@ -173,7 +173,8 @@ fn take_away(path: &Path, found: LockOwner) -> Result<(), LockRefused> {
     }
     let _ = fs::remove_file(&away);
     if mine {
-        tracing::info!(file = %path.display(), "removed the lock file that {found} left behind");
+        tracing::info!(event = %"device.lock-removed", file = %path.display(),
+            "removed the lock file that {found} left behind");
     }
     Ok(())
 }

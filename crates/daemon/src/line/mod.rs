@@ -134,7 +134,7 @@ pub async fn close(line: Box<dyn Line>) {
     // An error means that the runtime goes away before the pool took the line (it is dropped then, which closes it
     // too), or that closing panicked; there is nothing left to do for the line in either case.
     if let Err(error) = tokio::task::spawn_blocking(move || line.close_blocking()).await {
-        tracing::debug!(%error, "a line was dropped instead of closed");
+        tracing::debug!(event = %"line.dropped", %error, "a line was dropped instead of closed");
     }
 }
 

@@ -249,7 +249,8 @@ impl MeterLine {
 
     fn lose(&mut self, telegrams: u64) {
         if self.lost == 0 && telegrams > 0 {
-            tracing::debug!("nobody reads the simulated meter, its telegrams are lost from now on");
+            tracing::debug!(event = %"device.unread",
+                "nobody reads the simulated meter, its telegrams are lost from now on");
         }
         self.lost += telegrams;
     }

@@ -216,7 +216,8 @@ impl Line for TtyLine {
             }
         } else if self.ending_watch.as_ref().is_some_and(|ending| !ending.has_ended()) {
             // One thread for a device: this one is stuck in its driver.
-            tracing::warn!("the thread that watched modem lines has not ended yet, changes are not told");
+            tracing::warn!(event = %"modem.watch-failed",
+                "the thread that watched modem lines has not ended yet, changes are not told");
         } else if self.modem_watch.is_none() && self.handle.has_modem_lines() {
             self.ending_watch = None;
             let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.handle));
@@ -224,7 +225,10 @@ impl Line for TtyLine {
             let known = InputsSeen { inputs: self.handle.known_inputs(), rings };
             match ModemWatch::start(inputs, known, self.handle.look_each()) {
                 Ok(modem_watch) => self.modem_watch = Some(modem_watch),
-                Err(error) => tracing::warn!(%error, "no thread to watch modem lines with, changes are not told"),
+                Err(error) => {
+                    tracing::warn!(event = %"modem.watch-failed", %error,
+                        "no thread to watch modem lines with, changes are not told")
+                }
             }
         }
         self.errors.watch(watch.line_state, self.fd.get_ref(), &self.handle);
@@ -283,10 +287,10 @@ impl TtyLine {
         // a cooked tty: not what the far end sent. When the old settings were the same ones, those bytes are good,
         // and they stay. A pty has no wire, so nothing on it is garbage.
         if !is_pty && !termios::same_bytes(before, &actual) {
-            let thrown_away = sys::unread(&fd).unwrap_or(0);
+            let bytes = sys::unread(&fd).unwrap_or(0);
             let _ = sys::purge(&fd, Purge::Rx);
-            if thrown_away > 0 {
-                tracing::debug!(thrown_away, "bytes came in before the line was set");
+            if bytes > 0 {
+                tracing::debug!(event = %"line.purged", bytes, "bytes came in before the line was set");
             }
         }
         if !is_pty {
@@ -347,7 +351,7 @@ fn set_low_latency(fd: &OwnedFd, on: bool) {
         sys::set_serial(fd, &serial)
     });
     if let Err(errno) = result {
-        tracing::debug!(%errno, "the driver has no low-latency flag");
+        tracing::debug!(event = %"device.limited", %errno, "the driver has no low-latency flag");
     }
 }
 
@@ -375,7 +379,9 @@ impl LookedAt {
         // Tried and given back: serialport takes it for itself.
         match sys::lock(&fd, lock_of(port)) {
             Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
-            Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
+            Err(errno) => {
+                tracing::debug!(event = %"device.limited", device = %path.display(), %errno, "no flock on this device")
+            }
             Ok(()) => {
                 let _ = sys::lock(&fd, Lock::None);
             }
@@ -395,7 +401,8 @@ impl LookedAt {
                 // difference to report and no reason to have no line. What is really wrong shows up again when the
                 // settings are applied.
                 Err(error) => {
-                    tracing::debug!(device = %path.display(), %error, "serialport cannot open it, opened without");
+                    tracing::debug!(event = %"device.limited", device = %path.display(), %error,
+                        "serialport cannot open it, opened without");
                     self.claim_as_is(path, port)?
                 }
             }
@@ -415,7 +422,9 @@ impl LookedAt {
     fn claim_as_is(self, path: &Path, port: &Port) -> Result<OwnedFd, OpenError> {
         match sys::lock(&self.fd, lock_of(port)) {
             Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
-            Err(errno) => tracing::debug!(device = %path.display(), %errno, "no flock on this device"),
+            Err(errno) => {
+                tracing::debug!(event = %"device.limited", device = %path.display(), %errno, "no flock on this device")
+            }
             Ok(()) => {}
         }
         if port.exclusive {

@@ -1,8 +1,8 @@
 //! Records to systemd's journal by its native protocol (systemd's documentation, "Native Journal Protocol").
 //!
 //! tracing-journald is not used: it makes MESSAGE of the bare words, and `journalctl` shows MESSAGE only, so that
-//! "client connected" would not say which. Here MESSAGE is what the text log shows, and PORT= and CLIENT= are there
-//! to select by.
+//! "client connected" would not say which. Here MESSAGE is what the text log shows, without the event, and SERMUX_EVENT=,
+//! PORT= and CLIENT= are there to select by.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -124,6 +124,8 @@ impl Visit for JournalRecord {
         let value = format!("{value:?}");
         match name.name() {
             "message" => self.message = value,
+            // A person reads it in the words of the message.
+            "event" => field(&mut self.fields, "SERMUX_EVENT", value.as_bytes()),
             name => {
                 // Writing to a string does not fail.
                 let _ = write!(self.details, " {name}={value}");
@@ -175,7 +177,8 @@ mod tests {
         let queue = Arc::new(LogQueue::default());
         let layer = ToJournal(Arc::clone(&queue));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            tracing::warn!(port = %"p1", client = %"10.0.0.7:5", gap = 3, "client falls\nbehind \u{202e}");
+            tracing::warn!(event = %"client.lagging", port = %"p1", client = %"10.0.0.7:5", gap = 3,
+                "client falls\nbehind \u{202e}");
         });
         let records = queue.take_blocking(None).records;
         Journal::connect_to(&path).unwrap().write_blocking(&records).unwrap();
@@ -186,6 +189,7 @@ mod tests {
             assert!(fields.contains(&(name.to_owned(), value.to_owned())), "{name}={value} in {fields:?}");
         };
         has("MESSAGE", "client falls\nbehind \\u{202e} port=p1 client=10.0.0.7:5 gap=3");
+        has("SERMUX_EVENT", "client.lagging");
         has("PORT", "p1");
         has("CLIENT", "10.0.0.7:5");
         has("PRIORITY", "4");

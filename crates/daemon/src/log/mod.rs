@@ -3,6 +3,8 @@
 //! A thread writes them, so that a full disk, or a reader that stalls or has gone, costs records and nothing else:
 //! [`queue`] is bounded, and what was lost is counted and logged when the log works again.
 
+#[cfg(test)]
+mod documented;
 mod escape;
 mod journal;
 mod queue;
@@ -28,6 +30,22 @@ use journal::{Journal, ToJournal};
 pub(crate) use queue::Health;
 use queue::LogQueue;
 use writer::{run_blocking, Sink, Stream};
+
+/// A record that is a warning if the condition holds, else for debugging: `warn_or_debug!(condition, event = …)`.
+macro_rules! warn_or_debug {
+    ($condition:expr, $($record:tt)+) => {
+        if $condition { tracing::warn!($($record)+) } else { tracing::debug!($($record)+) }
+    };
+}
+
+/// As `warn_or_debug!`, of level info.
+macro_rules! info_or_debug {
+    ($condition:expr, $($record:tt)+) => {
+        if $condition { tracing::info!($($record)+) } else { tracing::debug!($($record)+) }
+    };
+}
+
+pub(crate) use {info_or_debug, warn_or_debug};
 
 /// How long the end of the program waits for records that are not written yet.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
@@ -96,7 +114,7 @@ fn install(subscriber: impl Subscriber + Send + Sync) {
 
 fn write(queue: &Arc<LogQueue>, sink: impl Sink + 'static) -> io::Result<()> {
     let queue = Arc::clone(queue);
-    let lost = |count, why: &str| warn!(count, "log records were lost: {why}");
+    let lost = |count, why: &str| warn!(event = %"log.lost", count, "log records were lost: {why}");
     let thread = thread::Builder::new().name("sermux-log".to_owned()).stack_size(STACK);
     // Nobody waits for it: it may be stuck for ever.
     thread.spawn(move || run_blocking(&queue, sink, lost)).map(|_| ())
@@ -126,7 +144,8 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     // As RUST_BACKTRACE wants it.
     let trace = Backtrace::capture();
     let trace = if trace.status() == BacktraceStatus::Captured { format!("\n{trace}") } else { String::new() };
-    error!(thread = thread.name().unwrap_or_default(), %at, "sermux has a defect: it panicked: {what}{trace}");
+    error!(event = %"sermux.panicked", thread = thread.name().unwrap_or_default(), %at,
+        "sermux has a defect: it panicked: {what}{trace}");
 }
 
 /// Hands records to the queue.

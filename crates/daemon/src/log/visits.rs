@@ -158,10 +158,10 @@ impl Sum {
         };
         let seconds = EVERY.as_secs();
         if *refused > 0 {
-            warn!(%port, client = %host, connected, disconnected, refused,
+            warn!(event = %"client.summed-up", %port, client = %host, connected, disconnected, refused,
                 "too many connections in {seconds} s to log each of them");
         } else {
-            info!(%port, client = %host, connected, disconnected,
+            info!(event = %"client.summed-up", %port, client = %host, connected, disconnected,
                 "too many connections in {seconds} s to log each of them");
         }
     }

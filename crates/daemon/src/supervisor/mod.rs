@@ -172,28 +172,29 @@ impl Supervisor {
         tokio::select! {
             () = self.names_tried(&mut bound) => {}
             why = signals.end() => {
-                info!("{why}: ending");
+                info!(event = %"sermux.ending", "{why}: ending");
                 self.apply(Config::default()).await;
                 return Ok(Ended::Asked);
             }
         }
         if bound.is_nothing() {
-            error!("none of the {} addresses could be bound", bound.wanted);
+            error!(event = %"listener.none-bound", "none of the {} addresses could be bound", bound.wanted);
             self.apply(Config::default()).await;
             return Ok(Ended::NothingBound);
         }
-        info!(ports = self.ports.len(), listeners = bound.got, "sermux {} started", env!("CARGO_PKG_VERSION"));
+        info!(event = %"sermux.started", ports = self.ports.len(), listeners = bound.got,
+            "sermux {} started", env!("CARGO_PKG_VERSION"));
         self.start_control().await;
         started();
         systemd::ready();
 
         let why = self.run(&mut signals).await;
-        info!("{why}: ending");
+        info!(event = %"sermux.ending", "{why}: ending");
         systemd::stopping();
         self.end_control().await;
         tokio::select! {
-            _ = self.apply(Config::default()) => info!("ended"),
-            why = signals.end() => warn!("{why} again: ended at once"),
+            _ = self.apply(Config::default()) => info!(event = %"sermux.ended", "ended"),
+            why = signals.end() => warn!(event = %"sermux.cut-short", "{why} again: ended at once"),
         }
         sum_up();
         Ok(Ended::Asked)
@@ -293,6 +294,8 @@ impl Supervisor {
         let crash = Crash::new(&part, panic, self.crashes.get(&part), Instant::now());
         let cost = if matches!(part, Part::Port(_)) { " and its clients are closed" } else { "" };
         error!(
+            event = %"part.failed",
+            part = part.name(),
             port = part.port().map(tracing::field::display),
             address = address.map(tracing::field::display),
             "{part} failed{cost}; it is started again in {} s",
@@ -331,7 +334,8 @@ impl Supervisor {
             if let Some(crash) = self.crashes.get_mut(&part) {
                 crash.is_over(now);
             }
-            info!(port = part.port().map(tracing::field::display), "{part} was started again");
+            info!(event = %"part.restarted", part = part.name(), port = part.port().map(tracing::field::display),
+                "{part} was started again");
         }
         self.changed.notify_one();
     }
@@ -390,7 +394,7 @@ impl Supervisor {
     /// Reads the files again, and goes from what is in force to what they say; files with faults change nothing.
     async fn reload(&mut self, reply: Option<ReloadReply>) {
         let Some(source) = self.source.clone() else {
-            warn!("there is no file to read again");
+            warn!(event = %"config.reload-refused", "there is no file to read again");
             if let Some(reply) = reply {
                 // Whoever asked may have gone.
                 let _ = reply.send(Err(NotReloaded::NoFile));
@@ -400,7 +404,7 @@ impl Supervisor {
         systemd::reloading();
         if source.is_read_once() {
             let why = "the configuration came from standard input, which cannot be read again: nothing was changed";
-            warn!("{why}");
+            warn!(event = %"config.reload-refused", "{why}");
             self.reopen_captures().await;
             if let Some(reply) = reply {
                 // Whoever asked may have gone.
@@ -423,7 +427,7 @@ impl Supervisor {
             }
             Err(failed) => {
                 let why = format!("the configuration could not be read again: {failed}");
-                error!(file = %file.display(), "{why}");
+                error!(event = %"config.reload-failed", file = %file.display(), "{why}");
                 Err(NotReloaded::Failed(why))
             }
         };
@@ -439,7 +443,7 @@ impl Supervisor {
             warnings.push("log: what changed there is in force at the next start".to_owned());
         }
         for warning in &warnings {
-            warn!("{warning}");
+            warn!(event = %"config.warned", "{warning}");
         }
         let other_control = loaded.config.control != self.config.control;
         let (diff, _) = self.apply(loaded.config).await;
@@ -451,7 +455,7 @@ impl Supervisor {
                 crash.is_over(Instant::now());
             }
         }
-        info!(file = %file.display(), added = diff.added.len(), removed = diff.removed.len(),
+        info!(event = %"config.reloaded", file = %file.display(), added = diff.added.len(), removed = diff.removed.len(),
             changed = diff.changed.len(), "configuration read again");
         let untouched = self.ports.len().saturating_sub(diff.added.len() + diff.changed.len());
         Reloaded { file, diff, untouched, warnings }
@@ -558,16 +562,16 @@ impl Supervisor {
             tasks.spawn(port);
         }
         if tokio::time::timeout_at(now + END_LIMIT, tasks.join_all()).await.is_err() {
-            warn!("some ports did not end in time");
+            warn!(event = %"port.end-overdue", "some ports did not end in time");
         }
     }
 }
 
 fn say_faults(file: &str, faults: &Faults) {
     for fault in faults.worth_showing().0 {
-        error!("{}", in_one_line(fault));
+        error!(event = %"config.fault-found", "{}", in_one_line(fault));
     }
-    error!(file, faults = faults.len(), "the configuration has faults: nothing was changed");
+    error!(event = %"config.rejected", file, faults = faults.len(), "the configuration has faults: nothing was changed");
 }
 
 /// A fault as a log shows it: place, key, what is wrong, what would be right.

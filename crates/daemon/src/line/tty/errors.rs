@@ -136,7 +136,7 @@ fn poll_switch(switch: &mut JoinHandle<io::Result<usize>>, cx: &mut Context<'_>)
     Poll::Ready(match ready!(Pin::new(switch).poll(cx)) {
         Ok(Ok(unmarked)) => ErrorSource::Marked(MarkDecoder::new(unmarked)),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "the driver neither counts errors nor marks them");
+            tracing::debug!(event = %"device.limited", %error, "the driver neither counts errors nor marks them");
             ErrorSource::None
         }
         // The runtime goes away.

@@ -400,7 +400,7 @@ fn since(begin: u32, now: u32) -> u64 {
 fn refused_is_fine(what: &str, result: nix::Result<()>) -> nix::Result<()> {
     match result {
         Err(errno) if !is_gone(errno) => {
-            tracing::debug!(%errno, "the driver does not change {what}");
+            tracing::debug!(event = %"device.limited", %errno, "the driver does not change {what}");
             Ok(())
         }
         result => result,

@@ -177,7 +177,10 @@ impl Drop for ModemWatch {
         }
         match self.thread.take() {
             Some(thread) if has_ended => drop(thread.join()),
-            _ => tracing::warn!("the thread that watches modem lines is stuck in the device's driver"),
+            _ => {
+                tracing::warn!(event = %"modem.watch-failed",
+                    "the thread that watches modem lines is stuck in the device's driver")
+            }
         }
     }
 }

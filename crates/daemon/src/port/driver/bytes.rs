@@ -35,7 +35,7 @@ impl Driver {
                     break;
                 }
                 Poll::Ready(Ok(n)) => {
-                    trace!(port = %self.name, rx = %space[..n].escape_ascii());
+                    trace!(event = %"line.received", port = %self.name, rx = %space[..n].escape_ascii());
                     if let Some(capture) = &mut self.capture {
                         capture.rx(&space[..n]);
                     }
@@ -212,7 +212,7 @@ impl Driver {
             let Slot::Open(line) = &mut self.slot else { break };
             match line.poll_write(cx, self.hub.tx_front()) {
                 Poll::Ready(Ok(n)) => {
-                    trace!(port = %self.name, tx = %self.hub.tx_front()[..n].escape_ascii());
+                    trace!(event = %"line.sent", port = %self.name, tx = %self.hub.tx_front()[..n].escape_ascii());
                     if let Some(capture) = &mut self.capture {
                         capture.tx(&self.hub.tx_front()[..n]);
                     }

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use sermux_port_config::config::{Listener, OnGone, Open, Protocol};
 use sermux_port_config::signal::Effect;
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use super::{Accepted, ClientId, Command, Conn, Driver, Lifecycle, Reconfigure, Reply, Socket};
 use crate::capture::EventKind;
 use crate::log::visits::{is_logged, Visit};
+use crate::log::{info_or_debug, warn_or_debug};
 use crate::net::peer::Peer;
 use crate::net::refuse::refuse;
 use crate::port::greeting;
@@ -114,7 +115,8 @@ impl Driver {
         let Some(listener) = listener.filter(|_| self.ends_at.is_none()) else { return };
         if listener.on_gone == OnGone::Disconnect && self.hub.is_line_gone() {
             self.hub.refused();
-            info!(port = %self.name, client = %peer, "client refused: the device is not there (on-gone: disconnect)");
+            info!(event = %"client.refused", port = %self.name, client = %peer, cause = "device-gone",
+                "client refused: the device is not there (on-gone: disconnect)");
             // A program on a raw listener takes each byte for the device's.
             let words = match &listener.protocol {
                 Protocol::Telnet(_) => format!("port {}: the device is not there\r\n", self.name),
@@ -132,11 +134,8 @@ impl Driver {
                     self.first_client(now);
                 }
                 let is_logged = is_logged(peer, &self.name, Visit::Connected);
-                if is_logged {
-                    info!(port = %self.name, client = %peer, "client connected");
-                } else {
-                    debug!(port = %self.name, client = %peer, "client connected");
-                }
+                info_or_debug!(is_logged, event = %"client.connected", port = %self.name, client = %peer,
+                    "client connected");
                 self.record(EventKind::ClientConnected, format_args!("client {peer} connected"));
                 if self.sockets.len() <= id {
                     self.sockets.resize_with(id + 1, || None);
@@ -164,22 +163,23 @@ impl Driver {
     /// Turns a client away and tells it why: where frames are set, a reader expects nothing but frames.
     fn refuse(&mut self, conn: Conn, peer: Peer, why: Refused) {
         self.hub.refused();
-        let (because, words) = match why {
+        let is_logged = is_logged(peer, &self.name, Visit::Refused);
+        let words = match why {
             Refused::Full { clients, max_clients } => {
-                let count = format!("{clients} of {max_clients} clients");
-                (format!("the listener is full ({count})"), count)
+                warn_or_debug!(is_logged, event = %"client.refused", port = %self.name, client = %peer, cause = "full",
+                    clients, max = max_clients, "client refused: the listener is full");
+                format!("{clients} of {max_clients} clients")
             }
             Refused::OtherLine(holder) => {
-                let who = self.who(Some(holder)).map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
+                let holder = self.who(Some(holder));
+                let who = holder.map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
                 let words = format!("{who} has the line at {}", self.hub.view().settings);
-                (format!("{words}, through another listener"), words)
+                warn_or_debug!(is_logged, event = %"client.refused", port = %self.name, client = %peer,
+                    cause = "other-line", holder = holder.map(tracing::field::display),
+                    "client refused: {words}, through another listener");
+                words
             }
         };
-        if is_logged(peer, &self.name, Visit::Refused) {
-            warn!(port = %self.name, client = %peer, "client refused: {because}");
-        } else {
-            debug!(port = %self.name, client = %peer, "client refused: {because}");
-        }
         let words =
             if self.hub.is_framed() { String::new() } else { format!("port {} is busy: {words}\r\n", self.name) };
         refuse(conn, &words);

@@ -4,12 +4,79 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use tracing::{debug, info};
-
-use super::{ClientId, Driver};
+use super::{ClientId, CloseReason, Driver};
 use crate::capture::EventKind;
+use crate::log::info_or_debug;
 use crate::log::visits::{is_logged, Visit};
 use crate::net::conn::{is_after_close, End};
+
+/// Why a client is disconnected.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause<'a> {
+    /// The hub decided so.
+    Closed(CloseReason),
+    /// The connection failed.
+    Failed(&'a io::Error),
+    /// An operator wanted it.
+    Kicked,
+    /// Its port ends.
+    Ended,
+}
+
+impl Cause<'_> {
+    /// In a word, as sermux-log(7) has it.
+    fn name(self) -> &'static str {
+        match self {
+            Cause::Closed(CloseReason::Lagged) => "lagged",
+            Cause::Closed(CloseReason::Displaced) => "displaced",
+            Cause::Closed(CloseReason::Oldest) => "oldest",
+            Cause::Closed(CloseReason::Idlest) => "idlest",
+            Cause::Closed(CloseReason::Idle) => "idle",
+            Cause::Closed(CloseReason::DeviceGone) => "device-gone",
+            Cause::Closed(CloseReason::CarrierLost) => "carrier-lost",
+            Cause::Closed(CloseReason::ListenerGone) => "listener-gone",
+            Cause::Closed(CloseReason::OtherLine) => "other-line",
+            Cause::Closed(CloseReason::Left) => "half-closed",
+            Cause::Closed(CloseReason::Gone) => "closed",
+            Cause::Closed(CloseReason::Unsent) => "unsent",
+            Cause::Failed(_) => "failed",
+            Cause::Kicked => "kicked",
+            Cause::Ended => "port-ended",
+        }
+    }
+}
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Closed(CloseReason::Lagged) => "it fell behind by the whole backlog (on-lag: disconnect)",
+            Cause::Closed(CloseReason::Displaced) => "it had closed its sending side, and its place was needed",
+            Cause::Closed(CloseReason::Oldest) => {
+                "the listener is full, and it was the oldest client (when-full: kick-oldest)"
+            }
+            Cause::Closed(CloseReason::Idlest) => {
+                "the listener is full, and it was silent the longest (when-full: kick-idle)"
+            }
+            Cause::Closed(CloseReason::Idle) => "it was silent in both directions for too long (idle-timeout)",
+            Cause::Closed(CloseReason::DeviceGone) => "the device is gone (on-gone: disconnect)",
+            Cause::Closed(CloseReason::CarrierLost) => "DCD has dropped (hangup: disconnect)",
+            Cause::Closed(CloseReason::ListenerGone) => "its listener is not configured any more",
+            Cause::Closed(CloseReason::OtherLine) => {
+                "its listener has other line settings now than those the line has for another client"
+            }
+            Cause::Closed(CloseReason::Left) => {
+                "it had closed its sending side, and could hear for the time of half-close"
+            }
+            Cause::Closed(CloseReason::Gone) => "closed by the client",
+            Cause::Closed(CloseReason::Unsent) => {
+                "it had closed its sending side, and the line takes nothing of what it sent"
+            }
+            Cause::Failed(error) => return error.fmt(f),
+            Cause::Kicked => "kicked",
+            Cause::Ended => "the program ends",
+        })
+    }
+}
 
 impl Driver {
     /// Looks for clients in the way of a new client of this listener that have gone, or closed their sending side, before the
@@ -41,26 +108,22 @@ impl Driver {
             self.hub.gone(id, now);
         } else {
             self.hub.discard(id);
-            self.drop_client(id, error, now);
+            self.drop_client(id, Cause::Failed(error), now);
         }
     }
 
-    pub(super) fn drop_client(&mut self, id: ClientId, cause: &dyn fmt::Display, now: Instant) {
+    pub(super) fn drop_client(&mut self, id: ClientId, cause: Cause<'_>, now: Instant) {
         let Some(socket) = self.sockets.get_mut(id).and_then(Option::take) else {
             return;
         };
         let unread = socket.ahead.as_ref().map_or(0, |ahead| ahead.len()) + socket.conn.close();
         let counters = self.hub.disconnect(id, unread, now).unwrap_or_default();
         // One of many is logged if it left when the others had long gone.
-        if socket.is_logged || is_logged(socket.peer, &self.name, Visit::Disconnected) {
-            info!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
-                refused = counters.refused, discarded = counters.discarded, gap = counters.gap,
-                skipped = counters.skipped_frames, "client disconnected: {cause}");
-        } else {
-            debug!(port = %self.name, client = %socket.peer, sent = counters.sent, received = counters.received,
-                refused = counters.refused, discarded = counters.discarded, gap = counters.gap,
-                skipped = counters.skipped_frames, "client disconnected: {cause}");
-        }
+        let is_logged = socket.is_logged || is_logged(socket.peer, &self.name, Visit::Disconnected);
+        info_or_debug!(is_logged, event = %"client.disconnected", port = %self.name, client = %socket.peer,
+            cause = cause.name(), sent = counters.sent, received = counters.received, refused = counters.refused,
+            discarded = counters.discarded, gap = counters.gap, skipped = counters.skipped_frames,
+            "client disconnected: {cause}");
         self.record(EventKind::ClientDisconnected, format_args!("client {} disconnected: {cause}", socket.peer));
     }
 }

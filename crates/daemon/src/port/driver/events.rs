@@ -6,9 +6,11 @@ use sermux_port_config::config::Protocol;
 use sermux_port_config::units::format_duration;
 use sermux_protocol::frame::OtherCrc;
 use sermux_protocol::session::Speaks;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::{ClientId, CloseReason, Driver, Event};
+use super::ends::Cause;
+use super::{ClientId, Driver, Event};
+use crate::log::warn_or_debug;
 use crate::net::peer::Peer;
 
 impl Driver {
@@ -17,52 +19,64 @@ impl Driver {
         while let Some(event) = self.hub.poll_event() {
             progress = true;
             match event {
-                Event::Close(id, reason) => self.drop_client(id, &describe(reason), now),
+                Event::Close(id, reason) => self.drop_client(id, Cause::Closed(reason), now),
                 Event::Parts(id) => {
                     if let Some(Some(socket)) = self.sockets.get_mut(id) {
                         socket.conn.stop_sending();
                         socket.places = None;
                     }
                 }
-                Event::Discarded(bytes) => warn!(port = %self.name, device = %self.port.device, bytes,
-                    "discarded what a client had sent before it closed: the line takes nothing"),
-                Event::GapBegan(id) => self.tell(id, "falls behind and does not get everything"),
-                Event::GapEnded(id) => self.tell(id, "has caught up"),
-                Event::WriteRefused(id) => self.tell(id, "writes and may not; its bytes are thrown away"),
-                Event::BreakCost(bytes) => warn!(port = %self.name, device = %self.port.device, bytes,
-                    "a break threw away what did not leave in time (is CTS low, or XOFF received?)"),
-                Event::PenRefused(id, holder) => {
-                    let holder =
-                        self.who(Some(holder)).map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
-                    self.tell(id, &format!("writes while {holder} holds the pen; its bytes are thrown away"));
+                Event::Discarded(bytes) => {
+                    warn!(event = %"client.bytes-discarded", port = %self.name, device = %self.port.device, bytes,
+                    "discarded what a client had sent before it closed: the line takes nothing")
                 }
-                Event::SubnegotiationDropped(id) => {
-                    self.tell(id, "sends a telnet subnegotiation that is too long or has no end; it was discarded");
+                Event::GapBegan(id) => self.gap_began(id),
+                Event::GapEnded(id) => self.gap_ended(id),
+                Event::WriteRefused(id) => self.write_refused(id),
+                Event::BreakCost(bytes) => {
+                    warn!(event = %"line.bytes-discarded", port = %self.name, device = %self.port.device, bytes,
+                    "a break threw away what did not leave in time (is CTS low, or XOFF received?)")
                 }
+                Event::PenRefused(id, holder) => self.pen_refused(id, holder),
+                Event::SubnegotiationDropped(id) => self.subnegotiation_dropped(id),
                 Event::WrongProtocol(id, speaks) => self.tell_mistaken(id, speaks),
                 Event::Answered(number, outcome) => self.answer_operator(number, outcome),
-                Event::Released => info!(port = %self.name,
+                Event::Released => info!(event = %"line.restored", port = %self.name,
                     "no client with control is left: what they changed about the line is undone (on-release: restore)"),
                 Event::Stuck(stuck) => {
-                    warn!(port = %self.name, device = %self.port.device, "stuck: {}", stuck.now(now))
+                    warn!(event = %"line.stuck", port = %self.name, device = %self.port.device, "stuck: {}", stuck.now(now))
                 }
-                Event::Moves(after) => warn!(port = %self.name, device = %self.port.device,
+                Event::Moves(after) => warn!(event = %"line.unstuck", port = %self.name, device = %self.port.device,
                     "no longer stuck, after {}", format_duration(whole_seconds(after))),
-                Event::Quiet(limit) => warn!(port = %self.name, device = %self.port.device, "quiet: {}",
-                    self.hub.missing().for_so_long(limit, &self.port.device)),
-                Event::Heard(silence) => warn!(port = %self.name, device = %self.port.device,
-                    "something comes again, after {}", format_duration(whole_seconds(silence))),
-                Event::Garbage => warn!(port = %self.name, device = %self.port.device, "garbage: {}",
-                    self.hub.missing().now(&self.port.device)),
-                Event::GoodAgain => warn!(port = %self.name, device = %self.port.device, "good telegrams come again"),
-                Event::CrcBad => {
-                    warn!(port = %self.name, "telegram with a wrong CRC, or without the one that it should have")
+                Event::Quiet(limit) => {
+                    warn!(event = %"line.quiet", port = %self.name, device = %self.port.device, "quiet: {}",
+                    self.hub.missing().for_so_long(limit, &self.port.device))
                 }
-                Event::CrcBy(OtherCrc::X25) => warn!(port = %self.name, crc = "CRC-16/X-25",
-                    "the meter sends CRC-16/X-25 instead of the standard's CRC-16/ARC; its telegrams are accepted, but a reader that checks the CRC may refuse them"),
-                Event::CrcBy(OtherCrc::OverCrLf) => warn!(port = %self.name, crc = "CRC-16/ARC over CR LF",
-                    "lines end in LF alone, and the CRC is right for CR LF: something in front of this port removes each CR; telegrams are accepted, but a reader that checks the CRC may refuse them"),
-                Event::CrcGoodAgain(bad) => warn!(port = %self.name, bad, "CRCs are right again"),
+                Event::Heard(silence) => warn!(event = %"line.heard", port = %self.name, device = %self.port.device,
+                    "something comes again, after {}", format_duration(whole_seconds(silence))),
+                Event::Garbage => {
+                    warn!(event = %"line.garbled", port = %self.name, device = %self.port.device, "garbage: {}",
+                    self.hub.missing().now(&self.port.device))
+                }
+                Event::GoodAgain => {
+                    warn!(event = %"line.ungarbled", port = %self.name, device = %self.port.device,
+                        "good telegrams come again")
+                }
+                Event::CrcBad => {
+                    warn!(event = %"telegram.crc-bad", port = %self.name,
+                        "telegram with a wrong CRC, or without the one that it should have")
+                }
+                Event::CrcBy(OtherCrc::X25) => {
+                    warn!(event = %"telegram.crc-other", port = %self.name, crc = "CRC-16/X-25",
+                    "the meter sends CRC-16/X-25 instead of the standard's CRC-16/ARC; its telegrams are accepted, but a reader that checks the CRC may refuse them")
+                }
+                Event::CrcBy(OtherCrc::OverCrLf) => {
+                    warn!(event = %"telegram.crc-other", port = %self.name, crc = "CRC-16/ARC over CR LF",
+                    "lines end in LF alone, and the CRC is right for CR LF: something in front of this port removes each CR; telegrams are accepted, but a reader that checks the CRC may refuse them")
+                }
+                Event::CrcGoodAgain(bad) => {
+                    warn!(event = %"telegram.crc-good", port = %self.name, bad, "CRCs are right again")
+                }
             }
         }
         progress
@@ -98,22 +112,44 @@ impl Driver {
                 Speaks::Rfc2217 => "add a listener with `protocol: telnet` and `rfc2217: true`".to_owned(),
             },
         };
-        warn!(port = %self.name, client = %socket.peer, listener = %own.address,
+        warn!(event = %"client.protocol-wrong", port = %self.name, client = %socket.peer, listener = %own.address,
             "client seems {seems}, and this listener is {does}; {advice}");
     }
 
-    pub(super) fn tell(&self, id: ClientId, what: &str) {
-        let Some(Some(socket)) = self.sockets.get(id) else {
-            return;
-        };
+    fn gap_began(&self, id: ClientId) {
+        let Some(Some(socket)) = self.sockets.get(id) else { return };
         let counters = self.hub.client_counters(id).unwrap_or_default();
-        if !socket.is_logged {
-            debug!(port = %self.name, client = %socket.peer, gap = counters.gap, skipped = counters.skipped_frames,
-                "client {what}");
-            return;
-        }
-        warn!(port = %self.name, client = %socket.peer, gap = counters.gap, skipped = counters.skipped_frames,
-            "client {what}");
+        warn_or_debug!(socket.is_logged, event = %"client.lagging", port = %self.name, client = %socket.peer,
+            gap = counters.gap, skipped = counters.skipped_frames, "client falls behind and does not get everything");
+    }
+
+    fn gap_ended(&self, id: ClientId) {
+        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        let counters = self.hub.client_counters(id).unwrap_or_default();
+        warn_or_debug!(socket.is_logged, event = %"client.caught-up", port = %self.name, client = %socket.peer,
+            gap = counters.gap, skipped = counters.skipped_frames, "client has caught up");
+    }
+
+    fn write_refused(&self, id: ClientId) {
+        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        warn_or_debug!(socket.is_logged, event = %"client.write-refused", port = %self.name, client = %socket.peer,
+            "client writes and may not; its bytes are thrown away");
+    }
+
+    fn pen_refused(&self, id: ClientId, holder: ClientId) {
+        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        let holder = self.who(Some(holder));
+        let who = holder.map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
+        warn_or_debug!(socket.is_logged, event = %"client.pen-refused", port = %self.name, client = %socket.peer,
+            holder = holder.map(tracing::field::display),
+            "client writes while {who} holds the pen; its bytes are thrown away");
+    }
+
+    fn subnegotiation_dropped(&self, id: ClientId) {
+        let Some(Some(socket)) = self.sockets.get(id) else { return };
+        warn_or_debug!(socket.is_logged, event = %"client.subnegotiation-discarded", port = %self.name,
+            client = %socket.peer,
+            "client sends a telnet subnegotiation that is too long or has no end; it was discarded");
     }
 
     /// Who a client is.
@@ -128,22 +164,5 @@ fn whole_seconds(time: Duration) -> Duration {
         time
     } else {
         Duration::from_secs(time.as_secs())
-    }
-}
-
-fn describe(reason: CloseReason) -> &'static str {
-    match reason {
-        CloseReason::Lagged => "it fell behind by the whole backlog (on-lag: disconnect)",
-        CloseReason::Displaced => "it had closed its sending side, and its place was needed",
-        CloseReason::Oldest => "the listener is full, and it was the oldest client (when-full: kick-oldest)",
-        CloseReason::Idlest => "the listener is full, and it was silent the longest (when-full: kick-idle)",
-        CloseReason::Idle => "it was silent in both directions for too long (idle-timeout)",
-        CloseReason::DeviceGone => "the device is gone (on-gone: disconnect)",
-        CloseReason::CarrierLost => "DCD has dropped (hangup: disconnect)",
-        CloseReason::ListenerGone => "its listener is not configured any more",
-        CloseReason::OtherLine => "its listener has other line settings now than those the line has for another client",
-        CloseReason::Left => "it had closed its sending side, and could hear for the time of half-close",
-        CloseReason::Gone => "closed by the client",
-        CloseReason::Unsent => "it had closed its sending side, and the line takes nothing of what it sent",
     }
 }

@@ -31,6 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tracing::info;
 
+use self::ends::Cause;
 use self::followers::Followers;
 use self::operations::Operations;
 use self::report::Account;
@@ -285,7 +286,7 @@ impl Driver {
         let late = now >= ends_at;
         for id in 0..self.sockets.len() {
             if late || (self.sockets[id].is_some() && self.hub.is_drained(id)) {
-                self.drop_client(id, &"the program ends", now);
+                self.drop_client(id, Cause::Ended, now);
             }
         }
         let line_done = match &self.slot {
@@ -304,7 +305,7 @@ impl Driver {
     fn say_goodbye(&self) {
         let counters = self.hub.counters();
         let p1 = self.hub.p1_counters().unwrap_or_default();
-        info!(port = %self.name, rx = counters.rx, tx = counters.tx, tx_lost = counters.tx_lost,
+        info!(event = %"port.ended", port = %self.name, rx = counters.rx, tx = counters.tx, tx_lost = counters.tx_lost,
             clients = counters.clients, refused = counters.refused, telegrams = p1.telegrams, crc_bad = p1.crc_bad,
             oversized = p1.oversized, abandoned = p1.abandoned, stray_bytes = p1.stray_bytes, "port ended");
     }

@@ -145,20 +145,21 @@ impl Driver {
                 self.record_operation(&start.operation, snapshot, by.as_ref().map(|by| by as &dyn std::fmt::Display));
                 match &start.operation {
                     Operation::Configure(asked) => {
-                        info!(port = %self.name, line = %snapshot.settings, client = by, "line set");
+                        info!(event = %"line.set", port = %self.name, line = %snapshot.settings, client = by, "line set");
                         let differences = differences(asked, &snapshot.settings);
                         for difference in &differences {
-                            warn!(port = %self.name, device = %self.port.device, client = by, "{difference}");
+                            warn!(event = %"line.differs", port = %self.name, device = %self.port.device, client = by,
+                                "{difference}");
                         }
                         self.account.differences(differences);
                     }
                     Operation::Look => {}
-                    operation => debug!(port = %self.name, client = by, ?operation, "done"),
+                    operation => debug!(event = %"operation.done", port = %self.name, client = by, ?operation, "done"),
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.line_gone(error, now),
             Err(error) => {
-                warn!(port = %self.name, device = %self.port.device, client = by,
+                warn!(event = %"operation.refused", port = %self.name, device = %self.port.device, client = by,
                     "the device refuses: {}: {error}", describe(&start.operation));
                 self.hub.operation_done(None, now);
             }
@@ -170,7 +171,7 @@ impl Driver {
             Ok(snapshot) => self.hub.purge_done(Some(snapshot), now),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.line_gone(error, now),
             Err(error) => {
-                warn!(port = %self.name, device = %self.port.device,
+                warn!(event = %"operation.refused", port = %self.name, device = %self.port.device,
                     "the device refuses: {}: {error}", describe(&Operation::Purge(purge)));
                 self.hub.purge_done(None, now);
             }
@@ -186,7 +187,7 @@ impl Driver {
                 "the device does not answer: {} hangs in its driver; purge the port or unplug the device",
                 describe(&running.start.operation)
             );
-            error!(port = %self.name, device = %self.port.device, "{what}");
+            error!(event = %"operation.hung", port = %self.name, device = %self.port.device, "{what}");
             self.account.fault(&what, now);
             self.hub.operation_is_stuck();
         }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tracing::info;
 
+use super::ends::Cause;
 use super::{Driver, Lifecycle, Slot};
 use crate::capture::EventKind;
 use crate::port::link::{Kicked, Whom};
@@ -16,7 +17,7 @@ impl Driver {
         if std::mem::replace(&mut self.paused, true) {
             return;
         }
-        info!(port = %self.name, device = %self.port.device, clients = self.hub.clients_that_hold(),
+        info!(event = %"port.paused", port = %self.name, device = %self.port.device, clients = self.hub.clients_that_hold(),
             "paused: the device is left alone until it is resumed");
         self.record(EventKind::Paused, format_args!("paused: {} is left alone", self.port.device));
         self.hub.line_gone(now);
@@ -33,7 +34,7 @@ impl Driver {
         if !std::mem::replace(&mut self.paused, false) {
             return;
         }
-        info!(port = %self.name, device = %self.port.device, "resumed");
+        info!(event = %"port.resumed", port = %self.name, device = %self.port.device, "resumed");
         self.hub.notify(&format!("\r\n[port {}: resumed]\r\n", self.name));
         self.lifecycle = Lifecycle::default();
         // What clients send from here on waits for it.
@@ -70,7 +71,7 @@ impl Driver {
         let them: Vec<_> = them.collect();
         for (id, _) in &them {
             self.hub.discard(*id);
-            self.drop_client(*id, &"kicked", now);
+            self.drop_client(*id, Cause::Kicked, now);
         }
         them.into_iter().map(|(_, kicked)| kicked).collect()
     }

@@ -60,7 +60,8 @@ impl Driver {
                     Poll::Pending => {
                         if stuck_at.is_some_and(|at| at <= now) {
                             *stuck_at = None;
-                            tracing::error!(port = %self.name, device = %self.port.device, "{OPENING_HANGS}");
+                            tracing::error!(event = %"line.open-hung", port = %self.name, device = %self.port.device,
+                                "{OPENING_HANGS}");
                             self.account.fault(OPENING_HANGS, now);
                         }
                         return;
@@ -107,7 +108,8 @@ impl Driver {
         match (&self.slot, self.rest_at) {
             (Slot::Open(_), None) => self.rest_at = Some(now + self.port.linger),
             (Slot::Open(_), Some(at)) if at <= now => {
-                info!(port = %self.name, device = %self.port.device, "closed: nobody uses it (open: on-demand)");
+                info!(event = %"line.closed", port = %self.name, device = %self.port.device,
+                    "closed: nobody uses it (open: on-demand)");
                 self.record(EventKind::Closed, format_args!("{} closed: nobody uses it", self.port.device));
                 self.rest_at = None;
                 self.operations.abandon();
@@ -158,11 +160,11 @@ impl Driver {
         self.watched = None;
         let was_lost = self.lifecycle.is_lost();
         let failures = self.lifecycle.opened(now);
-        info!(port = %self.name, device = %self.port.device, line = %settings, tries = failures + 1,
+        info!(event = %"line.opened", port = %self.name, device = %self.port.device, line = %settings, tries = failures + 1,
             "opened");
         self.record(EventKind::Opened, format_args!("{} opened at {}", self.port.device, report.snapshot.settings));
         for difference in &report.differences {
-            warn!(port = %self.name, device = %self.port.device, "{difference}");
+            warn!(event = %"line.differs", port = %self.name, device = %self.port.device, "{difference}");
         }
         if was_lost {
             self.hub.notify(&format!("\r\n[port {}: the device is back]\r\n", self.name));
@@ -182,7 +184,7 @@ impl Driver {
         let (at, say) = self.lifecycle.failed(error, now);
         self.account.fault(&error.to_string(), now);
         if let Say::This(text) = say {
-            warn!(port = %self.name, "{text}; trying again");
+            warn!(event = %"line.open-failed", port = %self.name, device = %self.port.device, "{text}; trying again");
         }
         self.hub.line_gone(now);
         self.part_with_device(now);
@@ -194,7 +196,7 @@ impl Driver {
         let Slot::Open(_) = &self.slot else { return };
         let staying = self.hub.clients_that_hold();
         let who = if staying == self.hub.clients() { "its clients" } else { "clients with `on-gone: hold`" };
-        warn!(port = %self.name, device = %self.port.device, clients = staying,
+        warn!(event = %"line.lost", port = %self.name, device = %self.port.device, clients = staying,
             "device gone: {cause}; {who} stay connected, and it is opened again when it is back");
         self.record(EventKind::Gone, format_args!("{} gone: {cause}", self.port.device));
         self.account.fault(&format!("{}: device gone: {cause}; plug it in again", self.port.device), now);

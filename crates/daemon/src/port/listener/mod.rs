@@ -115,7 +115,7 @@ pub fn serve(
                     }
                     for socket in listener.tcp() {
                         if let Err(error) = offer.set_options(SockRef::from(socket)) {
-                            warn!(port = %offer.name, address = %offer.address(),
+                            warn!(event = %"listener.options-kept", port = %offer.name, address = %offer.address(),
                                 "options of the socket stay as they were: {error}");
                         }
                     }
@@ -169,7 +169,8 @@ pub fn serve(
                 Err(error) => {
                     // The connection that failed is gone (ECONNABORTED), or the process is out of files: both pass.
                     if !std::mem::replace(&mut failing, true) {
-                        warn!(port = %offer.name, address = %offer.address(), "cannot accept a connection: {error}");
+                        warn!(event = %"listener.accept-failed", port = %offer.name, address = %offer.address(),
+                            "cannot accept a connection: {error}");
                     }
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }

@@ -130,7 +130,8 @@ impl ListenerOffer {
             }
             Err(error) if quietly => Err(error),
             Err(error) => {
-                warn!(port = %self.name, address = %self.address(), "cannot listen: {error}; trying again");
+                warn!(event = %"listener.bind-failed", port = %self.name, address = %self.address(),
+                    "cannot listen: {error}; trying again");
                 Err(error)
             }
         }
@@ -139,7 +140,8 @@ impl ListenerOffer {
     pub(super) fn say_listening(&self, bound: &Endpoint) {
         let Listener { protocol, access, .. } = self.listener();
         let say = |address: &Endpoint| {
-            info!(port = %self.name, protocol = %protocol.name(), %address, access = %access.name(), "listening");
+            info!(event = %"listener.listening", port = %self.name, protocol = %protocol.name(), %address, access = %access.name(),
+                "listening");
         };
         match bound {
             Endpoint::Loopbacks(_) => bound.addresses().map(Endpoint::Tcp).for_each(|address| say(&address)),
@@ -152,7 +154,8 @@ impl ListenerOffer {
     pub(super) fn say_who_may_connect(&self, bound: &Endpoint) {
         let Endpoint::Tcp(bound) = bound else { return };
         if self.listener().hosts.allow.is_empty() && !bound.ip().to_canonical().is_loopback() {
-            info!(port = %self.name, address = %bound, "any host that reaches this address may connect");
+            info!(event = %"listener.unrestricted", port = %self.name, address = %bound,
+                "any host that reaches this address may connect");
         }
     }
 

@@ -30,7 +30,8 @@ impl TurnedAway {
             self.unsaid = Some((unsaid + 1, peer));
         } else {
             self.quiet_until = Some(Instant::now() + QUIET);
-            warn!(%port, address = %listener, client = %peer.host(), total = self.total, "connection refused: {why}");
+            warn!(event = %"client.turned-away", %port, address = %listener, client = %peer.host(), total = self.total,
+                "connection refused: {why}");
         }
         self.total
     }
@@ -49,8 +50,8 @@ impl TurnedAway {
     pub(super) fn sum_up(&mut self, port: &str, listener: &str, what: &str) {
         if let Some((count, latest)) = self.unsaid.take() {
             self.quiet_until = Some(Instant::now() + QUIET);
-            warn!(%port, address = %listener, client = %latest.host(), total = self.total,
-                "{count} more connections refused by {what} in the last minute, the latest from this address");
+            warn!(event = %"client.turned-away", %port, address = %listener, client = %latest.host(), total = self.total,
+                count, "{count} more connections refused by {what} in the last minute, the latest from this address");
         }
     }
 }
