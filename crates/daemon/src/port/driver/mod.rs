@@ -1,9 +1,7 @@
 //! The thin shell around the hub: polls the line, the clients' sockets, commands and timers, and decides nothing.
 //!
-//! One task per port. A line that is readable is read into the ring, and in the next turn what came is written to every
-//! client, so that a chunk costs one wait, one read and one send per client. Between the two the other ports that were
-//! woken with this one read: what many ports send then goes out in a row, and a program that is the client of many of
-//! them is woken fewer times for it, which costs more than all that is done here.
+//! One task per port. A line that is readable is read into the ring, and what came is written to every client in the same
+//! turn, so that a chunk costs one wait, one read and one send per client.
 
 mod bytes;
 mod capture;
@@ -90,8 +88,6 @@ pub struct Driver {
     slot: Slot,
     /// It was not read empty. Otherwise each poll asks it whether it has something.
     line_readable: bool,
-    /// Something came from it in the poll before, and clients are given that in this one.
-    came: bool,
     /// Connections were let in before the line is read.
     let_in: bool,
     change_ready: bool,
@@ -227,7 +223,6 @@ impl Driver {
             ready,
             change_waker,
             line_readable: false,
-            came: false,
             let_in: false,
             change_ready: false,
             operations: Operations::default(),
@@ -333,11 +328,6 @@ impl Future for Driver {
             }
         });
 
-        let came = std::mem::take(&mut this.came);
-        if came {
-            // First of all: whatever else clients are told in this poll, that the line is gone above all, is behind it.
-            this.drive_clients(true, now);
-        }
         if any_rings() && this.status.bells().ring() && !std::mem::replace(&mut this.let_in, true) {
             // The listeners have their turn before this comes again. Once: a flood of connections does not hold up the line.
             cx.waker().wake_by_ref();
@@ -356,12 +346,6 @@ impl Future for Driver {
                 break;
             }
             let received = this.drive_rx(cx, now);
-            if received && !came && round == 0 {
-                // Others read first: see above.
-                this.came = true;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
             // After the line: what it has says whether there was silence.
             if all {
                 this.hub.handle_timeout(now);
