@@ -45,9 +45,8 @@ use crate::sys::{self, Lock, SharedFd};
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
 
-/// An open tty with its settings applied. In memory as it stands here: each read looks at what comes first.
+/// An open tty with its settings applied.
 #[derive(Debug)]
-#[repr(C)]
 pub struct TtyLine {
     /// Watched for reading only. Shared with operations that are under way, and with nobody else.
     fd: AsyncFd<SharedFd>,

@@ -6,9 +6,8 @@ use std::task::{Context, Poll};
 
 use crate::port::Share;
 
-/// A task of a port that tells when it has ended, however it did. In memory as it stands here: the task is looked at most.
+/// A task of a port that tells when it has ended, however it did.
 #[derive(Debug)]
-#[repr(C)]
 pub(super) struct WatchedTask<F> {
     task: F,
     _tells: Share,

@@ -24,7 +24,6 @@ use crate::sys::{self, Counts};
 
 /// What a line's receiver notices.
 #[derive(Debug)]
-#[repr(C)]
 pub(super) struct ErrorWatch {
     source: ErrorSource,
     wanted: bool,

@@ -80,73 +80,75 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// A device whose opening takes longer is stuck in its driver.
 const OPENING_IS_STUCK: Duration = Duration::from_secs(5);
 
-/// One running port: a future that ends when the port has ended. In memory as it stands here: what every poll looks at
-/// comes first, up to the beginning of the hub.
-#[repr(C)]
+/// One running port: a future that ends when the port has ended.
 pub struct Driver {
+    name: Arc<str>,
+    port: Arc<Port>,
+    /// The keys of its listeners, in the order of the configuration.
+    listeners: Vec<usize>,
     ready: ReadySet,
     slot: Slot,
-    /// It was not read empty. Otherwise each poll asks it whether it has something.
-    line_readable: bool,
-    /// Connections were let in before the line is read.
-    let_in: bool,
-    change_ready: bool,
-    /// There may be some.
-    commands_ready: bool,
-    /// The first client came while there was no line, which is to be greeted for it.
-    greeting_owed: bool,
+    lifecycle: Lifecycle,
+    opener: Opener,
+    hotplug: Hotplug,
+    /// Tells that something happened to the name of a device that could not be opened.
+    watched: Option<WatchedName>,
     /// The device is left alone because somebody asked for that.
     paused: bool,
-    /// What the status shows.
-    shown: (bool, usize),
+    /// When a device that nobody uses is closed (`open: on-demand`).
+    rest_at: Option<Instant>,
+    /// The first client came while there was no line, which is to be greeted for it.
+    greeting_owed: bool,
+    /// It was not read empty. Otherwise each poll asks it whether it has something.
+    line_readable: bool,
+    watching: Watching,
+    change_ready: bool,
+    change_waker: Waker,
+    operations: Operations,
+    hub: Hub,
     sockets: Vec<Option<Socket>>,
     /// Clients whose socket may have something to read, in the order of their turn.
     readable: VecDeque<ClientId>,
     /// Clients whose socket may take something.
     writable: Vec<ClientId>,
-    /// When a device that nobody uses is closed (`open: on-demand`).
-    rest_at: Option<Instant>,
-    ends_at: Option<Instant>,
+    /// Of [`INPUT_AT_ONCE`], in this poll.
+    input_left: usize,
     /// When clients whose bytes are not read are looked at.
     look_at: Option<Instant>,
     /// How much the line had taken when that was last done.
     looked_at_tx: u64,
+    /// Connections were let in before the line is read.
+    let_in: bool,
     /// Those who wait until it is known whether the clients in their way are still there.
     waiting: Vec<Waiting>,
-    sleep_until: Option<Instant>,
-    operations: Operations,
     /// Boxed: most ports have none.
     capture: Option<Box<Recorder>>,
     followers: Followers,
-    /// Of [`INPUT_AT_ONCE`], in this poll.
-    input_left: usize,
     /// Those who wait until the device is open, or let go of.
     settling: Vec<oneshot::Sender<()>>,
-    account: Account,
-    watching: Watching,
-    hub: Hub,
-    sleep: Pin<Box<Sleep>>,
-    name: Arc<str>,
-    port: Arc<Port>,
-    /// The keys of its listeners, in the order of the configuration.
-    listeners: Vec<usize>,
-    lifecycle: Lifecycle,
-    hotplug: Hotplug,
-    /// Tells that something happened to the name of a device that could not be opened.
-    watched: Option<WatchedName>,
-    opener: Opener,
-    status: Arc<PortStatus>,
-    change_waker: Waker,
     /// Who waits to hear how that came out which was asked of the line, by its number.
     asked: BTreeMap<u64, Reply>,
     next_asked: u64,
+    /// There may be some.
+    commands_ready: bool,
     commands: mpsc::Receiver<Box<Command>>,
     commands_waker: Waker,
+    status: Arc<PortStatus>,
+    /// What the status shows.
+    shown: (bool, usize),
+    account: Account,
+    sleep_until: Option<Instant>,
+    sleep: Pin<Box<Sleep>>,
+    ends_at: Option<Instant>,
 }
 
-/// In memory as it stands here: what every chunk looks at comes first.
-#[repr(C)]
 struct Socket {
+    /// Counted from 1 on this port; never given out again.
+    number: u64,
+    since: Instant,
+    peer: Peer,
+    conn: Conn,
+    waker: Waker,
     /// It is in `readable`, or sends no more and is never to be there again.
     listed: bool,
     /// It takes nothing until its waker says so.
@@ -155,17 +157,11 @@ struct Socket {
     ahead: Option<Box<Ahead>>,
     /// It sends no more, and tells when it is gone.
     awaits_close: bool,
-    /// What happens to it is logged; otherwise it is one of many that came in a short time.
-    is_logged: bool,
-    waker: Waker,
-    conn: Conn,
     /// Given back when it is closed, or sends no more: whether it is still there cannot be told then, and its listener
     /// counts it all the same.
     places: Option<Places>,
-    peer: Peer,
-    /// Counted from 1 on this port; never given out again.
-    number: u64,
-    since: Instant,
+    /// What happens to it is logged; otherwise it is one of many that came in a short time.
+    is_logged: bool,
 }
 
 /// What there is of the line.

@@ -51,25 +51,29 @@ pub struct ClientCounters {
     pub unknown_commands: u64,
 }
 
-/// One client. What every chunk looks at comes first and stays together in memory: with hundreds of ports none of it is
-/// in a cache.
+/// One client.
 #[derive(Debug)]
-#[repr(C)]
 pub(super) struct Client {
-    pub(super) feed: Feed,
+    /// Its place in the order in which clients came.
+    pub(super) number: u64,
+    /// The key of its listener, and what that grants it.
+    pub(super) listener: usize,
+    pub(super) terms: Arc<Listener>,
     pub(super) session: Session,
-    /// Decided to be closed; it takes part in nothing any more.
-    pub(super) closing: bool,
-    /// It receives nothing more and has no place, but what it has sent is still read.
-    pub(super) parting: bool,
-    /// A gap was reported and its end was not.
-    pub(super) in_gap: bool,
+    pub(super) feed: Feed,
+    /// What it was given of the past.
+    pub(super) replayed: Option<Kept>,
     /// Where a frame began at which it was last seen: with its cursor there, it has no frame in part.
     pub(super) whole_at: u64,
-    /// When it last sent or received something; when it came, before that.
-    pub(super) active: Instant,
-    pub(super) counters: ClientCounters,
+    /// A gap was reported and its end was not.
+    pub(super) in_gap: bool,
+    /// The last byte of the line that it got ends no line.
+    pub(super) mid_line: bool,
     pub(super) input: Input,
+    /// Its last block was nothing but 0xFF, for each of which a telnet client sends two.
+    pub(super) sends_pairs: bool,
+    /// What was read of a telnet client and not decoded yet, because too much that it asked for waits.
+    pub(super) undecoded: Undecoded,
     /// The offset in the tx queue behind the last byte that it sent.
     pub(super) own_end: u64,
     /// The hold in which the pen was taken from it.
@@ -78,21 +82,15 @@ pub(super) struct Client {
     pub(super) refused_in: Option<Option<u64>>,
     /// Whether it was told that it may not write.
     pub(super) refusal: RefusalNotice,
-    /// The last byte of the line that it got ends no line.
-    pub(super) mid_line: bool,
-    /// The key of its listener, and what that grants it.
-    pub(super) listener: usize,
-    pub(super) terms: Arc<Listener>,
-    /// Its last block was nothing but 0xFF, for each of which a telnet client sends two.
-    pub(super) sends_pairs: bool,
-    /// Its place in the order in which clients came.
-    pub(super) number: u64,
-    /// What it was given of the past.
-    pub(super) replayed: Option<Kept>,
-    /// What was read of a telnet client and not decoded yet, because too much that it asked for waits.
-    pub(super) undecoded: Undecoded,
     /// It was counted as one that speaks something else than its listener.
     pub(super) is_mistaken: bool,
+    /// When it last sent or received something; when it came, before that.
+    pub(super) active: Instant,
+    /// Decided to be closed; it takes part in nothing any more.
+    pub(super) closing: bool,
+    /// It receives nothing more and has no place, but what it has sent is still read.
+    pub(super) parting: bool,
+    pub(super) counters: ClientCounters,
 }
 
 /// Whether a client that may not write was told so.

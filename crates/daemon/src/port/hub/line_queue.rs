@@ -91,40 +91,38 @@ enum TurnVerdict {
     Answer(Outcome),
 }
 
-/// In memory as it stands here: what is looked at although nothing is asked comes first.
 #[derive(Debug)]
-#[repr(C)]
 pub(super) struct LineQueue {
-    queues: BTreeMap<Asker, VecDeque<Pending>>,
-    purges: VecDeque<Purging>,
-    start_purge: Option<Purge>,
-    awaits_drain: bool,
-    break_until: Option<Instant>,
-    wake_at: Option<Instant>,
+    presence: Presence,
     view: View,
-    start: Option<Start>,
     /// What it is to have; boxed, because it is rarely looked at.
     desired: Box<Desired>,
     /// How often something was asked for what stands.
     asked_to_stand: u64,
-    line_counters: Option<LineCounters>,
-    presence: Presence,
+    queues: BTreeMap<Asker, VecDeque<Pending>>,
     /// Those with something in their queue, in the order of their turns.
     turns: VecDeque<Asker>,
+    start: Option<Start>,
     /// On its way to the line. Whoever waits for it has it at the front of its queue.
     running: Option<RunningRequest>,
     /// It does not come back.
     stuck: bool,
+    purges: VecDeque<Purging>,
     /// How many purges have been asked for so far.
     purges_asked: u64,
+    start_purge: Option<Purge>,
     /// The first of `purges` is on its way to the line.
     purging: bool,
     break_by: Option<Asker>,
+    break_until: Option<Instant>,
+    awaits_drain: bool,
     /// Since when the line's output is known to be empty.
     empty_since: Option<Instant>,
     look_at: Option<Instant>,
     /// What had not left the line when it was last looked at.
     last_unsent: usize,
+    wake_at: Option<Instant>,
+    line_counters: Option<LineCounters>,
     counters: RequestCounters,
 }
 

@@ -79,39 +79,46 @@ pub use self::tx_queue::BLOCK;
 /// The line is read only with so much room: what a tty hands out in one go.
 const RX_ROOM: usize = 4096;
 
-/// One port's decisions. In memory as it stands here: what every chunk looks at comes first.
+/// One port's decisions.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Hub {
-    /// The far end of the line that is open waits without loss while nobody reads.
-    line_waits: bool,
-    draining: bool,
-    /// Who wants to be told of what may have changed.
-    watch_changed: bool,
-    /// How many of `escaped` belong to the client it is for; the rest is left as it is, since clearing it costs more than
-    /// the escaping.
-    escaped_len: usize,
     ring: Ring,
-    release: Release,
-    clients: Slab<Client>,
-    history: History,
     /// When what the ring holds came.
     arrivals: Arrivals,
     /// When the last bytes came from the line.
     last_rx: Option<Instant>,
-    wake_at: Option<Instant>,
-    events: VecDeque<Event>,
+    release: Release,
+    history: History,
+    clients: Slab<Client>,
     /// Clients that were given something to be sent that did not come from the line.
     addressed: Vec<ClientId>,
-    quiet: Quiet,
-    counters: PortCounters,
+    /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
+    escaped: Vec<u8>,
+    /// How many of `escaped` belong to the client it is for; the rest is left as it is, since clearing it costs more than
+    /// the escaping.
+    escaped_len: usize,
+    /// Telnet commands that were taken out of what clients sent.
+    commands: u64,
     tx: TxQueue,
-    stuck: Stuck,
-    requests: LineQueue,
-    write: Write,
-    pen: Pen,
     /// What clients have sent of frames for the line, on a port that keeps those whole.
     tx_frames: Option<Box<TxFrames>>,
+    write: Write,
+    pen: Pen,
+    requests: LineQueue,
+    /// The far end of the line that is open waits without loss while nobody reads.
+    line_waits: bool,
+    quiet: Quiet,
+    stuck: Stuck,
+    /// What the receiver noticed and clients have not been told, and when they may be.
+    noticed: LineState,
+    notify_at: Option<Instant>,
+    /// Who wants to be told of what may have changed.
+    watch_changed: bool,
+    /// Clients are disconnected when DCD drops …
+    hangs_up: bool,
+    /// … if it was raised when it was last looked at, while there was a client.
+    carrier: bool,
+    draining: bool,
     /// How many clients are on their way out, and when the line last took something while there were some.
     leaving: usize,
     moved_at: Option<Instant>,
@@ -119,17 +126,9 @@ pub struct Hub {
     departed: Vec<Departed>,
     /// Clients that seemed to speak something else than their listener, by its key.
     mistaken: BTreeMap<usize, u64>,
-    /// What the receiver noticed and clients have not been told, and when they may be.
-    noticed: LineState,
-    notify_at: Option<Instant>,
-    /// Clients are disconnected when DCD drops …
-    hangs_up: bool,
-    /// … if it was raised when it was last looked at, while there was a client.
-    carrier: bool,
-    /// Telnet commands that were taken out of what clients sent.
-    commands: u64,
-    /// Bytes of the line with each 0xFF doubled, on their way to one telnet client.
-    escaped: Vec<u8>,
+    wake_at: Option<Instant>,
+    events: VecDeque<Event>,
+    counters: PortCounters,
 }
 
 impl Hub {
