@@ -6,8 +6,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::ops::Deref;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -47,44 +46,6 @@ pub(crate) fn watch(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<
     // SAFETY: an `OwnedFd` is open for as long as it lives and always tells the same number; nobody can take it out of
     // an `Arc` that the `AsyncFd` has a share in.
     Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
-}
-
-/// A descriptor that several share, with its number beside it: behind the `Arc` it lies in memory of its own, which with
-/// hundreds of lines is far away each time.
-#[derive(Debug)]
-pub(crate) struct SharedFd {
-    number: RawFd,
-    owner: Arc<OwnedFd>,
-}
-
-impl SharedFd {
-    /// Puts a descriptor under the watch of the runtime that the caller is in.
-    pub(crate) fn watch(owner: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<SharedFd>> {
-        let fd = SharedFd { number: owner.as_raw_fd(), owner };
-        // SAFETY: as in `watch`; it has a share in the `Arc`, and nobody changes the number.
-        Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
-    }
-}
-
-impl Deref for SharedFd {
-    type Target = Arc<OwnedFd>;
-
-    fn deref(&self) -> &Arc<OwnedFd> {
-        &self.owner
-    }
-}
-
-impl AsFd for SharedFd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: it is the number of the owner, which is open for as long as it lives, and lives as long as this.
-        unsafe { BorrowedFd::borrow_raw(self.number) }
-    }
-}
-
-impl AsRawFd for SharedFd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.number
-    }
 }
 
 /// flock(2), without waiting: EWOULDBLOCK when another open file holds a lock that conflicts.

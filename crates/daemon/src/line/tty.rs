@@ -40,7 +40,7 @@ use crate::device::claim::Claim;
 use crate::device::lock_file::LockFile;
 use crate::device::open_error::{kind_of, node_of};
 use crate::device::{console, Root};
-use crate::sys::{self, Lock, SharedFd};
+use crate::sys::{self, Lock};
 
 /// So many whole writes after one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
@@ -49,11 +49,11 @@ const WATCH_ROOM_FOR: u8 = 64;
 #[derive(Debug)]
 pub struct TtyLine {
     /// Watched for reading only. Shared with operations that are under way, and with nobody else.
-    fd: AsyncFd<SharedFd>,
+    fd: AsyncFd<Arc<OwnedFd>>,
     errors: ErrorWatch,
     /// The same open tty watched for writing, from the first write that blocked until some that did not: a tty tells
     /// of room after each piece that leaves, and each time would wake the task for nothing.
-    room: Option<AsyncFd<SharedFd>>,
+    room: Option<AsyncFd<Arc<OwnedFd>>>,
     /// Whole writes in a row since one blocked.
     whole_writes: u8,
     is_pty: bool,
@@ -167,7 +167,7 @@ impl Line for TtyLine {
                     Some(readiness) => readiness.clear_ready(),
                     None => {
                         let same = self.fd.get_ref().try_clone()?;
-                        self.room = Some(SharedFd::watch(Arc::new(same), Interest::WRITABLE)?);
+                        self.room = Some(sys::watch(Arc::new(same), Interest::WRITABLE)?);
                         self.whole_writes = 0;
                     }
                 },
@@ -311,7 +311,7 @@ impl TtyLine {
         differences.extend(termios::stubborn_flags(&wanted, &actual));
         let report = Report { snapshot, differences, not_carried, rdev: Some(node.st_rdev) };
 
-        let fd = SharedFd::watch(fd, Interest::READABLE)
+        let fd = sys::watch(fd, Interest::READABLE)
             .map_err(|error| ("cannot be waited for", Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))?;
         let line = TtyLine {
             errors: ErrorWatch::new(fd.get_ref(), chip),
