@@ -2,18 +2,14 @@
 //!
 //! A program whose connect() has returned gets what the device sends from then on. So a port takes the connections that wait
 //! before it reads the line. The runtime says in one go what is ready, the line of one port and the listener of another, and
-//! the tasks come after that; so the bell, which rings when the listener's task is woken, rings before any of them. To
-//! ask whether some bell rings costs one look at one number.
+//! the tasks come after that; so the bell, which rings when the listener's task is woken, rings before any of them.
 
 use std::future::{poll_fn, Future};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// How many bells of all ports ring.
-static RINGING: AtomicUsize = AtomicUsize::new(0);
-
-/// The bells of one port.
+/// The bells of one port: how many ring.
 #[derive(Debug, Default)]
 pub struct Bells(AtomicUsize);
 
@@ -29,15 +25,8 @@ struct Shared {
     task: Mutex<Option<Waker>>,
 }
 
-/// Whether the bell of any listener of any port rings.
-#[inline]
-#[must_use]
-pub(super) fn any_rings() -> bool {
-    RINGING.load(Ordering::Relaxed) != 0
-}
-
 impl Bells {
-    /// Whether a connection may wait at one of the port's listeners. Most often [`any_rings`] knows that none does.
+    /// Whether a connection may wait at one of the port's listeners.
     #[must_use]
     pub fn ring(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
@@ -72,14 +61,8 @@ impl Bell {
 impl Shared {
     fn set(&self, rings: bool) {
         match (self.rings.swap(rings, Ordering::Relaxed), rings) {
-            (false, true) => {
-                self.bells.0.fetch_add(1, Ordering::Relaxed);
-                RINGING.fetch_add(1, Ordering::Relaxed);
-            }
-            (true, false) => {
-                self.bells.0.fetch_sub(1, Ordering::Relaxed);
-                RINGING.fetch_sub(1, Ordering::Relaxed);
-            }
+            (false, true) => _ = self.bells.0.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.bells.0.fetch_sub(1, Ordering::Relaxed),
             _ => {}
         }
     }

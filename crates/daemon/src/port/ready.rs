@@ -3,13 +3,9 @@
 //! A task that owns a thousand sockets cannot poll them all each time one is ready. Every source gets a waker of its own
 //! that puts the source's token on a list and wakes the task. What is polled each time, like the line, needs none.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
-
-/// How many sources of all sets are on a list. Mostly none is, and to know that from here is much faster than from each
-/// set's own memory, which is far away when there are hundreds.
-static LISTED: AtomicUsize = AtomicUsize::new(0);
 
 /// The sources of one task.
 #[derive(Debug, Default)]
@@ -58,11 +54,7 @@ impl ReadySet {
     /// Calls `each` with the token of every source that was woken since the last time.
     pub(super) fn take(&mut self, mut each: impl FnMut(usize)) {
         // Whoever is about to list something wakes the task after that.
-        if LISTED.load(Ordering::Acquire) == 0 {
-            return;
-        }
         std::mem::swap(&mut self.shared.list().ready, &mut self.taken);
-        LISTED.fetch_sub(self.taken.len(), Ordering::Relaxed);
         for source in self.taken.drain(..) {
             // Before the source is looked at: what happens to it from here on lists it again.
             source.listed.store(false, Ordering::Release);
@@ -78,7 +70,8 @@ impl Drop for ReadySet {
             list.closed = true;
             std::mem::take(&mut list.ready)
         };
-        LISTED.fetch_sub(left.len(), Ordering::Relaxed);
+        // Not under the lock: the last waker of a source may go with it.
+        drop(left);
     }
 }
 
@@ -104,7 +97,6 @@ impl Wake for Source {
                 return;
             }
             list.ready.push(Arc::clone(self));
-            LISTED.fetch_add(1, Ordering::Release);
             // The first one wakes the task; it takes all that are listed by then.
             if list.ready.len() == 1 {
                 list.task.clone()

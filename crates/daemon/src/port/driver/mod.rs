@@ -35,7 +35,6 @@ use self::operations::Operations;
 use self::report::Account;
 use self::waiting::{Ahead, Waiting};
 use self::watching::Watching;
-use super::bell::any_rings;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
 use super::lifecycle::{Lifecycle, Say};
 use super::link::{Accepted, Command, Link, Opener, Opening, Reconfigure, Reply};
@@ -324,7 +323,7 @@ impl Future for Driver {
             }
         });
 
-        if any_rings() && this.status.bells().ring() && !std::mem::replace(&mut this.let_in, true) {
+        if this.status.bells().ring() && !std::mem::replace(&mut this.let_in, true) {
             // The listeners have their turn before this comes again. Once: a flood of connections does not hold up the line.
             cx.waker().wake_by_ref();
             return Poll::Pending;
