@@ -167,10 +167,11 @@ class Sermux(Program):
             return int(re.search(rf"{kind}:\s+(\d+) kB", status.read())[1]) * 1024
 
     def settled(self):
-        """Waits until the code is given back that only the start needed: the last that it does by itself."""
-        started, deadline = self.resident("RssFile"), time.monotonic() + PATIENCE
-        while self.resident("RssFile") > started * 3 / 4:
-            assert time.monotonic() < deadline, "nothing was given back"
+        """Waits until the threads have ended that opened devices: the last that it does by itself."""
+        deadline = time.monotonic() + PATIENCE
+        # What stays: the one that serves, and the one that writes the log.
+        while len(os.listdir(f"/proc/{self.process.pid}/task")) > 2:
+            assert time.monotonic() < deadline, "threads stay"
             time.sleep(0.05)
 
     def opened(self, name):

@@ -14,7 +14,6 @@ mod doctor;
 mod hex;
 pub mod line;
 mod log;
-mod memory;
 pub mod net;
 pub mod port;
 mod probe;

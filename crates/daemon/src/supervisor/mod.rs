@@ -43,7 +43,6 @@ use crate::control::{self, Server};
 use crate::crash::{Crash, Part};
 use crate::device::hotplug::Hotplug;
 use crate::log::visits::sum_up;
-use crate::memory;
 use crate::net::descriptors;
 use crate::net::gate::{Gate, Gates};
 use crate::port::listener::Tried;
@@ -56,9 +55,6 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
 /// … and to notice that this time is up.
 const END_LIMIT: Duration = Duration::from_millis(1800);
-
-/// After the start, and after reading files again, ports open their devices, and the threads that do it rest and end.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +93,6 @@ pub struct Supervisor {
     control_at: Option<PathBuf>,
     asker: Asker,
     asks: mpsc::Receiver<Ask>,
-    /// When what the start, or a reload, needed is given back.
-    settled_at: Option<Instant>,
     started: Instant,
 }
 
@@ -149,7 +143,6 @@ impl Supervisor {
             control_at: control_at.map(Path::to_owned),
             asker,
             asks,
-            settled_at: None,
             started: Instant::now(),
         }
     }
@@ -242,10 +235,6 @@ impl Supervisor {
                 () = sleep_until(status_at) => {
                     (status_at, last_status) = (None, Instant::now());
                     systemd::status(&self.status());
-                }
-                () = sleep_until(self.settled_at) => {
-                    self.settled_at = None;
-                    memory::give_back_code();
                 }
                 () = sleep_until(alive_at) => {
                     systemd::alive();
@@ -532,7 +521,6 @@ impl Supervisor {
             }
         }
         self.config = config;
-        self.settled_at = Some(Instant::now() + SETTLED_AFTER);
         (diff, bound)
     }
 
