@@ -45,7 +45,7 @@ pub(super) struct Api {
 impl Api {
     /// `config` is the file that a reload reads. `started`: when the program was.
     pub(super) fn new(asker: Asker, config: Option<PathBuf>, started: Instant) -> Self {
-        let config = config.map(|config| std::path::absolute(&config).unwrap_or(config));
+        let config = config.map(absolute);
         let (looks, followers) = (Semaphore::new(LOOKS_AT_A_TIME), Arc::new(Semaphore::new(FOLLOWERS)));
         Self { asker, config, started, looks, followers }
     }
@@ -83,6 +83,11 @@ impl Api {
                 .collect(),
         }
     }
+}
+
+/// A path for programs that run in another folder.
+pub(super) fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Looks at device nodes, and may have much to write.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sermux_port_config::config::diff::Diff;
-use sermux_port_config::config::Port;
+use sermux_port_config::config::{Config, Port};
 use sermux_port_config::Faults;
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,6 +20,8 @@ const WAITING: usize = 16;
 pub(crate) enum Ask {
     /// Which ports are there?
     Ports(oneshot::Sender<Ports>),
+    /// Which configuration is in force?
+    Config(oneshot::Sender<ConfigInForce>),
     /// Read the configuration again.
     Reload(oneshot::Sender<Result<Reloaded, NotReloaded>>),
     /// For tests: what happens when the supervisor has a defect?
@@ -38,6 +40,16 @@ pub(crate) struct Ports {
     pub(crate) crashed: Vec<(String, Arc<Port>, Crash)>,
     /// The latest failure of each part of the program that has failed.
     pub(crate) crashes: BTreeMap<Part, Crash>,
+}
+
+/// The configuration in force, and where it came from.
+#[derive(Debug)]
+pub(crate) struct ConfigInForce {
+    /// The file that a reload reads, when there is one.
+    pub(crate) file: Option<PathBuf>,
+    /// The ports of the command line, which a reload keeps, as they were written there.
+    pub(crate) command_line: Vec<String>,
+    pub(crate) config: Config,
 }
 
 /// The configuration was read again and is in force.

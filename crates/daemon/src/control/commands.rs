@@ -17,7 +17,8 @@ use sermux_port_config::signal::{self, Effect};
 
 use super::amend::amend;
 use super::api::{ask, Api};
-use super::http::{body, json, parse, port_ended, unknown, wrong_path, Refusal};
+use super::http::{body, json, parse, port_ended, wrong_path, Refusal};
+use super::paths::unknown;
 use super::request::{
     BreakBody, KickBody, KickedClientShape, KickedShape, LineNowShape, ModemBody, PurgeBody, PurgeQueue, ResetBody,
     SetBody,
@@ -35,6 +36,7 @@ pub(super) async fn command(
     request: Request,
 ) -> Result<Response, Refusal> {
     let Path((port, command)) = path.map_err(wrong_path)?;
+    let uri = request.uri().clone();
     let target = PortTarget::find(&api, port, peer).await?;
     let body = body(request).await;
     match command.as_str() {
@@ -57,7 +59,7 @@ pub(super) async fn command(
             target.link.send(Command::Panic).await;
             done(&())
         }
-        _ => Err(unknown()),
+        _ => Err(unknown(&uri)),
     }
 }
 

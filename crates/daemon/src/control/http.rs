@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::request::RefusedShape;
+use super::request::{RefusedKind, RefusedShape};
 use crate::port::Link;
 
 /// A longer body is a mistake.
@@ -66,7 +66,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Refusal {
-        Refusal { status, body: RefusedShape { error: error.into(), help: None, faults: Vec::new() } }
+        Refusal { status, body: RefusedShape { error: error.into(), help: None, kind: None, faults: Vec::new() } }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Refusal {
@@ -81,23 +81,13 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// What can be asked is in the manual.
-const MANUAL: &str = "sermux-api(7) says what can be asked";
-
-pub(super) fn unknown() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "there is no such thing here").help(MANUAL)
-}
-
-pub(super) fn wrong_method() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "it cannot be asked in this way").help(MANUAL)
-}
-
 pub(super) fn wrong_path(wrong: PathRejection) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, wrong.body_text()).help(MANUAL)
+    Refusal::new(StatusCode::BAD_REQUEST, wrong.body_text()).help("sermux-api(7) describes the paths")
 }
 
 pub(super) fn no_port(name: &str, known: &[(String, Link)]) -> Refusal {
-    let refusal = Refusal::new(StatusCode::NOT_FOUND, format!("there is no port `{}`", name.escape_debug()));
+    let mut refusal = Refusal::new(StatusCode::NOT_FOUND, format!("there is no port `{}`", name.escape_debug()));
+    refusal.body.kind = Some(RefusedKind::NoPort);
     match known {
         [] => refusal.help("there are no ports at all"),
         known => refusal.help(format!("there is {}", shown(known))),

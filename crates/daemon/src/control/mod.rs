@@ -19,6 +19,7 @@ mod commands;
 mod follow;
 mod history;
 mod http;
+mod paths;
 pub(crate) mod place;
 pub(crate) mod request;
 mod routes;

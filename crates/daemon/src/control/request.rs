@@ -148,6 +148,18 @@ impl PieceShape {
     }
 }
 
+/// `GET /v1/config`: the configuration in force, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ConfigShape<C> {
+    /// The file that a reload reads.
+    pub(crate) file: Option<String>,
+    /// The ports of the command line, which a reload keeps, as they were written there.
+    pub(crate) command_line: Vec<String>,
+    /// All of it as a configuration file would have it, with every default filled in.
+    pub(crate) config: C,
+}
+
 /// What a reload did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -182,7 +194,21 @@ pub(crate) struct RefusedShape {
     /// What would help.
     #[serde(default)]
     pub(crate) help: Option<String>,
+    /// For programs, where an answer has to be distinguished from others of its status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<RefusedKind>,
     /// The faults of a configuration, each as a compiler would show it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) faults: Vec<String>,
+}
+
+/// What kind of refusal it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RefusedKind {
+    /// There is no port of this name.
+    NoPort,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Other,
 }

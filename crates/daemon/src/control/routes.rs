@@ -7,20 +7,21 @@ use std::time::{Instant, SystemTime};
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tokio::task::JoinSet;
 use tracing::info;
 
-use super::api::{blocking, Api};
-use super::ask::{Ask, Asker, NotReloaded, Ports};
+use super::api::{absolute, blocking, Api};
+use super::ask::{Ask, Asker, ConfigInForce, NotReloaded, Ports};
 use super::commands;
 use super::follow::follow;
 use super::history::history;
-use super::http::{json, no_port, port_ended, program_ends, unknown, wrong_method, wrong_path, Refusal};
-use super::request::{ChangedShape, ReloadedShape};
+use super::http::{json, no_port, port_ended, program_ends, wrong_path, Refusal};
+use super::paths::{unknown, wrong_method};
+use super::request::{ChangedShape, ConfigShape, ReloadedShape};
 use super::status::{PortShape, StatusShape};
 use crate::crash::{Crash, Part};
 use crate::net::peer::Peer;
@@ -35,13 +36,14 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>, started: Instant) ->
     let router = router.route("/v1/panic", post(panic)).route("/v1/panic/{part}", post(panic_part));
     router
         .route("/v1/status", get(status))
+        .route("/v1/config", get(in_force))
         .route("/v1/reload", post(reload))
         .route("/v1/ports/{name}", get(port))
         .route("/v1/ports/{name}/history", get(history))
         .route("/v1/ports/{name}/follow", get(follow))
         .route("/v1/ports/{name}/{command}", post(commands::command))
-        .fallback(|| async { unknown() })
-        .method_not_allowed_fallback(|| async { wrong_method() })
+        .fallback(|uri: Uri| async move { unknown(&uri) })
+        .method_not_allowed_fallback(|uri: Uri| async move { wrong_method(&uri) })
         .with_state(api)
 }
 
@@ -64,6 +66,12 @@ async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
         StatusShape::new(api.program(&crashes, now), running.chain(disabled).chain(down).collect())
     })
     .await
+}
+
+async fn in_force(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    let ConfigInForce { file, command_line, config } = api.asker.ask(Ask::Config).await.ok_or_else(program_ends)?;
+    let file = file.map(|file| absolute(file).display().to_string());
+    blocking(move || ConfigShape { file, command_line, config }).await
 }
 
 async fn port(State(api): State<Arc<Api>>, path: Result<Path<String>, PathRejection>) -> Result<Response, Refusal> {

@@ -38,7 +38,7 @@ use self::running::{Listeners, RunningPort};
 use self::signals::{end, Signals};
 pub use self::source::ConfigSource;
 use self::watched::WatchedTask;
-use crate::control::ask::{Ask, Asker, NotReloaded, Ports, Reloaded};
+use crate::control::ask::{Ask, Asker, ConfigInForce, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server};
 use crate::crash::{Crash, Part};
 use crate::device::hotplug::Hotplug;
@@ -360,6 +360,14 @@ impl Supervisor {
             }
             #[cfg(debug_assertions)]
             Ask::Panic => panic!("asked to"),
+            Ask::Config(reply) => {
+                let source = self.source.as_ref();
+                let _ = reply.send(ConfigInForce {
+                    file: source.and_then(ConfigSource::file).map(Path::to_owned),
+                    command_line: source.map(ConfigSource::command_line).unwrap_or_default(),
+                    config: self.config.clone(),
+                });
+            }
             Ask::Reload(reply) => self.reload(Some(reply)).await,
         }
     }

@@ -57,6 +57,11 @@ impl ConfigSource {
         }
     }
 
+    /// The ports of the command line, as they were written there.
+    pub(crate) fn command_line(&self) -> Vec<String> {
+        self.ports.iter().map(|text| text.origin.text.clone()).collect()
+    }
+
     /// Whether it says the same for ever.
     pub(crate) fn is_read_once(&self) -> bool {
         matches!(self.main, Main::Input(_))
