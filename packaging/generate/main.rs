@@ -166,9 +166,12 @@ fn closing(roff: &mut Roff) {
     roff.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in [
         ("0", "Done."),
-        ("1", "Failed; of status also: a port is not well; of probe: no good data came."),
+        ("1", "Failed. For status: a port is not well. For probe: the device sent no good data. For doctor: something is bad."),
         ("2", "The arguments are wrong."),
+        ("3", "Nothing listens on the control socket: sermux is not running, or listens on another one."),
+        ("4", "The running program has no such port."),
         ("70", "The program failed by a defect of its own; systemd starts it again."),
+        ("77", "You may not use the control socket."),
         ("78", "The configuration is wrong; every fault is listed on standard error."),
     ] {
         roff.control("TP", []);
@@ -182,6 +185,15 @@ fn closing(roff: &mut Roff) {
     ] {
         roff.control("TP", []);
         roff.text([bold(signal)]);
+        roff.text([roman(meaning)]);
+    }
+    roff.control("SH", ["ENVIRONMENT"]);
+    for (variable, meaning) in [
+        ("SERMUX_CONTROL", "The control socket, as --control names it; the option wins."),
+        ("NO_COLOR", "If it is set and not empty, results have no colour."),
+    ] {
+        roff.control("TP", []);
+        roff.text([bold(variable)]);
         roff.text([roman(meaning)]);
     }
     roff.control("SH", ["FILES"]);

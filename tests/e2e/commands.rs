@@ -10,7 +10,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::termios::{cfgetospeed, tcgetattr, BaudRate, ControlFlags};
 use serde_json::{json, Value};
 
-use crate::rig::{eventually, noise, Client, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, noise, sermux, Client, Daemon, PortYaml, Process, Pty};
 
 fn echo() -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen("")
@@ -108,7 +108,7 @@ fn a_port_that_is_not_well_is_marked_and_says_what_to_do() {
     assert_eq!(port(&daemon, "spare")["state"], "disabled");
 
     let unknown = daemon.run(&["status", "ecko"]);
-    assert_eq!(unknown.code, Some(1));
+    assert_eq!(unknown.code, Some(4));
     assert!(unknown.stderr.contains("no port `ecko`") && unknown.stderr.contains("absent, echo"), "{}", unknown.stderr);
 }
 
@@ -305,6 +305,29 @@ fn diff_says_how_many_clients_it_would_cost() {
     .unwrap();
     let report = daemon.done(&["diff", file.to_str().unwrap()]);
     assert!(report.contains("listener raw 127.0.0.1:0: closed, its clients are disconnected (2 now)"), "{report}");
+}
+
+#[test]
+fn diff_compares_files_with_what_is_running() {
+    let daemon = start(echo());
+    let file = daemon.folder().join("sermux.yaml");
+    let file = file.to_str().unwrap();
+    let none = "0 removed, 0 changed, 0 added, 1 untouched\n";
+    assert_eq!(daemon.done(&["diff"]), none);
+    daemon.write(echo().key("line: 19200"));
+    let reports = [daemon.done(&["diff"]), daemon.done(&["diff", file])];
+    assert!(reports[0].starts_with("~ echo: ") && reports[0].contains("→ 19200"), "{}", reports[0]);
+    assert_eq!(reports[0], reports[1]);
+    assert_eq!(daemon.done(&["diff", file, file]), none, "two files: the running program is not asked");
+    // Another file in place of the configuration that the program has read: two files again.
+    let other = daemon.folder().join("other.yaml");
+    std::fs::write(&other, echo().key("line: 4800").to_string()).unwrap();
+    let other = other.to_str().unwrap();
+    let mut command = sermux();
+    let arguments = ["--config", other, "diff", file];
+    let ended = Process::start(command.env("XDG_RUNTIME_DIR", daemon.folder()).args(arguments)).finish();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(ended.stdout.contains("4800 → 19200"), "{}", ended.stdout);
 }
 
 #[test]

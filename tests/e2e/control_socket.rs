@@ -40,12 +40,44 @@ fn without_a_running_program_a_command_says_so_and_what_was_tried() {
         }
         for command in [&["status"][..], &["reload"], &["kick", "p"]] {
             let finished = at(&socket, command);
-            assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""));
+            assert_eq!((finished.code, finished.stdout.as_str()), (Some(3), ""));
             let said = &finished.stderr;
-            assert!(said.contains("sermux is not running") && said.contains(socket.to_str().unwrap()), "{said}");
-            assert!(said.contains("systemctl start sermux"), "{said}");
+            assert!(said.contains("nothing listens on ") && said.contains(socket.to_str().unwrap()), "{said}");
+            assert!(said.contains("--control names this socket"), "{said}");
         }
     }
+}
+
+#[test]
+fn sermux_control_names_the_socket_for_every_command() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("named.sock");
+    let mut command = sermux();
+    command.env("SERMUX_CONTROL", &socket);
+    let daemon = Daemon::start_as(echo(), command);
+    ready(&daemon);
+    assert!(!daemon.control_socket().exists());
+    let status = Process::start(sermux().env("SERMUX_CONTROL", &socket).arg("status")).finish();
+    assert_eq!(status.code, Some(0), "{status:?}");
+    let elsewhere = folder.path().join("other.sock");
+    let status = Process::start(sermux().env("SERMUX_CONTROL", &elsewhere).arg("status")).finish();
+    assert_eq!(status.code, Some(3));
+    assert!(status.stderr.contains("SERMUX_CONTROL names this socket"), "{status:?}");
+}
+
+#[test]
+fn a_program_with_another_socket_is_not_called_not_running() {
+    let daemon = Daemon::start(echo());
+    let moved = daemon.folder().join("moved.sock");
+    ready(&daemon);
+    let finished = at(&moved, &["status"]);
+    assert_eq!(finished.code, Some(3));
+    assert!(finished.stderr.contains("cannot find the control socket of the sermux that runs"), "{finished:?}");
+    assert!(finished.stderr.contains(&format!("pid {}, user ", daemon.pid())) || finished.stderr.contains(" more\n"));
+    assert!(finished.stderr.contains("ask it with `sermux --") && !finished.stderr.contains("not running"));
+    let nope = Process::start(sermux().arg("--config").arg(daemon.folder().join("nope")).arg("status")).finish();
+    assert_eq!(nope.code, Some(78));
+    assert!(nope.stderr.contains("nope: there is no such file"), "{nope:?}");
 }
 
 #[test]
@@ -150,7 +182,7 @@ fn control_off_is_off_and_systemctl_reload_works_all_the_same() {
     daemon.opened("echo", 1);
     assert!(!daemon.control_socket().exists());
     let status = Process::start(&mut daemon.command(&["status"])).finish();
-    assert_eq!(status.code, Some(1));
+    assert_eq!(status.code, Some(3));
     assert!(status.stderr.contains("`control: off`"), "{}", status.stderr);
 
     // As systemd runs ExecReload=.
@@ -159,7 +191,7 @@ fn control_off_is_off_and_systemctl_reload_works_all_the_same() {
     assert_eq!(reload.code, Some(0));
     assert!(reload.stderr.contains("SIGHUP was sent instead"), "{}", reload.stderr);
     daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
-    assert_eq!(Process::start(&mut daemon.command(&["reload"])).finish().code, Some(1), "there is no pid to be told");
+    assert_eq!(Process::start(&mut daemon.command(&["reload"])).finish().code, Some(3), "there is no pid to be told");
 }
 
 #[test]
@@ -202,7 +234,7 @@ fn only_the_owner_the_group_and_root_may_use_it() {
         Process::start(&mut command).finish()
     };
     let stranger = as_somebody(NOBODY);
-    assert_eq!(stranger.code, Some(1), "{}", stranger.stdout);
+    assert_eq!(stranger.code, Some(77), "{}", stranger.stdout);
     assert!(stranger.stderr.contains("permission denied"), "{}", stranger.stderr);
     assert!(stranger.stderr.contains("join group daemon"), "{}", stranger.stderr);
     let member = as_somebody(group.gid.as_raw());
@@ -243,12 +275,12 @@ fn what_is_wrong_with_a_request_is_said_in_json() {
     ready(&daemon);
     let socket = daemon.control_socket();
     for (method, path, body, status, part) in [
-        ("GET", "/", "", 404, "no such thing"),
+        ("GET", "/", "", 404, "there is no path /"),
         ("GET", "/v1/ports/nope", "", 404, "no port `nope`"),
         ("GET", "/v1/ports/%1b%5b2J", "", 404, "no port"),
         ("POST", "/v1/ports/nope/pause", "", 404, "no port `nope`"),
-        ("POST", "/v1/status", "", 405, "cannot be asked"),
-        ("GET", "/v1/reload", "", 405, "cannot be asked"),
+        ("POST", "/v1/status", "", 405, "method not allowed; use GET"),
+        ("GET", "/v1/reload", "", 405, "method not allowed; use POST"),
         ("POST", "/v1/ports/echo/set", "{", 400, "not understood"),
         ("POST", "/v1/ports/echo/set", "{}", 400, "missing field `line`"),
         ("POST", "/v1/ports/echo/set", "{\"line\":\"9600\",\"x\":1}", 400, "unknown field `x`"),

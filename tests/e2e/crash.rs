@@ -78,7 +78,7 @@ fn a_reload_while_a_port_is_down_takes_it_away_or_gives_it_its_new_configuration
     daemon.log().wait_for("the port failed", |line| line.contains("failed") && line.contains("port=bad"));
     daemon.reload(PortYaml::new("good", "sim:echo").listen(""));
     daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
-    assert_eq!(daemon.run(&["status", "bad"]).code, Some(1), "there is no such port");
+    assert_eq!(daemon.run(&["status", "bad"]).code, Some(4), "there is no such port");
 
     daemon.reload(ports());
     daemon.log().wait_for_nth(2, "the reload", |line| line.contains("configuration read again"));
@@ -164,7 +164,7 @@ fn a_control_socket_whose_server_panics_comes_back_and_says_what_happened() {
         daemon
             .log()
             .wait_for_nth(n, "it failed", |line| line.contains("ERROR") && line.contains("the control socket failed"));
-        assert_eq!(daemon.run(&["status"]).code, Some(1));
+        assert_eq!(daemon.run(&["status"]).code, Some(3));
         echoes(&good);
         daemon.log().wait_for_nth(n, "it is back", |line| line.contains("the control socket was started again"));
         let (defect, since) = defect(&daemon);

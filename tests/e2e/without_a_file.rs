@@ -32,7 +32,7 @@ fn echoes(client: &Client, text: &[u8]) {
 
 /// Asks for a reload, and says how that ended.
 fn reload(folder: &TempDir) -> crate::rig::Finished {
-    Process::start(sermux().env("XDG_RUNTIME_DIR", folder.path()).args(["--config", "/nowhere", "reload"])).finish()
+    Process::start(sermux().arg("--control").arg(folder.path().join("sermux/control.sock")).arg("reload")).finish()
 }
 
 #[test]
@@ -131,6 +131,30 @@ fn diff_takes_either_configuration_from_standard_input() {
         assert_eq!(ended.code, Some(code), "{ended:?}");
         assert!(format!("{}{}", ended.stdout, ended.stderr).contains(part), "{part}: {ended:?}");
     }
+}
+
+#[test]
+fn diff_keeps_the_ports_of_the_command_line_as_a_reload_does() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, "ports: {}\n").unwrap();
+    let port = "device=sim:echo,listen=127.0.0.1:0";
+    let arguments = ["--config", file.to_str().unwrap(), "serve", "--port", port];
+    let mut process = with_input(&folder, "", &arguments);
+    process.stderr.wait_for("the control socket", |line| line.contains("control socket"));
+    let diff = |arguments: &[&str]| {
+        let finished = Process::start(sermux().env("XDG_RUNTIME_DIR", folder.path()).args(arguments)).finish();
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        finished.stdout
+    };
+    assert_eq!(diff(&["diff"]), "0 removed, 0 changed, 0 added, 1 untouched\n");
+    fs::write(&file, PortYaml::new("p", "sim:echo").listen("").to_string()).unwrap();
+    assert!(diff(&["diff"]).ends_with("0 removed, 0 changed, 1 added, 1 untouched\n"));
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.finish().code, Some(0));
+    // Nothing runs any more, and no configuration is named.
+    let nothing = Process::start(sermux().env("XDG_RUNTIME_DIR", folder.path()).arg("diff")).finish();
+    assert_eq!(nothing.code, Some(3), "{nothing:?}");
 }
 
 #[test]

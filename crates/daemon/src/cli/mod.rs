@@ -13,6 +13,7 @@ mod diff;
 mod doctor;
 mod held;
 mod line;
+mod others;
 mod port;
 mod probe;
 mod profiles;
@@ -44,6 +45,15 @@ const CONFIGURATION: u8 = 78;
 /// The command line is wrong, as clap ends then.
 const USAGE: u8 = 2;
 
+/// Nothing listens on the control socket, as `systemctl status` ends when a service does not run.
+const NOT_RUNNING: u8 = 3;
+
+/// The running program has no port of this name, as `systemctl status` ends when there is no such unit.
+const NO_PORT: u8 = 4;
+
+/// This user may not use the control socket (EX_NOPERM of sysexits.h).
+const FORBIDDEN: u8 = 77;
+
 /// The service's configuration.
 const DEFAULT_CONFIG: &str = "/etc/sermux/sermux.yaml";
 
@@ -60,8 +70,12 @@ struct Arguments {
     names_config: bool,
 
     /// The control socket, whatever the configuration says
-    #[arg(long, value_name = "SOCKET", global = true)]
+    #[arg(long, value_name = "SOCKET", global = true, env = "SERMUX_CONTROL", hide_env_values = true)]
     control: Option<PathBuf>,
+
+    /// Whether the command line names it, and not the environment.
+    #[arg(skip)]
+    names_control: bool,
 
     /// Log more: -v for debug, -vv for trace, which shows every byte
     #[arg(short, action = clap::ArgAction::Count, global = true)]
@@ -114,10 +128,16 @@ enum SubCommand {
         /// The file to check, instead of --config
         file: Option<PathBuf>,
     },
-    /// Say what reading FILE in place of --config would change, without changing anything
+    /// Compare the configuration with the running program: show what a reload would change
+    ///
+    /// Changes nothing. Without FILE, the running program's own configuration file is compared with what it runs by. If no
+    /// sermux runs, FILE is compared with --config.
     Diff {
-        /// The new configuration; - is standard input
-        file: PathBuf,
+        /// Compare this file instead of the running program's own; - reads standard input
+        #[arg(value_name = "FILE")]
+        old_or_new: Option<PathBuf>,
+        /// Compare two files: FILE is the old one, NEW the new one. The running program is not asked
+        new: Option<PathBuf>,
     },
     /// Say how the running program is: its ports, their devices and clients. Ends with 1 if a port is not well
     Status {
@@ -302,6 +322,7 @@ pub fn run() -> ExitCode {
     let matches = command().get_matches();
     let mut arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     arguments.names_config = matches.value_source("config") == Some(ValueSource::CommandLine);
+    arguments.names_control = matches.value_source("control") == Some(ValueSource::CommandLine);
     match &arguments.command {
         SubCommand::Serve { ports } => serve::run(&arguments, ports),
         SubCommand::Demo => demo::run(&arguments),
@@ -313,7 +334,10 @@ pub fn run() -> ExitCode {
             support::run(&arguments, port.as_deref(), data.as_deref(), output.as_deref())
         }
         SubCommand::Probe { device, time, json } => probe::run(&arguments, device, *time, *json),
-        SubCommand::Diff { file } => diff::run(&arguments, file),
+        SubCommand::Diff { old_or_new, new } => match (old_or_new, new) {
+            (Some(old), Some(new)) => diff::files(old, new),
+            (file, _) => diff::run(&arguments, file.as_deref()),
+        },
         SubCommand::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         SubCommand::Reload => reload::run(&arguments),
         SubCommand::Kick { port, client } => clients::kick(&arguments, port, client.as_deref()),

@@ -3,14 +3,34 @@
 //! It becomes the YAML that a file would have, so that keys, values and faults are those of a file; a fault is shown where it
 //! stands in the argument.
 
+use std::process::ExitCode;
+
 use sermux_port_config::config::load::{Origin, Text, YamlPiece};
 use sermux_port_config::Fault;
 
 /// What a port is written like.
 const EXAMPLE: &str = "write device=/dev/ttyUSB0,line=115200 8N1,listen=raw:*:4001";
 
+/// The ports of these arguments, or all that is wrong with them on standard error.
+pub(super) fn texts_or_complain(arguments: &[String]) -> Result<Vec<Text>, ExitCode> {
+    let (mut texts, mut is_wrong) = (Vec::new(), false);
+    for (index, argument) in arguments.iter().enumerate() {
+        match text(argument, index + 1) {
+            Ok(text) => texts.push(text),
+            Err(fault) => {
+                note_part!("{fault}");
+                is_wrong = true;
+            }
+        }
+    }
+    if is_wrong {
+        return Err(ExitCode::from(super::CONFIGURATION));
+    }
+    Ok(texts)
+}
+
 /// The port of the `number`th `--port`, from 1: that is its name too, when it has no `name=`.
-pub(super) fn text(argument: &str, number: usize) -> Result<Text, Box<Fault>> {
+fn text(argument: &str, number: usize) -> Result<Text, Box<Fault>> {
     let name = format!("--port {number}");
     let fault = |at: usize, message: String| {
         Box::new(Fault {

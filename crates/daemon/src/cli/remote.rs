@@ -12,29 +12,55 @@ use serde::Serialize;
 use sermux_port_config::config::load::load_control;
 use sermux_port_config::config::ControlSocket;
 
+use super::others::{self, OtherSermux};
 use super::Arguments;
 use crate::control::client::{segment, Answer, AnswerLines, Connection};
 use crate::control::place;
-use crate::control::request::RefusedShape;
+use crate::control::request::{RefusedKind, RefusedShape};
+use crate::supervisor::ConfigSource;
 
 /// A daemon that cannot be reached, and why.
 #[derive(Debug)]
 pub(super) struct Unreachable {
+    why: Why,
     what: String,
-    help: String,
-    is_forbidden: bool,
+    help: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Nothing listens on its socket.
+    NotRunning,
+    /// It is there, and not for this user.
+    Forbidden,
+    /// The configuration that the command line names is not there.
+    NoFile,
+    Other,
 }
 
 impl Unreachable {
-    /// It is there, and not for this user.
     pub(super) fn is_forbidden(&self) -> bool {
-        self.is_forbidden
+        self.why == Why::Forbidden
+    }
+
+    pub(super) fn is_not_running(&self) -> bool {
+        self.why == Why::NotRunning
+    }
+
+    pub(super) fn code(&self) -> u8 {
+        match self.why {
+            Why::NotRunning => super::NOT_RUNNING,
+            Why::Forbidden => super::FORBIDDEN,
+            Why::NoFile => super::CONFIGURATION,
+            Why::Other => 1,
+        }
     }
 }
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n  {}", self.what, self.help)
+        f.write_str(&self.what)?;
+        self.help.iter().try_for_each(|help| write!(f, "\n  {help}"))
     }
 }
 
@@ -55,24 +81,29 @@ impl NotDone {
         match self {
             NotDone::Unreachable(why) => why.to_string(),
             NotDone::Refused(_, refused) => refused.error.clone(),
-            NotDone::Broken(error) => format!("the daemon does not answer: {error}"),
+            NotDone::Broken(error) => format!("the running sermux does not answer: {error}"),
         }
     }
 
-    /// Says it on standard error.
+    /// Reports it on standard error.
     pub(super) fn complain(self) -> ExitCode {
+        let code = match &self {
+            NotDone::Unreachable(why) => why.code(),
+            NotDone::Refused(_, refused) if refused.kind == Some(RefusedKind::NoPort) => super::NO_PORT,
+            NotDone::Refused(..) | NotDone::Broken(_) => 1,
+        };
         match self {
             NotDone::Unreachable(why) => note!("{why}"),
-            NotDone::Refused(_, RefusedShape { error, help, faults }) => {
+            NotDone::Refused(_, RefusedShape { error, help, faults, .. }) => {
                 faults.iter().for_each(|fault| note_part!("{fault}"));
                 note!("{error}");
                 if let Some(help) = help {
                     note!("  {help}");
                 }
             }
-            NotDone::Broken(error) => note!("the daemon does not answer: {error}"),
+            NotDone::Broken(error) => note!("the running sermux does not answer: {error}"),
         }
-        ExitCode::FAILURE
+        ExitCode::from(code)
     }
 }
 
@@ -125,40 +156,84 @@ fn ask(arguments: &Arguments, method: &str, path: &str, body: &[u8]) -> Result<A
 
 /// To the first place where somebody listens.
 fn connect(arguments: &Arguments) -> Result<Connection, Unreachable> {
-    let (places, note) = places(arguments);
-    for place in &places {
+    let places = places(arguments)?;
+    for place in &places.sockets {
         match Connection::open(place) {
             Ok(connection) => return Ok(connection),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(forbidden(place)),
             Err(error) => {
                 let what = format!("{}: {error}", place.display());
-                let help = "is another program's socket there?".to_owned();
-                return Err(Unreachable { what, help, is_forbidden: false });
+                let help = vec!["is another program's socket there?".to_owned()];
+                return Err(Unreachable { why: Why::Other, what, help });
             }
         }
     }
-    let tried: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-    let what = format!("sermux is not running: nobody listens on {}", tried.join(" or "));
-    let help = "start it with `systemctl start sermux`, or with `sermux serve`; --control names another socket";
-    Err(Unreachable { what, help: note.unwrap_or_else(|| help.to_owned()), is_forbidden: false })
+    Err(not_running(arguments, &places))
 }
 
-/// Where to look, and what there is to say if nobody is there.
-fn places(arguments: &Arguments) -> (Vec<PathBuf>, Option<String>) {
+/// Where to look.
+struct Places {
+    sockets: Vec<PathBuf>,
+    /// How the one that was named was named; nothing for the usual ones.
+    named_by: Option<String>,
+    /// The configuration turns it off.
+    is_off: bool,
+}
+
+fn places(arguments: &Arguments) -> Result<Places, Unreachable> {
+    let named = |place: PathBuf, by: String| Places { sockets: vec![place], named_by: Some(by), is_off: false };
+    let usual = |is_off| Places { sockets: place::usual(), named_by: None, is_off };
     if let Some(place) = &arguments.control {
-        return (vec![place.clone()], None);
+        let by = if arguments.names_control { "--control" } else { "SERMUX_CONTROL" };
+        return Ok(named(place.clone(), by.to_owned()));
     }
-    let file = arguments.config.display();
-    match load_control(&arguments.config) {
+    let file = &arguments.config;
+    if arguments.names_config && !file.exists() && file.as_os_str() != ConfigSource::STDIN {
+        let what = format!("{}: there is no such file", file.display());
+        let help = vec!["--config names the configuration of the sermux that runs".to_owned()];
+        return Err(Unreachable { why: Why::NoFile, what, help });
+    }
+    Ok(match load_control(file) {
         Ok(Some(control)) => match control.socket {
-            ControlSocket::Path(place) => (vec![place], None),
-            ControlSocket::Usual => (place::usual(), None),
+            ControlSocket::Path(place) => named(place, format!("`control.socket` in {}", file.display())),
+            ControlSocket::Usual => usual(false),
         },
-        Ok(None) => (place::usual(), Some(format!("{file} says `control: off`, so there may be nobody to ask"))),
-        // Whoever may not read it looks where it usually is.
-        Err(_) => (place::usual(), None),
+        Ok(None) => usual(true),
+        // A user who may not read it finds the socket where it usually is.
+        Err(_) => usual(false),
+    })
+}
+
+/// What is known about why nothing listens, and what to do.
+fn not_running(arguments: &Arguments, places: &Places) -> Unreachable {
+    let tried: Vec<String> = places.sockets.iter().map(|place| place.display().to_string()).collect();
+    let nobody = format!("nothing listens on {}", tried.join(" or "));
+    let mut help = Vec::new();
+    if places.is_off {
+        help.push(format!("{} has `control: off`, so sermux has no control socket", arguments.config.display()));
     }
+    if let Some(by) = &places.named_by {
+        help.push(format!("{by} names this socket"));
+    }
+    let others = OtherSermux::all();
+    let what = if others.is_empty() {
+        help.push(if others::service_has_failed() {
+            "the service has failed: `sermux check` checks the configuration, `journalctl -u sermux` shows the log"
+                .to_owned()
+        } else {
+            "start it with `sudo systemctl start sermux`, or with `sermux serve`".to_owned()
+        });
+        format!("sermux is not running: {nobody}")
+    } else {
+        help.extend(others::list(&others));
+        help.push(match others.iter().find_map(OtherSermux::option) {
+            Some(option) => format!("ask it with `sermux {option} ...`"),
+            None => "name its socket with --control SOCKET, or its configuration with --config FILE".to_owned(),
+        });
+        format!("cannot find the control socket of the sermux that runs: {nobody}")
+    };
+    Unreachable { why: Why::NotRunning, what, help }
 }
 
 fn forbidden(place: &Path) -> Unreachable {
@@ -173,8 +248,8 @@ fn forbidden(place: &Path) -> Unreachable {
         Some((_, Some(group))) => {
             format!("use sudo, or join group {group}: `sudo usermod -aG {group} $USER`, then log in again")
         }
-        Some((user, None)) => format!("it is for {user} and root; `control: {{ group: … }}` lets others in"),
+        Some((user, None)) => format!("only {user} and root can use it; `control: {{ group: … }}` admits a group"),
         None => "use sudo".to_owned(),
     };
-    Unreachable { what, help, is_forbidden: true }
+    Unreachable { why: Why::Forbidden, what, help: vec![help] }
 }

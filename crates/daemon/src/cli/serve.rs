@@ -32,19 +32,7 @@ pub(super) fn run(arguments: &Arguments, ports: &[String]) -> ExitCode {
 }
 
 fn source(arguments: &Arguments, ports: &[String]) -> Result<ConfigSource, ExitCode> {
-    let (mut texts, mut is_wrong) = (Vec::new(), false);
-    for (index, argument) in ports.iter().enumerate() {
-        match port::text(argument, index + 1) {
-            Ok(text) => texts.push(text),
-            Err(fault) => {
-                note_part!("{fault}");
-                is_wrong = true;
-            }
-        }
-    }
-    if is_wrong {
-        return Err(ExitCode::from(super::CONFIGURATION));
-    }
+    let texts = port::texts_or_complain(ports)?;
     let is_file_read = ports.is_empty() || arguments.names_config;
     let main = if is_file_read { super::open_source(&arguments.config)? } else { ConfigSource::nothing() };
     Ok(main.with(texts))
