@@ -76,14 +76,15 @@ pub(crate) struct Reader {
 impl World {
     pub(crate) fn new(seed: u64, yaml: &str) -> Self {
         let config = load_str("simulation", yaml).unwrap_or_else(|faults| panic!("{faults}")).config;
+        let now = Instant::now();
         Self {
             random: Random::new(seed),
             hub: Hub::new(&config.ports["p"]),
-            now: Instant::now(),
+            now,
             clients: BTreeMap::new(),
             line_open: false,
             tx_expected: VecDeque::new(),
-            moved_at: Instant::now(),
+            moved_at: now,
             tx_lost: 0,
             tx_discarded: 0,
             departed: Vec::new(),
