@@ -1,6 +1,6 @@
-//! A part of the program whose task has panicked: what is known of it, and when it is started again.
+//! A part of the program whose task has panicked: what is known about it, and when it restarts.
 //!
-//! A panic is a defect of the program. It costs a port its clients, a listener a pause, and no other part anything.
+//! A panic is a defect of the program. A port loses its clients, a listener pauses, and other parts lose nothing.
 
 use std::any::Any;
 use std::fmt;

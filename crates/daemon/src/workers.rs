@@ -1,7 +1,7 @@
 //! A few threads of the blocking pool for jobs that may hang: in a device's driver, or at a name server that is down.
 //!
-//! A thread goes on with the next job. The pool would start another thread for each job that is asked for before the last
-//! thread has gone to rest, and what the pool keeps of their stacks adds up.
+//! A thread continues with the next job. The pool would start another thread for each job that is requested before the last
+//! thread is idle, and the pool keeps memory of each thread's stack.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,7 +1,7 @@
-//! What a command says beside its result, on standard error.
+//! Messages of a command in addition to its result, on standard error.
 //!
-//! `eprintln!` panics when standard error is a full disk, or a pipe that nobody reads; a command that has done its work has not
-//! failed because nobody hears it.
+//! `eprintln!` panics when standard error is a full disk or a pipe without a reader. A command that has done its work has not
+//! failed because its message is lost.
 
 use std::fmt::Arguments;
 use std::io::{stderr, Write as _};

@@ -1,7 +1,7 @@
 //! `sermux serve --port …`: a port without a file, as `key=value` separated by commas.
 //!
-//! It becomes the YAML that a file would have, so that keys, values and faults are those of a file; a fault is shown where it
-//! stands in the argument.
+//! The argument becomes the YAML that a file would have, so that keys, values and faults are the same. A fault is shown at its
+//! place in the argument.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Line settings of which only a part is said: `set PORT 19200` leaves parity and the rest alone.
+//! Partial line settings: `set PORT 19200` keeps parity and the other settings.
 
 use sermux_port_config::line::{FlowControl, LineSettings, ParseError};
 

@@ -1,14 +1,14 @@
-//! The control socket: how a running daemon is asked how it is, and told what to do.
+//! The control socket: how programs query and control a running daemon.
 //!
-//! HTTP/1.1 with JSON on a Unix socket, one request to a connection. `packaging/man/sermux-api.7` is the reference of
-//! what can be asked, for users; [`status`] and [`request`] are its shapes.
+//! HTTP/1.1 with JSON on a Unix socket, one request to a connection. `packaging/man/sermux-api.7` documents the requests
+//! for users; [`status`] and [`request`] are their shapes.
 //!
-//! A connection's task ([`server`]) finds the port that it is about through the supervisor ([`ask`]), asks the port by its
-//! [`Link`](crate::port::Link), and waits for the answer. It owns nothing of a port, so a client that is slow or stuck
-//! holds up nobody but itself.
+//! A connection's task ([`server`]) finds the request's port through the supervisor ([`ask`]), sends the request to the port by its
+//! [`Link`](crate::port::Link), and waits for the answer. It owns nothing of a port, so a slow or stuck client delays only
+//! itself.
 //!
-//! Who may connect is said by the rights on the file ([`socket_file`](crate::net::socket_file)): its owner, which is the
-//! daemon's user, its group, and root. Who may connect may do everything. Who asked for a change is in the log, by the
+//! The rights on the file ([`socket_file`](crate::net::socket_file)) decide which users may connect: its owner, which is the
+//! daemon's user, its group, and root. These users may make every request. The log names the user that asked for a change, by the
 //! credentials of the socket's other end (SO_PEERCRED).
 
 mod amend;

@@ -1,7 +1,7 @@
-//! What `GET /v1/status` says: its shape in JSON. [`filled`] has how a port's report comes into it.
+//! The answer to `GET /v1/status`: its shape in JSON. [`filled`] fills it from a port's report.
 //!
-//! Names are stable: something may be added, nothing goes or changes its meaning within `/v1`. Whoever reads takes what
-//! it knows. A command may talk to an older daemon, so what came later has a default here.
+//! Names are stable: within `/v1` fields may be added, but none is removed or changes its meaning, and clients must ignore
+//! fields they do not know. A command may query an older daemon, so later fields have a default here.
 
 mod filled;
 

@@ -1,12 +1,12 @@
-//! Tells a port that waits for its device when something happened to the device's name.
+//! Wakes a port that waits for its device when the device's name changed.
 //!
-//! By inotify, on every folder that the name leads through, those of its symbolic links too; a folder that is not there
-//! yet is waited for in the one above it. Of a folder that only leads to the next one nothing but its own end is asked for, so
-//! that what else goes on in /tmp wakes nobody. There is one [`Hotplug`] in a process, because a user may have 128 inotify
-//! instances (fs.inotify.max_user_instances), and a daemon more ports than that. It costs a sleeping task.
+//! It uses inotify on every folder of the name's path, and of the paths of its symbolic links. If a folder does not exist yet, it
+//! watches the folder above it. In a folder that only leads to the next one it watches only that entry, so that other changes in
+//! /tmp wake no port. A process has one [`Hotplug`], because a user may have 128 inotify instances
+//! (fs.inotify.max_user_instances) and a daemon may have more ports. It costs a sleeping task.
 //!
 //! The driver of a port makes a [`WatchedName`] *before* it tries to open the device, keeps it for as long as the device
-//! cannot be opened, polls it beside its timer, and tries again when it is ready:
+//! cannot be opened, polls it together with its timer, and tries again when it is ready:
 //!
 //! ```no_run
 //! # use std::task::{Context, Poll};
@@ -21,12 +21,12 @@
 //! # }
 //! ```
 //!
-//! What inotify does not tell, and what slow polling is still for: mounts, network file systems, a folder that was removed while
-//! somebody was still in it, and that a program has closed the device (that is not asked for, since each try closes the device
-//! too and would wake itself).
+//! Slow polling is still needed for what inotify does not report: mounts, network file systems, a folder that was removed while
+//! a program was in it, and a program that closed the device (not requested from inotify, since each try closes the device too
+//! and would wake itself).
 //!
-//! A new node is root's for some milliseconds, until udev has given it its group: a try may meet EACCES right after
-//! the device appeared, and is woken again by the change of rights.
+//! For some milliseconds a new node belongs to root, until udev has set its group: a try right after the device appeared may fail
+//! with EACCES; the change of rights wakes the port again.
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -1,11 +1,10 @@
-//! What is known of serial devices without opening them: an open raises DTR, which resets boards and wakes modems.
+//! What can be known about serial devices without opening them: opening raises DTR, which resets boards and wakes modems.
 //!
-//! [`tty`] has the serial ports of the machine as sysfs describes them, [`usb`] finds one by what its adapter says of
-//! itself, [`links`] are the names that udev gives it. Who is in the way of opening one: [`holder`], [`console`],
-//! [`lock_file`], [`access`]; an open that failed for it says so as an [`OpenError`]. [`inventory`] is all of it together.
-//! [`hotplug`] tells when one appears.
+//! [`tty`] lists the serial ports of the machine as sysfs describes them, [`usb`] finds one by its adapter's numbers, [`links`]
+//! are the names that udev gives it. [`holder`], [`console`], [`lock_file`] and [`access`] find what prevents opening one; an
+//! open that failed reports it as an [`OpenError`]. [`inventory`] combines all of this. [`hotplug`] reports when a device appears.
 //!
-//! All of it is read below a [`Root`], which is `/` but in tests.
+//! All of it is read below a [`Root`], which is `/` except in tests.
 
 pub mod access;
 mod busy;

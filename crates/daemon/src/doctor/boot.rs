@@ -1,4 +1,4 @@
-//! config.txt and cmdline.txt of a Raspberry Pi: what is in force on this board, and in which line of which file it stands.
+//! config.txt and cmdline.txt of a Raspberry Pi: which settings apply to this board, and in which line of which file they are.
 
 use std::path::{Path, PathBuf};
 

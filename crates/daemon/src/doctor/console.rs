@@ -1,4 +1,4 @@
-//! Who else talks on a device: the kernel by `console=`, and a login prompt.
+//! Consoles on a device: the kernel's, by `console=`, and a login prompt.
 
 use std::path::Path;
 

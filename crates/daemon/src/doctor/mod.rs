@@ -1,8 +1,8 @@
-//! What makes a serial set-up fail, found without opening a device: pure looks at files below a [`Root`].
+//! Finds why a serial setup fails, without opening a device: it only reads files below a [`Root`].
 //!
-//! [`board`] knows which UART of a Raspberry Pi is on its pins, [`boot`] reads its config.txt and cmdline.txt, of which
-//! [`filters`] says what counts, [`pins`] judges both for one device, [`console`] finds who else talks on it, [`rights`] who
-//! may open it, [`node`] whether it is there and free, [`reach`] whether readers get to the listeners.
+//! [`board`] knows which UART of a Raspberry Pi is on its pins. [`boot`] reads its config.txt and cmdline.txt, and [`filters`]
+//! decides which lines apply. [`pins`] judges both for one device, [`console`] finds consoles on it, [`rights`] which users may
+//! open it, [`node`] whether it exists and is free, [`reach`] whether readers can reach the listeners.
 //!
 //! Nothing here changes anything, and every file is read up to a limit.
 

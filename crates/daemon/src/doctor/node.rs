@@ -1,4 +1,4 @@
-//! Whether a device is there, and who has it.
+//! Whether a device exists, and which program uses it.
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! What of a tty stays from one open to the next, as it was found, to be put back: settings, the low-latency flag, DTR and
-//! RTS. Changes nothing until it is told to.
+//! The state of a tty that lasts from one open to the next, saved in order to restore it: settings, the low-latency flag, DTR
+//! and RTS. Restores only when it is called to.
 //!
-//! Linux raises DTR and RTS at each open, before anybody can look; so what is put back is what they were after the open,
-//! and when the device is closed its HUPCL, which is among the settings, drops them or not, as it would have.
+//! Linux raises DTR and RTS at each open, before a program can read them; so they are restored to their state after the open.
+//! When the device is closed, its HUPCL, which is one of the settings, drops them or not, as before.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt as _;

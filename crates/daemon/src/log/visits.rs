@@ -1,8 +1,8 @@
-//! Which connections are logged one by one, and which are summed up.
+//! Decides which connections are logged one by one, and which are summed up.
 //!
-//! Everybody who can reach a listener can connect and disconnect thousands of times a second, and each is a record or two.
-//! So an address has its connections logged one by one as long as they are not many in a short time; of any more there is a
-//! line each [`EVERY`] that counts them. At level debug every connection is logged all the same.
+//! Every host that can reach a listener can connect and disconnect thousands of times a second, with a record or two each time.
+//! So the connections of an address are logged one by one until there are many in a short time; further ones are counted in a
+//! record each [`EVERY`]. At level debug every connection is logged.
 
 use std::collections::HashMap;
 use std::fmt;

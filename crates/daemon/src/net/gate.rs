@@ -1,8 +1,8 @@
-//! `limits:` how many clients there may be together, and how fast they may come. Asked before a byte is exchanged.
+//! `limits:` the number of clients together, and how fast they may connect. Checked before a byte is exchanged.
 //!
-//! There is a gate for each port and one for all. A client holds a place at both until its socket is dropped, or until it has shut
-//! down its sending side: such a client may be gone for long, and only its listener's `max-clients`, which can displace it, goes on
-//! counting it. What is remembered of addresses for their rates is bounded.
+//! Each port has a gate, and one gate is for all ports. A client holds a place at both until its socket is dropped or it has
+//! closed its sending side. Such a client may have vanished long ago; only its listener's `max-clients`, which can displace it,
+//! still counts it. The memory for the rates of addresses is bounded.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! A bound socket, whatever kind of address it has, and what comes in through it.
+//! A bound socket of any kind of address, and the connections it accepts.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! Names of hosts, looked up on a few threads.
 //!
-//! A name server that is down keeps a look-up for as long as the resolver likes, half a minute and more. So there are few
-//! threads for it, who asks for a name that is being looked up waits for the same answer, and nobody waits longer than he likes.
+//! If a name server is down, a look-up takes as long as the resolver likes, half a minute and more. So a few threads do the
+//! look-ups, requests for the same name share one answer, and each caller chooses how long it waits.
 
 use std::collections::BTreeMap;
 use std::io;

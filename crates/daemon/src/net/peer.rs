@@ -1,4 +1,4 @@
-//! The two ends of a connection: who is at the other one, and where it came in.
+//! The two ends of a connection: the peer's address, and the local address it connected to.
 
 use std::fmt;
 use std::io;

@@ -1,16 +1,16 @@
-//! The socket as a file: made so that only those can connect who may, never taken from a live program, removed at the
-//! end.
+//! The file of a Unix socket: created so that only permitted users can connect, never taken from a live program, removed at
+//! the end.
 //!
-//! Whoever may write to the file may connect (unix(7)): its owner, the members of its group, root. The kernel looks at
-//! that with all groups of the one who connects, so nothing is looked at a second time here.
+//! Users that may write to the file may connect (unix(7)): its owner, the members of its group, root. The kernel checks
+//! that with all groups of the connecting process, so nothing is checked again here.
 //!
-//! Two that want the same socket at the same time take turns: each holds a lock while it looks whether somebody listens,
-//! removes what is left of somebody who does not, and binds. The lock is on a file of our own that others cannot open: on the
-//! folder, any user who may read it could hold it for ever.
+//! Two programs that want the same socket take turns: each holds a lock while it checks whether a program listens, removes a
+//! socket on which none does, and binds. The lock is on a file of our own that others cannot open: any user who may read the
+//! folder could hold a lock on the folder for ever.
 //!
-//! A user who owns the folder, or may write to it, can put something else in the socket's place at any moment. So nothing here
-//! goes by the path twice: the folder is opened once, the file is opened in it without following a link, and rights and
-//! owner are given to what was opened then, if it is the socket that was made a moment ago.
+//! A user who owns the folder, or may write to it, can replace the socket by another file at any moment. So nothing here uses
+//! the path twice: the folder is opened once, the file is opened in it without following a link, and rights and owner are set
+//! on that open file, if it is the socket that was just created.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

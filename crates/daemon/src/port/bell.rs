@@ -1,8 +1,8 @@
 //! Tells a port that a connection waits at one of its listeners, before the listener's task has had its turn.
 //!
-//! A program whose connect() has returned gets what the device sends from then on. So a port takes the connections that wait
-//! before it reads the line. The runtime says in one go what is ready, the line of one port and the listener of another, and
-//! the tasks come after that; so the bell, which rings when the listener's task is woken, rings before any of them.
+//! A program whose connect() has returned receives what the device sends from then on. So a port accepts waiting connections
+//! before it reads the line. The runtime reports at once which sources are ready (the line of one port, the listener of another),
+//! and runs the tasks after that. The bell rings when the listener's task is woken, and so before any of them runs.
 
 use std::future::{poll_fn, Future};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
-//! Finds out what a device sends: opens it, tries the likely settings, judges what comes, and leaves the device as it was.
-//! Says nothing to anybody: the commands do.
+//! Finds out what a device sends: opens it, tries the likely settings, judges the received bytes, and leaves the device as it
+//! was. It prints nothing; the commands do.
 //!
-//! [`stop`] is how it is told to end, [`session`] runs it in a program that has no runtime, [`attempt`] is one kind of
-//! settings, [`words`] has what is said of it.
+//! [`stop`] ends a probe, [`session`] runs it in a program without a runtime, [`attempt`] tries one kind of settings, [`words`]
+//! describes the result.
 
 mod attempt;
 mod came;

@@ -1,4 +1,4 @@
-//! How a probe is told to end, and what is done about calls into a driver that do not come back.
+//! How to end a probe, and what to do about calls into a driver that do not return.
 
 use std::future::{pending, Future};
 use std::pin::pin;

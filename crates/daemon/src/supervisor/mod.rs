@@ -1,13 +1,13 @@
 //! Owns the configuration and the running ports.
 //!
-//! Whatever is started or ended is a step of a [`Diff`] between two configurations: start-up is the diff from the
-//! empty one, the end is the diff to it.
+//! Every start and end is a step of a [`Diff`] between two configurations: start-up is the diff from the empty one, the end
+//! is the diff to it.
 //!
-//! All addresses are bound before the first device is opened. Listeners with names of hosts are bound by their own tasks, since a
-//! name server that is down keeps each look-up for half a minute: the start waits 2 s for them at most, a reload does not. New
-//! addresses are bound before old ones are let go; one that an old listener still has is tried again then. At the end listeners
-//! stop, nothing more is read, what is held goes out for at most 1.5 s, and lines are closed; a device that hangs in its driver does
-//! not hold up the program.
+//! All addresses are bound before the first device is opened. Listeners with host names are bound by their own tasks, since a name
+//! server that is down delays each look-up by half a minute: start-up waits at most 2 s for them, a reload does not wait. New
+//! addresses are bound before old ones are closed; an address that an old listener still uses is retried after that. At the end
+//! listeners stop, nothing more is read, held bytes are sent for at most 1.5 s, and lines are closed; a device that hangs in its
+//! driver does not delay the program.
 
 mod opens;
 mod reading;

@@ -1,9 +1,9 @@
-//! Tells what the receiver notices: breaks, framing and parity errors, lost characters.
+//! Reports what the receiver notices: breaks, framing and parity errors, lost characters.
 //!
-//! Drivers count these, and nobody tells when a counter moves: they are looked at, without blocking, each 20 ms while
-//! somebody wants to know. Drivers without counters, and those that do not move them, mark them among the bytes instead
-//! (see [`marks`](super::marks)); once that was asked for it stays, since each switch leaves a moment in which nobody can
-//! tell a mark from data.
+//! Drivers count these but do not report a change: the counters are read, without blocking, every 20 ms while a client wants to
+//! know. Drivers without counters, or whose counters do not move, mark errors among the bytes instead (see
+//! [`marks`](super::marks)); marking stays on once requested, since during each switch a mark cannot be distinguished from
+//! data.
 
 use std::future::Future;
 use std::io;

@@ -1,7 +1,7 @@
-//! What is done with a tty beside its bytes, and what is read back from it.
+//! Operations on a tty other than its bytes, and what is read back from it.
 //!
-//! The handle shares the descriptor with the line and holds it only while it does something: a device that is gone is
-//! closed the moment the line lets go of it, whatever operation is still running (a dead descriptor that stays open makes the
+//! The handle shares the descriptor with the line and holds it only during an operation: an unplugged device is closed when
+//! the line closes it, whatever operation is still running (a dead descriptor that stays open makes the
 //! replugged adapter come back under another name).
 
 use std::io;

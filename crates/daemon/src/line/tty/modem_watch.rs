@@ -1,13 +1,13 @@
-//! Tells when CTS, DSR, RI or DCD change: a thread that is blocked in TIOCMIWAIT.
+//! Reports changes of CTS, DSR, RI and DCD, by a thread that is blocked in TIOCMIWAIT.
 //!
-//! TIOCMIWAIT alone is not enough. It tells what changes after it was called, so a change between two calls is lost. On an
-//! 8250 a rising RI wakes nobody. A cp210x tells the kernel of changes only while INPCK is set; an FTDI only while it
-//! is read (and an emulated one only with data). So the wait is interrupted now and then for a look of its own: rarely
-//! while changes are told, often after a look has found one that the driver slept through. Where there is no TIOCMIWAIT at
-//! all, the thread only looks. Either way all calls are made in the thread, since TIOCMGET is a USB transfer on some.
+//! TIOCMIWAIT alone is not enough. It reports changes after it was called, so a change between two calls is lost. On an 8250 a
+//! rising RI wakes no caller. A cp210x reports changes to the kernel only while INPCK is set; an FTDI only while it is read (and an
+//! emulated one only with data). So the thread interrupts its wait to read the lines: rarely while changes are reported, often
+//! after it has found one that the driver missed. Without TIOCMIWAIT the thread only reads the lines. All calls are made in the
+//! thread, since TIOCMGET is a USB transfer on some devices.
 //!
-//! The thread lives while somebody wants to know. A signal ends it, as it interrupts it; one that arrives just before the
-//! call does nothing, so it is sent again until the thread has gone.
+//! The thread runs while a client wants to know. A signal interrupts or ends it; a signal just before the call has no effect, so
+//! it is sent again until the thread has ended.
 
 use std::future::Future;
 use std::io;

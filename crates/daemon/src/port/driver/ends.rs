@@ -1,4 +1,4 @@
-//! Clients that leave: how it is noticed, and what is closed then. What becomes of their bytes is the hub's decision.
+//! Clients that leave: how the driver notices and what it closes. The hub decides about their bytes.
 
 use std::fmt;
 use std::io;

@@ -1,7 +1,7 @@
 //! The thin shell around the hub: polls the line, the clients' sockets, commands and timers, and decides nothing.
 //!
-//! One task per port. A line that is readable is read into the ring, and what came is written to every client in the same
-//! turn, so that a chunk costs one wait, one read and one send per client.
+//! One task per port. It reads a readable line into the ring and writes these bytes to every client in the same turn, so that
+//! a chunk costs one wait, one read and one send per client.
 
 mod bytes;
 mod capture;

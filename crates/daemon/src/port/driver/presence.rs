@@ -1,5 +1,5 @@
-//! What is done to the line because the first client is there (`on-connect`); what is done after the last one is a matter
-//! of what stands on the line.
+//! What to do to the line when the first client connects (`on-connect`); the line's desired
+//! state decides what to do after the last one (`on-disconnect`).
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,11 +1,11 @@
-//! A new client at a full listener waits while those in its way are asked whether they are still there.
+//! A new client at a full listener waits while sermux checks whether the clients there still answer.
 //!
-//! A machine that vanished says nothing, and the keep-alive takes a minute to find out. When a place is wanted the holders are
-//! asked at once: a keep-alive goes to each, and one that lets it go unanswered for two seconds is gone. One that answers
-//! stays, so that a port scan does not evict a live program; when all have answered, which takes a round trip, the new
-//! client is refused. Of a holder that has more to say than is read of it, because the line takes nothing, some is read
-//! ahead: its end may lie behind that. A holder that has no room for what was sent to it can hardly be asked, and would be
-//! gone after `user-timeout` at the latest: its place is given away if nothing is heard of it while the new client waits.
+//! A vanished machine sends nothing, and the ordinary keep-alive takes a minute to notice. When a place is needed, each holder
+//! is sent a keep-alive at once; one that does not answer within two seconds has vanished. A client that answers stays, so that
+//! a port scan does not evict a live program; when all have answered, after a round trip, the new client is refused. If the line
+//! takes nothing and so a holder's bytes are not read, some are read ahead: its end may be behind them. A holder without room for
+//! what was sent to it can hardly be checked, and `user-timeout` would disconnect it at the latest: it loses its place if it sends
+//! nothing while the new client waits.
 
 use std::collections::VecDeque;
 use std::io;

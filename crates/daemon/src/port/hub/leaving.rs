@@ -1,20 +1,20 @@
-//! Clients that leave: what becomes of their place, of what they still receive, and of the bytes that they have sent.
+//! Clients that leave: what happens to their place, to what they still receive, and to the bytes they sent.
 //!
 //! | a client | its place | it receives | its bytes |
 //! |---|---|---|---|
-//! | has closed its sending side, and had sent nothing or may not | is free as soon as somebody wants it | until it is gone | |
-//! | has closed its sending side after it had sent something | the same | for `half-close` after the line took its bytes; on a unix socket until it is gone | go to the line |
-//! | is gone, after it had closed its sending side | is free | | go to the line |
-//! | reset its connection, was disconnected by somebody, or made room as `when-full` says | is free | | are discarded |
+//! | has closed its sending side, and had sent nothing or may not | is free as soon as another client needs it | until it disconnects | |
+//! | has closed its sending side after it had sent something | the same | for `half-close` after the line took its bytes; on a unix socket until it disconnects | go to the line |
+//! | disconnected after it had closed its sending side | is free | | go to the line |
+//! | reset its connection, was disconnected, or made room as `when-full` says | is free | | are discarded |
 //!
-//! Bytes that go to the line after that are discarded once the line has taken nothing for `half-close`. What is discarded
-//! is counted. A client that made room and of which there is still something to be read keeps its connection until that
-//! is done (it is *parting*), but has no place and receives nothing.
+//! The bytes of a disconnected client are discarded once the line has taken nothing for `half-close`. Discarded bytes are
+//! counted. A client that made room, and from which there is still something to read, keeps its connection until that is
+//! done (it is *parting*), but has no place and receives nothing.
 //!
-//! TCP does not tell a client that has closed from one that has only finished sending; hence the table. That a client is gone is
-//! told by its socket's error or hang-up. No event tells of what lies behind bytes that nobody reads, because the line takes
-//! nothing: such clients are looked at once a second, and whenever a new client finds its listener full. A reset after the client's
-//! end is EPIPE and one without is ECONNRESET.
+//! TCP does not distinguish a client that has closed from one that has only finished sending; hence the table. The socket's error
+//! or hang-up shows that a client has disconnected. No event reports this behind bytes that are not read because the line takes
+//! nothing: such clients are checked once a second, and when a new client finds its listener full. A reset after the client's
+//! end is EPIPE, and one without is ECONNRESET.
 
 use std::time::{Duration, Instant};
 

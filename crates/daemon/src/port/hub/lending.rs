@@ -1,7 +1,7 @@
-//! Listeners with line settings of their own (`line` on a listener): whose clients have the line.
+//! Listeners with line settings of their own (`line` on a listener): which clients use the line.
 //!
-//! The clients that are connected at one time are connected through listeners with the same settings. The first of them gets
-//! the line set; after the last one it goes back to the port's settings (`on-release`).
+//! All clients connected at one time use listeners with the same settings. sermux sets the line for the first of them, and
+//! restores the port's settings after the last one (`on-release`).
 
 use std::sync::Arc;
 use std::time::Instant;

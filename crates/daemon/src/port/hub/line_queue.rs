@@ -1,8 +1,8 @@
-//! The line queue: what is asked of the line beside its bytes, in what order it is done, and when.
+//! The line queue: requests to the line other than bytes, their order and their time.
 //!
-//! What one asker asks is done and answered in the order it was asked. One operation at a time is on its way to the
-//! line; a purge alone passes everything else, because it is what frees a line that is stuck. Nothing that comes after a
-//! purge passes it, neither bytes, which it would throw away, nor the asker's next request.
+//! The requests of one asker are carried out and answered in their order. The line carries out one operation at a time; only a
+//! purge overtakes, because it frees a line that is stuck. Nothing behind a purge overtakes it: not bytes, which it would
+//! discard, nor the asker's next request.
 //!
 //! | asked | done |
 //! |---|---|
@@ -14,11 +14,11 @@
 //! | a break ends | at once |
 //! | purge | at once |
 //!
-//! A short break that is asked for while one waits, with nothing between them, is that one. How much one client may have
-//! waiting is bounded ([`bounds`]): it is not read, nor what was read of it decoded, until there is room.
+//! A short break requested while one waits, with nothing between them, is merged with that one. How much one client may have
+//! waiting is bounded ([`bounds`]): until there is room, nothing more of it is read, or decoded if it was read.
 //!
-//! Settings and outputs that a client asks of a line that is not there are promised: what is promised and what was done lasts
-//! over each opening ([`desired`]).
+//! Settings and outputs that a client requests while the line is absent are kept; these and the applied ones are applied
+//! again at each opening ([`desired`]).
 
 mod asked;
 mod bounds;

@@ -1,8 +1,8 @@
-//! Who may write on a port where that is one client at a time: `write: first` and `write: last`.
+//! Decides which client may write when one client writes at a time: `write: first` and `write: last`.
 //!
-//! Who writes while the pen is free takes it, and holds it until it goes, sends no more, or has sent nothing for its
-//! `write-hold`. With `last` the next client that writes takes it from the holder, who is then refused until the pen is
-//! free. Only data needs the pen; what is asked of the line beside its bytes does not.
+//! A client that writes while the pen is free takes the pen. It holds the pen until it disconnects, closes its sending side, or
+//! has sent nothing for its `write-hold`. With `last` the next client that writes takes the pen from the holder, which is then
+//! refused until the pen is free. Only data needs the pen; requests to the line do not.
 
 use std::time::Instant;
 

@@ -1,9 +1,10 @@
-//! What bounds the line queue: how much one asker may have in it, and what becomes of it when the asker is gone, may do
-//! less, or somebody purges the port.
+//! Limits the line queue: how much one asker may have in it, and what happens to that when the asker disconnects, loses
+//! rights, or a client purges the port.
 //!
-//! The rule for clients that are gone is that of their bytes. What is queued of a client that closed properly still goes to
-//! the line, and what it asked between those bytes is done between them, or they would go out at the wrong rate. What none of
-//! its bytes waits for goes with it, except a break that somebody else asked for as well. Of a client whose bytes were discarded everything goes.
+//! Requests of disconnected clients follow the rule for their bytes. The queued bytes of a client that closed properly still go
+//! to the line, and its requests between them are carried out between them, since otherwise the bytes would leave at the wrong rate.
+//! A request that none of its bytes waits for is discarded, except a break that another client requested too. If a client's bytes
+//! were discarded, so are all its requests.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
