@@ -31,6 +31,7 @@
 pub mod config;
 pub mod error;
 pub mod line;
+pub mod ser2net;
 pub mod signal;
 pub mod units;
 

@@ -163,7 +163,7 @@ fn an_unknown_key_is_named_with_what_was_probably_meant() {
         "belongs on a port or on an entry of its `listen`",
     );
     one("port: {}\n", "1:1: port: unknown key", "did you mean `ports`?");
-    one("connection: &con1\n  x: 1\n", "1:1: connection: unknown key", "ser2net's word");
+    one("ports: {}\nconnection: &con1\n  x: 1\n", "2:1: connection: unknown key", "ser2net's word");
     one(&port("line: { bauds: 1 }"), "5:13: ports.p.line.bauds: unknown key", "did you mean `baud`?");
     let listener =
         "ports:\n  p:\n    device: sim:echo\n    listen:\n      - { protocol: raw, address: 0, device: /dev/x }\n";

@@ -164,11 +164,11 @@ fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<NamedP
 }
 
 /// What [`is_plain_name`] wants.
-pub(super) const PLAIN_NAME: &str =
+pub(crate) const PLAIN_NAME: &str =
     "a name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and begins with none of . and -";
 
 /// What can stand in a command line, a log, a file name and a URL without quotes.
-pub(super) fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && !name.starts_with(['-', '.'])
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))

@@ -13,7 +13,7 @@ use crate::error::WORTH_SHOWING;
 
 /// A mapping of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Section {
+pub(crate) enum Section {
     Top,
     Control,
     Http,
@@ -224,6 +224,11 @@ pub(super) fn at(path: &str) -> Option<&'static KnownKey> {
     rows(role).find(|key| key.name == name)
 }
 
+/// Whether this version does what a key says that stands there.
+pub(crate) fn is_built(section: Section, name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == section && key.name == name && key.is_built())
+}
+
 /// Whether there is such a key anywhere.
 pub(super) fn is_known(name: &str) -> bool {
     KEYS.iter().any(|key| key.name == name)
@@ -273,7 +278,7 @@ fn refused_here(role: Role, name: &str) -> Option<(String, &'static str)> {
 }
 
 /// The known word that was probably meant.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // a word of this length is no slip of the finger, and comparing costs its square
     if word.len() > 64 {
         return None;
@@ -295,7 +300,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
 }
 
 /// [`nearest`] for names that have a beginning in common: `dsmr` for `dsmr-p1`.
-pub(super) fn nearest_or_longer<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+pub(crate) fn nearest_or_longer<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     nearest(word, known.clone()).or_else(|| known.into_iter().find(|known| word.len() > 2 && known.starts_with(word)))
 }
 

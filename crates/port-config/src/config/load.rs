@@ -20,6 +20,7 @@ pub use super::source::{Origin, YamlPiece};
 use super::source::{Place, Problem, Sources};
 use super::values::ValueAt;
 use super::{Config, Control};
+use crate::ser2net::{self, Imported, NoteKind};
 use crate::{Fault, Faults};
 
 /// The largest file, in bytes; 256 ports with every key are 200 KiB.
@@ -49,9 +50,13 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed and yet unlikely to be meant.
     pub warnings: Vec<Fault>,
+    /// What is wrong in a file of ser2net, whose other connections are in force all the same. A file of sermux has none.
+    pub faults: Vec<Fault>,
 }
 
 /// Reads a file and those it includes.
+///
+/// A file of ser2net is taken as well, and known by what is in it ([`ser2net`]).
 ///
 /// It may block: on the disk that the files are on, and on asking for the metadata of devices. No device is opened, and
 /// nothing but ordinary files is read: a pipe would be waited for.
@@ -71,6 +76,10 @@ pub fn load(path: &Path) -> Result<Loaded, Faults> {
 pub fn load_with(path: &Path, more: &[Text]) -> Result<Loaded, Faults> {
     let mut loader = Loader::default();
     match read_text(path) {
+        Ok(text) if ser2net::is_ser2net(&text) => {
+            let imported = ser2net::read(&path.display().to_string(), &text, &ser2net::Folder::of(path));
+            return of_ser2net(imported, more);
+        }
         Ok(text) => {
             loader.files.push(path.to_owned());
             loader.main(path.display().to_string(), text, Base::File(path));
@@ -103,11 +112,25 @@ pub fn load_str_with(name: &str, text: &str, more: &[Text]) -> Result<Loaded, Fa
     let mut loader = Loader::default();
     if text.len() > MAX_FILE {
         loader.refuse(name.to_owned(), Unreadable::too_large());
+    } else if ser2net::is_ser2net(text) {
+        return of_ser2net(ser2net::read(name, text, &ser2net::NoFiles), more);
     } else {
         loader.main(name.to_owned(), text.to_owned(), Base::Text);
     }
     loader.more(more);
     loader.finish()
+}
+
+/// Its good connections; what has no equivalent here are warnings. Where nothing is good there is nothing to be in force.
+fn of_ser2net(imported: Imported, more: &[Text]) -> Result<Loaded, Faults> {
+    if imported.connections.0 == 0 && !imported.faults.is_empty() {
+        return Err(Faults::new(imported.faults));
+    }
+    let mut loaded = imported.load_with(more)?;
+    let notes = imported.notes.into_iter().filter(|note| note.kind == NoteKind::NoEquivalent);
+    loaded.warnings.splice(0..0, notes.map(Fault::from));
+    loaded.faults = imported.faults;
+    Ok(loaded)
 }
 
 /// Reads what a file says of the control socket, whatever else is wrong with it; `None` is `off`. A running program has to
@@ -120,6 +143,7 @@ pub fn load_control(path: &Path) -> Result<Option<Control>, Faults> {
     let mut loader = Loader::default();
     let name = path.display().to_string();
     let layer = match read_text(path) {
+        Ok(text) if ser2net::is_ser2net(&text) => return Ok(Some(Control::default())),
         Ok(text) => loader.layer(name, text, Role::Main),
         Err(refusal) => {
             loader.refuse(name, refusal);
@@ -263,7 +287,7 @@ impl Loader {
             config.control.clone_from(&main.control);
             config.limits = main.limits;
         }
-        Ok(Loaded { config, warnings: self.sources.faults(warnings) })
+        Ok(Loaded { config, warnings: self.sources.faults(warnings), faults: Vec::new() })
     }
 }
 
@@ -285,6 +309,15 @@ impl Unreadable {
     fn too_large() -> Unreadable {
         Unreadable::whole("the file is larger than 1 MiB".to_owned(), "split it, and name the parts in `include`")
     }
+}
+
+/// The text of an ordinary file, or in words why it is not read.
+pub(crate) fn text_of_file(path: &Path, most: usize) -> Result<String, String> {
+    let text = read_text(path).map_err(|refusal| refusal.message)?;
+    if text.len() > most {
+        return Err(format!("the file is larger than {} bytes", most));
+    }
+    Ok(text)
 }
 
 fn read_text(path: &Path) -> Result<String, Unreadable> {

@@ -27,7 +27,7 @@ pub(super) fn parse(file: usize, text: &str) -> (Option<Node>, Vec<Problem>) {
     (builder.root, builder.problems)
 }
 
-fn syntax_fault(file: usize, text: &str, error: &ScanError) -> Problem {
+pub(crate) fn syntax_fault(file: usize, text: &str, error: &ScanError) -> Problem {
     let marker = error.marker();
     let place = Place { file, line: marker.line().max(1), column: marker.col() + 1, width: 1 };
     if error.info().contains("recursion limit") {
@@ -39,7 +39,7 @@ fn syntax_fault(file: usize, text: &str, error: &ScanError) -> Problem {
 /// Deeper than any configuration, and shallow enough for a small stack.
 const MAX_DEPTH: usize = 64;
 
-const TOO_DEEP: &str = "lists and mappings stand more than 64 deep in each other";
+pub(crate) const TOO_DEEP: &str = "lists and mappings stand more than 64 deep in each other";
 
 /// Values of one file with its aliases written out; 10,000 ports with a listener each are 110,000.
 const MAX_NODES: usize = 250_000;
@@ -295,7 +295,7 @@ fn read_null(mut node: Node) -> Node {
 }
 
 /// YAML forbids them, and the YAML reader takes NUL for the end.
-fn control_character(file: usize, text: &str) -> Option<Problem> {
+pub(crate) fn control_character(file: usize, text: &str) -> Option<Problem> {
     let forbidden = |c: char| c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t');
     let index = text.find(forbidden)?;
     let before = &text[..index];

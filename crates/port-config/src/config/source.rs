@@ -6,32 +6,32 @@ use crate::Fault;
 
 /// A place in one of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// An index into [`Sources`].
-    pub(super) file: usize,
+    pub(crate) file: usize,
     /// From 1; 0: the file as a whole.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// From 1, in characters.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// In characters.
-    pub(super) width: usize,
+    pub(crate) width: usize,
 }
 
 impl Place {
     /// Where the file begins.
-    pub(super) fn start(file: usize) -> Place {
+    pub(crate) fn start(file: usize) -> Place {
         Place { file, line: 1, column: 1, width: 1 }
     }
 
     /// The file as a whole, when there is nothing in it to point at.
-    pub(super) fn whole(file: usize) -> Place {
+    pub(crate) fn whole(file: usize) -> Place {
         Place { file, line: 0, column: 0, width: 0 }
     }
 }
 
 /// What is wrong, before the files' names and lines are put to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     place: Place,
     path: String,
     message: String,
@@ -40,17 +40,23 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(place: Place, path: impl Into<String>, message: impl Into<String>) -> Problem {
+    pub(crate) fn new(place: Place, path: impl Into<String>, message: impl Into<String>) -> Problem {
         Problem { place, path: path.into(), message: message.into(), notes: Vec::new(), help: None }
     }
 
-    pub(super) fn help(mut self, help: impl Into<String>) -> Problem {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Problem {
         self.help = Some(help.into());
         self
     }
 
+    /// Of a text that begins so many lines further down in its file.
+    pub(crate) fn below(mut self, lines: usize) -> Problem {
+        self.place.line += lines;
+        self
+    }
+
     /// The place is written behind the text.
-    pub(super) fn note(mut self, text: impl Into<String>, place: Place) -> Problem {
+    pub(crate) fn note(mut self, text: impl Into<String>, place: Place) -> Problem {
         self.notes.push((text.into(), Some(place)));
         self
     }
@@ -73,7 +79,7 @@ enum ShowLine {
 
 /// The files that were read.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Vec<SourceText>);
+pub(crate) struct Sources(Vec<SourceText>);
 
 /// One line that YAML was made of, piece by piece.
 #[derive(Clone, Debug)]
@@ -125,29 +131,35 @@ struct SourceText {
 
 impl Sources {
     /// The index of the new file.
-    pub(super) fn add(&mut self, name: String, text: String) -> usize {
+    pub(crate) fn add(&mut self, name: String, text: String) -> usize {
         let lines = line_starts(&text);
         self.0.push(SourceText { name, text, origin: None, lines });
         self.0.len() - 1
     }
 
     /// The text that was added last was made of this.
-    pub(super) fn comes_from(&mut self, origin: Origin) {
+    pub(crate) fn comes_from(&mut self, origin: Origin) {
         if let Some(source) = self.0.last_mut() {
             source.origin = Some(origin);
         }
     }
 
-    pub(super) fn text(&self, file: usize) -> &str {
+    pub(crate) fn text(&self, file: usize) -> &str {
         self.0.get(file).map_or("", |source| &source.text)
     }
 
     /// In the order of the files, each once: what is wrong in `defaults:` would else be said for each port.
-    pub(super) fn faults(&self, mut problems: Vec<Problem>) -> Vec<Fault> {
+    pub(crate) fn faults(&self, mut problems: Vec<Problem>) -> Vec<Fault> {
         problems.sort_by(|a, b| (a.place, &a.path, &a.message).cmp(&(b.place, &b.path, &b.message)));
         problems.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         let lines = |index: usize| if index < WORTH_SHOWING { ShowLine::Shown } else { ShowLine::LeftOut };
         problems.into_iter().enumerate().map(|(index, problem)| self.fault(problem, lines(index))).collect()
+    }
+
+    /// File, line and column of a place, as they are shown.
+    pub(crate) fn shown(&self, place: Place) -> (String, usize, usize) {
+        let Place { file, line, column, .. } = self.written(self.inside(place));
+        (self.name(file).to_owned(), line, column)
     }
 
     fn fault(&self, problem: Problem, lines: ShowLine) -> Fault {
@@ -211,7 +223,7 @@ impl Sources {
 }
 
 /// The lines of a text as YAML counts them, without their breaks.
-pub(super) fn lines(text: &str) -> Vec<&str> {
+pub(crate) fn lines(text: &str) -> Vec<&str> {
     let starts = line_starts(text);
     (0..starts.len()).filter_map(|index| line_at(text, &starts, index)).collect()
 }
