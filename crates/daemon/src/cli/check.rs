@@ -8,6 +8,10 @@ use crate::supervisor::ConfigSource;
 
 pub(super) fn run(path: &Path) -> ExitCode {
     match super::load_or_complain(path) {
+        Ok(loaded) if !loaded.faults.is_empty() => {
+            note!("{}: {}", path.display(), count(loaded.faults.len(), "fault"));
+            ExitCode::from(super::CONFIGURATION)
+        }
         Ok(loaded) => {
             let ports = loaded.config.ports.len();
             let listeners: usize = loaded.config.ports.values().map(|port| port.listen.len()).sum();

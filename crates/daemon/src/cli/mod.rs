@@ -12,6 +12,7 @@ mod devices;
 mod diff;
 mod doctor;
 mod held;
+mod import;
 mod line;
 mod others;
 mod port;
@@ -138,6 +139,18 @@ enum SubCommand {
         old_or_new: Option<PathBuf>,
         /// Compare two files: FILE is the old one, NEW the new one. The running program is not asked
         new: Option<PathBuf>,
+    },
+    /// Print a configuration of ser2net as one of sermux
+    ///
+    /// Reads ser2net.yaml of either version, and ser2net.conf. The configuration goes to standard output; what was translated,
+    /// what is better now and what has no equivalent goes to standard error, a line each, with its place. Ends with 1 if
+    /// something is wrong in the file; the connections that are right are printed all the same
+    Import {
+        /// The file of ser2net; - is standard input
+        file: PathBuf,
+        /// End with 1 also if something has no equivalent
+        #[arg(long)]
+        strict: bool,
     },
     /// Say how the running program is: its ports, their devices and clients. Ends with 1 if a port is not well
     Status {
@@ -338,6 +351,8 @@ pub fn run() -> ExitCode {
             (Some(old), Some(new)) => diff::files(old, new),
             (file, _) => diff::run(&arguments, file.as_deref()),
         },
+        SubCommand::Import { file, strict: false } => import::run(file, import::NoEquivalent::Allowed),
+        SubCommand::Import { file, strict: true } => import::run(file, import::NoEquivalent::Refused),
         SubCommand::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
         SubCommand::Reload => reload::run(&arguments),
         SubCommand::Kick { port, client } => clients::kick(&arguments, port, client.as_deref()),
@@ -373,6 +388,9 @@ fn open_source(path: &Path) -> Result<ConfigSource, ExitCode> {
 
 fn load_source_or_complain(source: &ConfigSource) -> Result<Loaded, ExitCode> {
     let loaded = source.load_blocking().map_err(|faults| complain(Path::new(&source.name()), &faults))?;
+    for fault in &loaded.faults {
+        note!("left out: {fault}");
+    }
     for warning in &loaded.warnings {
         note!("warning: {warning}");
     }
