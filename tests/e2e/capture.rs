@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::rig::{eventually, noise, run, Client, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, is_event, noise, run, Client, Daemon, PortYaml, Pty};
 
 /// A port whose capture goes into this folder.
 fn port(pty: &Pty, folder: &Path, keys: &str) -> PortYaml {
@@ -26,7 +26,7 @@ fn captured(folder: &Path, what: &str) {
 }
 
 fn read_again(daemon: &Daemon, n: usize) {
-    daemon.log().wait_for_nth(n, "the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for_nth(n, "the reload", |line| is_event(line, "config.reloaded"));
 }
 
 /// The bytes of one direction in a capture of JSON.
@@ -175,7 +175,7 @@ fn a_full_disk_is_said_once_and_holds_up_nobody() {
         scope.spawn(|| pty.send(&sent));
         assert!(client.receive(sent.len()) == sent);
     });
-    let is_fault = |line: &str| line.contains("WARN") && line.contains("p.log cannot be written: No space left");
+    let is_fault = |line: &str| is_event(line, "capture.failed") && line.contains("No space left");
     daemon.log().wait_for("the fault", is_fault);
     let json =
         || -> serde_json::Value { serde_json::from_str(&daemon.run(&["status", "p", "--json"]).stdout).unwrap() };
@@ -194,14 +194,14 @@ fn a_folder_that_is_not_there_is_said_with_what_to_do_and_found_when_it_is() {
     let later = folder.path().join("later");
     let mut daemon = Daemon::start(port(&pty, &later, "timestamp: no"));
     daemon.opened("p", 1);
-    let line = daemon.log().wait_for("the fault", |line| line.contains("cannot be opened"));
+    let line = daemon.log().wait_for("the fault", |line| is_event(line, "capture.failed"));
     assert!(line.contains("make the folder") && line.contains("port=p"), "{line}");
     let client: Client = daemon.connect("p");
     pty.send(b"lost\n");
     assert_eq!(client.receive(5), b"lost\n");
     fs::create_dir(&later).unwrap();
     daemon.reload(port(&pty, &later, "timestamp: no"));
-    daemon.log().wait_for("it is well again", |line| line.contains("the file is written again"));
+    daemon.log().wait_for("it is well again", |line| is_event(line, "capture.resumed"));
     pty.send(b"kept\n");
     captured(&later, "rx kept\n");
     let written = text(&later, "p.log");
@@ -260,16 +260,17 @@ fn a_link_is_not_followed() {
     std::os::unix::fs::symlink(&secret, &file).unwrap();
     let mut daemon = Daemon::start(port(&pty, folder.path(), "timestamp: no"));
     daemon.opened("p", 1);
-    let said = daemon.log().wait_for("the fault", |line| line.contains("WARN") && line.contains("cannot be opened"));
+    let said = daemon.log().wait_for("the fault", |line| is_event(line, "capture.failed"));
     assert!(said.contains("it is a link, which is not followed"), "{said}");
     pty.send(b"lost\n");
     fs::remove_file(&file).unwrap();
     fs::hard_link(&secret, &file).unwrap();
     daemon.process.signal(Signal::SIGHUP);
-    daemon.log().wait_for("the other fault", |line| line.contains("the file has another name as well"));
+    let said = daemon.log().wait_for_nth(2, "the other fault", |line| is_event(line, "capture.failed"));
+    assert!(said.contains("the file has another name as well"), "{said}");
     fs::remove_file(&file).unwrap();
     daemon.process.signal(Signal::SIGHUP);
-    daemon.log().wait_for("it is well again", |line| line.contains("the file is written again"));
+    daemon.log().wait_for("it is well again", |line| is_event(line, "capture.resumed"));
     pty.send(b"kept\n");
     captured(folder.path(), "rx kept\n");
     assert_eq!(fs::read_to_string(&secret).unwrap(), "mine");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rig::{assert_same, end_was_read, eventually, noise, Client, Daemon, End, PortYaml, Pty};
+use crate::rig::{assert_same, end_was_read, eventually, field, is_event, noise, Client, Daemon, End, PortYaml, Pty};
 
 #[test]
 fn who_sends_and_half_closes_is_heard_answered_for_a_while_and_then_closed() {
@@ -115,7 +115,7 @@ fn a_read_only_listener_beside_a_writable_one_lets_nothing_through() {
 /// Waits until the log has said so many times that a writer was refused because of another, and no more often.
 #[track_caller]
 fn pen_refusals(daemon: &Daemon, n: usize) {
-    let is_so = |line: &str| line.contains("holds the pen; its bytes are thrown away");
+    let is_so = |line: &str| is_event(line, "client.pen-refused");
     daemon.log().wait_for_nth(n, "the refusal", is_so);
     assert_eq!(daemon.log().count(is_so), n, "{}", daemon.log().text());
 }
@@ -201,8 +201,8 @@ fn when_the_oldest_is_to_make_room_each_new_client_takes_its_place() {
     assert_eq!(second.receive_to_end(), (vec![], End::Closed));
     pty.send(b"x");
     assert_eq!((third.receive(1), fourth.receive(1)), (b"x".to_vec(), b"x".to_vec()));
-    let why = "client disconnected: the listener is full, and it was the oldest client (when-full: kick-oldest)";
-    daemon.log().wait_for_nth(2, why, |line| line.contains(why));
+    let is_oldest = |line: &str| is_event(line, "client.disconnected") && field(line, "cause") == Some("oldest");
+    daemon.log().wait_for_nth(2, "the oldest has gone", is_oldest);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn who_is_silent_for_too_long_is_closed_with_a_line_in_the_log() {
     daemon.opened("p", 1);
     let [silent, patient] = [daemon.connect_on("p", "127.0.0.1"), daemon.connect_on("p", "127.0.0.2")];
     assert_eq!(silent.receive_to_end(), (vec![], End::Closed));
-    daemon.log().wait_for("why", |line| line.contains("silent in both directions for too long (idle-timeout)"));
+    daemon.log().wait_for("why", |line| is_event(line, "client.disconnected") && field(line, "cause") == Some("idle"));
     pty.send(b"x");
     assert_eq!(patient.receive(1), b"x");
 }

@@ -10,7 +10,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::termios::{cfgetospeed, tcgetattr, BaudRate, ControlFlags};
 use serde_json::{json, Value};
 
-use crate::rig::{eventually, noise, sermux, Client, Daemon, PortYaml, Process, Pty};
+use crate::rig::{eventually, field, is_event, noise, sermux, Client, Daemon, PortYaml, Process, Pty};
 
 fn echo() -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen("")
@@ -95,7 +95,7 @@ fn a_port_that_is_not_well_is_marked_and_says_what_to_do() {
     let disabled = PortYaml::new("spare", "/dev/ttyS99").key("enable: false").listen("");
     let daemon = Daemon::start(format!("ports:\n{}{}{}", absent.entry(), echo().entry(), disabled.entry()));
     daemon.opened("echo", 1);
-    daemon.log().wait_for("the device is absent", |line| line.contains("not there (yet)"));
+    daemon.log().wait_for("the device is absent", |line| is_event(line, "line.open-failed"));
     let finished = daemon.run(&["status"]);
     assert_eq!(finished.code, Some(1));
     let table = finished.stdout;
@@ -134,8 +134,12 @@ fn a_kick_closes_a_client_or_all_of_them() {
     let said = daemon.done(&["kick", "echo", &local(&two).to_string()]);
     assert_eq!(said, format!("echo: 1 client disconnected: #2 {}\n", local(&two)));
     two.receive_to_end();
-    daemon.log().wait_for("the reason", |line| line.contains("client disconnected: kicked"));
-    daemon.log().wait_for("who asked", |line| line.contains("asked to kick") && line.contains("by=unix:pid="));
+    daemon
+        .log()
+        .wait_for("the reason", |line| is_event(line, "client.disconnected") && field(line, "cause") == Some("kicked"));
+    daemon.log().wait_for("who asked", |line| {
+        is_event(line, "control.requested") && field(line, "request") == Some("kick") && line.contains("by=unix:pid=")
+    });
 
     let nobody = daemon.run(&["kick", "echo", "2"]);
     assert_eq!(nobody.code, Some(1));

@@ -9,7 +9,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::rig::{cpu_ticks, eventually_within, is_zombie, run, sermux, Daemon, Finished, PortYaml, Process, Pty};
+use crate::rig::{
+    cpu_ticks, eventually_within, is_event, is_zombie, run, sermux, Daemon, Finished, PortYaml, Process, Pty,
+};
 
 /// A file with this text in a folder of its own.
 fn file(text: &str) -> (TempDir, PathBuf) {
@@ -495,7 +497,7 @@ fn a_pipe_among_the_files_does_not_hold_the_running_program() {
     fs::create_dir(daemon.folder().join("ports.d")).unwrap();
     pipe(&daemon.folder().join("ports.d/a.yaml"));
     daemon.process.signal(Signal::SIGHUP);
-    daemon.log().wait_for("the fault", |line| line.contains("ERROR") && line.contains("this is a pipe"));
+    daemon.log().wait_for("the fault", |line| is_event(line, "config.fault-found") && line.contains("this is a pipe"));
     assert_eq!(daemon.run(&["status"]).code, Some(0));
     daemon.process.signal(Signal::SIGTERM);
     assert_eq!(daemon.finish().code, Some(0));
@@ -521,7 +523,7 @@ fn while_files_are_read_it_answers_and_reads_once_more_for_all_who_asked_meanwhi
     daemon.connect("p");
     daemon.done(&["status"]);
     long_to_read(daemon.folder(), 3);
-    let is_read = |line: &str| line.contains("nothing was changed");
+    let is_read = |line: &str| is_event(line, "config.rejected");
     daemon.process.signal(Signal::SIGHUP);
     daemon.done(&["status"]);
     assert_eq!(daemon.log().count(is_read), 0, "the answer had to wait for the files");
@@ -531,10 +533,10 @@ fn while_files_are_read_it_answers_and_reads_once_more_for_all_who_asked_meanwhi
     }
     daemon.log().wait_for_nth(1, "it was read", is_read);
     fs::remove_dir_all(daemon.folder().join("ports.d")).unwrap();
-    daemon.log().wait_for("it was read once more", |line| line.contains("configuration read again") || is_read(line));
+    daemon.log().wait_for("it was read once more", |line| is_event(line, "config.reloaded") || is_read(line));
     daemon.process.signal(Signal::SIGTERM);
     assert_eq!(daemon.process.wait(crate::rig::SHUTDOWN).and_then(|status| status.code()), Some(0));
-    assert!(daemon.log().count(|line| is_read(line) || line.contains("configuration read again")) <= 2);
+    assert!(daemon.log().count(|line| is_read(line) || is_event(line, "config.reloaded")) <= 2);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use nix::unistd::{geteuid, Group};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rig::{run, sermux, Daemon, Finished, PortYaml, Process, PATIENCE};
+use crate::rig::{is_event, run, sermux, Daemon, Finished, PortYaml, Process, PATIENCE};
 
 fn echo() -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen("")
@@ -21,7 +21,7 @@ fn echo() -> PortYaml {
 
 #[track_caller]
 fn ready(daemon: &Daemon) {
-    daemon.log().wait_for("the control socket", |line| line.contains("INFO control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
 }
 
 /// Runs a command with `--control`.
@@ -116,7 +116,7 @@ fn without_a_place_for_it_the_ports_work() {
     // It is not empty, and no folder either.
     command.env("RUNTIME_DIRECTORY", "/dev/null");
     let daemon = Daemon::start_as(echo(), command);
-    daemon.log().wait_for("the warning", |line| line.contains("WARN no control socket"));
+    daemon.log().wait_for("the warning", |line| is_event(line, "control.bind-failed"));
     let client = daemon.connect("echo");
     client.send(b"hello");
     assert_eq!(client.receive(5), b"hello");
@@ -130,7 +130,7 @@ fn a_port_that_listens_there_keeps_its_place() {
     command.arg("--control").arg(&socket);
     let port = PortYaml::new("echo", "sim:echo").listen_on(&format!("unix:{}", socket.display()), "");
     let daemon = Daemon::start_as(port, command);
-    let said = daemon.log().wait_for("the warning", |line| line.contains("WARN no control socket"));
+    let said = daemon.log().wait_for("the warning", |line| is_event(line, "control.bind-failed"));
     assert!(said.contains("this port listens there") && said.contains("port=echo"), "{said}");
     let mut client = UnixStream::connect(&socket).unwrap();
     client.write_all(b"hello").unwrap();
@@ -160,7 +160,8 @@ fn a_live_program_keeps_it_and_the_other_takes_it_when_it_ends() {
     let mut command = sermux();
     command.arg("--control").arg(first.control_socket());
     let second = Daemon::start_as(echo(), command);
-    second.log().wait_for("the warning", |line| line.contains("another program listens there"));
+    let said = second.log().wait_for("the warning", |line| is_event(line, "control.bind-failed"));
+    assert!(said.contains("another program listens there"), "{said}");
     let client = second.connect("echo");
     client.send(b"hello");
     assert_eq!(client.receive(5), b"hello");
@@ -190,7 +191,7 @@ fn control_off_is_off_and_systemctl_reload_works_all_the_same() {
     let reload = Process::start(reload.env("MAINPID", daemon.pid().to_string())).finish();
     assert_eq!(reload.code, Some(0));
     assert!(reload.stderr.contains("SIGHUP was sent instead"), "{}", reload.stderr);
-    daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
     assert_eq!(Process::start(&mut daemon.command(&["reload"])).finish().code, Some(3), "there is no pid to be told");
 }
 
@@ -244,9 +245,8 @@ fn only_the_owner_the_group_and_root_may_use_it() {
 #[test]
 fn a_group_that_does_not_exist_is_a_warning() {
     let daemon = Daemon::start(format!("control: {{ group: no-such-group }}\n{}", echo()));
-    daemon
-        .log()
-        .wait_for("the warning", |line| line.contains("WARN") && line.contains("there is no group no-such-group"));
+    let said = daemon.log().wait_for("the warning", |line| is_event(line, "control.restricted"));
+    assert!(said.contains("there is no group no-such-group"), "{said}");
     ready(&daemon);
     assert_eq!(fs::metadata(daemon.control_socket()).unwrap().mode() & 0o777, 0o600);
     daemon.done(&["status"]);
@@ -344,11 +344,11 @@ fn a_place_that_is_no_good_is_said_and_taken_when_it_is() {
     let socket = folder.path().join("later/control.sock");
     let config = format!("control: {{ socket: {} }}\n{}", socket.display(), echo());
     let daemon = Daemon::start(config);
-    daemon.log().wait_for("the warning", |line| line.contains("WARN no control socket"));
+    daemon.log().wait_for("the warning", |line| is_event(line, "control.bind-failed"));
     fs::create_dir(folder.path().join("later")).unwrap();
-    daemon.log().wait_for("the socket", |line| line.contains("INFO control socket"));
+    daemon.log().wait_for("the socket", |line| is_event(line, "control.listening"));
     assert_eq!(at(&socket, &["status"]).code, Some(0));
-    assert_eq!(daemon.log().count(|line| line.contains("no control socket")), 1, "said once");
+    assert_eq!(daemon.log().count(|line| is_event(line, "control.bind-failed")), 1, "said once");
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_lock_on_its_folder_does_not_keep_it_away() {
     let opened = fs::File::open(folder.path()).unwrap();
     let _held = Flock::lock(opened, FlockArg::LockExclusiveNonblock).unwrap();
     let daemon = Daemon::start(format!("control: {{ socket: {} }}\n{}", socket.display(), echo()));
-    daemon.log().wait_for("the socket", |line| line.contains("INFO control socket"));
+    daemon.log().wait_for("the socket", |line| is_event(line, "control.listening"));
     assert_eq!(at(&socket, &["status"]).code, Some(0));
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use serde_json::Value;
 
 use crate::lifecycle::Socket;
-use crate::rig::{eventually, Client, Daemon, End, PortYaml, PATIENCE};
+use crate::rig::{eventually, field, is_event, Client, Daemon, End, PortYaml, PATIENCE};
 
 fn ports() -> String {
     let port = |name: &str| PortYaml::new(name, "sim:echo").listen("").entry();
@@ -18,7 +18,7 @@ fn ports() -> String {
 /// Asks for it; the answer is not waited for.
 #[track_caller]
 fn panic(daemon: &Daemon, path: &str) {
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     let mut control = UnixStream::connect(daemon.control_socket()).unwrap();
     control.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(control, "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
@@ -45,8 +45,10 @@ fn a_port_that_panics_is_said_and_started_again_and_the_others_do_not_notice() {
     for n in 1..=2 {
         panic(&daemon, "/v1/ports/bad/panic");
         assert_ne!(bad.receive_to_end(), (b"x".to_vec(), End::Closed), "it is closed, in whatever way");
-        daemon.log().wait_for_nth(n, "the panic", |line| line.contains("asked to") && line.contains("ERROR"));
-        daemon.log().wait_for_nth(n, "the port failed", |line| line.contains("failed") && line.contains("port=bad"));
+        daemon.log().wait_for_nth(n, "the panic", |line| is_event(line, "sermux.panicked"));
+        daemon.log().wait_for_nth(n, "the port failed", |line| {
+            is_event(line, "part.failed") && field(line, "port") == Some("bad")
+        });
         let down = bad_port(&daemon);
         assert_eq!((&down["state"], &down["well"]), (&"faulted".into(), &false.into()), "{down}");
         assert!(down["fault"]["what"].as_str().unwrap().contains("asked to"), "{down}");
@@ -57,10 +59,10 @@ fn a_port_that_panics_is_said_and_started_again_and_the_others_do_not_notice() {
         assert_eq!(daemon.run(&["purge", "bad"]).code, Some(1));
         echoes(&good);
 
-        daemon.log().wait_for_nth(n, "it runs again", |line| line.contains("started again") && line.contains("INFO"));
-        let listens = |line: &str| line.contains("listening") && line.contains("port=bad");
+        daemon.log().wait_for_nth(n, "it runs again", |line| is_event(line, "part.restarted"));
+        let listens = |line: &str| is_event(line, "listener.listening") && line.contains("port=bad");
         let said = daemon.log().wait_for_nth(n + 1, "it listens again", listens);
-        bad = Client::connect(crate::rig::field(&said, "address").unwrap().parse().unwrap());
+        bad = Client::connect(field(&said, "address").unwrap().parse().unwrap());
         echoes(&bad);
         let up = bad_port(&daemon);
         assert_eq!((&up["state"], &up["well"]), (&"open".into(), &true.into()), "{up}");
@@ -75,16 +77,20 @@ fn a_port_that_panics_is_said_and_started_again_and_the_others_do_not_notice() {
 fn a_reload_while_a_port_is_down_takes_it_away_or_gives_it_its_new_configuration() {
     let mut daemon = Daemon::start(ports());
     panic(&daemon, "/v1/ports/bad/panic");
-    daemon.log().wait_for("the port failed", |line| line.contains("failed") && line.contains("port=bad"));
+    daemon
+        .log()
+        .wait_for("the port failed", |line| is_event(line, "part.failed") && field(line, "port") == Some("bad"));
     daemon.reload(PortYaml::new("good", "sim:echo").listen(""));
-    daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
     assert_eq!(daemon.run(&["status", "bad"]).code, Some(4), "there is no such port");
 
     daemon.reload(ports());
-    daemon.log().wait_for_nth(2, "the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for_nth(2, "the reload", |line| is_event(line, "config.reloaded"));
     echoes(&daemon.connect("good"));
     panic(&daemon, "/v1/ports/bad/panic");
-    daemon.log().wait_for_nth(2, "the port failed", |line| line.contains("failed") && line.contains("port=bad"));
+    daemon
+        .log()
+        .wait_for_nth(2, "the port failed", |line| is_event(line, "part.failed") && field(line, "port") == Some("bad"));
     daemon.reload(ports().replacen("listen:\n", "line: 2400 7E1\n    listen:\n", 1));
     eventually("it runs with the new settings", || {
         let port = bad_port(&daemon);
@@ -109,12 +115,12 @@ fn a_listener_that_panics_is_said_and_listens_again_and_its_clients_do_not_notic
     for n in 1..=2 {
         panic(&daemon, "/v1/panic/listener");
         let address = daemon.log().wait("where it listens", |lines| {
-            let mut at = lines.iter().filter(|line| line.contains(" listening") && line.contains("127.0.0.1"));
-            crate::rig::field(at.next_back()?, "address")?.parse().ok()
+            let mut at = lines.iter().filter(|line| is_event(line, "listener.listening") && line.contains("127.0.0.1"));
+            field(at.next_back()?, "address")?.parse().ok()
         });
         let refused = Client::connect(address);
         daemon.log().wait_for_nth(n, "it failed", |line| {
-            line.contains("ERROR") && line.contains("listener failed") && line.contains("port=bad")
+            is_event(line, "part.failed") && field(line, "part") == Some("listener")
         });
         let _ = refused.receive_to_end();
         let down = bad_port(&daemon);
@@ -127,10 +133,10 @@ fn a_listener_that_panics_is_said_and_listens_again_and_its_clients_do_not_notic
         assert!(shown.stdout.contains("a defect of sermux ended the listener"), "{}", shown.stdout);
         echoes(&stays);
 
-        daemon.log().wait_for_nth(n, "it listens again", |line| line.contains("the listener was started again"));
-        let listens = |line: &str| line.contains(" listening") && line.contains("127.0.0.1");
+        daemon.log().wait_for_nth(n, "it listens again", |line| is_event(line, "part.restarted"));
+        let listens = |line: &str| is_event(line, "listener.listening") && line.contains("127.0.0.1");
         let said = daemon.log().wait_for_nth(n + 1, "it listens again", listens);
-        echoes(&Client::connect(crate::rig::field(&said, "address").unwrap().parse().unwrap()));
+        echoes(&Client::connect(field(&said, "address").unwrap().parse().unwrap()));
         eventually("all is well", || daemon.run(&["status"]).code == Some(0));
         let up = bad_port(&daemon);
         assert!(up["fault"]["what"].as_str().unwrap().contains("asked to"), "what happened is not forgotten: {up}");
@@ -145,9 +151,9 @@ fn a_reload_while_a_listener_is_down_takes_it_away() {
         Daemon::start(PortYaml::new("bad", "sim:echo").listen_on("127.0.0.1:0", "").listen_on("127.0.0.2:0", ""));
     panic(&daemon, "/v1/panic/listener");
     drop(Client::connect(daemon.address_on("bad", "127.0.0.1")));
-    daemon.log().wait_for("it failed", |line| line.contains("listener failed"));
+    daemon.log().wait_for("it failed", |line| is_event(line, "part.failed"));
     daemon.reload(PortYaml::new("bad", "sim:echo").listen_on("127.0.0.2:0", ""));
-    daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
     echoes(&daemon.connect_on("bad", "127.0.0.2"));
     assert_eq!(daemon.run(&["status"]).code, Some(0));
 }
@@ -161,12 +167,12 @@ fn a_control_socket_whose_server_panics_comes_back_and_says_what_happened() {
         panic(&daemon, "/v1/panic/control");
         // This one is not answered, and no one after it.
         assert_eq!(daemon.run(&["status"]).code, Some(1));
-        daemon
-            .log()
-            .wait_for_nth(n, "it failed", |line| line.contains("ERROR") && line.contains("the control socket failed"));
+        daemon.log().wait_for_nth(n, "it failed", |line| {
+            is_event(line, "part.failed") && field(line, "part") == Some("control")
+        });
         assert_eq!(daemon.run(&["status"]).code, Some(3));
         echoes(&good);
-        daemon.log().wait_for_nth(n, "it is back", |line| line.contains("the control socket was started again"));
+        daemon.log().wait_for_nth(n, "it is back", |line| is_event(line, "part.restarted"));
         let (defect, since) = defect(&daemon);
         assert!(defect["what"].as_str().unwrap().contains("ended the control socket (asked to)"), "{defect}");
         assert_eq!(defect["over"], true);
@@ -183,10 +189,10 @@ fn a_control_socket_whose_server_panics_comes_back_and_says_what_happened() {
 fn a_watch_for_devices_that_panics_is_said_and_started_again() {
     let socket = Socket::new();
     let daemon = Daemon::start(format!("{}{}", ports(), PortYaml::new("p", socket.path()).listen("").entry()));
-    daemon.log().wait_for("the device is not there", |line| line.contains("port=p") && line.contains("trying again"));
+    daemon.log().wait_for("the device is not there", |line| is_event(line, "line.open-failed"));
     panic(&daemon, "/v1/panic/hotplug");
     let _pty = socket.plug();
-    daemon.log().wait_for("it failed", |line| line.contains("ERROR") && line.contains("the watch for devices"));
+    daemon.log().wait_for("it failed", |line| is_event(line, "part.failed") && field(line, "part") == Some("hotplug"));
     let (down, _) = defect(&daemon);
     assert!(down["what"].as_str().unwrap().contains("ended the watch for devices"), "{down}");
     assert_eq!(down["over"], false);
@@ -196,7 +202,7 @@ fn a_watch_for_devices_that_panics_is_said_and_started_again() {
     // Devices are looked for all the same.
     daemon.opened("p", 1);
 
-    daemon.log().wait_for("it is back", |line| line.contains("plugged in was started again"));
+    daemon.log().wait_for("it is back", |line| is_event(line, "part.restarted"));
     assert_eq!(defect(&daemon).0["over"], true);
     eventually("all is well", || daemon.run(&["status"]).code == Some(0));
 }
@@ -214,7 +220,7 @@ fn a_capture_that_panics_is_said_and_goes_on() {
     panic(&daemon, "/v1/panic/capture");
     client.send(b"lost\n");
     assert_eq!(client.receive(5), b"lost\n");
-    daemon.log().wait_for("the panic", |line| line.contains("ERROR") && line.contains("asked to"));
+    daemon.log().wait_for("the panic", |line| is_event(line, "sermux.panicked"));
     eventually("it is said", || {
         let port = bad_port(&daemon);
         port["well"] == false && port["capture"]["fault"].as_str().is_some_and(|why| why.contains("a defect of sermux"))

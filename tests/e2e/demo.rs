@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::Signal;
 
-use crate::rig::{p1, sermux, Client, Process, SHUTDOWN};
+use crate::rig::{is_event, p1, sermux, Client, Process, SHUTDOWN};
 
 /// The demo has fixed ports, so there is one at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -64,7 +64,7 @@ fn what_it_is_comes_before_what_the_log_says() {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "exec \"$0\" demo 2>&1", env!("CARGO_BIN_EXE_sermux")]);
     let mut demo = Process::start(&mut command);
-    demo.stdout.wait_for("the log", |line| line.contains("started"));
+    demo.stdout.wait_for("the log", |line| is_event(line, "sermux.started"));
     let said = demo.stdout.all();
     let at =
         |what: &str| said.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {said:#?}"));

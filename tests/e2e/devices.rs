@@ -7,7 +7,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rig::{field, run, Daemon, PortYaml, Pty};
+use crate::rig::{field, is_event, run, Daemon, PortYaml, Pty};
 
 /// Whatever serial ports this machine has.
 #[test]
@@ -33,7 +33,7 @@ fn the_serial_ports_of_this_machine_are_listed_for_people_and_for_programs() {
 
 /// What the log says of the port `p` once it is busy.
 fn says_busy(daemon: &Daemon) -> String {
-    daemon.log().wait_for("who holds it", |line| field(line, "port") == Some("p") && line.contains(": busy: "))
+    daemon.log().wait_for("who holds it", |line| is_event(line, "line.open-failed") && field(line, "port") == Some("p"))
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_lock_file_of_another_program_is_respected_until_it_goes_and_one_left_behind
     // No process has this number (/proc/sys/kernel/pid_max is at most 2^22).
     fs::write(&lock, "   4194304\n").unwrap();
     daemon.opened("p", 1);
-    daemon.log().wait_for("the stale lock", |line| line.contains("removed the lock file") && line.contains("4194304"));
+    daemon.log().wait_for("the stale lock", |line| is_event(line, "device.lock-removed") && line.contains("4194304"));
 }
 
 #[test]

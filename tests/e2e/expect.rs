@@ -1,12 +1,12 @@
 //! `expect`: a port that has gone quiet says so, and says when something comes again.
 
 use crate::rig::p1::{telegram, telegram_with_wrong_crc};
-use crate::rig::{eventually, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, is_event, Daemon, PortYaml, Pty};
 
 /// Waits until the log said it for the n-th time.
 #[track_caller]
 fn said(daemon: &Daemon, n: usize, what: &str) -> String {
-    daemon.log().wait_for_nth(n, what, |line| line.contains("WARN") && line.contains(what))
+    daemon.log().wait_for_nth(n, what, |line| is_event(line, what))
 }
 
 #[test]
@@ -14,7 +14,8 @@ fn a_silent_port_is_quiet_in_the_log_and_in_the_status_until_a_byte_comes() {
     let pty = Pty::new();
     let daemon = Daemon::start(PortYaml::new("p", pty.path()).key("expect: { frame: 100ms }").listen(""));
     daemon.opened("p", 1);
-    let line = said(&daemon, 1, "quiet: nothing came for 100ms");
+    let line = said(&daemon, 1, "line.quiet");
+    assert!(line.contains("nothing came for 100ms"), "{line}");
     assert!(line.contains("port=p"), "{line}");
     let shown = daemon.run(&["status", "p"]);
     assert_eq!(shown.code, Some(1), "{shown:?}");
@@ -23,9 +24,9 @@ fn a_silent_port_is_quiet_in_the_log_and_in_the_status_until_a_byte_comes() {
     assert_eq!(json.code, Some(1));
     assert!(json.stdout.contains("\"quiet\""), "{json:?}");
     pty.send(b"x");
-    said(&daemon, 1, "something comes again");
+    said(&daemon, 1, "line.heard");
     // And the clock runs again.
-    said(&daemon, 2, "quiet: nothing came for 100ms");
+    said(&daemon, 2, "line.quiet");
 }
 
 #[test]
@@ -35,14 +36,15 @@ fn telegrams_with_a_wrong_crc_do_not_count() {
     let daemon = Daemon::start(port);
     daemon.opened("p", 1);
     pty.send(&telegram_with_wrong_crc(1));
-    said(&daemon, 1, "telegram with a wrong CRC");
-    let line = said(&daemon, 1, "quiet: no good telegram came for 300ms (expect): the only one had a wrong CRC");
+    said(&daemon, 1, "telegram.crc-bad");
+    let line = said(&daemon, 1, "line.quiet");
+    assert!(line.contains("no good telegram came for 300ms (expect): the only one had a wrong CRC"), "{line}");
     assert!(line.contains(&probe_it(&pty)), "{line}");
     pty.send(&telegram_with_wrong_crc(2));
     pty.was_read();
     assert_eq!(daemon.run(&["status", "p"]).code, Some(1));
     pty.send(&telegram(3));
-    said(&daemon, 1, "something comes again");
+    said(&daemon, 1, "line.heard");
 }
 
 /// What the program advises where bytes come.
@@ -61,12 +63,14 @@ fn of_bytes_without_telegrams_it_says_how_many_and_what_to_run() {
     let port = PortYaml::new("p", pty.path()).key("profile: dsmr-p1").key("expect: { frame: 300ms }").listen("");
     let daemon = Daemon::start(port);
     daemon.opened("p", 1);
-    let line = said(&daemon, 1, "quiet: nothing came for 300ms (expect)");
+    let line = said(&daemon, 1, "line.quiet");
+    assert!(line.contains("nothing came for 300ms (expect)"), "{line}");
     assert!(!line.contains("probe"), "{line}");
     pty.send(&telegram(1));
-    said(&daemon, 1, "something comes again");
+    said(&daemon, 1, "line.heard");
     pty.send(&garbage(300));
-    let line = said(&daemon, 1, "quiet: no telegram came for 300ms (expect), only 300 bytes without one");
+    let line = said(&daemon, 2, "line.quiet");
+    assert!(line.contains("no telegram came for 300ms (expect), only 300 bytes without one"), "{line}");
     assert!(line.contains(&probe_it(&pty)), "{line}");
     let shown = daemon.run(&["status", "p"]);
     assert!(shown.code == Some(1) && shown.stdout.contains("quiet for"), "{shown:?}");
@@ -88,7 +92,7 @@ fn a_meters_port_that_gets_only_garbage_is_not_well_until_a_good_telegram_comes(
         for piece in what.chunks(1000) {
             pty.send(piece);
         }
-        let line = said(&daemon, 1, "garbage: ");
+        let line = said(&daemon, 1, "line.garbled");
         assert!(line.contains(said_of_it) && line.contains(&probe_it(&pty)), "{line}");
         let shown = daemon.run(&["status", "p"]);
         assert_eq!(shown.code, Some(1), "{shown:?}");
@@ -103,7 +107,7 @@ fn a_meters_port_that_gets_only_garbage_is_not_well_until_a_good_telegram_comes(
         assert_eq!(daemon.run(&["status"]).code, Some(1));
         pty.send(b"\r\n");
         pty.send(&telegram(3));
-        said(&daemon, 1, "good telegrams come again");
+        said(&daemon, 1, "line.ungarbled");
         assert_eq!(daemon.run(&["status", "p"]).code, Some(0));
     }
 }
@@ -116,8 +120,8 @@ fn garbage_is_garbage_where_something_is_expected_too() {
     daemon.opened("p", 1);
     pty.send(&garbage(2500));
     pty.send(&garbage(2500));
-    said(&daemon, 1, "garbage: ");
-    said(&daemon, 1, "quiet: no telegram came");
+    said(&daemon, 1, "line.garbled");
+    said(&daemon, 1, "line.quiet");
     let shown = daemon.run(&["status", "p", "--json"]);
     assert_eq!(shown.code, Some(1), "{shown:?}");
     let port: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
@@ -135,7 +139,7 @@ fn a_port_that_expects_a_day_or_nothing_is_well() {
     daemon.opened("day", 1);
     daemon.opened("never", 1);
     assert_eq!(daemon.run(&["status"]).code, Some(0));
-    assert_eq!(daemon.log().count(|line| line.contains("quiet")), 0);
+    assert_eq!(daemon.log().count(|line| is_event(line, "line.quiet")), 0);
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn a_reload_changes_what_is_expected() {
     let mut daemon = Daemon::start(port("24h"));
     daemon.opened("p", 1);
     daemon.reload(port("50ms"));
-    said(&daemon, 1, "quiet: nothing came for 50ms");
+    said(&daemon, 1, "line.quiet");
     daemon.reload(port("24h"));
     eventually("the port is well again", || daemon.run(&["status"]).code == Some(0));
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::rig::{anonymous_kib, assert_same, eventually, find, noise, Client, Daemon, PortYaml, Pty};
+use crate::rig::{anonymous_kib, assert_same, eventually, find, is_event, noise, Client, Daemon, PortYaml, Pty};
 
 const FLOOD: usize = 10_000;
 
 fn descriptors(daemon: &Daemon) -> usize {
-    daemon.log().wait_for("all is open", |line| line.contains("INFO control socket"));
+    daemon.log().wait_for("all is open", |line| is_event(line, "control.listening"));
     fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
-use crate::rig::{eventually, Daemon, PortYaml, Pty, PATIENCE};
+use crate::rig::{eventually, is_event, Daemon, PortYaml, Pty, PATIENCE};
 
 /// Somebody who follows a port.
 struct Follower(BufReader<UnixStream>);
@@ -56,7 +56,7 @@ impl Follower {
 fn started(port: PortYaml) -> Daemon {
     let daemon = Daemon::start(port);
     daemon.opened("p", 1);
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     daemon
 }
 

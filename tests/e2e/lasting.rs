@@ -4,7 +4,7 @@ use nix::libc;
 use nix::sys::termios::tcgetattr;
 
 use crate::lifecycle::Socket;
-use crate::rig::{eventually, Client, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, is_event, Client, Daemon, PortYaml, Pty};
 
 const HELLO: &[u8] = &[255, 251, 44, 255, 253, 44];
 
@@ -44,12 +44,12 @@ fn a_rate_that_a_client_set_survives_the_device_and_not_the_client() {
     set(&client, 57_600);
     runs_at(&pty, libc::B57600);
     socket.unplug(pty);
-    daemon.log().wait_for("the loss", |line| line.contains("device gone"));
+    daemon.log().wait_for("the loss", |line| is_event(line, "line.lost"));
     let pty = socket.plug();
     assert!(daemon.opened("p", 2).contains("57600 8N1"));
     runs_at(&pty, libc::B57600);
     drop(client);
-    daemon.log().wait_for("the release", |line| line.contains("no client with control is left"));
+    daemon.log().wait_for("the release", |line| is_event(line, "line.restored"));
     runs_at(&pty, libc::B9600);
 }
 

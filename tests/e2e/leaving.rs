@@ -6,7 +6,9 @@ use serde_json::Value;
 use socket2::SockRef;
 use tempfile::TempDir;
 
-use crate::rig::{assert_same, eventually, is_stopped, noise, Client, Daemon, End, PortYaml, Pty, UnixClient};
+use crate::rig::{
+    assert_same, eventually, field, is_event, is_stopped, noise, Client, Daemon, End, PortYaml, Pty, UnixClient,
+};
 
 /// More than everything on the way to a line that takes nothing holds.
 const MUCH: usize = 300_000;
@@ -84,7 +86,7 @@ fn a_client_on_a_unix_socket_that_has_closed_makes_room_at_once() {
     let path = folder.path().join("p.sock");
     let daemon =
         Daemon::start(PortYaml::new("p", "sim:echo").listen_on(&format!("unix:{}", path.display()), "max-clients: 1"));
-    daemon.log().wait_for("it listens", |line| line.contains("listening"));
+    daemon.log().wait_for("it listens", |line| is_event(line, "listener.listening"));
     for _ in 0..20 {
         let client = UnixClient::connect(&path);
         client.send(b"hi");
@@ -111,8 +113,8 @@ fn what_the_line_does_not_take_of_a_client_that_closed_is_discarded_after_half_c
     let (pty, daemon, client, sent) = stuck("half-close: 1s", SOME);
     drop(client);
     daemon.gone("p", 1);
-    let said = daemon.log().wait_for("why", |line| line.contains("client disconnected"));
-    assert!(said.contains("the line takes nothing of what it sent"), "{said}");
+    let said = daemon.log().wait_for("why", |line| is_event(line, "client.disconnected"));
+    assert_eq!(field(&said, "cause"), Some("unsent"), "{said}");
     let (taken, discarded) = (counter(&daemon, "tx-bytes"), counter(&daemon, "tx-discarded-bytes"));
     assert_eq!(taken + discarded, sent as u64);
     only_this_comes(&pty, &daemon, &daemon.connect("p"), taken);
@@ -227,10 +229,13 @@ fn a_reset_after_a_half_close_is_noticed_on_a_silent_line() {
         client.half_close();
         eventually("the half-close is read", || crate::rig::end_was_read(&client.0));
         reset(client);
-        daemon.log().wait_for_nth(round, "it is closed", |line| line.contains("nobody uses it"));
+        daemon.log().wait_for_nth(round, "it is closed", |line| is_event(line, "line.closed"));
     }
     daemon.gone("p", 3);
-    assert_eq!(daemon.log().count(|line| line.contains("client disconnected: closed by the client")), 3);
+    assert_eq!(
+        daemon.log().count(|line| is_event(line, "client.disconnected") && field(line, "cause") == Some("closed")),
+        3
+    );
 }
 
 #[test]
@@ -240,13 +245,13 @@ fn what_a_client_sent_before_it_closed_reaches_a_device_that_is_open_on_demand()
     let pty = Pty::new();
     let port = PortYaml::new("p", pty.path()).key("open: on-demand").key("linger: 0s");
     let daemon = Daemon::start(port.listen_on(&format!("unix:{}", path.display()), ""));
-    daemon.log().wait_for("it listens", |line| line.contains("listening"));
+    daemon.log().wait_for("it listens", |line| is_event(line, "listener.listening"));
     let bytes = noise(9, 60_000);
     let client = UnixClient::connect(&path);
     client.send(&bytes);
     drop(client);
     assert_same(&pty.receive(bytes.len()), &bytes, "what the line got");
-    daemon.log().wait_for("it is closed", |line| line.contains("nobody uses it"));
+    daemon.log().wait_for("it is closed", |line| is_event(line, "line.closed"));
 }
 
 #[test]
@@ -257,7 +262,7 @@ fn who_half_closes_on_a_unix_socket_after_it_has_sent_hears_until_it_goes() {
     let port = PortYaml::new("p", pty.path()).key("half-close: 0s").listen("");
     let daemon = Daemon::start(port.listen_on(&format!("unix:{}", path.display()), ""));
     daemon.opened("p", 1);
-    daemon.log().wait_for_nth(2, "it listens", |line| line.contains("listening"));
+    daemon.log().wait_for_nth(2, "it listens", |line| is_event(line, "listener.listening"));
     let client = UnixClient::connect(&path);
     client.send(b"question");
     client.half_close();
@@ -281,7 +286,7 @@ fn what_was_sent_before_a_close_is_read_although_the_client_takes_nothing_any_mo
     let pty = Pty::new();
     let daemon = Daemon::start(PortYaml::new("p", pty.path()).listen_on(&format!("unix:{}", path.display()), ""));
     daemon.opened("p", 1);
-    daemon.log().wait_for("it listens", |line| line.contains("listening"));
+    daemon.log().wait_for("it listens", |line| is_event(line, "listener.listening"));
     for _ in 0..20 {
         let client = UnixClient::connect(&path);
         client.send(b"reboot\r");

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::rig::p1::telegram;
 use crate::rig::{
-    anonymous_kib, as_nobody, assert_same, cpu_ticks, eventually, field, noise, sermux, wake_ups, Client, Clock,
-    Daemon, PortYaml, Process, Pty,
+    anonymous_kib, as_nobody, assert_same, cpu_ticks, eventually, field, is_event, noise, sermux, wake_ups, Client,
+    Clock, Daemon, PortYaml, Process, Pty,
 };
 
 /// A stable name for a device that comes and goes, as /dev/serial/by-id has them.
@@ -238,7 +238,7 @@ fn five_hundred_times_unplugged_leaves_nothing_behind() {
         pty.send(&sent);
         assert_same(&client.receive(sent.len()), &sent, "what came after it was plugged in");
         socket.unplug(pty);
-        daemon.log().wait_for_nth(round, "device gone", |line| line.contains("device gone"));
+        daemon.log().wait_for_nth(round, "device gone", |line| is_event(line, "line.lost"));
         if round == 100 {
             after_first = Some((open_files(&daemon), anonymous_kib(daemon.pid())));
         }
@@ -287,13 +287,14 @@ fn a_file_or_a_folder_in_the_devices_place_is_that_ports_state_and_no_other_noti
         }
         let mut daemon = Daemon::start(&file);
         let what = if folder_there { "a directory" } else { "a regular file" };
-        let is_said = |line: &str| line.contains("WARN") && line.contains(what) && line.contains("port=odd");
-        daemon.log().wait_for("what is there", is_said);
+        let is_said = |line: &str| is_event(line, "line.open-failed") && field(line, "port") == Some("odd");
+        let said = daemon.log().wait_for("what is there", is_said);
+        assert!(said.contains(what), "{said}");
         let client = daemon.connect("well");
         client.send(b"hello");
         assert_eq!(client.receive(5), b"hello");
         daemon.reload(&file);
-        daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+        daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
         let status: serde_json::Value = serde_json::from_str(&daemon.run(&["status", "odd", "--json"]).stdout).unwrap();
         assert_eq!((status["state"].as_str(), status["well"].as_bool()), (Some("faulted"), Some(false)), "{status}");
         let checked = Process::start(&mut daemon.command(&["check"])).finish();

@@ -1,7 +1,7 @@
 //! `limits`: how many clients there may be together, and how fast they may come.
 
 use crate::flood::during;
-use crate::rig::{eventually, Client, Daemon, End, PortYaml, Pty};
+use crate::rig::{eventually, is_event, Client, Daemon, End, PortYaml, Pty};
 
 fn port(name: &str, pty: &Pty, limits: &str) -> String {
     PortYaml::new(name, pty.path()).key(&format!("limits: {limits}")).listen("").listen("").entry()
@@ -22,11 +22,11 @@ fn a_port_has_so_many_clients_by_all_its_listeners_together() {
     let first = daemon.connect("p");
     let _second = daemon.connect("p");
     is_refused(&Client::connect(daemon.address("p")));
-    let line = daemon.log().wait_for("it is said", |line| line.contains("connection refused"));
+    let line = daemon.log().wait_for("it is said", |line| is_event(line, "client.turned-away"));
     assert!(line.contains("no more than 2 at a time (limits: max-clients), on this port"), "{line}");
     // Nobody can tell whether it still listens; it does not count any more.
     drop(first);
-    let connected = |line: &str| line.contains("INFO client connected");
+    let connected = |line: &str| is_event(line, "client.connected");
     eventually("there is a place again", || {
         let _client = Client::connect(daemon.address("p"));
         daemon.log().count(connected) == 3
@@ -46,7 +46,7 @@ fn all_ports_together_have_so_many_from_one_address() {
     daemon.opened("b", 1);
     let _of_a = daemon.connect("a");
     is_refused(&Client::connect(daemon.address("b")));
-    let line = daemon.log().wait_for("it is said", |line| line.contains("connection refused"));
+    let line = daemon.log().wait_for("it is said", |line| is_event(line, "client.turned-away"));
     assert!(
         line.contains("no more than 1 at a time from this address (limits: max-per-address), of all ports together"),
         "{line}"
@@ -56,7 +56,7 @@ fn all_ports_together_have_so_many_from_one_address() {
     let _other = daemon.join("b", || Client::connect_from("127.0.0.2", address));
     // A reload that takes the limit away is in force at once, and whoever is in stays.
     daemon.reload(ports);
-    daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
     daemon.connect("b");
 }
 
@@ -83,5 +83,5 @@ fn a_flood_from_one_address_is_cut_to_its_rate_and_others_notice_nothing() {
         "the first five are clients like others"
     );
     is_refused(&Client::connect(address));
-    assert_eq!(daemon.log().count(|line| line.contains("connection refused")), 1, "the others once a minute");
+    assert_eq!(daemon.log().count(|line| is_event(line, "client.turned-away")), 1, "the others once a minute");
 }

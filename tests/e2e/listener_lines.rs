@@ -4,7 +4,7 @@ use nix::libc;
 use nix::sys::termios::tcgetattr;
 
 use crate::lifecycle::Socket;
-use crate::rig::{eventually, Client, Daemon, End, PortYaml, Pty};
+use crate::rig::{eventually, field, is_event, Client, Daemon, End, PortYaml, Pty};
 
 /// 9600 on the first address, 19200 on the second, 9600 on the third, and 57600 with RFC 2217 on the fourth.
 fn port(device: impl AsRef<std::path::Path>) -> PortYaml {
@@ -74,9 +74,9 @@ fn while_clients_have_the_line_those_of_listeners_with_other_settings_are_told_w
     let client = daemon.connect_on("p", "127.0.0.2");
     runs_at(&pty, libc::B19200);
     refused(&daemon, "127.0.0.1", &client, "19200 8N1");
-    daemon.log().wait_for("the reason", |line| {
-        line.contains("WARN") && line.contains("client refused") && line.contains("through another listener")
-    });
+    daemon
+        .log()
+        .wait_for("the reason", |line| is_event(line, "client.refused") && field(line, "cause") == Some("other-line"));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_device_that_comes_back_has_the_settings_of_the_clients_that_wait_for_it() {
     let pty = socket.plug();
     assert!(daemon.opened("p", 1).contains("19200 8N1"));
     socket.unplug(pty);
-    daemon.log().wait_for("the loss", |line| line.contains("device gone"));
+    daemon.log().wait_for("the loss", |line| is_event(line, "line.lost"));
     let pty = socket.plug();
     assert!(daemon.opened("p", 2).contains("19200 8N1"));
     // What the operator set meanwhile is not for the time of the client alone.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
-use crate::rig::{field, Client, Clock, Daemon, End, PortYaml, Pty, PATIENCE};
+use crate::rig::{field, is_event, Client, Clock, Daemon, End, PortYaml, Pty, PATIENCE};
 
 #[track_caller]
 fn echoes(client: &Client) {
@@ -70,11 +70,13 @@ fn one_loopback_that_is_in_use_is_not_half_a_listener() {
     let squatter = TcpListener::bind("[::1]:0").unwrap();
     let port = squatter.local_addr().unwrap().port();
     let daemon = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on(&port.to_string(), "").listen(""));
+    daemon.log().wait_for("it is in use", |line| {
+        is_event(line, "listener.bind-failed") && line.contains(&format!("localhost:{port}"))
+    });
+    drop(squatter);
     daemon
         .log()
-        .wait_for("it is in use", |line| line.contains(&format!("localhost:{port}")) && line.contains("in use"));
-    drop(squatter);
-    daemon.log().wait_for("both", |line| line.contains("listening") && line.contains(&format!("[::1]:{port}")));
+        .wait_for("both", |line| is_event(line, "listener.listening") && line.contains(&format!("[::1]:{port}")));
     echoes(&Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
 }
 
@@ -217,7 +219,7 @@ fn clients_that_come_and_go_quickly_do_no_harm() {
 
 /// Lines of the log about connections that `allow` and `deny` did not admit.
 fn refusals(daemon: &Daemon) -> usize {
-    daemon.log().count(|line| line.contains("`allow` and `deny`"))
+    daemon.log().count(|line| is_event(line, "client.turned-away"))
 }
 
 #[test]
@@ -241,7 +243,7 @@ fn who_is_not_allowed_is_closed_without_a_word_and_said_once() {
         assert_eq!(allowed.receive(1), b"x");
     }
     assert_eq!(refusals(&daemon), 2, "once for each listener:\n{}", daemon.log().text());
-    assert_eq!(daemon.log().count(|line| line.contains("client connected")), 2);
+    assert_eq!(daemon.log().count(|line| is_event(line, "client.connected")), 2);
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn an_ipv4_client_of_a_listener_for_both_is_known_by_its_ipv4_address() {
 
 #[track_caller]
 fn read_again(daemon: &Daemon, n: usize) {
-    daemon.log().wait_for_nth(n, "the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for_nth(n, "the reload", |line| is_event(line, "config.reloaded"));
 }
 
 #[test]
@@ -282,8 +284,9 @@ fn only_listeners_without_allow_are_said_to_be_open_to_any_host() {
         .listen_on("0.0.0.0:0", "deny: [10.0.0.0/8]")
         .listen("");
     let daemon = Daemon::start(port);
-    daemon.log().wait_for("the start", |line| line.contains("started"));
-    let open: Vec<String> = daemon.log().all().into_iter().filter(|line| line.contains("any host")).collect();
+    daemon.log().wait_for("the start", |line| is_event(line, "sermux.started"));
+    let open: Vec<String> =
+        daemon.log().all().into_iter().filter(|line| is_event(line, "listener.unrestricted")).collect();
     assert_eq!(open.len(), 1, "{open:#?}");
     assert!(field(&open[0], "address").is_some_and(|address| address.starts_with("0.0.0.0:")), "{open:?}");
 }

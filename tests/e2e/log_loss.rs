@@ -12,7 +12,7 @@ use nix::unistd::mkfifo;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rig::{eventually, field, Client, Daemon, Finished, PortYaml, Process, SHUTDOWN};
+use crate::rig::{eventually, field, is_event, Client, Daemon, Finished, PortYaml, Process, SHUTDOWN};
 
 fn echo() -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen("max-clients: 4")
@@ -107,7 +107,7 @@ fn what_a_dead_reader_missed_is_counted_for_the_next_one() {
 
     let mut reader = Reader::open(&path);
     echoes(&Client::connect(address));
-    let said = reader.wait_for("records were lost");
+    let said = reader.wait_for("log.lost");
     assert!(field(&said, "count").unwrap().parse::<u64>().unwrap() >= lost, "{said}");
     assert!(said.contains("broken pipe"), "{said}");
     eventually("it is well again", || json(&daemon)["program"]["log"]["fault"].is_null());
@@ -135,7 +135,7 @@ fn a_reader_that_stalls_holds_up_neither_bytes_nor_the_end() {
     });
 
     let mut reader = Reader(ends, Vec::new());
-    let said = reader.wait_for("records were lost");
+    let said = reader.wait_for("log.lost");
     assert!(field(&said, "count").unwrap().parse::<u64>().unwrap() > 0, "{said}");
     drop(daemon);
 
@@ -160,13 +160,13 @@ impl Reader {
         Self(OpenOptions::new().read(true).write(true).open(path).unwrap(), Vec::new())
     }
 
-    /// The line with these words. It comes, or the test hangs until it is ended.
-    fn wait_for(&mut self, words: &str) -> String {
+    /// The line with this event. It comes, or the test hangs until it is ended.
+    fn wait_for(&mut self, event: &str) -> String {
         let mut piece = vec![0; 65536];
         loop {
             let text = String::from_utf8_lossy(&self.1).into_owned();
             let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-            if let Some(line) = lines.find(|line| line.contains(words)) {
+            if let Some(line) = lines.find(|line| is_event(line, event)) {
                 return line.trim_end().to_owned();
             }
             let n = self.0.read(&mut piece).unwrap();
@@ -192,20 +192,20 @@ fn what_one_address_does_over_and_over_is_summed_up() {
     for client in refused {
         client.receive_to_end();
     }
-    daemon.log().wait_for("a line that sums up", |line| line.contains("too many connections"));
+    daemon.log().wait_for("a line that sums up", |line| is_event(line, "client.summed-up"));
     drop(stay);
     daemon.process.signal(Signal::SIGTERM);
     let log = daemon.finish().stderr;
-    let one_by_one = |words| log.lines().filter(|line| line.contains(words)).count() as u64;
+    let one_by_one = |event| log.lines().filter(|line| is_event(line, event)).count() as u64;
     let summed_up = |name| -> u64 {
-        let sums = log.lines().filter(|line| line.contains("too many connections"));
+        let sums = log.lines().filter(|line| is_event(line, "client.summed-up"));
         sums.filter_map(|line| field(line, name)?.parse::<u64>().ok()).sum()
     };
     assert!(log.lines().count() < 600, "{log}");
-    assert_eq!(one_by_one("client connected") + summed_up("connected"), CONNECTIONS + 4, "{log}");
-    assert_eq!(one_by_one("client refused") + summed_up("refused"), REFUSED, "{log}");
-    assert_eq!(one_by_one("client disconnected") + summed_up("disconnected"), CONNECTIONS + 4, "{log}");
-    assert!(one_by_one("client connected") >= 64, "{log}");
+    assert_eq!(one_by_one("client.connected") + summed_up("connected"), CONNECTIONS + 4, "{log}");
+    assert_eq!(one_by_one("client.refused") + summed_up("refused"), REFUSED, "{log}");
+    assert_eq!(one_by_one("client.disconnected") + summed_up("disconnected"), CONNECTIONS + 4, "{log}");
+    assert!(one_by_one("client.connected") >= 64, "{log}");
 }
 
 #[test]

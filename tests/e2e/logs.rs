@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::rig::{eventually, sermux, Client, Daemon, PortYaml, Process};
+use crate::rig::{eventually, is_event, sermux, Client, Daemon, PortYaml, Process};
 
 fn echo() -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen("half-close: 0s")
@@ -31,13 +31,13 @@ fn text_has_no_colour_and_says_who_comes_and_goes() {
 fn json_is_an_object_a_line() {
     let mut daemon = Daemon::start(format!("log: {{ format: json }}\n{}", echo()));
     let record = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-    let listening = daemon.log().wait_for("listening", |line| line.contains("listening"));
+    let listening = daemon.log().wait_for("listening", |line| line.contains(r#""event":"listener.listening""#));
     let address = string_in(&record(&listening), "address").expect("an address").parse().unwrap();
     let client = Client::connect(address);
     client.send(b"x");
     assert_eq!(client.receive(1), b"x");
     drop(client);
-    daemon.log().wait_for("disconnected", |line| line.contains("client disconnected"));
+    daemon.log().wait_for("disconnected", |line| line.contains(r#""event":"client.disconnected""#));
     daemon.process.signal(Signal::SIGTERM);
     let ended = daemon.finish();
     assert!(ended.stderr.lines().count() >= 3, "{}", ended.stderr);
@@ -45,7 +45,7 @@ fn json_is_an_object_a_line() {
         let record = record(line);
         assert!(record.is_object(), "{line}");
         assert!(string_in(&record, "level").is_some(), "{line}");
-        assert!(string_in(&record, "message").is_some(), "{line}");
+        assert!(string_in(&record, "message").is_some() && string_in(&record, "event").is_some(), "{line}");
     }
     assert_eq!(string_in(&record(&listening), "port").as_deref(), Some("echo"));
 }
@@ -110,9 +110,9 @@ fn characters_that_turn_the_direction_of_writing_round_are_escaped_in_every_reco
         let mut command = sermux();
         command.env("XDG_RUNTIME_DIR", folder.path()).args(["--log-format", format, "serve", "--config"]);
         let mut process = Process::start(command.arg(&path));
-        process.stderr.wait_for("it runs", |line| line.contains(" started"));
+        process.stderr.wait_for("it runs", |line| is_event(line, "sermux.started"));
         process.signal(Signal::SIGHUP);
-        let line = process.stderr.wait_for("the reload", |line| line.contains("configuration read again"));
+        let line = process.stderr.wait_for("the reload", |line| is_event(line, "config.reloaded"));
         assert!(line.contains(escaped), "{line}");
         process.signal(Signal::SIGTERM);
         assert_eq!(process.finish().code, Some(0));

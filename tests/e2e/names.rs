@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rig::{eventually, field, Daemon, PortYaml, SHUTDOWN};
+use crate::rig::{eventually, field, is_event, Daemon, PortYaml, SHUTDOWN};
 use crate::service::Systemd;
 
 /// A network in which names are hard to come by.
@@ -101,7 +101,7 @@ fn a_hundred_names_without_a_name_server_hold_up_nothing() {
 
     // A reload that brings more of them.
     daemon.reload(ports(0..130));
-    daemon.log().wait_for("the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
     assert!(listener(&daemon, "p129")["address"].is_null());
     ends_at_once(&mut daemon);
 }
@@ -118,11 +118,11 @@ fn a_signal_is_obeyed_while_names_are_looked_up_at_the_start() {
 fn a_lone_name_that_does_not_resolve_is_tried_until_it_does() {
     let Some(network) = Network::new() else { return };
     let daemon = network.start(PortYaml::new("p", "sim:echo").listen_on("meter.example:0", ""));
-    let said = daemon.log().wait_for("the fault", |line| line.contains("cannot listen"));
+    let said = daemon.log().wait_for("the fault", |line| is_event(line, "listener.bind-failed"));
     assert!(said.contains("trying again") && said.contains("name"), "{said}");
-    daemon.log().wait_for("it goes on", |line| line.contains(" started"));
+    daemon.log().wait_for("it goes on", |line| is_event(line, "sermux.started"));
     network.add_host("127.0.0.1 meter.example");
-    let said = daemon.log().wait_for("it listens", |line| line.contains(" listening"));
+    let said = daemon.log().wait_for("it listens", |line| is_event(line, "listener.listening"));
     assert!(field(&said, "address").unwrap().starts_with("127.0.0.1:"), "{said}");
     eventually("all is well", || daemon.run(&["status"]).code == Some(0));
 }

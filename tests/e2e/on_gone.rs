@@ -1,7 +1,7 @@
 //! `on-gone: disconnect`: programs that must notice that their device went.
 
 use crate::lifecycle::Socket;
-use crate::rig::{field, Client, Daemon, End, PortYaml};
+use crate::rig::{field, is_event, Client, Daemon, End, PortYaml};
 
 /// One listener for each kind of client.
 fn both(socket: &Socket) -> PortYaml {
@@ -10,7 +10,8 @@ fn both(socket: &Socket) -> PortYaml {
 
 fn refused(daemon: &Daemon, n: usize) {
     daemon.log().wait_for_nth(n, "it is refused", |line| {
-        line.contains("client refused: the device is not there (on-gone: disconnect)")
+        is_event(line, "client.refused")
+            && field(line, "cause") == Some("device-gone")
             && field(line, "port") == Some("p")
     });
 }
@@ -27,7 +28,9 @@ fn clients_that_are_to_notice_are_disconnected_when_the_device_goes_and_the_othe
     socket.unplug(pty);
     assert_eq!(notices.receive_to_end(), (b"last words".to_vec(), End::Closed));
     daemon.gone("p", 1);
-    daemon.log().wait_for("why", |line| line.contains("client disconnected: the device is gone (on-gone: disconnect)"));
+    daemon
+        .log()
+        .wait_for("why", |line| is_event(line, "client.disconnected") && field(line, "cause") == Some("device-gone"));
 
     // One more while the device is known to be gone, as a program does that reconnects.
     for round in 1..=2 {

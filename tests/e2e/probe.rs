@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::rig::p1::{encrypted, telegram, telegram_with_wrong_crc, telegram_without_crc};
-use crate::rig::{as_nobody, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
+use crate::rig::{as_nobody, field, is_event, run, sermux, Clock, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
 
 /// With nobody to be asked.
 fn probing(mut command: Command, device: impl AsRef<Path>, more: &[&str]) -> Process {
@@ -253,7 +253,7 @@ fn served(pty: &Pty, keys: &[&str]) -> Daemon {
     let port = keys.iter().fold(PortYaml::new("meter", pty.path()), |port, key| port.key(key));
     let daemon = Daemon::start(port.listen(""));
     daemon.opened("meter", 1);
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     daemon
 }
 
@@ -291,7 +291,7 @@ fn of_a_port_that_is_quiet_now_earlier_telegrams_count_for_nothing() {
     let daemon = served(&pty, &["profile: dsmr-p1", "expect: { frame: 1s }"]);
     pty.send(&telegram(1));
     pty.was_read();
-    daemon.log().wait_for("it is quiet", |line| line.contains("WARN") && line.contains("quiet"));
+    daemon.log().wait_for("it is quiet", |line| is_event(line, "line.quiet"));
     let probed = daemon.run(&["probe", device, "--time", "1"]);
     assert_eq!(probed.code, Some(1), "{}", probed.stdout);
     assert!(probed.stdout.contains("nothing comes") && probed.stdout.contains("as port meter"), "{}", probed.stdout);
@@ -368,7 +368,9 @@ fn a_device_that_the_running_program_lets_go_of_meanwhile_is_said() {
     let pty = Pty::new();
     let daemon = served(&pty, &[]);
     let probe = Process::start(&mut daemon.command(&["probe", pty.path().to_str().unwrap()]));
-    daemon.log().wait_for("it is followed", |line| line.contains("asked to tell what comes"));
+    daemon.log().wait_for("it is followed", |line| {
+        is_event(line, "control.requested") && field(line, "request") == Some("follow")
+    });
     daemon.done(&["pause", "meter"]);
     let ended = probe.finish();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use nix::sys::termios::{cfgetospeed, tcgetattr, BaudRate, ControlFlags};
 
 use crate::rig::p1::telegram;
-use crate::rig::{field, Daemon, PortYaml, Pty};
+use crate::rig::{field, is_event, Daemon, PortYaml, Pty};
 
 fn echo(name: &str) -> PortYaml {
     PortYaml::new(name, "sim:echo").listen("")
@@ -16,7 +16,7 @@ fn file(ports: &[&PortYaml]) -> String {
 }
 
 fn wait_for_reload(daemon: &Daemon, n: usize) -> String {
-    daemon.log().wait_for_nth(n, "the reload", |line| line.contains("configuration read again"))
+    daemon.log().wait_for_nth(n, "the reload", |line| is_event(line, "config.reloaded"))
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_new_port_comes_and_a_removed_one_goes_while_the_clients_of_others_notice_no
     assert_eq!(coming.receive(5), b"hello");
     pty.send(b"as before");
     assert_eq!(client.receive(9), b"as before");
-    assert_eq!(daemon.log().count(|line| line.contains("opened") && field(line, "port") == Some("kept")), 1);
+    assert_eq!(daemon.log().count(|line| is_event(line, "line.opened") && field(line, "port") == Some("kept")), 1);
 }
 
 #[test]
@@ -50,13 +50,13 @@ fn other_line_settings_are_applied_under_the_clients() {
     daemon.opened("p", 1);
     let client = daemon.connect("p");
     daemon.reload(file(&[&port.clone().key("line: 115200 8N2")]));
-    daemon.log().wait_for("the line is set", |line| line.contains("line set") && line.contains("115200 8N2"));
+    daemon.log().wait_for("the line is set", |line| is_event(line, "line.set") && line.contains("115200 8N2"));
     let settings = tcgetattr(pty.device()).unwrap();
     assert_eq!(cfgetospeed(&settings), BaudRate::B115200);
     assert!(settings.control_flags.contains(ControlFlags::CSTOPB));
     client.send(b"still here");
     assert_eq!(pty.receive(10), b"still here");
-    assert_eq!(daemon.log().count(|line| line.contains("opened")), 1, "the device was opened again");
+    assert_eq!(daemon.log().count(|line| is_event(line, "line.opened")), 1, "the device was opened again");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn other_rights_apply_to_the_clients_that_are_there() {
     daemon.reload(file(&[&PortYaml::new("p", "sim:echo").listen("access: read-only")]));
     wait_for_reload(&daemon, 1);
     client.send(b"refused");
-    daemon.log().wait_for("the refusal", |line| line.contains("writes and may not"));
+    daemon.log().wait_for("the refusal", |line| is_event(line, "client.write-refused"));
     daemon.reload(file(&[&echo("p")]));
     wait_for_reload(&daemon, 2);
     client.send(b"after");
@@ -90,12 +90,14 @@ fn a_listener_comes_and_another_goes_while_the_clients_of_a_third_notice_nothing
     wait_for_reload(&daemon, 1);
     let (rest, _) = leaving.receive_to_end();
     assert!(rest.is_empty());
-    daemon.log().wait_for("why", |line| line.contains("its listener is not configured any more"));
+    daemon
+        .log()
+        .wait_for("why", |line| is_event(line, "client.disconnected") && field(line, "cause") == Some("listener-gone"));
     assert!(TcpStream::connect(old).is_err(), "the old address still accepts");
     let coming = daemon.connect_on("p", "127.0.0.3");
     coming.send(b"hello");
     assert_eq!((coming.receive(5), staying.receive(5)), (b"hello".to_vec(), b"hello".to_vec()));
-    assert_eq!(daemon.log().count(|line| line.contains("opened")), 1, "the device was opened again");
+    assert_eq!(daemon.log().count(|line| is_event(line, "line.opened")), 1, "the device was opened again");
 }
 
 #[test]
@@ -112,8 +114,8 @@ fn an_address_moves_from_one_port_to_another() {
     assert_eq!(client.receive(5), b"hello");
     daemon
         .log()
-        .wait_for("the client of b", |line| line.contains("client connected") && field(line, "port") == Some("b"));
-    assert_eq!(daemon.log().count(|line| line.contains("cannot listen")), 0);
+        .wait_for("the client of b", |line| is_event(line, "client.connected") && field(line, "port") == Some("b"));
+    assert_eq!(daemon.log().count(|line| is_event(line, "listener.bind-failed")), 0);
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn another_device_is_opened_under_the_clients() {
     assert_eq!(client.receive(16), b"from the new one");
     client.send(b"to the new one");
     assert_eq!(new.receive(14), b"to the new one");
-    assert_eq!(daemon.log().count(|line| line.contains("client disconnected")), 0);
+    assert_eq!(daemon.log().count(|line| is_event(line, "client.disconnected")), 0);
 }
 
 #[test]
@@ -158,9 +160,9 @@ fn a_file_with_faults_changes_nothing_and_says_why() {
     let mut daemon = Daemon::start(&good);
     let client = daemon.connect("p");
     daemon.reload(good.replace("listen", "lisen"));
-    let fault = daemon.log().wait_for("the fault", |line| line.contains("ports.p.lisen: unknown key"));
-    assert!(fault.contains("ERROR") && fault.contains("did you mean `listen`?"), "{fault}");
-    daemon.log().wait_for("the verdict", |line| line.contains("nothing was changed"));
+    let fault = daemon.log().wait_for("the fault", |line| is_event(line, "config.fault-found"));
+    assert!(fault.contains("ports.p.lisen: unknown key") && fault.contains("did you mean `listen`?"), "{fault}");
+    daemon.log().wait_for("the verdict", |line| is_event(line, "config.rejected"));
     client.send(b"still here");
     assert_eq!(client.receive(10), b"still here");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{json, Value};
 
-use crate::rig::{eventually, field, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, field, is_event, Daemon, PortYaml, Pty};
 
 const BRK: &[u8] = b"\xFF\xF3";
 
@@ -66,8 +66,8 @@ fn settings_between_the_bytes_of_a_client_that_has_gone_are_made_between_them() 
     drop(client);
     assert_eq!(pty.receive(3), b"xyz");
     daemon.gone("p", 1);
-    daemon.log().wait_for_nth(2, "both are set", |line| line.contains("line set"));
-    let set: Vec<String> = daemon.log().all().into_iter().filter(|line| line.contains("line set")).collect();
+    daemon.log().wait_for_nth(2, "both are set", |line| is_event(line, "line.set"));
+    let set: Vec<String> = daemon.log().all().into_iter().filter(|line| is_event(line, "line.set")).collect();
     let rates: Vec<_> = set.iter().filter_map(|line| field(line, "line")).collect();
     assert_eq!(rates, ["2400", "1200"], "{set:#?}");
     assert_eq!(port(&daemon)["line"]["actual"], json!("1200 8N1"));

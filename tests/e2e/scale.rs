@@ -7,7 +7,9 @@ use std::time::Duration;
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use socket2::SockRef;
 
-use crate::rig::{anonymous_kib, assert_same, eventually, file_backed_kib, noise, Client, Daemon, PortYaml, Pty};
+use crate::rig::{
+    anonymous_kib, assert_same, eventually, file_backed_kib, is_event, noise, Client, Daemon, PortYaml, Pty,
+};
 
 /// Ours, so that so many connections fit.
 fn raise_our_limit() {
@@ -100,7 +102,7 @@ fn a_stopped_one_of_a_thousand_clients_is_cut_off_and_the_others_lose_nothing() 
     daemon.opened("p", 1);
     let stopped = daemon.join("p", || Client::connect_narrow(daemon.address_on("p", "127.0.0.2")));
     let clients: Vec<Client> = (1..CLIENTS).map(|_| Client::connect(daemon.address_on("p", "127.0.0.1"))).collect();
-    daemon.log().wait_for_nth(CLIENTS, "all are connected", |line| line.contains("client connected"));
+    daemon.log().wait_for_nth(CLIENTS, "all are connected", |line| is_event(line, "client.connected"));
     let bytes = noise(52, LEN);
     receive_all(&clients, LEN, |_| bytes.clone(), || pty.send(&bytes));
     // What a narrow socket holds is far less than what was sent, and the backlog is smaller still.
@@ -121,10 +123,10 @@ fn four_clients_on_each_of_256_ports_lose_nothing_while_everything_flows() {
     };
     let config = format!("ports:\n{}", ptys.iter().enumerate().map(entry).collect::<String>());
     let daemon = Daemon::start_as(config, with_few_files());
-    daemon.log().wait_for_nth(PORTS, "all are open", |line| line.contains(" opened"));
+    daemon.log().wait_for_nth(PORTS, "all are open", |line| is_event(line, "line.opened"));
     let addresses: Vec<_> = (0..PORTS).map(|n| daemon.address(&format!("p{n}"))).collect();
     let clients: Vec<Client> = (0..4 * PORTS).map(|n| Client::connect(addresses[n % PORTS])).collect();
-    daemon.log().wait_for_nth(4 * PORTS, "all are connected", |line| line.contains("client connected"));
+    daemon.log().wait_for_nth(4 * PORTS, "all are connected", |line| is_event(line, "client.connected"));
     let bytes: Vec<Vec<u8>> = (0..PORTS).map(|n| noise(60 + n as u64, LEN)).collect();
     receive_all(
         &clients,
@@ -166,12 +168,12 @@ fn memory_is_what_the_configuration_says_ports_by_backlog_and_a_little_for_each_
     };
     let config = format!("ports:\n{}", ptys.iter().enumerate().map(entry).collect::<String>());
     let daemon = Daemon::start_as(config, with_few_files());
-    daemon.log().wait_for_nth(PORTS, "all are open", |line| line.contains(" opened"));
+    daemon.log().wait_for_nth(PORTS, "all are open", |line| is_event(line, "line.opened"));
     let addresses: Vec<_> = (0..PORTS).map(|n| daemon.address(&format!("p{n}"))).collect();
 
     let empty = anonymous_kib(daemon.pid());
     let idle: Vec<Client> = (0..CLIENTS * PORTS).map(|n| Client::connect(addresses[n % PORTS])).collect();
-    daemon.log().wait_for_nth(idle.len(), "all are connected", |line| line.contains("client connected"));
+    daemon.log().wait_for_nth(idle.len(), "all are connected", |line| is_event(line, "client.connected"));
     let with_clients = anonymous_kib(daemon.pid());
     let of_clients = with_clients.saturating_sub(empty);
     assert!(of_clients <= idle.len() as u64 * CLIENT_KIB, "{} clients cost {of_clients} KiB", idle.len());
@@ -179,13 +181,13 @@ fn memory_is_what_the_configuration_says_ports_by_backlog_and_a_little_for_each_
     for client in idle {
         SockRef::from(&client.0).set_linger(Some(Duration::ZERO)).unwrap();
     }
-    daemon.log().wait_for_nth(CLIENTS * PORTS, "all have gone", |line| line.contains("client disconnected"));
+    daemon.log().wait_for_nth(CLIENTS * PORTS, "all have gone", |line| is_event(line, "client.disconnected"));
 
     // Every ring is filled by a client that does not read, beside one that does: it is given more than its socket and the
     // backlog hold together.
     let stopped: Vec<Client> = addresses.iter().map(|&address| Client::connect_narrow(address)).collect();
     let reading: Vec<Client> = addresses.iter().map(|&address| Client::connect(address)).collect();
-    daemon.log().wait_for_nth((CLIENTS + 2) * PORTS, "all are connected", |line| line.contains("client connected"));
+    daemon.log().wait_for_nth((CLIENTS + 2) * PORTS, "all are connected", |line| is_event(line, "client.connected"));
     let bytes = noise(53, 4 << 20);
     for (pty, reader) in ptys.iter().zip(&reading) {
         thread::scope(|scope| {
@@ -198,8 +200,6 @@ fn memory_is_what_the_configuration_says_ports_by_backlog_and_a_little_for_each_
     let bound = PORTS as u64 * BACKLOG_KIB * 5 / 4 + 1024;
     assert!(full <= bound, "{PORTS} full backlogs cost {full} KiB, more than {bound}");
     // They were full: each of these clients has a gap.
-    daemon
-        .log()
-        .wait_for_nth(PORTS, "all of them have gaps", |line| line.contains("falls behind and does not get everything"));
+    daemon.log().wait_for_nth(PORTS, "all of them have gaps", |line| is_event(line, "client.lagging"));
     drop(stopped);
 }

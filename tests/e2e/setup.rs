@@ -11,7 +11,7 @@ use nix::sys::termios::{tcgetattr, Termios};
 use tempfile::TempDir;
 
 use crate::rig::p1::{encrypted, telegram, telegram_without_crc};
-use crate::rig::{sermux, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
+use crate::rig::{field, is_event, sermux, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
 
 const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
 const SIM: [&str; 6] = ["setup", "p1", "--device", "sim:dsmr-p1", "--address", "127.0.0.1:0"];
@@ -172,7 +172,7 @@ fn the_advice_for_9600_baud_is_the_same_whoever_gives_it() {
         let pty = Pty::new();
         let daemon = Daemon::start(PortYaml::new("p1", pty.path()).key(&format!("line: {line}")).listen(""));
         daemon.opened("p1", 1);
-        daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+        daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
         let device = pty.path().to_str().unwrap();
         let ask = |arguments: &[&str]| {
             let asked = Process::start(&mut daemon.command(arguments));
@@ -220,7 +220,7 @@ fn a_device_that_the_running_program_has_is_asked_of_it() {
     let pty = Pty::new();
     let daemon = Daemon::start(PortYaml::new("p1", pty.path()).key("profile: dsmr-p1-v2").listen(""));
     daemon.opened("p1", 1);
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     let device = pty.path().to_str().unwrap();
     let mut command = daemon.command(&["setup", "p1", "--dry-run", "--device", device]);
     let finished = pty.send_while(Process::start(&mut command), telegram_without_crc);
@@ -322,12 +322,14 @@ fn a_cable_that_the_running_program_has_is_listened_to_with_the_others() {
     let (held, other) = (Pty::new(), Pty::new());
     let daemon = Daemon::start(PortYaml::new("router", held.path()).key("line: 115200 8N1").listen(""));
     daemon.opened("router", 1);
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     let root = with_cables(&[&other, &held]);
     let mut command = daemon.command(&["setup", "p1", "--dry-run", "--root"]);
     let setup = Process::start(command.arg(root.path()));
     other.was_opened();
-    daemon.log().wait_for("it is followed", |line| line.contains("asked to tell what comes"));
+    daemon.log().wait_for("it is followed", |line| {
+        is_event(line, "control.requested") && field(line, "request") == Some("follow")
+    });
     held.send(&telegram(1));
     let finished = setup.finish();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
@@ -402,7 +404,7 @@ fn a_signal_ends_it_while_it_listens_and_nothing_is_written() {
 #[test]
 fn once_it_has_listened_a_signal_ends_it_as_any_program() {
     let daemon = Daemon::start(INCLUDE);
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     let silent = ["setup", "p1", "--yes", "--device", "sim:dsmr-p1?inverted", "--address", "127.0.0.1:0"];
     let mut setup = Process::start(&mut daemon.command(&silent));
     setup.stderr.wait_for("it waits", |line| line.contains("waiting for a telegram"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::rig::{noise, Daemon, PortYaml, Pty};
+use crate::rig::{is_event, noise, Daemon, PortYaml, Pty};
 
 #[test]
 fn a_device_that_takes_nothing_is_stuck_in_the_log_in_the_status_and_in_its_exit_code() {
@@ -13,8 +13,8 @@ fn a_device_that_takes_nothing_is_stuck_in_the_log_in_the_status_and_in_its_exit
     // More than a pty holds: the rest waits in the program.
     let sent = noise(7, 24 * 1024);
     client.send(&sent);
-    let said = daemon.log().wait_for("it is stuck", |line| line.contains("stuck: the device has taken nothing for 5s"));
-    assert!(said.contains("WARN") && said.contains("bytes wait"), "{said}");
+    let said = daemon.log().wait_for("it is stuck", |line| is_event(line, "line.stuck"));
+    assert!(said.contains("the device has taken nothing for 5s") && said.contains("bytes wait"), "{said}");
 
     let finished = daemon.run(&["status", "p", "--json"]);
     assert_eq!(finished.code, Some(1));
@@ -26,7 +26,7 @@ fn a_device_that_takes_nothing_is_stuck_in_the_log_in_the_status_and_in_its_exit
     assert!(table.contains("stuck for") && table.contains("not well: p"), "{table}");
 
     assert!(pty.receive(sent.len()) == sent);
-    daemon.log().wait_for("its end", |line| line.contains("no longer stuck, after"));
+    daemon.log().wait_for("its end", |line| is_event(line, "line.unstuck"));
     assert_eq!(daemon.run(&["status", "p"]).code, Some(0));
-    assert_eq!(daemon.log().count(|line| line.contains("stuck: ")), 1);
+    assert_eq!(daemon.log().count(|line| is_event(line, "line.stuck")), 1);
 }

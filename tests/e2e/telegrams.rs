@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::rig::p1::{self, numbers, telegram};
-use crate::rig::{anonymous_kib, assert_same, eventually, noise, Client, Clock, Daemon, PortYaml, Pty, PATIENCE};
+use crate::rig::{
+    anonymous_kib, assert_same, eventually, field, is_event, noise, Client, Clock, Daemon, PortYaml, Pty, PATIENCE,
+};
 
 fn meter(pty: &Pty) -> PortYaml {
     PortYaml::new("p1", pty.path()).key("line: 115200 8N1").key("frame: dsmr")
@@ -281,9 +283,10 @@ fn a_crc_by_another_rule_is_accepted_and_logged_once_by_name() {
     }
     let status = status_when(&daemon, "p1", |port| port["frames"]["telegrams"] == 3);
     assert_eq!((&status["frames"]["crc-x25"], &status["frames"]["crc-over-cr-lf"]), (&2.into(), &1.into()));
-    for name in ["CRC-16/X-25 instead", "lines end in LF alone"] {
-        daemon.log().wait_for(name, |line| line.contains(name));
-        assert_eq!(daemon.log().count(|line| line.contains(name)), 1);
+    for crc in ["CRC-16/X-25", "CRC-16/ARC over CR LF"] {
+        let is_so = |line: &str| is_event(line, "telegram.crc-other") && field(line, "crc") == Some(crc);
+        daemon.log().wait_for(crc, is_so);
+        assert_eq!(daemon.log().count(is_so), 1);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{json, Value};
 
-use crate::rig::{eventually, Client, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, is_event, Client, Daemon, PortYaml, Pty};
 
 const RFC2217: &str = "rfc2217: true";
 
@@ -124,7 +124,7 @@ fn a_subnegotiation_without_end_costs_1_kib_and_is_reported() {
     assert_eq!(counters["dropped-subnegotiations"], json!(2), "they stay when the client has gone");
     assert_eq!(counters["unknown-commands"], json!(3));
     let lines = daemon.log().all();
-    assert_eq!(lines.iter().filter(|line| line.contains("subnegotiation")).count(), 1, "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| is_event(line, "client.subnegotiation-discarded")).count(), 1, "{lines:#?}");
 }
 
 #[test]
@@ -133,9 +133,9 @@ fn a_client_that_came_to_the_wrong_listener_is_reported_with_the_one_that_fits()
         start(echo().listen_on("127.0.0.1:0", "").telnet_on("127.0.0.2:0", "").telnet_on("127.0.0.3:0", RFC2217));
     let (raw, plain, rfc2217) =
         (daemon.address_on("p", "127.0.0.1"), daemon.address_on("p", "127.0.0.2"), daemon.address_on("p", "127.0.0.3"));
-    let fits = |what: &str, is: String| {
-        let line = daemon.log().wait_for(what, |line| line.contains(what));
-        assert!(line.contains("WARN") && line.contains(&is), "{is} in {line}");
+    let fits = |n: usize, what: &str, is: String| {
+        let line = daemon.log().wait_for_nth(n, what, |line| is_event(line, "client.protocol-wrong"));
+        assert!(line.contains(what) && line.contains(&is), "{what}, {is} in {line}");
     };
     // Binary data may have a 0xFF in it, and a telnet client may know options that we do not.
     let innocent = daemon.connect_on("p", "127.0.0.1");
@@ -146,11 +146,11 @@ fn a_client_that_came_to_the_wrong_listener_is_reported_with_the_one_that_fits()
         wrong.send(b"\xFF\xFD\x01\xFF\xFB\x2C");
         wrong.receive(6);
     }
-    fits("seems to speak RFC 2217, and this listener is raw", format!("connect it to {rfc2217}"));
+    fits(1, "seems to speak RFC 2217, and this listener is raw", format!("connect it to {rfc2217}"));
     let wrong = telnet(&daemon, "127.0.0.2", false);
     wrong.send(b"\x01\xFF\x03x");
     wrong.receive(2);
-    fits("seems to send raw bytes, and this listener is telnet", format!("connect it to {raw}"));
+    fits(2, "seems to send raw bytes, and this listener is telnet", format!("connect it to {raw}"));
     let wrong = telnet(&daemon, "127.0.0.3", true);
     wrong.send(b"\xFF\xFB\x18\xFF\x03x");
     wrong.receive_until(b"x");
@@ -158,7 +158,7 @@ fn a_client_that_came_to_the_wrong_listener_is_reported_with_the_one_that_fits()
     let counts: Vec<&Value> = (0..3).map(|index| &listeners[index]["wrong-protocol"]).collect();
     assert_eq!(counts, [&json!(2), &json!(1), &json!(0)], "{plain}");
     let lines = daemon.log().all();
-    assert_eq!(lines.iter().filter(|line| line.contains("seems to")).count(), 2, "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| is_event(line, "client.protocol-wrong")).count(), 2, "{lines:#?}");
     let text = daemon.done(&["status"]);
     assert!(text.contains("2 clients seem to speak another protocol"), "{text}");
 }
@@ -168,7 +168,7 @@ fn without_a_listener_that_fits_the_one_to_add_is_named() {
     let daemon = start(echo().telnet_on("127.0.0.1:0", ""));
     let wrong = telnet(&daemon, "127.0.0.1", false);
     wrong.send(b"\xFF\xFB\x2C");
-    let line = daemon.log().wait_for("the protocol", |line| line.contains("seems to speak RFC 2217"));
+    let line = daemon.log().wait_for("the protocol", |line| is_event(line, "client.protocol-wrong"));
     assert!(line.contains("this listener is telnet without RFC 2217; add `rfc2217: true` to it"), "{line}");
     eventually("it is counted", || status(&daemon)["listeners"][0]["wrong-protocol"] == json!(1));
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::rig::p1::telegram;
-use crate::rig::{assert_same, eventually, field, Daemon, End, PortYaml, Pty, UnixClient, PATIENCE};
+use crate::rig::{assert_same, eventually, field, is_event, Daemon, End, PortYaml, Pty, UnixClient, PATIENCE};
 
 /// A folder for sockets.
 struct Folder(TempDir);
@@ -42,7 +42,7 @@ fn echo(path: &Path, keys: &str) -> PortYaml {
 fn listens(daemon: &Daemon, path: &Path, n: usize) {
     let address = address(path);
     daemon.log().wait_for_nth(n, &address, |line| {
-        line.contains("INFO listening") && field(line, "address") == Some(address.as_str())
+        is_event(line, "listener.listening") && field(line, "address") == Some(address.as_str())
     });
 }
 
@@ -51,7 +51,7 @@ fn listens(daemon: &Daemon, path: &Path, n: usize) {
 fn join(daemon: &Daemon, path: &Path, n: usize) -> UnixClient {
     listens(daemon, path, 1);
     let client = UnixClient::connect(path);
-    daemon.log().wait_for_nth(n, "the client", |line| line.contains("INFO client connected"));
+    daemon.log().wait_for_nth(n, "the client", |line| is_event(line, "client.connected"));
     client
 }
 
@@ -167,7 +167,7 @@ fn without_its_group_it_does_not_listen_and_says_why() {
     let folder = Folder::new();
     let path = folder.path("p.sock");
     let daemon = Daemon::start(echo(&path, "group: no-such-group").listen(""));
-    let said = daemon.log().wait_for("the warning", |line| line.contains("cannot listen"));
+    let said = daemon.log().wait_for("the warning", |line| is_event(line, "listener.bind-failed"));
     assert!(said.contains("WARN") && said.contains("there is no group no-such-group"), "{said}");
     daemon.connect("echo");
     assert!(!path.exists(), "left behind with other rights");
@@ -193,17 +193,17 @@ fn a_live_program_keeps_its_socket_unnoticed_and_it_is_taken_when_it_is_free() {
     let first = Daemon::start(echo(&path, ""));
     let client = join(&first, &path, 1);
     let second = Daemon::start(echo(&path, "").listen(""));
-    let said = second.log().wait_for("the warning", |line| line.contains("cannot listen"));
+    let said = second.log().wait_for("the warning", |line| is_event(line, "listener.bind-failed"));
     assert!(said.contains("another program listens there") && said.contains(&address(&path)), "{said}");
     echoes(&client);
-    assert_eq!(first.log().count(|line| line.contains("client connected")), 1, "somebody looked in");
+    assert_eq!(first.log().count(|line| is_event(line, "client.connected")), 1, "somebody looked in");
     eventually("the status says it, too", || {
         let fault = status(&second, "echo")["listeners"][0]["fault"].clone();
         fault.as_str().is_some_and(|fault| fault.contains("another program listens there"))
     });
     end(first);
     echoes(&join(&second, &path, 1));
-    assert_eq!(second.log().count(|line| line.contains("cannot listen")), 1, "said once");
+    assert_eq!(second.log().count(|line| is_event(line, "listener.bind-failed")), 1, "said once");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_file_that_is_not_a_socket_stays_and_the_listener_comes_when_it_is_gone() {
     let path = folder.path("notes.txt");
     fs::write(&path, "mine").unwrap();
     let daemon = Daemon::start(echo(&path, "").listen(""));
-    let said = daemon.log().wait_for("the warning", |line| line.contains("cannot listen"));
+    let said = daemon.log().wait_for("the warning", |line| is_event(line, "listener.bind-failed"));
     assert!(said.contains("a file that is not a socket is there"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), b"mine");
     fs::remove_file(&path).unwrap();
@@ -236,7 +236,7 @@ fn the_status_shows_who_is_there_and_a_kick_finds_them() {
     let (client, who) = (join(&daemon, &path, 1), UnixClient::shown());
     let greeting = format!("{} {who}|", path.display());
     assert_eq!(client.receive(greeting.len()), greeting.as_bytes());
-    let said = daemon.log().wait_for("the client", |line| line.contains("client connected"));
+    let said = daemon.log().wait_for("the client", |line| is_event(line, "client.connected"));
     assert_eq!(field(&said, "client"), Some(who.as_str()), "{said}");
 
     let report = status(&daemon, "echo");
@@ -274,7 +274,7 @@ fn a_silent_client_is_closed_after_its_time() {
     let path = folder.path("p.sock");
     let daemon = Daemon::start(echo(&path, "idle-timeout: 300ms"));
     assert_eq!(join(&daemon, &path, 1).receive_to_end(), (vec![], End::Closed));
-    daemon.log().wait_for("why", |line| line.contains("idle-timeout"));
+    daemon.log().wait_for("why", |line| is_event(line, "client.disconnected") && field(line, "cause") == Some("idle"));
 }
 
 #[test]
@@ -291,7 +291,10 @@ fn a_client_that_closes_is_gone_at_once_on_a_silent_line_and_one_that_half_close
     assert_eq!(stays.receive(10), b"still here");
     drop(stays);
     daemon.gone("p", 2);
-    assert_eq!(daemon.log().count(|line| line.contains("client disconnected: closed by the client")), 2);
+    assert_eq!(
+        daemon.log().count(|line| is_event(line, "client.disconnected") && field(line, "cause") == Some("closed")),
+        2
+    );
 }
 
 #[test]
@@ -336,7 +339,7 @@ fn a_reader_of_telegrams_that_had_stopped_gets_the_newest_one_next() {
 #[track_caller]
 fn reload(daemon: &mut Daemon, config: impl ToString, n: usize) {
     daemon.reload(config);
-    daemon.log().wait_for_nth(n, "the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for_nth(n, "the reload", |line| is_event(line, "config.reloaded"));
 }
 
 #[test]
@@ -350,7 +353,7 @@ fn a_reload_changes_what_it_must_and_no_more() {
 
     reload(&mut daemon, port(&path, "access: read-only"), 1);
     client.send(b"refused");
-    daemon.log().wait_for("the refusal", |line| line.contains("writes and may not"));
+    daemon.log().wait_for("the refusal", |line| is_event(line, "client.write-refused"));
 
     reload(&mut daemon, port(&path, "mode: '0600'"), 2);
     assert_eq!(client.receive_to_end().1, End::Closed);
@@ -366,7 +369,7 @@ fn a_reload_changes_what_it_must_and_no_more() {
     let client = join(&daemon, &moved, 4);
     client.send(b"moved");
     assert_eq!((client.receive(5), staying.receive(5)), (b"moved".to_vec(), b"moved".to_vec()));
-    assert_eq!(daemon.log().count(|line| line.contains("cannot listen")), 0);
+    assert_eq!(daemon.log().count(|line| is_event(line, "listener.bind-failed")), 0);
 }
 
 #[test]
@@ -401,7 +404,7 @@ fn in_a_folder_where_everybody_may_rename_files_there_is_no_socket_until_that_is
     let set = |mode| fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(mode)).unwrap();
     set(0o777);
     let daemon = Daemon::start(echo(&path, "").listen(""));
-    let said = daemon.log().wait_for("the warning", |line| line.contains("cannot listen"));
+    let said = daemon.log().wait_for("the warning", |line| is_event(line, "listener.bind-failed"));
     assert!(said.contains("every user may rename files in its folder"), "{said}");
     set(0o1777);
     echoes(&join(&daemon, &path, 1));
@@ -449,10 +452,10 @@ fn rights_and_owner_never_go_to_a_file_that_was_put_in_its_place() {
             echo(&path, &keys).listen("")
         };
         let mut daemon = Daemon::start(ports(0));
-        daemon.log().wait_for("the start", |line| line.contains("started"));
+        daemon.log().wait_for("the start", |line| is_event(line, "sermux.started"));
         for n in 1..300 {
             daemon.reload(ports(n));
-            daemon.log().wait_for_nth(n, "the reload", |line| line.contains("configuration read again"));
+            daemon.log().wait_for_nth(n, "the reload", |line| is_event(line, "config.reloaded"));
         }
         let file = fs::metadata(&secret).unwrap();
         assert_eq!((file.uid(), file.gid(), file.mode() & 0o777), (0, 0, 0o600), "it was given away");

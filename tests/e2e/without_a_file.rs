@@ -7,7 +7,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::rig::{field, run, sermux, Client, PortYaml, Process};
+use crate::rig::{field, is_event, run, sermux, Client, PortYaml, Process};
 
 /// The program with this text on its standard input.
 fn with_input(folder: &TempDir, text: &str, arguments: &[&str]) -> Process {
@@ -20,7 +20,7 @@ fn with_input(folder: &TempDir, text: &str, arguments: &[&str]) -> Process {
 
 fn address(process: &Process, port: &str) -> SocketAddr {
     process.stderr.wait("it listens", |lines| {
-        let is_of_port = |line: &&String| line.contains("listening") && field(line, "port") == Some(port);
+        let is_of_port = |line: &&String| is_event(line, "listener.listening") && field(line, "port") == Some(port);
         field(lines.iter().find(is_of_port)?, "address")?.parse().ok()
     })
 }
@@ -43,12 +43,12 @@ fn ports_of_the_command_line_need_no_file_and_stay_over_a_reload() {
     let second = "device=sim:echo,name=second,line=45 8N1,listen=127.0.0.1:0,listen=telnet:127.0.0.1:0,max-clients=1";
     let mut process = Process::start(command.args(["--port", second]));
     let clients = ["port1", "second"].map(|port| Client::connect(address(&process, port)));
-    process.stderr.wait_for("it runs", |line| line.contains(" started"));
+    process.stderr.wait_for("it runs", |line| is_event(line, "sermux.started"));
     for client in &clients {
         echoes(client, b"before");
     }
     process.signal(Signal::SIGHUP);
-    let said = process.stderr.wait_for("the reload", |line| line.contains("configuration read again"));
+    let said = process.stderr.wait_for("the reload", |line| is_event(line, "config.reloaded"));
     assert!(said.contains("added=0") && said.contains("removed=0") && said.contains("changed=0"), "{said}");
     let asked = reload(&folder);
     assert_eq!(asked.code, Some(0), "{asked:?}");
@@ -74,10 +74,10 @@ fn ports_of_the_command_line_come_on_top_of_a_file_that_is_named() {
     for port in ["filed", "port1"] {
         echoes(&Client::connect(address(&process, port)), b"hello");
     }
-    process.stderr.wait_for("it runs", |line| line.contains(" started"));
+    process.stderr.wait_for("it runs", |line| is_event(line, "sermux.started"));
     fs::write(&path, "ports: {}").unwrap();
     process.signal(Signal::SIGHUP);
-    let said = process.stderr.wait_for("the reload", |line| line.contains("configuration read again"));
+    let said = process.stderr.wait_for("the reload", |line| is_event(line, "config.reloaded"));
     assert!(said.contains("removed=1") && said.contains("added=0"), "{said}");
     echoes(&Client::connect(address(&process, "port1")), b"hello");
     process.signal(Signal::SIGTERM);
@@ -163,10 +163,11 @@ fn standard_input_is_not_read_again_and_what_runs_stays() {
     let good = PortYaml::new("p", "sim:echo").listen("").to_string();
     let mut process = with_input(&folder, &good, &["serve", "--config", "-"]);
     let client = Client::connect(address(&process, "p"));
-    process.stderr.wait_for("it runs", |line| line.contains(" started"));
+    process.stderr.wait_for("it runs", |line| is_event(line, "sermux.started"));
     let why = "the configuration came from standard input, which cannot be read again: nothing was changed";
     process.signal(Signal::SIGHUP);
-    process.stderr.wait_for("why not", |line| line.contains(why));
+    let said = process.stderr.wait_for("why not", |line| is_event(line, "config.reload-refused"));
+    assert!(said.contains(why), "{said}");
     let asked = reload(&folder);
     assert_eq!(asked.code, Some(1), "{asked:?}");
     assert!(asked.stderr.contains(why), "{asked:?}");

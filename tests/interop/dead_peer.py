@@ -86,7 +86,7 @@ def connect_at_home(address, timeout):
 
 
 def gone(sermux, port):
-    return re.search(rb"client disconnected.*port=%b client=%b" % (port.encode(), THERE.encode()), sermux.stderr.bytes())
+    return re.search(rb"event=client\.disconnected .*port=%b client=%b" % (port.encode(), THERE.encode()), sermux.stderr.bytes())
 
 
 def watch(sermux, line, reader):
@@ -119,7 +119,7 @@ def main():
         ) as sermux:
             sermux.opened("silent")
             sermux.opened("busy")
-            remote = re.findall(rb"address=%b:(\d+)" % HERE.encode(), sermux.stderr.bytes())
+            remote = re.findall(rb"event=listener\.listening .*address=%b:(\d+)" % HERE.encode(), sermux.stderr.bytes())
             client = subprocess.Popen(far(sys.executable, "-c", CLIENT, HERE, *map(bytes.decode, remote)), stdout=subprocess.PIPE)
             client.stdout.readline()
             with connect_at_home(("127.0.0.1", sermux.port("busy")), timeout=20) as reader:

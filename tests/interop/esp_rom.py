@@ -33,7 +33,7 @@ class EspRom:
 
     def outputs(self):
         """Each change of the outputs so far: "DTR" or "RTS", whether it was switched on, and its time in the log."""
-        done = rb"^\S+T(\d+):(\d+):([\d.]+)Z .*Outputs \{ dtr: (None|Some\((\w+)\)), rts: (None|Some\((\w+)\))"
+        done = rb"^\S+T(\d+):(\d+):([\d.]+)Z .*event=operation\.done .*Outputs \{ dtr: (None|Some\((\w+)\)), rts: (None|Some\((\w+)\))"
         for hours, minutes, seconds, _, dtr, _, rts in re.findall(done, self._sermux.stderr.bytes(), re.MULTILINE):
             at = (int(hours) * 60 + int(minutes)) * 60 + float(seconds)
             if dtr:

@@ -158,7 +158,7 @@ class Sermux(Program):
 
     def port(self, name, nth=0):
         """The TCP port of the first listener of this port, or of another one, in the order of its entry."""
-        said = re.compile(rb"^.*listening.*\bport=\"?%b\b.*address=\"?127\.0\.0\.1:(\d+)" % name.encode(), re.MULTILINE)
+        said = re.compile(rb"^.*event=listener\.listening .*\bport=\"?%b\b.*address=\"?127\.0\.0\.1:(\d+)" % name.encode(), re.MULTILINE)
         return int(self.stderr.wait(f"{name} listens", lambda log: said.findall(log)[nth:])[0])
 
     def resident(self, kind):
@@ -175,12 +175,12 @@ class Sermux(Program):
             time.sleep(0.05)
 
     def opened(self, name):
-        said = re.compile(rb"INFO.*opened.*\bport=\"?%b\b" % name.encode())
+        said = re.compile(rb"event=line\.opened .*\bport=\"?%b\b" % name.encode())
         self.stderr.wait(f"{name} is open", said.search)
 
     def clients(self, name, count):
         """Waits until so many clients of this port have connected."""
-        said = re.compile(rb"client connected.*\bport=\"?%b\b" % name.encode())
+        said = re.compile(rb"event=client\.connected .*\bport=\"?%b\b" % name.encode())
         self.stderr.wait(f"{count} clients of {name}", lambda log: len(said.findall(log)) >= count)
 
     def end(self):

@@ -248,7 +248,7 @@ def test_many_opens_and_closes_in_a_row(served):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(come_and_go, range(6)))
     served.sermux.clients("p", 2 + 6 * 4)
-    gone = b"client disconnected"
+    gone = b"event=client.disconnected "
     served.sermux.stderr.wait("all have gone", lambda log: log.count(gone) == 6 * 4 or None)
     assert served.present()["baud"] == 9600
     assert len(os.listdir(descriptors)) == before

@@ -39,7 +39,7 @@ def holder(cable):
             program=home(os.environ["SERMUX_BIN"]),
         ) as sermux:
             sermux.opened("p")
-            listens = re.compile(rb"listening.*address=%b:(\d+)" % re.escape(HERE.encode()))
+            listens = re.compile(rb"event=listener\.listening .*address=%b:(\d+)" % re.escape(HERE.encode()))
             port = int(sermux.stderr.wait("it listens", listens.search)[1])
             client = subprocess.Popen(far(sys.executable, "-c", CLIENT, HERE, str(port)), stdout=subprocess.PIPE)
             client.stdout.readline()

@@ -288,8 +288,8 @@ def comes_back_after_kill(machine):
 
 def held_by_another(machine):
     machine.shell("systemctl stop sermux; systemd-run -q --unit=holder --collect flock -x /dev/ttyAMA0 sleep 100; sleep 1; systemctl start sermux")
-    machine.shell_says(10, "journalctl -u sermux -q --no-pager -o cat -n 5 PORT=p1 | grep -qi busy; systemctl is-active -q sermux")
-    said = machine.shell("journalctl -u sermux -q --no-pager -o cat PORT=p1 | grep -i busy | tail -n 1")
+    machine.shell_says(10, "journalctl -u sermux -q --no-pager -o cat PORT=p1 SERMUX_EVENT=line.open-failed | grep -q .; systemctl is-active -q sermux")
+    said = machine.shell("journalctl -u sermux -q --no-pager -o cat PORT=p1 SERMUX_EVENT=line.open-failed | tail -n 1")
     machine.shell("systemctl stop holder")
     first_telegram(machine)
     return said

@@ -1,7 +1,6 @@
 """sermux in the virtual machine, and its clients on this side."""
 
 import json
-import re
 import time
 
 from machine import GUEST_PORTS
@@ -43,25 +42,24 @@ class Sermux:
         self.words.add(line.decode() for line in lines if not line.startswith(b"{"))
         return [json.loads(line) for line in lines if line.startswith(b"{")]
 
-    def said(self, words, start=0, nth=1, **fields):
-        """The nth record whose message begins with these words (a pattern) and that has these fields."""
+    def said(self, event, start=0, nth=1, **fields):
+        """The nth record of this event (sermux-log(7)) that has these fields."""
 
         def find(records):
             found = [
                 record
                 for record in records
-                if re.match(words, record.get("message", ""))
-                and all(record.get(key) == value for key, value in fields.items())
+                if record["event"] == event and all(record.get(key) == value for key, value in fields.items())
             ]
             return len(found) >= nth and found[nth - 1]
 
-        return self.log.wait(f"it says {words!r} {fields or ''} ({nth})", find, start)
+        return self.log.wait(f"it says {event} {fields or ''} ({nth})", find, start)
 
     def opened(self, port, nth=1):
-        return self.said("opened$", port=port, nth=nth)
+        return self.said("line.opened", port=port, nth=nth)
 
     def gone(self, port, nth=1):
-        return self.said("device gone", port=port, nth=nth)
+        return self.said("line.lost", port=port, nth=nth)
 
     def warnings(self, start=0):
         return [record for record in self.log.since(start) if record["level"] in ("WARN", "ERROR")]
@@ -69,12 +67,12 @@ class Sermux:
     def connect(self, port, listener=0, kind=None):
         """A client that the port knows: what the line brings from now on is for it too."""
         # QEMU takes connections before anybody listens.
-        self.said("listening", port=port, nth=len(self._ports[port]))
+        self.said("listener.listening", port=port, nth=len(self._ports[port]))
         before = sum(
-            record.get("message") == "client connected" and record["port"] == port for record in self.log.since()
+            record["event"] == "client.connected" and record["port"] == port for record in self.log.since()
         )
         client = (kind or Raw)(self._machine.ports[self._ports[port][listener]])
-        self.said("client connected", port=port, nth=before + 1)
+        self.said("client.connected", port=port, nth=before + 1)
         return client
 
     def descriptors(self):

@@ -8,7 +8,7 @@ def test_the_second_program_is_told_who_has_the_device(serve, ttyS4):
     first.opened("p")
     client = first.connect("p")
     second = serve({"q": {"device": "/dev/ttyS4"}}, skip=1)
-    said = second.said(".*busy", port="q", level="WARN")["message"]
+    said = second.said("line.open-failed", port="q")["message"]
     assert "sermux" in said and str(first.pid) in said, said
     # And disturbs nothing.
     exchange(ttyS4, client)

@@ -54,7 +54,7 @@ def test_the_port_says_that_a_break_cost_bytes(stuck):
     sermux, client = stuck
     records = len(sermux.log)
     assert client.control(rfc2217.BREAK_ON) == rfc2217.BREAK_ON
-    sermux.said(".*(break|thrown away|purged|lost)", records, port="p", level="WARN")
+    sermux.said("line.bytes-discarded", records, port="p", level="WARN")
 
 
 def test_bytes_that_keep_coming_do_not_keep_a_break_from_its_answer(stuck, ttyS4):
@@ -128,9 +128,9 @@ def test_unplugging_frees_all_of_it(serve, vm, ttyUSB0):
 
 def test_it_is_said_once_with_the_state_of_cts(stuck, ttyS4):
     sermux, _ = stuck
-    said = sermux.said("stuck: .*CTS is off", port="p")
-    assert said["level"] == "WARN" and f"{len(HELD)} bytes wait" in said["message"]
+    said = sermux.said("line.stuck", port="p")
+    assert said["level"] == "WARN" and "CTS is off" in said["message"] and f"{len(HELD)} bytes wait" in said["message"]
     ttyS4.inputs("cts")
     assert ttyS4.receive(len(HELD)) == HELD
-    sermux.said("no longer stuck", port="p")
-    assert sum(record["message"].startswith("stuck:") for record in sermux.log.since()) == 1
+    sermux.said("line.unstuck", port="p")
+    assert sum(record["event"] == "line.stuck" for record in sermux.log.since()) == 1

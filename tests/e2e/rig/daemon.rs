@@ -10,7 +10,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::{field, sermux, Client, Finished, Lines, Process};
+use super::{field, is_event, sermux, Client, Finished, Lines, Process};
 
 /// A running `sermux serve`. Dropping it ends it.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Daemon {
     /// Waits until it can be asked, and runs a command that talks to it to its end.
     #[track_caller]
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Finished {
-        self.log().wait_for("the control socket", |line| line.contains("control socket"));
+        self.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
         Process::start(&mut self.command(arguments)).finish()
     }
 
@@ -116,7 +116,7 @@ impl Daemon {
     #[track_caller]
     fn wait_address(&self, port: &str, is_it: impl Fn(SocketAddr) -> bool) -> SocketAddr {
         self.log().wait(&format!("{port} listens"), |lines| {
-            let of_port = lines.iter().filter(|line| about(line, "listening", port));
+            let of_port = lines.iter().filter(|line| about(line, "listener.listening", port));
             let mut addresses = of_port.filter_map(|line| field(line, "address")?.parse().ok());
             addresses.find(|&address| is_it(address))
         })
@@ -125,7 +125,7 @@ impl Daemon {
     /// Waits until the port's device has been opened for the n-th time.
     #[track_caller]
     pub(crate) fn opened(&self, port: &str, n: usize) -> String {
-        self.log().wait_for_nth(n, &format!("{port} opened"), |line| about(line, "opened", port))
+        self.log().wait_for_nth(n, &format!("{port} opened"), |line| about(line, "line.opened", port))
     }
 
     /// A client that the port knows: what the line brings from now on is for it too.
@@ -149,7 +149,7 @@ impl Daemon {
         let client = connect();
         let known_as = client.0.local_addr().unwrap().to_string();
         self.log().wait_for("client connected", |line| {
-            about(line, "client connected", port) && field(line, "client") == Some(known_as.as_str())
+            about(line, "client.connected", port) && field(line, "client") == Some(known_as.as_str())
         });
         client
     }
@@ -157,14 +157,12 @@ impl Daemon {
     /// Waits until so many clients of the port have gone.
     #[track_caller]
     pub(crate) fn gone(&self, port: &str, n: usize) {
-        let is_so = |line: &str| about(line, "client disconnected", port);
+        let is_so = |line: &str| about(line, "client.disconnected", port);
         self.log().wait_for_nth(n, &format!("{n} clients of {port} disconnected"), is_so);
     }
 }
 
-/// Whether a line of the log says this about this port. A warning may contain the same words.
-fn about(line: &str, what: &str, port: &str) -> bool {
-    // Of many connections of one address some are logged at debug only.
-    let level = line.contains("INFO") || line.contains("DEBUG");
-    line.contains(what) && level && field(line, "port") == Some(port)
+/// Whether a line of the log is the record of this event at this port.
+fn about(line: &str, event: &str, port: &str) -> bool {
+    is_event(line, event) && field(line, "port") == Some(port)
 }

@@ -112,6 +112,11 @@ impl Lines {
     }
 }
 
+/// Whether a line of the log is the record of this event (sermux-log(7)). The words of its message may be any.
+pub(crate) fn is_event(line: &str, event: &str) -> bool {
+    field(line, "event") == Some(event)
+}
+
 /// The value of `name=value` or `name="value"` in a log line, whatever stands around it.
 pub(crate) fn field<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     let mut rest = line;
