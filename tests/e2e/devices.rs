@@ -33,7 +33,9 @@ fn the_serial_ports_of_this_machine_are_listed_for_people_and_for_programs() {
 
 /// What the log says of the port `p` once it is busy.
 fn says_busy(daemon: &Daemon) -> String {
-    daemon.log().wait_for("who holds it", |line| is_event(line, "line.open-failed") && field(line, "port") == Some("p"))
+    daemon
+        .log()
+        .wait_for("who holds it", |line| is_event(line, "line.open-failed") && field(line, "cause") == Some("busy"))
 }
 
 #[test]

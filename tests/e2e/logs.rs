@@ -31,13 +31,13 @@ fn text_has_no_colour_and_says_who_comes_and_goes() {
 fn json_is_an_object_a_line() {
     let mut daemon = Daemon::start(format!("log: {{ format: json }}\n{}", echo()));
     let record = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-    let listening = daemon.log().wait_for("listening", |line| line.contains(r#""event":"listener.listening""#));
+    let listening = daemon.log().wait_for("listening", |line| is_event(line, "listener.listening"));
     let address = string_in(&record(&listening), "address").expect("an address").parse().unwrap();
     let client = Client::connect(address);
     client.send(b"x");
     assert_eq!(client.receive(1), b"x");
     drop(client);
-    daemon.log().wait_for("disconnected", |line| line.contains(r#""event":"client.disconnected""#));
+    daemon.log().wait_for("disconnected", |line| is_event(line, "client.disconnected"));
     daemon.process.signal(Signal::SIGTERM);
     let ended = daemon.finish();
     assert!(ended.stderr.lines().count() >= 3, "{}", ended.stderr);

@@ -119,7 +119,7 @@ fn a_lone_name_that_does_not_resolve_is_tried_until_it_does() {
     let Some(network) = Network::new() else { return };
     let daemon = network.start(PortYaml::new("p", "sim:echo").listen_on("meter.example:0", ""));
     let said = daemon.log().wait_for("the fault", |line| is_event(line, "listener.bind-failed"));
-    assert!(said.contains("trying again") && said.contains("name"), "{said}");
+    assert!(said.contains("name"), "{said}");
     daemon.log().wait_for("it goes on", |line| is_event(line, "sermux.started"));
     network.add_host("127.0.0.1 meter.example");
     let said = daemon.log().wait_for("it listens", |line| is_event(line, "listener.listening"));

@@ -42,7 +42,7 @@ fn clients_that_fill_the_table_leave_the_device_and_the_control_socket_what_they
             }
         });
         let _done = Done(&done);
-        daemon.log().wait_for("the table is full", |line| is_event(line, "listener.accept-failed"));
+        daemon.log().wait_for("the table is full", |line| is_event(line, "client.turned-away"));
         for n in 2..4 {
             socket.unplug(pty);
             pty = socket.plug();
@@ -63,7 +63,7 @@ fn clients_that_have_closed_make_room_for_new_ones_also_where_the_line_is_silent
     for _ in 0..200 {
         drop(TcpStream::connect_timeout(&address, PATIENCE).unwrap());
     }
-    daemon.log().wait_for("the table is full", |line| is_event(line, "listener.accept-failed"));
+    daemon.log().wait_for("the table is full", |line| is_event(line, "client.turned-away"));
     eventually("one is let in", || {
         let client = Client::connect(address);
         client.0.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -16,7 +16,7 @@ pub(crate) fn sockets() -> Vec<Socket> {
         Ok(descriptors) => descriptors.into_iter().map(Socket::from).collect(),
         Err(error) => {
             tracing::warn!(event = %"listener.handover-failed",
-                "the sockets that systemd hands over cannot be had: {error}");
+                "could not use the sockets that systemd passes: {error}");
             Vec::new()
         }
     }
@@ -61,6 +61,6 @@ pub(crate) fn alive_every() -> Option<Duration> {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(event = %"sermux.notify-failed", "systemd was not told: {error}");
+        tracing::debug!(event = %"sermux.notify-failed", "could not notify systemd: {error}");
     }
 }

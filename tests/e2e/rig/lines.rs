@@ -112,9 +112,9 @@ impl Lines {
     }
 }
 
-/// Whether a line of the log is the record of this event (sermux-log(7)). The words of its message may be any.
+/// Whether a line of the log, be it text or JSON, is the record of this event (sermux-log(7)). The words of its message may be any.
 pub(crate) fn is_event(line: &str, event: &str) -> bool {
-    field(line, "event") == Some(event)
+    field(line, "event") == Some(event) || line.contains(&format!(r#""event":"{event}""#))
 }
 
 /// The value of `name=value` or `name="value"` in a log line, whatever stands around it.

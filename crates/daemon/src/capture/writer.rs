@@ -174,7 +174,7 @@ impl CaptureWriter {
                 let fault = format!("{} {error}", self.path.display());
                 if self.said.as_ref() != Some(&fault) {
                     warn!(event = %"capture.failed", port = %self.port, file = %self.path.display(),
-                        "capture: {fault}; what passes is missing in it until it can: {}", remedy(error.kind()));
+                        "capture: {fault}; bytes are missing in the file until it can be written: {}", remedy(error.kind()));
                     self.said = Some(fault);
                 }
             }

@@ -104,6 +104,6 @@ fn raise_file_limit() {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
-        debug!(event = %"sermux.file-limit-kept", "the limit of open files stays as it is: {error}");
+        debug!(event = %"sermux.file-limit-kept", "could not raise the limit of open files: {error}");
     }
 }

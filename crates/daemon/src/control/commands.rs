@@ -103,7 +103,7 @@ async fn set(target: PortTarget, body: &[u8]) -> Result<LineNowShape, Refusal> {
     let report = ask(&target.link, Command::Report).await.ok_or_else(port_ended)?;
     if line.trim().eq_ignore_ascii_case("default") {
         let asked = report.port.line.settings;
-        target.log("set", &format!("to give the line back as configured, {asked}"));
+        target.log("set", &format!("to restore the configured line settings, {asked}"));
         let view = target.ask(Effect::Default).await?;
         let mut now = target.now(&view);
         now.differences = differences(&asked, &view.settings);

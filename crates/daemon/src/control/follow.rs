@@ -45,7 +45,7 @@ pub(super) async fn follow(
     if !target.link.send(Command::Follow(sender)).await {
         return Err(port_ended());
     }
-    target.log("follow", "to tell what comes from the line");
+    target.log("follow", "to receive a copy of what the device sends");
     let begin = Instant::now();
     let lines = FollowLines { pieces, begin, end: Box::pin(tokio::time::sleep(time)), _turn: turn };
     let mut response = Response::new(Body::new(lines));

@@ -117,7 +117,7 @@ async fn panic_part(Path(part): Path<String>) -> Response {
 }
 
 async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -> Result<Response, Refusal> {
-    info!(event = %"control.requested", request = "reload", by = %peer, "asked to read the configuration again");
+    info!(event = %"control.requested", request = "reload", by = %peer, "an operator asked to reload the configuration");
     let done = match api.asker.ask(Ask::Reload).await.ok_or_else(program_ends)? {
         Ok(done) => done,
         Err(NotReloaded::NoFile) => {

@@ -178,14 +178,14 @@ async fn serve_later(place: SocketPlace, control: Control, router: Router, mut t
 }
 
 async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
-    info!(event = %"control.listening", socket = %file.path().display(), "control socket");
+    info!(event = %"control.listening", socket = %file.path().display(), "control socket is ready");
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = Vec::new();
     loop {
         let stream = match socket.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                debug!(event = %"control.accept-failed", "a connection to the control socket cannot be accepted: {error}");
+                debug!(event = %"control.accept-failed", "could not accept a connection to the control socket: {error}");
                 tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
@@ -227,7 +227,8 @@ async fn connection(stream: UnixStream, router: Router, asked: &AtomicBool) {
     let peer = match Peer::of(&stream) {
         Ok(peer) => peer,
         Err(error) => {
-            debug!(event = %"control.request-failed", "control connection: it is not known who that is: {error}");
+            debug!(event = %"control.request-failed",
+                "control connection closed: its user could not be determined: {error}");
             return;
         }
     };
@@ -248,7 +249,9 @@ async fn connection(stream: UnixStream, router: Router, asked: &AtomicBool) {
         .serve_connection(TokioIo::new(stream), service);
     match timeout(CONNECTION_LIMIT, served).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(event = %"control.request-failed", %peer, "control connection: {error}"),
-        Err(_) => debug!(event = %"control.request-failed", %peer, "control connection: it took too long"),
+        Ok(Err(error)) => debug!(event = %"control.request-failed", %peer, "control connection closed: {error}"),
+        Err(_) => {
+            debug!(event = %"control.request-failed", %peer, "control connection closed: the request took too long")
+        }
     }
 }

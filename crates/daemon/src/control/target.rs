@@ -55,7 +55,7 @@ impl PortTarget {
 
     /// `request` in a word, and in words.
     pub(super) fn log(&self, request: &str, what: &str) {
-        info!(event = %"control.requested", request, port = %self.name, by = %self.peer, "asked {what}");
+        info!(event = %"control.requested", request, port = %self.name, by = %self.peer, "an operator asked {what}");
     }
 
     /// Asks something of the line; what it has then.

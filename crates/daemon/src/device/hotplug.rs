@@ -90,7 +90,7 @@ impl Hotplug {
         let started = HotplugWatch::start();
         if let Err(error) = &started {
             tracing::warn!(event = %"device.watch-failed",
-                "no inotify ({error}): devices that appear are found by looking for them now and then");
+                "cannot watch for new devices ({error}); sermux looks for them from time to time");
         }
         Self { watch: started.ok() }
     }
@@ -289,7 +289,7 @@ async fn read(readable: AsyncFd<Arc<OwnedFd>>, shared: Weak<HotplugShared>) {
                 Err(Errno::EINTR) => {}
                 Err(errno) => {
                     tracing::warn!(event = %"device.watch-failed",
-                        "inotify failed ({errno}): devices are found by looking for them now and then");
+                        "watching for new devices failed ({errno}); sermux looks for them from time to time");
                     return;
                 }
             }
@@ -310,7 +310,7 @@ async fn read_anew(shared: Weak<HotplugShared>) {
         }
         (_, Err(error)) => {
             tracing::warn!(event = %"device.watch-failed",
-                "no inotify ({error}): devices that appear are found by looking for them now and then");
+                "cannot watch for new devices ({error}); sermux looks for them from time to time");
             return;
         }
     };
@@ -409,7 +409,7 @@ impl HotplugState {
     fn say_unwatched(&mut self, folder: &Path, errno: Errno) {
         let folder = folder.display();
         if errno != Errno::ENOSPC && errno != Errno::ENOMEM {
-            tracing::debug!(event = %"device.folder-unwatched", %folder, %errno, "a folder that cannot be watched");
+            tracing::debug!(event = %"device.folder-unwatched", %folder, %errno, "could not watch a folder for new devices");
         } else if !std::mem::replace(&mut self.said_limit, true) {
             tracing::warn!(
                 event = %"device.watch-failed", %folder,

@@ -59,6 +59,19 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// In a word, as sermux-log(7) has it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            OpenError::Absent { .. } | OpenError::NoHardware { .. } | OpenError::NoAdapter { .. } => "absent",
+            OpenError::Forbidden { .. } => "forbidden",
+            OpenError::Busy { .. } => "busy",
+            OpenError::NotATty { .. } => "not-a-tty",
+            OpenError::Other { .. } => "other",
+        }
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

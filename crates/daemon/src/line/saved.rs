@@ -81,6 +81,6 @@ impl Saved {
 
 fn told(what: &str, result: Result<(), Errno>) {
     if let Err(errno) = result {
-        tracing::debug!(event = %"line.restore-failed", %errno, "the {what} could not be put back");
+        tracing::debug!(event = %"line.restore-failed", %errno, "could not restore the {what}");
     }
 }

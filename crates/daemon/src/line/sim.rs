@@ -250,7 +250,7 @@ impl MeterLine {
     fn lose(&mut self, telegrams: u64) {
         if self.lost == 0 && telegrams > 0 {
             tracing::debug!(event = %"device.unread",
-                "nobody reads the simulated meter, its telegrams are lost from now on");
+                "the simulated meter discards telegrams: sermux reads none");
         }
         self.lost += telegrams;
     }

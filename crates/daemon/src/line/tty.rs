@@ -216,7 +216,7 @@ impl Line for TtyLine {
         } else if self.ending_watch.as_ref().is_some_and(|ending| !ending.has_ended()) {
             // One thread for a device: this one is stuck in its driver.
             tracing::warn!(event = %"modem.watch-failed",
-                "the thread that watched modem lines has not ended yet, changes are not told");
+                "the thread that watched modem lines has not ended yet; changes of modem lines are not reported");
         } else if self.modem_watch.is_none() && self.handle.has_modem_lines() {
             self.ending_watch = None;
             let inputs = TtyInputs::new(Arc::clone(self.fd.get_ref()), Arc::clone(&self.handle));
@@ -226,7 +226,7 @@ impl Line for TtyLine {
                 Ok(modem_watch) => self.modem_watch = Some(modem_watch),
                 Err(error) => {
                     tracing::warn!(event = %"modem.watch-failed", %error,
-                        "no thread to watch modem lines with, changes are not told")
+                        "could not start a thread to watch modem lines; their changes are not reported")
                 }
             }
         }
@@ -289,7 +289,8 @@ impl TtyLine {
             let bytes = sys::unread(&fd).unwrap_or(0);
             let _ = sys::purge(&fd, Purge::Rx);
             if bytes > 0 {
-                tracing::debug!(event = %"line.purged", bytes, "bytes came in before the line was set");
+                tracing::debug!(event = %"line.purged", bytes,
+                    "discarded bytes that were received before the line settings were applied");
             }
         }
         if !is_pty {
@@ -379,7 +380,8 @@ impl LookedAt {
         match sys::lock(&fd, lock_of(port)) {
             Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
             Err(errno) => {
-                tracing::debug!(event = %"device.limited", device = %path.display(), %errno, "no flock on this device")
+                tracing::debug!(event = %"device.limited", device = %path.display(), %errno,
+                    "this device cannot be locked with flock")
             }
             Ok(()) => {
                 let _ = sys::lock(&fd, Lock::None);
@@ -401,7 +403,7 @@ impl LookedAt {
                 // settings are applied.
                 Err(error) => {
                     tracing::debug!(event = %"device.limited", device = %path.display(), %error,
-                        "serialport cannot open it, opened without");
+                        "serialport could not open the device; sermux opened it without");
                     self.claim_as_is(path, port)?
                 }
             }
@@ -422,7 +424,8 @@ impl LookedAt {
         match sys::lock(&self.fd, lock_of(port)) {
             Err(Errno::EWOULDBLOCK) => return Err(OpenError::busy(path)),
             Err(errno) => {
-                tracing::debug!(event = %"device.limited", device = %path.display(), %errno, "no flock on this device")
+                tracing::debug!(event = %"device.limited", device = %path.display(), %errno,
+                    "this device cannot be locked with flock")
             }
             Ok(()) => {}
         }

@@ -159,10 +159,10 @@ impl Sum {
         let seconds = EVERY.as_secs();
         if *refused > 0 {
             warn!(event = %"client.summed-up", %port, client = %host, connected, disconnected, refused,
-                "too many connections in {seconds} s to log each of them");
+                "too many connections to log each: counts for the last {seconds} s");
         } else {
             info!(event = %"client.summed-up", %port, client = %host, connected, disconnected,
-                "too many connections in {seconds} s to log each of them");
+                "too many connections to log each: counts for the last {seconds} s");
         }
     }
 }

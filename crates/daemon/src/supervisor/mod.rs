@@ -165,13 +165,14 @@ impl Supervisor {
         tokio::select! {
             () = self.names_tried(&mut bound) => {}
             why = signals.end() => {
-                info!(event = %"sermux.ending", "{why}: ending");
+                info!(event = %"sermux.ending", "{why} received: sermux is stopping");
                 self.apply(Config::default()).await;
                 return Ok(Ended::Asked);
             }
         }
         if bound.is_nothing() {
-            error!(event = %"listener.none-bound", "none of the {} addresses could be bound", bound.wanted);
+            error!(event = %"listener.none-bound", addresses = bound.wanted,
+                "could not listen on any address; the warnings above say why");
             self.apply(Config::default()).await;
             return Ok(Ended::NothingBound);
         }
@@ -182,12 +183,12 @@ impl Supervisor {
         systemd::ready();
 
         let why = self.run(&mut signals).await;
-        info!(event = %"sermux.ending", "{why}: ending");
+        info!(event = %"sermux.ending", "{why} received: sermux is stopping");
         systemd::stopping();
         self.end_control().await;
         tokio::select! {
-            _ = self.apply(Config::default()) => info!(event = %"sermux.ended", "ended"),
-            why = signals.end() => warn!(event = %"sermux.cut-short", "{why} again: ended at once"),
+            _ = self.apply(Config::default()) => info!(event = %"sermux.ended", "sermux has stopped"),
+            why = signals.end() => warn!(event = %"sermux.cut-short", "{why} again: sermux stops at once"),
         }
         sum_up();
         Ok(Ended::Asked)
@@ -287,7 +288,7 @@ impl Supervisor {
             part = part.name(),
             port = part.port().map(tracing::field::display),
             address = address.map(tracing::field::display),
-            "{part} failed{cost}; it is started again in {} s",
+            "{part} failed{cost}; sermux restarts it in {} s",
             crash.wait().as_secs()
         );
         self.crashes.insert(part, crash);
@@ -324,7 +325,7 @@ impl Supervisor {
                 crash.is_over(now);
             }
             info!(event = %"part.restarted", part = part.name(), port = part.port().map(tracing::field::display),
-                "{part} was started again");
+                "{part} was restarted");
         }
         self.changed.notify_one();
     }
@@ -391,7 +392,7 @@ impl Supervisor {
     /// Reads the files again, and goes from what is in force to what they say; files with faults change nothing.
     async fn reload(&mut self, reply: Option<ReloadReply>) {
         let Some(source) = self.source.clone() else {
-            warn!(event = %"config.reload-refused", "there is no file to read again");
+            warn!(event = %"config.reload-refused", "cannot reload: sermux was started without a configuration file");
             if let Some(reply) = reply {
                 // Whoever asked may have gone.
                 let _ = reply.send(Err(NotReloaded::NoFile));
@@ -453,7 +454,7 @@ impl Supervisor {
             }
         }
         info!(event = %"config.reloaded", file = %file.display(), added = diff.added.len(), removed = diff.removed.len(),
-            changed = diff.changed.len(), "configuration read again");
+            changed = diff.changed.len(), "configuration reloaded");
         let untouched = self.ports.len().saturating_sub(diff.added.len() + diff.changed.len());
         Reloaded { file, diff, untouched, warnings }
     }
@@ -558,7 +559,7 @@ impl Supervisor {
             tasks.spawn(port);
         }
         if tokio::time::timeout_at(now + END_LIMIT, tasks.join_all()).await.is_err() {
-            warn!(event = %"port.end-overdue", "some ports did not end in time");
+            warn!(event = %"port.end-overdue", "some ports did not stop in time");
         }
     }
 }

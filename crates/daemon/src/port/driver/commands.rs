@@ -116,7 +116,7 @@ impl Driver {
         if listener.on_gone == OnGone::Disconnect && self.hub.is_line_gone() {
             self.hub.refused();
             info!(event = %"client.refused", port = %self.name, client = %peer, cause = "device-gone",
-                "client refused: the device is not there (on-gone: disconnect)");
+                "client refused: the device is not open (on-gone: disconnect)");
             // A program on a raw listener takes each byte for the device's.
             let words = match &listener.protocol {
                 Protocol::Telnet(_) => format!("port {}: the device is not there\r\n", self.name),

@@ -40,7 +40,7 @@ impl Cause<'_> {
             Cause::Closed(CloseReason::Gone) => "closed",
             Cause::Closed(CloseReason::Unsent) => "unsent",
             Cause::Failed(_) => "failed",
-            Cause::Kicked => "kicked",
+            Cause::Kicked => "kicked by an operator",
             Cause::Ended => "port-ended",
         }
     }
@@ -49,31 +49,33 @@ impl Cause<'_> {
 impl fmt::Display for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Cause::Closed(CloseReason::Lagged) => "it fell behind by the whole backlog (on-lag: disconnect)",
-            Cause::Closed(CloseReason::Displaced) => "it had closed its sending side, and its place was needed",
+            Cause::Closed(CloseReason::Lagged) => "the client fell behind by the whole backlog (on-lag: disconnect)",
+            Cause::Closed(CloseReason::Displaced) => {
+                "the client had closed its sending side, and a new client needed its place"
+            }
             Cause::Closed(CloseReason::Oldest) => {
-                "the listener is full, and it was the oldest client (when-full: kick-oldest)"
+                "the listener is full, and this was the oldest client (when-full: kick-oldest)"
             }
             Cause::Closed(CloseReason::Idlest) => {
-                "the listener is full, and it was silent the longest (when-full: kick-idle)"
+                "the listener is full, and this client was silent for longest (when-full: kick-idle)"
             }
-            Cause::Closed(CloseReason::Idle) => "it was silent in both directions for too long (idle-timeout)",
+            Cause::Closed(CloseReason::Idle) => "no byte in either direction for too long (idle-timeout)",
             Cause::Closed(CloseReason::DeviceGone) => "the device is gone (on-gone: disconnect)",
             Cause::Closed(CloseReason::CarrierLost) => "DCD has dropped (hangup: disconnect)",
-            Cause::Closed(CloseReason::ListenerGone) => "its listener is not configured any more",
+            Cause::Closed(CloseReason::ListenerGone) => "its listener was removed from the configuration",
             Cause::Closed(CloseReason::OtherLine) => {
-                "its listener has other line settings now than those the line has for another client"
+                "its listener now has other line settings than those another client uses"
             }
             Cause::Closed(CloseReason::Left) => {
-                "it had closed its sending side, and could hear for the time of half-close"
+                "the client had closed its sending side, and the half-close time is over"
             }
             Cause::Closed(CloseReason::Gone) => "closed by the client",
             Cause::Closed(CloseReason::Unsent) => {
-                "it had closed its sending side, and the line takes nothing of what it sent"
+                "the client had closed its sending side, and the device takes none of the bytes it sent"
             }
             Cause::Failed(error) => return error.fmt(f),
-            Cause::Kicked => "kicked",
-            Cause::Ended => "the program ends",
+            Cause::Kicked => "kicked by an operator",
+            Cause::Ended => "its port stops",
         })
     }
 }

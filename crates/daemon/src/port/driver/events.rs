@@ -28,43 +28,43 @@ impl Driver {
                 }
                 Event::Discarded(bytes) => {
                     warn!(event = %"client.bytes-discarded", port = %self.name, device = %self.port.device, bytes,
-                    "discarded what a client had sent before it closed: the line takes nothing")
+                    "discarded bytes that a client sent before it disconnected: the device takes none")
                 }
                 Event::GapBegan(id) => self.gap_began(id),
                 Event::GapEnded(id) => self.gap_ended(id),
                 Event::WriteRefused(id) => self.write_refused(id),
                 Event::BreakCost(bytes) => {
                     warn!(event = %"line.bytes-discarded", port = %self.name, device = %self.port.device, bytes,
-                    "a break threw away what did not leave in time (is CTS low, or XOFF received?)")
+                    "a break discarded bytes that could not be sent in time (is CTS low, or was XOFF received?)")
                 }
                 Event::PenRefused(id, holder) => self.pen_refused(id, holder),
                 Event::SubnegotiationDropped(id) => self.subnegotiation_dropped(id),
                 Event::WrongProtocol(id, speaks) => self.tell_mistaken(id, speaks),
                 Event::Answered(number, outcome) => self.answer_operator(number, outcome),
                 Event::Released => info!(event = %"line.restored", port = %self.name,
-                    "no client with control is left: what they changed about the line is undone (on-release: restore)"),
+                    "the last client with control has disconnected: configured line settings are restored (on-release: restore)"),
                 Event::Stuck(stuck) => {
                     warn!(event = %"line.stuck", port = %self.name, device = %self.port.device, "stuck: {}", stuck.now(now))
                 }
                 Event::Moves(after) => warn!(event = %"line.unstuck", port = %self.name, device = %self.port.device,
-                    "no longer stuck, after {}", format_duration(whole_seconds(after))),
+                    "no longer stuck: the device took bytes again after {}", format_duration(whole_seconds(after))),
                 Event::Quiet(limit) => {
                     warn!(event = %"line.quiet", port = %self.name, device = %self.port.device, "quiet: {}",
                     self.hub.missing().for_so_long(limit, &self.port.device))
                 }
                 Event::Heard(silence) => warn!(event = %"line.heard", port = %self.name, device = %self.port.device,
-                    "something comes again, after {}", format_duration(whole_seconds(silence))),
+                    "no longer quiet: the device sent again after {}", format_duration(whole_seconds(silence))),
                 Event::Garbage => {
                     warn!(event = %"line.garbled", port = %self.name, device = %self.port.device, "garbage: {}",
                     self.hub.missing().now(&self.port.device))
                 }
                 Event::GoodAgain => {
                     warn!(event = %"line.ungarbled", port = %self.name, device = %self.port.device,
-                        "good telegrams come again")
+                        "no longer garbage: the device sends valid telegrams again")
                 }
                 Event::CrcBad => {
                     warn!(event = %"telegram.crc-bad", port = %self.name,
-                        "telegram with a wrong CRC, or without the one that it should have")
+                        "received a telegram whose CRC is wrong or missing")
                 }
                 Event::CrcBy(OtherCrc::X25) => {
                     warn!(event = %"telegram.crc-other", port = %self.name, crc = "CRC-16/X-25",
@@ -75,7 +75,7 @@ impl Driver {
                     "lines end in LF alone, and the CRC is right for CR LF: something in front of this port removes each CR; telegrams are accepted, but a reader that checks the CRC may refuse them")
                 }
                 Event::CrcGoodAgain(bad) => {
-                    warn!(event = %"telegram.crc-good", port = %self.name, bad, "CRCs are right again")
+                    warn!(event = %"telegram.crc-good", port = %self.name, bad, "received a telegram with a right CRC again")
                 }
             }
         }
@@ -120,7 +120,7 @@ impl Driver {
         let Some(Some(socket)) = self.sockets.get(id) else { return };
         let counters = self.hub.client_counters(id).unwrap_or_default();
         warn_or_debug!(socket.is_logged, event = %"client.lagging", port = %self.name, client = %socket.peer,
-            gap = counters.gap, skipped = counters.skipped_frames, "client falls behind and does not get everything");
+            gap = counters.gap, skipped = counters.skipped_frames, "client falls behind and loses bytes");
     }
 
     fn gap_ended(&self, id: ClientId) {
@@ -133,7 +133,7 @@ impl Driver {
     fn write_refused(&self, id: ClientId) {
         let Some(Some(socket)) = self.sockets.get(id) else { return };
         warn_or_debug!(socket.is_logged, event = %"client.write-refused", port = %self.name, client = %socket.peer,
-            "client writes and may not; its bytes are thrown away");
+            "client may not write; the bytes it sent are discarded");
     }
 
     fn pen_refused(&self, id: ClientId, holder: ClientId) {
@@ -142,14 +142,14 @@ impl Driver {
         let who = holder.map_or_else(|| "another client".to_owned(), |peer| peer.to_string());
         warn_or_debug!(socket.is_logged, event = %"client.pen-refused", port = %self.name, client = %socket.peer,
             holder = holder.map(tracing::field::display),
-            "client writes while {who} holds the pen; its bytes are thrown away");
+            "client may not write while {who} holds the pen; the bytes it sent are discarded");
     }
 
     fn subnegotiation_dropped(&self, id: ClientId) {
         let Some(Some(socket)) = self.sockets.get(id) else { return };
         warn_or_debug!(socket.is_logged, event = %"client.subnegotiation-discarded", port = %self.name,
             client = %socket.peer,
-            "client sends a telnet subnegotiation that is too long or has no end; it was discarded");
+            "client sent a telnet subnegotiation that is too long or does not end; the subnegotiation was discarded");
     }
 
     /// Who a client is.

@@ -297,7 +297,7 @@ impl Driver {
         let p1 = self.hub.p1_counters().unwrap_or_default();
         info!(event = %"port.ended", port = %self.name, rx = counters.rx, tx = counters.tx, tx_lost = counters.tx_lost,
             clients = counters.clients, refused = counters.refused, telegrams = p1.telegrams, crc_bad = p1.crc_bad,
-            oversized = p1.oversized, abandoned = p1.abandoned, stray_bytes = p1.stray_bytes, "port ended");
+            oversized = p1.oversized, abandoned = p1.abandoned, stray_bytes = p1.stray_bytes, "port stopped");
     }
 }
 

@@ -145,7 +145,8 @@ impl Driver {
                 self.record_operation(&start.operation, snapshot, by.as_ref().map(|by| by as &dyn std::fmt::Display));
                 match &start.operation {
                     Operation::Configure(asked) => {
-                        info!(event = %"line.set", port = %self.name, line = %snapshot.settings, client = by, "line set");
+                        info!(event = %"line.set", port = %self.name, line = %snapshot.settings, client = by,
+                            "line settings changed");
                         let differences = differences(asked, &snapshot.settings);
                         for difference in &differences {
                             warn!(event = %"line.differs", port = %self.name, device = %self.port.device, client = by,
@@ -154,7 +155,9 @@ impl Driver {
                         self.account.differences(differences);
                     }
                     Operation::Look => {}
-                    operation => debug!(event = %"operation.done", port = %self.name, client = by, ?operation, "done"),
+                    operation => {
+                        debug!(event = %"operation.done", port = %self.name, client = by, ?operation, "operation done")
+                    }
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.line_gone(error, now),

@@ -17,8 +17,9 @@ impl Driver {
         if std::mem::replace(&mut self.paused, true) {
             return;
         }
-        info!(event = %"port.paused", port = %self.name, device = %self.port.device, clients = self.hub.clients_that_hold(),
-            "paused: the device is left alone until it is resumed");
+        info!(event = %"port.paused",
+            port = %self.name, device = %self.port.device, clients = self.hub.clients_that_hold(),
+            "port paused: the device stays closed until the port is resumed");
         self.record(EventKind::Paused, format_args!("paused: {} is left alone", self.port.device));
         self.hub.line_gone(now);
         self.hub.notify(&format!("\r\n[port {}: paused]\r\n", self.name));
@@ -34,7 +35,8 @@ impl Driver {
         if !std::mem::replace(&mut self.paused, false) {
             return;
         }
-        info!(event = %"port.resumed", port = %self.name, device = %self.port.device, "resumed");
+        info!(event = %"port.resumed", port = %self.name, device = %self.port.device,
+            "port resumed: the device is opened again");
         self.hub.notify(&format!("\r\n[port {}: resumed]\r\n", self.name));
         self.lifecycle = Lifecycle::default();
         // What clients send from here on waits for it.

@@ -109,7 +109,7 @@ impl Driver {
             (Slot::Open(_), None) => self.rest_at = Some(now + self.port.linger),
             (Slot::Open(_), Some(at)) if at <= now => {
                 info!(event = %"line.closed", port = %self.name, device = %self.port.device,
-                    "closed: nobody uses it (open: on-demand)");
+                    "device closed: no client uses it (open: on-demand)");
                 self.record(EventKind::Closed, format_args!("{} closed: nobody uses it", self.port.device));
                 self.rest_at = None;
                 self.operations.abandon();
@@ -161,7 +161,7 @@ impl Driver {
         let was_lost = self.lifecycle.is_lost();
         let failures = self.lifecycle.opened(now);
         info!(event = %"line.opened", port = %self.name, device = %self.port.device, line = %settings, tries = failures + 1,
-            "opened");
+            "device opened");
         self.record(EventKind::Opened, format_args!("{} opened at {}", self.port.device, report.snapshot.settings));
         for difference in &report.differences {
             warn!(event = %"line.differs", port = %self.name, device = %self.port.device, "{difference}");
@@ -184,7 +184,8 @@ impl Driver {
         let (at, say) = self.lifecycle.failed(error, now);
         self.account.fault(&error.to_string(), now);
         if let Say::This(text) = say {
-            warn!(event = %"line.open-failed", port = %self.name, device = %self.port.device, "{text}; trying again");
+            warn!(event = %"line.open-failed", port = %self.name, device = %self.port.device,
+                cause = error.name(), "{text}; trying again");
         }
         self.hub.line_gone(now);
         self.part_with_device(now);
@@ -197,7 +198,7 @@ impl Driver {
         let staying = self.hub.clients_that_hold();
         let who = if staying == self.hub.clients() { "its clients" } else { "clients with `on-gone: hold`" };
         warn!(event = %"line.lost", port = %self.name, device = %self.port.device, clients = staying,
-            "device gone: {cause}; {who} stay connected, and it is opened again when it is back");
+            "device gone: {cause}; {who} stay connected, and sermux opens the device again when it is back");
         self.record(EventKind::Gone, format_args!("{} gone: {cause}", self.port.device));
         self.account.fault(&format!("{}: device gone: {cause}; plug it in again", self.port.device), now);
         self.hub.line_gone(now);

@@ -116,7 +116,7 @@ pub fn serve(
                     for socket in listener.tcp() {
                         if let Err(error) = offer.set_options(SockRef::from(socket)) {
                             warn!(event = %"listener.options-kept", port = %offer.name, address = %offer.address(),
-                                "options of the socket stay as they were: {error}");
+                                "could not change the options of the socket: {error}");
                         }
                     }
                     continue;
@@ -170,7 +170,7 @@ pub fn serve(
                     // The connection that failed is gone (ECONNABORTED), or the process is out of files: both pass.
                     if !std::mem::replace(&mut failing, true) {
                         warn!(event = %"listener.accept-failed", port = %offer.name, address = %offer.address(),
-                            "cannot accept a connection: {error}");
+                            "could not accept a connection: {error}");
                     }
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }

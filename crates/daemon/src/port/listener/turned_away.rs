@@ -51,7 +51,7 @@ impl TurnedAway {
         if let Some((count, latest)) = self.unsaid.take() {
             self.quiet_until = Some(Instant::now() + QUIET);
             warn!(event = %"client.turned-away", %port, address = %listener, client = %latest.host(), total = self.total,
-                count, "{count} more connections refused by {what} in the last minute, the latest from this address");
+                count, "connections refused by {what} in the last minute: {count}; the latest came from this address");
         }
     }
 }
