@@ -67,7 +67,7 @@ fn manual(page: &mut impl Write, date: &str) -> io::Result<()> {
 fn synopsis(roff: &mut Roff, command: &clap::Command) {
     roff.control("SH", ["SYNOPSIS"]);
     let mut first = true;
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         if !first {
             roff.control("br", []);
         }
@@ -102,7 +102,7 @@ fn own_arguments(sub: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
 
 fn commands(roff: &mut Roff, command: &clap::Command) {
     roff.control("SH", ["COMMANDS"]);
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         roff.control("TP", []);
         let mut words = vec![bold(sub.get_name())];
         words.extend(usage(sub));

@@ -195,7 +195,7 @@ fn modem_lines_are_set_and_read_back() {
 fn a_break_is_sent_and_bytes_wait_for_its_end() {
     let daemon = start(echo());
     let client = daemon.connect("echo");
-    assert_eq!(daemon.done(&["break", "echo", "100"]), "echo: a break of 100 ms is being sent\n");
+    assert_eq!(daemon.done(&["break", "echo", "100"]), "echo: sending a break of 100 ms\n");
     client.send(b"after");
     assert_eq!(client.receive(5), b"after");
     let is = port(&daemon, "echo");
@@ -206,7 +206,7 @@ fn a_break_is_sent_and_bytes_wait_for_its_end() {
 #[test]
 fn what_is_queued_can_be_thrown_away_and_a_board_reset() {
     let daemon = start(echo().key("reset: { mine: [ \"dtr=off rts=off\", \"wait=1ms\", \"rts=on\" ] }"));
-    assert!(daemon.done(&["purge", "echo"]).contains("were thrown away"));
+    assert!(daemon.done(&["purge", "echo"]).contains("were discarded"));
     assert_eq!(daemon.done(&["reset", "echo", "mine"]), "echo: mine is done; on: RTS CTS; off: DTR DSR RI DCD\n");
     daemon.done(&["reset", "echo", "arduino"]);
     let unknown = daemon.run(&["reset", "echo", "yours"]);
@@ -364,4 +364,34 @@ fn history_and_lag_are_told_with_their_age() {
     let shown = daemon.done(&["status", "p"]);
     assert!(shown.contains("history 5 B (") && shown.contains("lag "), "{shown}");
     drop(stopped);
+}
+
+#[test]
+fn the_length_of_a_break_is_explained() {
+    let wrong = crate::rig::run(&["break", "echo", "9999"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("the length of the break in milliseconds, from 1 to 5000"), "{wrong:?}");
+}
+
+#[test]
+fn help_is_in_groups_and_fits_80_columns() {
+    let help = crate::rig::run(&["--help"]);
+    assert_eq!(help.code, Some(0), "{help:?}");
+    let place = |part: &str| help.stdout.find(part).unwrap_or_else(|| panic!("{part}: {}", help.stdout));
+    let headings = ["Everyday:", "Change a line or a client:", "Find a fault:", "Global options:"];
+    assert!(headings.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{}", help.stdout);
+    for command in ["serve", "status", "set", "setup", "probe", "doctor", "diff", "completions"] {
+        let own = crate::rig::run(&["help", command]);
+        assert_eq!(own.code, Some(0), "{own:?}");
+        assert!(own.stdout.lines().all(|line| line.chars().count() <= 80), "{}", own.stdout);
+    }
+    assert!(help.stdout.lines().all(|line| line.chars().count() <= 80), "{}", help.stdout);
+}
+
+#[test]
+fn shells_get_completions() {
+    for (shell, part) in [("bash", "complete -F"), ("zsh", "#compdef sermux"), ("fish", "complete -c sermux")] {
+        let script = crate::rig::run(&["completions", shell]);
+        assert!(script.code == Some(0) && script.stdout.contains(part), "{shell}: {:.400}", script.stdout);
+    }
 }

@@ -37,12 +37,20 @@ impl FromStr for Assignment {
     }
 }
 
-/// Which way the bytes go that are thrown away.
+/// How long a break is, in milliseconds.
+pub(super) fn break_length(text: &str) -> Result<u64, String> {
+    let longest = BreakBody::LONGEST_MS;
+    let wrong = || format!("write the length of the break in milliseconds, from 1 to {longest}");
+    let number = text.strip_suffix("ms").unwrap_or(text).trim_end();
+    number.parse().ok().filter(|length| (1..=longest).contains(length)).ok_or_else(wrong)
+}
+
+/// The direction of the bytes that are discarded.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum QueueArg {
-    /// Received, and not read yet
+    /// Received bytes that sermux has not read yet
     Rx,
-    /// Written, and not sent yet
+    /// Bytes that the device has not sent yet
     Tx,
 }
 
@@ -78,7 +86,7 @@ pub(super) fn modem(arguments: &Arguments, port: &str, assignments: &[Assignment
 pub(super) fn send_break(arguments: &Arguments, port: &str, duration_ms: Option<u64>) -> ExitCode {
     let wanted = duration_ms.map_or_else(BreakBody::default, |duration_ms| BreakBody { duration_ms });
     tell(ask(arguments, port, "break", &wanted), |_| {
-        (format!("a break of {} ms is being sent", wanted.duration_ms), Vec::new())
+        (format!("sending a break of {} ms", wanted.duration_ms), Vec::new())
     })
 }
 
@@ -88,7 +96,7 @@ pub(super) fn purge(arguments: &Arguments, port: &str, direction: Option<QueueAr
         Some(QueueArg::Tx) => (PurgeQueue::Tx, "bytes to be sent"),
         None => (PurgeQueue::Both, "received bytes and bytes to be sent"),
     };
-    tell(ask(arguments, port, "purge", &PurgeBody { queue }), |_| (format!("{words} were thrown away"), Vec::new()))
+    tell(ask(arguments, port, "purge", &PurgeBody { queue }), |_| (format!("{words} were discarded"), Vec::new()))
 }
 
 pub(super) fn reset(arguments: &Arguments, port: &str, name: &str) -> ExitCode {

@@ -1,4 +1,4 @@
-//! The command line: what may be asked for, and how it ends.
+//! The command line: its arguments, its sub-commands and their exit codes.
 //!
 //! Results go to standard output, everything else to standard error.
 
@@ -7,11 +7,13 @@ mod note;
 
 mod check;
 mod clients;
+mod completions;
 mod demo;
 mod devices;
 mod diff;
 mod doctor;
 mod held;
+mod help;
 mod import;
 mod line;
 mod others;
@@ -25,6 +27,7 @@ mod setup;
 mod show;
 mod status;
 mod support;
+mod terminal;
 mod text;
 
 use std::io::{self, Write};
@@ -37,7 +40,6 @@ use sermux_port_config::config::load::Loaded;
 use sermux_port_config::config::{Device, DeviceError, LogFormat};
 use sermux_port_config::Faults;
 
-use crate::control::request::BreakBody;
 use crate::supervisor::ConfigSource;
 
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
@@ -60,30 +62,37 @@ const DEFAULT_CONFIG: &str = "/etc/sermux/sermux.yaml";
 
 /// Share serial ports with many network clients at the same time.
 #[derive(Debug, Parser)]
-#[command(name = "sermux", version, disable_help_subcommand = true)]
+#[command(name = "sermux", version)]
 struct Arguments {
-    /// The configuration file; `serve`, `check`, `show` and `diff` read standard input for -
-    #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
+    /// Configuration file. For serve, check, show and diff, - is standard input
+    #[arg(long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG, help_heading = help::GLOBAL)]
     config: PathBuf,
 
     /// Whether the command line names it.
     #[arg(skip)]
     names_config: bool,
 
-    /// The control socket, whatever the configuration says
-    #[arg(long, value_name = "SOCKET", global = true, env = "SERMUX_CONTROL", hide_env_values = true)]
+    /// Control socket, instead of the one in the configuration
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        global = true,
+        env = "SERMUX_CONTROL",
+        hide_env_values = true,
+        help_heading = help::GLOBAL
+    )]
     control: Option<PathBuf>,
 
     /// Whether the command line names it, and not the environment.
     #[arg(skip)]
     names_control: bool,
 
-    /// Log more: -v for debug, -vv for trace, which shows every byte
-    #[arg(short, action = clap::ArgAction::Count, global = true)]
+    /// Log more: -v for debug, -vv for trace, which logs every byte
+    #[arg(short, action = clap::ArgAction::Count, global = true, help_heading = help::GLOBAL)]
     verbose: u8,
 
-    /// How log records look, whatever the configuration says
-    #[arg(long, value_name = "FORMAT", global = true)]
+    /// Log format, instead of the one in the configuration
+    #[arg(long, value_name = "FORMAT", global = true, help_heading = help::GLOBAL)]
     log_format: Option<Format>,
 
     #[command(subcommand)]
@@ -113,20 +122,20 @@ impl From<Format> for LogFormat {
 enum SubCommand {
     /// Open the configured ports and serve them until SIGTERM or Ctrl-C
     Serve {
-        /// A port without a file: device=/dev/ttyUSB0,line=115200 8N1,listen=raw:*:4001. May be repeated
+        /// Serve a port without a file: device=/dev/ttyUSB0,line=115200 8N1,listen=raw:*:4001. May be repeated
         ///
-        /// What stands there is key=value, separated by commas; each key of a port in sermux.yaml(5) may be there (profile=, frame=,
-        /// write=, max-clients=). listen= takes an address, with raw:, telnet: or rfc2217: before it, and may be repeated. name=
-        /// names the port; ports without it are port1, port2 and so on. The configuration file is read only if --config is given,
-        /// too. A reload keeps these ports.
+        /// Write key=value pairs, separated by commas. Every key of a port in sermux.yaml(5) is allowed (profile=, frame=, write=,
+        /// max-clients=). listen= takes an address, with raw:, telnet: or rfc2217: before it, and may be repeated. name= names the
+        /// port; ports without a name are called port1, port2 and so on. The configuration file is read only if you also give
+        /// --config. A reload keeps these ports.
         #[arg(long = "port", value_name = "KEY=VALUE,...")]
         ports: Vec<String>,
     },
-    /// Try it without hardware: a simulated smart meter and an echo device on 127.0.0.1
+    /// Try sermux without hardware: a simulated smart meter and an echo device on 127.0.0.1
     Demo,
-    /// Say whether a configuration is good; list everything that is wrong with it
+    /// Check the configuration and list every fault in it
     Check {
-        /// The file to check, instead of --config
+        /// File to check, instead of --config
         file: Option<PathBuf>,
     },
     /// Compare the configuration with the running program: show what a reload would change
@@ -140,7 +149,7 @@ enum SubCommand {
         /// Compare two files: FILE is the old one, NEW the new one. The running program is not asked
         new: Option<PathBuf>,
     },
-    /// Print a configuration of ser2net as one of sermux
+    /// Convert a ser2net configuration to sermux.yaml
     ///
     /// Reads ser2net.yaml of either version, and ser2net.conf. The configuration goes to standard output; what was translated,
     /// what is better now and what has no equivalent goes to standard error, a line each, with its place. Ends with 1 if
@@ -152,102 +161,102 @@ enum SubCommand {
         #[arg(long)]
         strict: bool,
     },
-    /// Say how the running program is: its ports, their devices and clients. Ends with 1 if a port is not well
+    /// Show ports, devices and clients. Exits with 1 if a port is not well
     Status {
         /// Only this port
         port: Option<String>,
-        /// As JSON, as sermux-api(7) describes it
+        /// Print JSON, as sermux-api(7) describes it
         #[arg(long)]
         json: bool,
     },
-    /// Have the running program read its configuration again, and say what that changed; ends with 78 if it has faults
+    /// Reload the configuration and list what changed. Exits with 78 if the configuration has faults
     Reload,
-    /// Disconnect a client of a port, or all of them
+    /// Disconnect one client or all clients of a port
     Kick {
-        /// The port
+        /// Name of the port
         port: String,
-        /// Its number in the status, its address there (10.0.0.7:51234, unix:pid=1234/uid=1000), or that of its host; without
-        /// it all clients of the port
+        /// Number or address of the client as `sermux status PORT` shows it (10.0.0.7:51234, unix:pid=1234/uid=1000), or the
+        /// address of its host. Default: all clients of the port
         client: Option<String>,
     },
-    /// Change the settings of a port's line until its device is opened again, and say what it has then
+    /// Change baud rate, format or flow control until the device is opened again
     Set {
-        /// The port
+        /// Name of the port
         port: String,
-        /// A baud rate, 8N1 and the like, flow control; settings you leave out keep their value. Or default: settings, DTR and
-        /// RTS as configured
+        /// Baud rate, format such as 8N1, flow control. Settings you leave out keep their value. The word default restores
+        /// settings, DTR and RTS to the configuration
         #[arg(required = true)]
         settings: Vec<String>,
     },
-    /// Raise or drop DTR and RTS of a port; without an assignment, say how its modem lines are
+    /// Set DTR and RTS of a port, or show its modem lines
     Modem {
-        /// The port
+        /// Name of the port
         port: String,
         /// dtr=on, dtr=off, rts=on or rts=off
         #[arg(value_name = "dtr|rts=on|off")]
         assignments: Vec<line::Assignment>,
     },
-    /// Send a break on a port's line
+    /// Send a break on the line of a port
     Break {
-        /// The port
+        /// Name of the port
         port: String,
-        /// How long, in milliseconds: 1 to 5000, and 250 if it is not said
-        #[arg(value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=BreakBody::LONGEST_MS))]
+        /// Length of the break in milliseconds, from 1 to 5000. Default: 250
+        #[arg(value_name = "MS", value_parser = line::break_length)]
         duration_ms: Option<u64>,
     },
-    /// Throw away what is queued on a port's line; this also frees a line that is stuck
+    /// Discard the bytes that are queued on a line. This also frees a stuck line
     Purge {
-        /// The port
+        /// Name of the port
         port: String,
-        /// Only in this direction
+        /// Discard only received bytes (rx) or only bytes to be sent (tx)
         direction: Option<line::QueueArg>,
     },
-    /// Let go of a port's device until it is resumed, for another program; clients stay, what they send is thrown away
+    /// Close the device of a port so that another program can use it. Clients stay connected; what they send is discarded
     Pause {
-        /// The port
+        /// Name of the port
         port: String,
     },
     /// Open the device of a paused port again
     Resume {
-        /// The port
+        /// Name of the port
         port: String,
     },
-    /// Reset what is connected to a port by a macro on DTR and RTS, such as esp32-run
+    /// Reset the board on a port by a macro on DTR and RTS, such as esp32-run
     Reset {
-        /// The port
+        /// Name of the port
         port: String,
-        /// One of the port's `reset` macros, or a built-in one: esp32-run, esp32-bootloader, arduino
+        /// One of the port's `reset` macros, or a built-in macro: esp32-run, esp32-bootloader, arduino
         #[arg(value_name = "MACRO")]
         name: String,
     },
-    /// Print the configuration
+    /// Print the configuration with every default filled in
     Show {
-        /// With every default filled in
+        /// Fill in every default
         #[arg(long, required = true)]
         resolved: bool,
     },
-    /// List the serial ports of this machine: what they are, the names they keep, and who uses them.
+    /// List the serial devices of this machine, their permanent names and the programs that use them.
     ///
-    /// None of them is opened. The state of each is the first of these that is so: no-node (there is hardware and nothing in
-    /// /dev), held (a program has it open, or a lock file), login (a login prompt runs on it), forbidden (for this user),
-    /// console (the kernel writes its messages to it), free. Only root sees the programs of other users.
+    /// Opens no device. The state of a device is the first of these that applies: no-node (there is hardware but no entry in
+    /// /dev), held (a program has the device open, or there is a lock file), login (a login prompt runs on the device),
+    /// forbidden (you may not open it), console (the kernel writes its messages there), free. Only root sees the programs of
+    /// other users.
     Devices {
-        /// As JSON, for programs: an object with `devices`, a list of objects with path, links, state, notes,
+        /// Print JSON: an object with `devices`, a list of objects with path, links, state, notes,
         /// description, driver, location, usb (vendor, product, serial, manufacturer, product-text, interface, adapter), may-open,
         /// processes (pid, program), login, kernel-console and lock-files (path, pid, alive, program); and with
         /// `all-processes-seen`. What is not known is null
         #[arg(long)]
         json: bool,
     },
-    /// Say what is wrong with the serial set-up of this machine, where that stands, and what to do. Ends with 1 if
-    /// something is bad.
+    /// Find what is wrong with the serial setup of this machine and how to fix it. Exits with 1 if something is bad.
     ///
-    /// Looks at the devices of the configuration; without one at the UART on the pins of a Raspberry Pi. Reads files
-    /// only: no device is opened and nothing is changed.
+    /// Examines the devices of the configuration; without a configuration, the UART on the pins of a Raspberry Pi. Only reads
+    /// files: opens no device and changes nothing.
     Doctor {
-        /// Only this device
+        /// Examine only this device
         device: Option<PathBuf>,
-        /// As JSON: an object with `well` and `findings`, a list of objects with severity (bad, warning, good), what,
+        /// Print JSON: an object with `well` and `findings`, a list of objects with severity (bad, warning, good), what,
         /// file, line and to-do, a list. What is not known is null
         #[arg(long)]
         json: bool,
@@ -255,38 +264,35 @@ enum SubCommand {
         #[arg(long, value_name = "FOLDER", hide = true)]
         root: Option<PathBuf>,
     },
-    /// Set up a port: find the device, write its file, have the running program read it, and say where readers connect
+    /// Set up a port: find the device, write the file, reload, and show where programs connect
     Setup {
         #[command(subcommand)]
         what: Setup,
     },
-    /// Write what a person needs to know who is to help: version, machine, findings of the doctor, configuration without
-    /// its secrets, status, devices.
+    /// Collect a report for whoever helps you: version, machine, doctor, configuration without secrets, status, devices.
     Support {
-        /// The port whose data to add
+        /// Add the latest data of this port
         #[arg(long, value_name = "PORT")]
         data: Option<String>,
-        /// Only the status of this port
+        /// Report the status of this port only
         port: Option<String>,
-        /// Into this file, and not to standard output
+        /// Write the report to this file instead of standard output
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Say what a device sends, or why it looks like garbage and what to do. Ends with 0 if it is good data, otherwise
-    /// with 1.
+    /// Find out what a device sends, or why its data looks like garbage. Exits with 0 if the data is good, otherwise with 1.
     ///
-    /// Opens the device and tries the likely settings; when it ends, also by Ctrl-C or SIGTERM, settings, DTR and RTS are
-    /// put back. A device that the running program has open is left to it: the program is asked what comes, and telegrams with
-    /// a right CRC count as good, or any bytes on a port that does not look for telegrams. Only what comes in the meantime
-    /// counts.
+    /// Opens the device and tries the likely settings. When probe ends, also by Ctrl-C or SIGTERM, it restores settings, DTR
+    /// and RTS. If sermux already serves the device, probe leaves the device open there and looks at the bytes that sermux
+    /// receives meanwhile. There, telegrams with a correct CRC count as good data; on a port without telegrams, any bytes do.
     Probe {
-        /// A path, usb:…, or sim:…
+        /// Device: a path, usb:… or sim:…
         #[arg(value_parser = device)]
         device: Device,
-        /// How long to look at most, in seconds; many meters send each 10 s only
+        /// How long to listen at most, in seconds. Many meters send only every 10 s
         #[arg(long, value_name = "SECONDS", default_value_t = 66, value_parser = clap::value_parser!(u32).range(1..=3600))]
         time: u32,
-        /// As JSON, for programs: an object with device; held-by-port, the running program's port that was asked; cause (p1,
+        /// Print JSON: an object with device; held-by-port, the running program's port that was asked; cause (p1,
         /// p1-encrypted, p1-fragments, inverted, seven-bit-parity, speed-too-high, speed-too-low, console, nmea, text, silence, unknown); certainty
         /// (possible, likely, certain); evidence, a count of what shows the cause; settings; bytes; framing-errors and breaks, as
         /// the driver counts them; seconds; per-second, of telegrams, from one to the next; meter (version, id, telegrams,
@@ -295,10 +301,15 @@ enum SubCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List the profiles that a port can name
+    /// List the profiles for known devices
     Profiles {
         #[command(subcommand)]
         command: Option<ProfilesCommand>,
+    },
+    /// Print completions for a shell, to be put where the shell looks for them
+    Completions {
+        /// Shell to complete in
+        shell: completions::CompletedShell,
     },
 }
 
@@ -306,11 +317,10 @@ enum SubCommand {
 enum Setup {
     /// The P1 port of a smart meter.
     ///
-    /// Takes the only USB cable; of several, which it listens to all at once, the one on which telegrams come; or else the UART
-    /// on the pins of a Raspberry Pi. Listens there as probe does, asks the running program where that has the device open, and
-    /// chooses the profile by what it hears; shows ports.d/p1.yaml beside the configuration and what is in the way, and asks
-    /// before it writes. Without a terminal it only shows, unless --yes is given. A configuration that has faults with it is put
-    /// back as it was. Then it waits up to 30 seconds for a telegram
+    /// Uses the only USB cable, the one of several cables that receives telegrams, or the UART on the pins of a Raspberry Pi.
+    /// Listens on the device as probe does and chooses the profile by the telegrams. Shows the file ports.d/p1.yaml, which goes
+    /// into the folder of the configuration, and asks before writing it. Without a terminal, setup writes only with --yes. If
+    /// the configuration then has faults, setup restores it. Finally setup waits up to 30 seconds for a telegram
     P1(setup::SetupOptions),
 }
 
@@ -318,7 +328,7 @@ enum Setup {
 enum ProfilesCommand {
     /// Print a profile as YAML
     Show {
-        /// Its name
+        /// Name of the profile
         name: String,
     },
 }
@@ -326,13 +336,13 @@ enum ProfilesCommand {
 /// The command line as clap knows it, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
+    help::grouped(<Arguments as clap::CommandFactory>::command())
 }
 
 /// Runs the program by the arguments of the process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let matches = command().get_matches();
+    let matches = command().term_width(terminal::help_width()).get_matches();
     let mut arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     arguments.names_config = matches.value_source("config") == Some(ValueSource::CommandLine);
     arguments.names_control = matches.value_source("control") == Some(ValueSource::CommandLine);
@@ -364,6 +374,7 @@ pub fn run() -> ExitCode {
         SubCommand::Resume { port } => clients::resume(&arguments, port),
         SubCommand::Reset { port, name } => line::reset(&arguments, port, name),
         SubCommand::Show { resolved: _ } => show::run(&arguments.config),
+        SubCommand::Completions { shell } => completions::run(*shell),
         SubCommand::Profiles { command: None } => profiles::list(),
         SubCommand::Profiles { command: Some(ProfilesCommand::Show { name }) } => profiles::show(name),
     }

@@ -2,14 +2,13 @@
 
 mod table;
 
-use std::io::{stdout, IsTerminal as _};
 use std::process::ExitCode;
 
 use super::remote::{get, of_port, understand, NotDone};
+use super::terminal::Style;
 use super::Arguments;
 use crate::control::status::{PortShape, StatusShape};
 use crate::hex::json_for_terminals;
-use table::TableStyle;
 
 pub(super) fn run(arguments: &Arguments, port: Option<&str>, as_json: bool) -> ExitCode {
     let shown = match port {
@@ -28,24 +27,15 @@ pub(super) fn run(arguments: &Arguments, port: Option<&str>, as_json: bool) -> E
 fn all(arguments: &Arguments, as_json: bool) -> Result<(String, bool), NotDone> {
     let body = get(arguments, "/v1/status")?;
     let status: StatusShape = understand(&body)?;
-    let text = if as_json { as_it_came(&body) } else { table::all(&status, look()) };
+    let text = if as_json { as_it_came(&body) } else { table::all(&status, Style::of_stdout()) };
     Ok((text, status.well))
 }
 
 fn one(arguments: &Arguments, port: &str, as_json: bool) -> Result<(String, bool), NotDone> {
     let body = get(arguments, &of_port(port, ""))?;
     let port: PortShape = understand(&body)?;
-    let text = if as_json { as_it_came(&body) } else { table::one(&port, look()) };
+    let text = if as_json { as_it_came(&body) } else { table::one(&port, Style::of_stdout()) };
     Ok((text, port.well))
-}
-
-fn look() -> TableStyle {
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if stdout().is_terminal() && !no_colour {
-        TableStyle::Colour
-    } else {
-        TableStyle::Plain
-    }
 }
 
 /// Whatever this version knows of it. Clients choose their signatures.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::line::wires;
+use crate::cli::terminal::{Colour, Style};
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
 use crate::control::status::{
     CaptureShape, ClientShape, CountersShape, ErrorsShape, FaultShape, FramesShape, HistoryShape, ListenerShape,
@@ -15,24 +16,8 @@ const WIDTH: usize = 80;
 /// Where the values of a port stand.
 const VALUES: usize = 15;
 
-/// Whether colour says what the words say too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TableStyle {
-    Plain,
-    Colour,
-}
-
-/// Colours of every terminal (ECMA-48, SGR).
-#[derive(Clone, Copy)]
-enum Colour {
-    Bold = 1,
-    Red = 31,
-    Green = 32,
-    Yellow = 33,
-}
-
 /// The program and all ports.
-pub(super) fn all(status: &StatusShape, look: TableStyle) -> String {
+pub(super) fn all(status: &StatusShape, look: Style) -> String {
     let program = &status.program;
     let mut text = format!("sermux {}, pid {}, up {}", program.version, program.pid, duration(program.uptime_seconds));
     if let Some(config) = &program.config {
@@ -79,7 +64,7 @@ fn log(log: &LogShape) -> Option<String> {
 fn defect(defect: &FaultShape) -> String {
     let (what, ago) = (printable(&defect.what), duration(defect.at_seconds));
     if defect.over {
-        format!("last defect (resolved, {ago} ago): {what}")
+        format!("last defect (resolved {ago} ago): {what}")
     } else {
         format!("defect ({ago} ago): {what}")
     }
@@ -113,7 +98,7 @@ fn summary(ports: &[PortShape]) -> String {
 }
 
 /// One port.
-pub(super) fn one(port: &PortShape, look: TableStyle) -> String {
+pub(super) fn one(port: &PortShape, look: Style) -> String {
     let mark = if port.well { "  ".to_owned() } else { painted("! ", Colour::Red, look) };
     let mut block = format!("{mark}{}  {}\n", painted(&port.name, Colour::Bold, look), state(port, look));
     push_lines(&mut block, "device", fill(device(port).iter().map(String::as_str), WIDTH - VALUES), None, look);
@@ -129,7 +114,7 @@ pub(super) fn one(port: &PortShape, look: TableStyle) -> String {
         }
     }
     if port.break_on {
-        row("break", "is being sent");
+        row("break", "sending a break");
     }
     if port.state != StateShape::Disabled {
         row("traffic", &traffic(port));
@@ -166,13 +151,14 @@ pub(super) fn one(port: &PortShape, look: TableStyle) -> String {
         let what = printable(fault.what.strip_prefix(&prefix).unwrap_or(&fault.what));
         let ago = duration(fault.at_seconds);
         let colour = (!fault.over).then_some(Colour::Red);
-        let what = if fault.over { format!("over; {ago} ago: {what}") } else { what };
-        push_row(&mut block, "fault", &what, colour, look);
+        let (name, what) =
+            if fault.over { ("last fault", format!("(resolved {ago} ago) {what}")) } else { ("fault", what) };
+        push_row(&mut block, name, &what, colour, look);
     }
     block
 }
 
-fn state(port: &PortShape, look: TableStyle) -> String {
+fn state(port: &PortShape, look: Style) -> String {
     let colour = match port.state {
         StateShape::Open | StateShape::Idle => Some(Colour::Green),
         StateShape::Faulted => Some(Colour::Red),
@@ -260,7 +246,7 @@ fn counters(counters: &CountersShape) -> String {
         (counters.tx_refused_bytes, "tx refused"),
         (counters.tx_purged_bytes, "tx purged"),
         (counters.tx_discarded_bytes, "tx discarded"),
-        (counters.gap_bytes, "not had by clients"),
+        (counters.gap_bytes, "missed by clients"),
     ];
     let sizes = sizes.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} {}", bytes(*n)));
     let counts = [
@@ -291,7 +277,7 @@ fn errors(errors: &ErrorsShape) -> String {
     counts.collect::<Vec<_>>().join(", ")
 }
 
-fn push_capture(block: &mut String, capture: &CaptureShape, look: TableStyle) {
+fn push_capture(block: &mut String, capture: &CaptureShape, look: Style) {
     let mut text = format!("{}, {}", printable(&capture.file), bytes(capture.captured_bytes));
     if capture.lost_bytes > 0 {
         let _ = write!(text, ", {} missing", bytes(capture.lost_bytes));
@@ -304,7 +290,7 @@ fn push_capture(block: &mut String, capture: &CaptureShape, look: TableStyle) {
     }
 }
 
-fn push_listener(block: &mut String, listener: &ListenerShape, clients: &[ClientShape], look: TableStyle) {
+fn push_listener(block: &mut String, listener: &ListenerShape, clients: &[ClientShape], look: Style) {
     let name = if listener.rfc2217 { "rfc2217" } else { &listener.protocol };
     let ListenerShape { access, clients: n, max_clients, .. } = listener;
     match (&listener.address, &listener.fault) {
@@ -381,11 +367,11 @@ fn state_of(client: &ClientShape) -> Vec<String> {
 }
 
 /// A name and a value, which goes on below itself.
-fn push_row(block: &mut String, name: &str, value: &str, colour: Option<Colour>, look: TableStyle) {
+fn push_row(block: &mut String, name: &str, value: &str, colour: Option<Colour>, look: Style) {
     push_lines(block, name, wrap(value, WIDTH - VALUES), colour, look);
 }
 
-fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option<Colour>, look: TableStyle) {
+fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option<Colour>, look: Style) {
     for (index, line) in lines.into_iter().enumerate() {
         let name = if index == 0 { name } else { "" };
         let line = colour.map_or_else(|| line.clone(), |colour| painted(&line, colour, look));
@@ -393,11 +379,8 @@ fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option
     }
 }
 
-fn painted(text: &str, colour: Colour, look: TableStyle) -> String {
-    match look {
-        TableStyle::Plain => text.to_owned(),
-        TableStyle::Colour => format!("\x1b[{}m{text}\x1b[0m", colour as u8),
-    }
+fn painted(text: &str, colour: Colour, look: Style) -> String {
+    look.paint(text, colour)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn port(json: &str) -> PortShape {
 }
 
 fn plain(json: &str) -> String {
-    one(&port(json), TableStyle::Plain)
+    one(&port(json), Style::Plain)
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_port_with_everything() {
     line       115200 8N1 (configured: 9600 8N1); no wire for parity
     differs    asked for 250000 baud, the device has 115200
     modem      on: DTR RTS; off: CTS DSR RI DCD
-    break      is being sent
+    break      sending a break
     traffic    rx 12.4 MiB, tx 12 B
     history    1 frame for the next client, the oldest 10 s ago
     telegrams  86400, 2 with a wrong CRC, 100 B between them
@@ -88,7 +88,7 @@ fn a_port_with_everything() {
                #10 10.0.0.12:40000  2 h, sent 0 B
     raw        4001: the address is in use by another program (`ss -ltnp` shows
                which)
-    fault      over; 2 h ago: device gone: hung up
+    last fault (resolved 2 h ago) device gone: hung up
 "
     );
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "wider than a terminal");
@@ -122,13 +122,13 @@ fn what_a_client_or_a_file_says_does_not_steer_the_terminal() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     let port = port(r#"{ "well": false, "state": "faulted" }"#);
-    let coloured = one(&port, TableStyle::Colour);
+    let coloured = one(&port, Style::Colour);
     assert!(coloured.contains("\u{1b}[31mfaulted\u{1b}[0m"), "{coloured:?}");
     let mut bare = coloured;
     for code in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {
         bare = bare.replace(code, "");
     }
-    assert_eq!(bare, one(&port, TableStyle::Plain));
+    assert_eq!(bare, one(&port, Style::Plain));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn above_all_ports_stands_how_many_are_how() {
         port(r#"{ "name": "c", "state": "disabled", "since": null }"#),
     ];
     let status = StatusShape { program: serde_json::from_value(program).unwrap(), well: false, ports };
-    let text = all(&status, TableStyle::Plain);
+    let text = all(&status, Style::Plain);
     let head: Vec<&str> = text.lines().take(3).collect();
     assert_eq!(
         head,
@@ -159,7 +159,7 @@ fn a_log_that_loses_records_is_told_above_the_ports() {
     let program = serde_json::json!({ "version": "1.2.3", "pid": 42, "started": "", "uptime-seconds": 1, "config": null,
                                       "log": { "lost-records": 1200, "fault": "no space left on device" } });
     let status = StatusShape { program: serde_json::from_value(program).unwrap(), well: true, ports: vec![port("{}")] };
-    let text = all(&status, TableStyle::Plain);
+    let text = all(&status, Style::Plain);
     assert_eq!(text.lines().nth(2), Some("log: 1200 records lost; no space left on device"), "{text}");
 }
 
