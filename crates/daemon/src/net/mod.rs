@@ -1,5 +1,6 @@
 //! The network side: sockets that listen, and the connection of one client.
 
+pub mod binding;
 pub mod conn;
 pub(crate) mod descriptors;
 pub mod gate;

@@ -11,12 +11,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
-pub use self::offer::{ListenerOffer, NotBound};
+pub use self::offer::ListenerOffer;
 use self::turned_away::TurnedAway;
 use super::bell::Bell;
 use super::link::{Accepted, Command, Link};
 use super::status::Share;
 use crate::defect;
+pub use crate::net::binding::NotBound;
 use crate::net::gate::Gates;
 use crate::net::listening::Listening;
 use crate::time::sleep_until;
