@@ -167,7 +167,7 @@ fn a_bad_baud_rate_is_an_error_at_its_place() {
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
     for (text, line, path) in [
-        ("http: { address: \"127.0.0.1:8217\" }\nports: {}\n", 1, "http"),
+        ("http: { address: \"127.0.0.1:8217\", history: /x }\nports: {}\n", 1, "http.history"),
         (
             "ports:\n  p:\n    device: sim:echo\n    listen:\n      - protocol: raw\n        address: 4001\n        tls: { key: /x }\n",
             7,

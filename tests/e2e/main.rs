@@ -20,6 +20,7 @@ mod expect;
 mod flood;
 mod follow;
 mod frames;
+mod http;
 mod lag;
 mod lasting;
 mod leaving;
@@ -36,6 +37,7 @@ mod open_files;
 mod probe;
 #[path = "../random.rs"]
 mod random;
+mod readings;
 mod reload;
 mod reload_storm;
 mod requests;

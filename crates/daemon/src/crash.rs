@@ -24,6 +24,8 @@ pub(crate) enum Part {
     Listener(String, usize),
     /// The server on the control socket.
     Control,
+    /// The server on `http`.
+    Http,
     /// What tells ports that their devices have appeared.
     Hotplug,
 }
@@ -35,6 +37,7 @@ impl Part {
             Part::Port(_) => "port",
             Part::Listener(..) => "listener",
             Part::Control => "control",
+            Part::Http => "http",
             Part::Hotplug => "hotplug",
         }
     }
@@ -43,7 +46,7 @@ impl Part {
     pub(crate) fn port(&self) -> Option<&str> {
         match self {
             Part::Port(name) | Part::Listener(name, _) => Some(name),
-            Part::Control | Part::Hotplug => None,
+            Part::Control | Part::Http | Part::Hotplug => None,
         }
     }
 }
@@ -54,6 +57,7 @@ impl fmt::Display for Part {
             Part::Port(_) => "the port",
             Part::Listener(..) => "the listener",
             Part::Control => "the control socket",
+            Part::Http => "the http server",
             Part::Hotplug => "the watch for devices that are plugged in",
         })
     }

@@ -181,7 +181,13 @@ fn what_is_not_built_yet_is_refused_by_name() {
     let tls = "6:9: ports.p.listen[0].tls: `tls` is not built yet in this version";
     let listener = "ports:\n  p:\n    device: sim:echo\n    listen:\n      - { protocol: raw, address: 0,\n        tls: { key: /x } }\n";
     one(listener, tls, "remove the key");
-    one("http: {}\nports: {}\n", "1:1: http: `http` is not built yet in this version", "only `http: off`");
+    one(
+        "http: { address: 1, history: /x }\nports: {}\n",
+        "1:21: http.history: `history` is not built yet in this version",
+        "",
+    );
+    let access = "1:29: http.access: `control` is not built yet in this version";
+    one("http: { address: 1, access: control }\nports: {}\n", access, "");
     one(
         "log: { format: jornal }
 ports: {}",
@@ -197,10 +203,30 @@ ports: {}",
 }
 
 #[test]
-fn a_typo_inside_of_what_is_not_built_yet_is_named_as_well() {
+fn what_is_wrong_with_http_is_said() {
     let shown = faults("http: { adress: 1 }\nports: {}\n").to_string();
     assert!(shown.contains("x.yaml:1:9: http.adress: unknown key"), "{shown}");
     assert!(shown.contains("did you mean `address`?"), "{shown}");
+    let one = |http: &str, first_line: &str, help: &str| one(&format!("http: {http}\nports: {{}}\n"), first_line, help);
+    one("{}", "1:7: http: there is no `address`", "write { address: \"127.0.0.1:8217\" }, or off");
+    one("on", "1:7: http: a mapping is needed here, not a single value", "address");
+    one("{ address: unix:/x }", "1:18: http.address: a unix socket is not possible here", "control socket");
+    one("{ address: 1, names: [a, b c] }", "1:32: http.names[1]: `b c` is not the name of a host", "without a port");
+    one(
+        "{ address: [1, \"*:1\"] }",
+        "1:22: http.address[1]: `*:1` overlaps with `localhost:1` of http.address[0]",
+        "own",
+    );
+}
+
+#[test]
+fn a_listener_and_http_cannot_have_the_same_address() {
+    let text = format!("http: {{ address: 8217 }}\n{}", address("\"*:8217\""));
+    let shown = faults(&text).to_string();
+    assert!(
+        shown.contains("1:18: http.address: `localhost:8217` overlaps with `*:8217` of ports.p.listen[0].address"),
+        "{shown}"
+    );
 }
 
 #[test]

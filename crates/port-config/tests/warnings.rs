@@ -82,3 +82,19 @@ fn an_idle_timeout_for_clients_that_may_not_write_is_allowed_with_a_warning() {
         assert!(warnings(&port(good)).is_empty(), "{good}");
     }
 }
+
+#[test]
+fn http_that_answers_nobody_is_allowed_with_a_warning() {
+    let http = |keys: &str| warnings(&format!("http: {{ {keys} }}\nports: {{}}\n"));
+    let at = |place: &str, address: &str| {
+        [format!("x.yaml:{place}: `{address}` answers nobody, because other hosts reach it")]
+    };
+    assert_eq!(http("address: '*:8217'"), at("1:18: http.address", "*:8217"));
+    assert_eq!(http("address: [8217, 'pi.lan:8218']"), at("1:25: http.address[1]", "pi.lan:8218"));
+    assert_eq!(http("address: '10.0.0.7:8217'"), at("1:18: http.address", "10.0.0.7:8217"));
+    for open in ["address: 8217", "address: '127.0.0.2:8217'", "address: '[::1]:8217'", "address: 'localhost:8217'"] {
+        assert!(http(open).is_empty(), "{open}");
+    }
+    assert!(http("address: '*:8217', access: read-only").is_empty());
+    assert!(http("address: '*:8217', access: none").is_empty());
+}

@@ -9,6 +9,7 @@ mod process;
 mod procfs;
 mod pty;
 mod unix_client;
+pub(crate) mod web;
 mod yaml;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! Decodes any bytes as a telegram. What comes back is no more than there was, and is found again by its own names.
 
-use sermux_protocol::reading::{decode, Obis, Quantity, Value, MOST_BYTES};
+use sermux_protocol::reading::{decode, Obis, Quantity, ObjectValue, MOST_BYTES};
 
 /// Any bytes, and the same with what makes a telegram of them.
 pub fn run(input: &[u8]) {
@@ -18,7 +18,7 @@ fn check(telegram: &[u8]) {
     for object in &reading.objects {
         let Obis { a, b, c, d, e, f } = object.code;
         assert_eq!(object.quantity, Quantity::of(&Obis { a, b, c, d, e, f }));
-        if let Value::Measure(measure) = &object.value {
+        if let ObjectValue::Measure(measure) = &object.value {
             assert!(measure.number.as_f64().is_finite());
             assert!(!measure.to_string().is_empty());
         }

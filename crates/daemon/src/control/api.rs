@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde::Serialize;
 use sermux_port_config::signal::Effect;
 use sermux_protocol::rfc2217::View;
-use tokio::sync::{oneshot, Semaphore};
+use tokio::sync::{oneshot, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -39,7 +39,7 @@ pub(super) struct Api {
     config: Option<PathBuf>,
     started: Instant,
     looks: Semaphore,
-    pub(super) followers: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
 
 impl Api {
@@ -48,6 +48,35 @@ impl Api {
         let config = config.map(absolute);
         let (looks, followers) = (Semaphore::new(LOOKS_AT_A_TIME), Arc::new(Semaphore::new(FOLLOWERS)));
         Self { asker, config, started, looks, followers }
+    }
+
+    /// When the program was started.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// How these ports are known to be: nothing is asked of their lines. A port that has just ended is left out.
+    pub(super) async fn reports(&self, running: Vec<(String, Link)>) -> Vec<(String, PortReport)> {
+        let mut asked = Vec::with_capacity(running.len());
+        for (name, link) in running {
+            let (reply, answer) = oneshot::channel();
+            if link.send(Command::Report(reply)).await {
+                asked.push((name, answer));
+            }
+        }
+        let mut reports = Vec::with_capacity(asked.len());
+        for (name, answer) in asked {
+            reports.extend(answer.await.ok().map(|report| (name, report)));
+        }
+        reports
+    }
+
+    /// For a request that follows a line.
+    pub(super) fn turn_to_follow(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.followers).try_acquire_owned().map_err(|_| {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many programs follow lines already")
+                .help("try again in a minute")
+        })
     }
 
     pub(super) async fn ports(&self) -> Result<Ports, Refusal> {

@@ -37,10 +37,7 @@ pub(super) async fn follow(
     let Path(port) = path.map_err(wrong_path)?;
     let time = time(uri.query().unwrap_or_default())?;
     let target = PortTarget::find(&api, port, peer).await?;
-    let Ok(turn) = Arc::clone(&api.followers).try_acquire_owned() else {
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many programs follow lines already")
-            .help("try again in a minute"));
-    };
+    let turn = api.turn_to_follow()?;
     let (sender, pieces) = mpsc::channel(PIECES);
     if !target.link.send(Command::Follow(sender)).await {
         return Err(port_ended());

@@ -5,13 +5,17 @@ use axum::http::{StatusCode, Uri};
 use super::http::Refusal;
 
 /// Method and path; NAME stands for any port.
-const PATHS: [(&str, &str); 14] = [
+const PATHS: [(&str, &str); 18] = [
+    ("GET", "/metrics"),
+    ("GET", "/health"),
     ("GET", "/v1/status"),
     ("GET", "/v1/config"),
     ("POST", "/v1/reload"),
     ("GET", "/v1/ports/NAME"),
     ("GET", "/v1/ports/NAME/history"),
     ("GET", "/v1/ports/NAME/follow"),
+    ("GET", "/v1/ports/NAME/telegram"),
+    ("GET", "/v1/ports/NAME/reading"),
     ("POST", "/v1/ports/NAME/kick"),
     ("POST", "/v1/ports/NAME/set"),
     ("POST", "/v1/ports/NAME/modem"),
@@ -24,10 +28,25 @@ const PATHS: [(&str, &str); 14] = [
 
 /// There is nothing at this path.
 pub(super) fn unknown(uri: &Uri) -> Refusal {
-    let known: Vec<String> = PATHS.iter().map(|(method, path)| format!("{method} {path}")).collect();
+    no_path(uri, PATHS.iter().map(|(method, path)| format!("{method} {path}")).collect())
+}
+
+/// There is nothing at this path, where only questions are answered.
+pub(super) fn unknown_question(uri: &Uri) -> Refusal {
+    let questions = PATHS.iter().filter(|(method, path)| *method == "GET" && *path != "/v1/config");
+    no_path(uri, questions.map(|(_, path)| (*path).to_owned()).collect())
+}
+
+fn no_path(uri: &Uri, known: Vec<String>) -> Refusal {
     let path = uri.path().escape_debug();
     Refusal::new(StatusCode::NOT_FOUND, format!("there is no path {path}"))
         .help(format!("the paths are {}; sermux-api(7) describes them", known.join(", ")))
+}
+
+/// Only questions are answered.
+pub(super) fn read_only() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "nothing can be changed here; use GET")
+        .help("the control socket accepts changes; sermux-api(7) describes the paths")
 }
 
 /// There is a path, and another method for it.

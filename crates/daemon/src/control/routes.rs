@@ -7,9 +7,9 @@ use std::time::{Instant, SystemTime};
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use tokio::task::JoinSet;
 use tracing::info;
@@ -18,33 +18,71 @@ use super::api::{absolute, blocking, Api};
 use super::ask::{Ask, Asker, ConfigInForce, NotReloaded, Ports};
 use super::commands;
 use super::follow::follow;
+use super::health::health;
 use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, wrong_path, Refusal};
-use super::paths::{unknown, wrong_method};
+use super::metrics::metrics;
+use super::paths::{read_only, unknown, unknown_question, wrong_method};
 use super::request::{ChangedShape, ConfigShape, ReloadedShape};
 use super::status::{PortShape, StatusShape};
+use super::telegram::{reading, telegram};
 use crate::crash::{Crash, Part};
 use crate::net::peer::Peer;
 use crate::port::PortReport;
 
-/// All of `/v1`. `config` is the file that a reload reads.
+/// What the control socket answers: everything. `config` is the file that a reload reads.
 /// `started`: when the program was.
 pub(crate) fn router(asker: Asker, config: Option<PathBuf>, started: Instant) -> Router {
-    let api = Arc::new(Api::new(asker, config, started));
-    let router = Router::new();
+    let router = questions();
     #[cfg(debug_assertions)]
     let router = router.route("/v1/panic", post(panic)).route("/v1/panic/{part}", post(panic_part));
     router
-        .route("/v1/status", get(status))
         .route("/v1/config", get(in_force))
         .route("/v1/reload", post(reload))
-        .route("/v1/ports/{name}", get(port))
-        .route("/v1/ports/{name}/history", get(history))
-        .route("/v1/ports/{name}/follow", get(follow))
         .route("/v1/ports/{name}/{command}", post(commands::command))
         .fallback(|uri: Uri| async move { unknown(&uri) })
         .method_not_allowed_fallback(|uri: Uri| async move { wrong_method(&uri) })
-        .with_state(api)
+        .with_state(Arc::new(Api::new(asker, config, started)))
+}
+
+/// What `http` answers: the same, but for what changes something and for the configuration.
+pub(crate) fn public(asker: Asker, config: Option<PathBuf>, started: Instant) -> Router {
+    questions()
+        .route("/v1/reload", any(|| async { read_only() }))
+        .route("/v1/ports/{name}/{command}", any(not_here))
+        .fallback(|uri: Uri| async move { unknown_question(&uri) })
+        .method_not_allowed_fallback(|| async { read_only() })
+        .with_state(Arc::new(Api::new(asker, config, started)))
+}
+
+/// What `http` answers where nobody may ask anything.
+pub(super) fn closed() -> Router {
+    Router::new().fallback(|| async {
+        Refusal::new(StatusCode::FORBIDDEN, "nobody may read this here")
+            .help("other hosts reach this address: write `access: read-only` under `http` if anybody there may")
+    })
+}
+
+/// All that only asks.
+fn questions() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
+        .route("/v1/status", get(status))
+        .route("/v1/ports/{name}", get(port))
+        .route("/v1/ports/{name}/history", get(history))
+        .route("/v1/ports/{name}/follow", get(follow))
+        .route("/v1/ports/{name}/telegram", get(telegram))
+        .route("/v1/ports/{name}/reading", get(reading))
+}
+
+/// A command to a port, or a path that there is not.
+async fn not_here(method: Method, uri: Uri) -> Refusal {
+    if method == Method::GET || method == Method::HEAD {
+        unknown_question(&uri)
+    } else {
+        read_only()
+    }
 }
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {

@@ -1,7 +1,4 @@
-//! The server on the control socket: who may be connected, for how long, and what a connection may take.
-//!
-//! One request to a connection, then it is closed. One that asks nothing is closed too, and at once when its place is needed, so
-//! the bound on connections is one that passes.
+//! The control socket's server: makes the socket, and tries again where it cannot be made. [`serving`] has the rest.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -10,44 +7,22 @@ use std::future::pending;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::IntoResponse as _;
-use axum::{Extension, Router};
-use hyper::server::conn::http1;
-use hyper::service::{service_fn, Service as _};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use axum::Router;
 use sermux_port_config::config::{Address, Control, ControlSocket, Port};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::net::UnixListener;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::timeout;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::http::whole;
 use super::place::SocketPlace;
-use crate::defect;
-use crate::net::peer::Peer;
+use super::serving::{self, HttpService};
+use crate::net::listening::Listening;
 use crate::net::socket_file::{self, NoSocket, SocketFile, WantedSocket};
 
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 32;
-
-/// Connections at a time. Any more take the place of one that has not asked for anything, or wait where there is none.
-const CONNECTIONS: usize = 16;
-
-/// How long a client may take to say what it wants …
-const HEADER_LIMIT: Duration = Duration::from_secs(5);
-/// … in how many bytes …
-const HEADER_SIZE: usize = 16 * 1024;
-/// … and how long everything may take, until it has read the answer.
-const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
-
-/// After accept(2) failed for want of files or memory.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How often the turn is tried that another one has who makes a socket in the same folder.
 const TURN_TRIES: usize = 20;
@@ -179,79 +154,5 @@ async fn serve_later(place: SocketPlace, control: Control, router: Router, mut t
 
 async fn serve(socket: UnixListener, file: SocketFile, router: Router) {
     info!(event = %"control.listening", socket = %file.path().display(), "control socket is ready");
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = Vec::new();
-    loop {
-        let stream = match socket.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                debug!(event = %"control.accept-failed", "could not accept a connection to the control socket: {error}");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            }
-        };
-        defect::here("control");
-        make_room(&mut connections);
-        // It is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let asked = Arc::new(AtomicBool::new(false));
-        let (router, has_asked) = (router.clone(), Arc::clone(&asked));
-        let task = tokio::spawn(async move {
-            connection(stream, router, &has_asked).await;
-            drop(place);
-        });
-        connections.push(ServedConnection { asked, task });
-        // A connection that asks at once is served before others come.
-        tokio::task::yield_now().await;
-    }
-}
-
-/// A connection that is being served.
-struct ServedConnection {
-    /// It has said all of what it wants.
-    asked: Arc<AtomicBool>,
-    task: JoinHandle<()>,
-}
-
-/// When all places are taken, the one that has been silent for longest loses its own. Where all have asked, somebody will be served.
-fn make_room(connections: &mut Vec<ServedConnection>) {
-    connections.retain(|connection| !connection.task.is_finished());
-    if connections.len() >= CONNECTIONS {
-        if let Some(at) = connections.iter().position(|connection| !connection.asked.load(Ordering::Relaxed)) {
-            connections.remove(at).task.abort();
-        }
-    }
-}
-
-async fn connection(stream: UnixStream, router: Router, asked: &AtomicBool) {
-    let peer = match Peer::of(&stream) {
-        Ok(peer) => peer,
-        Err(error) => {
-            debug!(event = %"control.request-failed",
-                "control connection closed: its user could not be determined: {error}");
-            return;
-        }
-    };
-    let router = TowerToHyperService::new(router.layer(Extension(peer)));
-    let service = service_fn(|request| async {
-        let request = match whole(request).await {
-            Ok(request) => request,
-            Err(refusal) => return Ok(refusal.into_response()),
-        };
-        asked.store(true, Ordering::Relaxed);
-        router.call(request).await
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_LIMIT)
-        .max_buf_size(HEADER_SIZE)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
-    match timeout(CONNECTION_LIMIT, served).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(event = %"control.request-failed", %peer, "control connection closed: {error}"),
-        Err(_) => {
-            debug!(event = %"control.request-failed", %peer, "control connection closed: the request took too long")
-        }
-    }
+    serving::serve(Listening::unix(socket, Some(file)), HttpService { name: "control", router, hosts: None }).await;
 }

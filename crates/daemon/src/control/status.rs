@@ -5,6 +5,8 @@
 
 mod filled;
 
+pub(super) use self::filled::trouble;
+
 use serde::{Deserialize, Serialize};
 
 use crate::port::PortState;
@@ -265,6 +267,8 @@ pub(crate) struct FramesShape {
     pub(crate) oversized: u64,
     pub(crate) abandoned: u64,
     pub(crate) stray_bytes: u64,
+    /// Since the last one came whose CRC is not wrong.
+    pub(crate) last_telegram_seconds: Option<u64>,
 }
 
 /// What the device's driver has counted, in characters.

@@ -10,9 +10,9 @@ use std::time::Instant;
 use sermux_port_config::config::Port;
 use sermux_port_config::signal::Effect;
 use sermux_protocol::rfc2217::View;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::hub::Outcome;
+use super::hub::{Outcome, Telegram};
 use super::report::PortReport;
 use crate::line::{OpenError, Opened};
 use crate::net::conn::Conn;
@@ -57,6 +57,8 @@ pub enum Command {
     /// Copies of what comes from the line from now on, until the other end is dropped. Begins with an empty one. What finds
     /// no room is lost, and counted in the next.
     Follow(mpsc::Sender<Followed>),
+    /// The latest telegram, and each new one in its place, until the other end is dropped. `None`: the port has no telegrams.
+    Telegrams(oneshot::Sender<Option<Telegrams>>),
     /// Close clients.
     Kick {
         /// Which.
@@ -99,6 +101,9 @@ pub struct Followed {
     /// The bytes.
     pub bytes: Vec<u8>,
 }
+
+/// Where the latest telegram is, once there is one. Ends with the port, or when the port has no telegrams any more.
+pub type Telegrams = watch::Receiver<Option<Arc<Telegram>>>;
 
 /// Where it is told how it came out, and what is known of the line then. Dropped when the port ends before.
 pub type Reply = oneshot::Sender<(Outcome, View)>;

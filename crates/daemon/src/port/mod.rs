@@ -14,7 +14,7 @@ mod report;
 mod status;
 
 pub use driver::Driver;
-pub use hub::{ClientState, FlowState, Kept, Missing};
-pub use link::{Accepted, Command, Followed, Kicked, Link, Opener, Opening, Reconfigure, Reply, Whom};
+pub use hub::{ClientState, FlowState, Kept, Missing, Telegram};
+pub use link::{Accepted, Command, Followed, Kicked, Link, Opener, Opening, Reconfigure, Reply, Telegrams, Whom};
 pub use report::{CaptureReport, ClientReport, ListenerReport, PortFault, PortReport, PortState};
 pub use status::{PortStatus, Share};

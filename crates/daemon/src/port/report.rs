@@ -35,6 +35,8 @@ pub struct PortReport {
     pub line_counters: Option<LineCounters>,
     /// What the framer has counted, where telegrams are framed.
     pub p1: Option<P1Counters>,
+    /// When the last telegram came whose CRC is not wrong.
+    pub last_telegram: Option<Instant>,
     /// When the last byte came from the line.
     pub last_rx: Option<Instant>,
     /// What of the past a client would get now.

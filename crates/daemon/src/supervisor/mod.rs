@@ -39,7 +39,7 @@ use self::signals::{end, Signals};
 pub use self::source::ConfigSource;
 use self::watched::WatchedTask;
 use crate::control::ask::{Ask, Asker, ConfigInForce, NotReloaded, Ports, Reloaded};
-use crate::control::{self, Server};
+use crate::control::{self, Server, WebServer};
 use crate::crash::{Crash, Part};
 use crate::device::hotplug::Hotplug;
 use crate::log::visits::sum_up;
@@ -89,6 +89,7 @@ pub struct Supervisor {
     /// The latest panic of each part that has had one.
     crashes: BTreeMap<Part, Crash>,
     control: Option<Server>,
+    http: Option<WebServer>,
     /// Where the control socket is, whatever the configuration says.
     control_at: Option<PathBuf>,
     asker: Asker,
@@ -140,6 +141,7 @@ impl Supervisor {
             tried,
             crashes: BTreeMap::new(),
             control: None,
+            http: None,
             control_at: control_at.map(Path::to_owned),
             asker,
             asks,
@@ -179,12 +181,14 @@ impl Supervisor {
         info!(event = %"sermux.started", ports = self.ports.len(), listeners = bound.got,
             "sermux {} started", env!("CARGO_PKG_VERSION"));
         self.start_control().await;
+        self.start_http().await;
         started();
         systemd::ready();
 
         let why = self.run(&mut signals).await;
         info!(event = %"sermux.ending", "{why} received: sermux is stopping");
         systemd::stopping();
+        self.end_http().await;
         self.end_control().await;
         tokio::select! {
             _ = self.apply(Config::default()) => info!(event = %"sermux.ended", "sermux has stopped"),
@@ -232,6 +236,7 @@ impl Supervisor {
                 () = ended.notified() => self.find_ended().await,
                 panic = self.hotplug.failed() => self.failed(Part::Hotplug, None, &*panic),
                 panic = Server::failed(&mut self.control) => self.failed(Part::Control, None, &*panic),
+                panic = WebServer::failed(&mut self.http) => self.failed(Part::Http, None, &*panic),
                 () = sleep_until(restart_at) => self.start_crashed().await,
                 () = sleep_until(status_at) => {
                     (status_at, last_status) = (None, Instant::now());
@@ -312,6 +317,10 @@ impl Supervisor {
                     self.start_control().await;
                     true
                 }
+                Part::Http => {
+                    self.start_http().await;
+                    true
+                }
                 Part::Hotplug => {
                     self.hotplug.start_again();
                     true
@@ -389,6 +398,20 @@ impl Supervisor {
         }
     }
 
+    async fn start_http(&mut self) {
+        if let Some(http) = self.config.http.clone() {
+            let file = self.source.as_ref().and_then(ConfigSource::file).map(Path::to_owned);
+            let router = control::public(self.asker.clone(), file, self.started.into_std());
+            self.http = Some(WebServer::start(http, router).await);
+        }
+    }
+
+    async fn end_http(&mut self) {
+        if let Some(http) = self.http.take() {
+            http.close().await;
+        }
+    }
+
     /// Reads the files again, and goes from what is in force to what they say; files with faults change nothing.
     async fn reload(&mut self, reply: Option<ReloadReply>) {
         let Some(source) = self.source.clone() else {
@@ -444,12 +467,23 @@ impl Supervisor {
             warn!(event = %"config.warned", "{warning}");
         }
         let other_control = loaded.config.control != self.config.control;
+        let other_http = loaded.config.http != self.config.http;
+        if other_http {
+            // A port may get its address.
+            self.end_http().await;
+        }
         let (diff, _) = self.apply(loaded.config).await;
         self.reopen_captures().await;
         if other_control {
             self.end_control().await;
             self.start_control().await;
             if let Some(crash) = self.crashes.get_mut(&Part::Control) {
+                crash.is_over(Instant::now());
+            }
+        }
+        if other_http {
+            self.start_http().await;
+            if let Some(crash) = self.crashes.get_mut(&Part::Http) {
                 crash.is_over(Instant::now());
             }
         }

@@ -7,8 +7,10 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::address::reach::{Reach, Trait};
+use super::http;
 use super::layer::NamedPort;
 use super::source::{Place, Problem};
+use super::values::ValueAt;
 use super::{Address, Control, ControlSocket, Device, Port, Usb};
 
 /// A port as it is written, and as it was resolved if it could be.
@@ -279,4 +281,16 @@ pub(super) fn check_control(
         };
         problems.push(problem.help("give the listener a path of its own"));
     }
+}
+
+/// A listener where `http` is to listen, or two of the latter.
+pub(super) fn check_http(ports: &[Resolved<'_>], addresses: &[ValueAt<Address>], problems: &mut Vec<Problem>) {
+    if addresses.is_empty() {
+        return;
+    }
+    let enabled = ports.iter().filter(|(_, port)| port.as_ref().is_some_and(|port| port.enable));
+    let listeners = enabled.flat_map(|(named, _)| named.layer.listen.iter().flatten());
+    let listeners = listeners.filter_map(|listener| listener.address.as_ref());
+    let listeners: Vec<_> = listeners.map(|set| (&set.value, set.place, set.path.as_str())).collect();
+    http::overlaps(addresses, &listeners, problems);
 }

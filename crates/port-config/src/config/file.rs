@@ -1,13 +1,14 @@
 //! The top of a file: `include`, `defaults`, `control`, `log` and `ports`.
 
 use super::control::control;
+use super::http::http;
 use super::keys::{find, is_key, Role, Section};
 use super::layer::{self, entries, NamedPort, PortLayer};
 use super::limits::limits;
 use super::source::{Place, Problem};
 use super::tree::{join, Entry, Node, Value};
 use super::values::{read, text, word, ValueAt};
-use super::{Control, Limits, Log, LogFormat, LogLevel};
+use super::{Address, Control, Http, Limits, Log, LogFormat, LogLevel};
 use crate::error::shown;
 
 /// One file, read and not yet resolved.
@@ -19,6 +20,10 @@ pub(super) struct FileLayer {
     pub(super) control: Option<Control>,
     /// Where its socket is written.
     pub(super) control_place: Option<Place>,
+    /// `None` is `off`.
+    pub(super) http: Option<Http>,
+    /// Its addresses, and where they are written.
+    pub(super) http_addresses: Vec<ValueAt<Address>>,
     pub(super) log: Log,
     pub(super) limits: Limits,
     pub(super) ports: Vec<NamedPort>,
@@ -33,6 +38,8 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
         defaults: PortLayer::default(),
         control: Some(Control::default()),
         control_place: None,
+        http: None,
+        http_addresses: Vec::new(),
         log: Log::default(),
         limits: Limits::default(),
         ports: Vec::new(),
@@ -57,6 +64,11 @@ pub(super) fn file(file: usize, root: Option<&Node>, role: Role, problems: &mut 
             "defaults" => layer.defaults = layer::port(&entry.value, Role::Defaults, path, problems),
             "control" => {
                 (layer.control, layer.control_place) = control(&entry.value, path, problems, &mut layer.warnings);
+            }
+            "http" => {
+                let written = http(&entry.value, path, problems, &mut layer.warnings);
+                (layer.http, layer.http_addresses) =
+                    written.map_or_else(Default::default, |(http, at)| (Some(http), at));
             }
             "log" => layer.log = log(&entry.value, path, problems),
             "limits" => layer.limits = limits(&entry.value, path, problems).limits(),

@@ -5,10 +5,10 @@
 
 pub(super) mod table;
 
-use self::table::{KnownKey, Neutral, Status, KEYS};
+use self::table::{KnownKey, Status, KEYS};
 use super::source::Problem;
 use super::syntax::split_key;
-use super::tree::{join, Entry, Key, Node, Value};
+use super::tree::{join, Entry, Key, Value};
 use crate::error::WORTH_SHOWING;
 
 /// A mapping of the file.
@@ -135,12 +135,11 @@ pub(super) fn find(role: Role, entry: &Entry, path: &str, problems: &mut Vec<Pro
         put_unknown(role, &entry.key, path, problems);
         return None;
     };
-    let Status::NotBuilt(neutral) = key.status else {
+    if let Status::Built = key.status {
         return Some(key);
-    };
-    if !neutral.accepts(&entry.value) {
-        problems.push(not_built(key, neutral, entry, path));
     }
+    let message = format!("`{}` is not built yet in this version", key.name);
+    problems.push(Problem::new(entry.key.place, path, message).help("remove the key"));
     if let (Some(section), Value::Map(entries)) = (key.shape.section(), &entry.value.value) {
         check_names(section, entries, path, problems);
     }
@@ -152,23 +151,6 @@ fn check_names(section: Section, entries: &[Entry], path: &str, problems: &mut V
     let role = Role::Inside(section);
     for entry in entries.iter().filter(|entry| !role.names().any(|name| name == entry.key.text)) {
         put_unknown(role, &entry.key, &join(path, &entry.key.text), problems);
-    }
-}
-
-fn not_built(key: &KnownKey, neutral: Neutral, entry: &Entry, path: &str) -> Problem {
-    let problem = Problem::new(entry.key.place, path, format!("`{}` is not built yet in this version", key.name));
-    match neutral {
-        Neutral::Off => problem.help(format!("only `{}: off` is possible for now", key.name)),
-        Neutral::Never => problem.help("remove the key"),
-    }
-}
-
-impl Neutral {
-    fn accepts(self, node: &Node) -> bool {
-        match self {
-            Neutral::Never => false,
-            Neutral::Off => node.is_word(&["off", "false", "no"]),
-        }
     }
 }
 
@@ -184,7 +166,9 @@ fn put_unknown(role: Role, key: &Key, path: &str, problems: &mut Vec<Problem>) {
 fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     let name = key.text.as_str();
     let here: Vec<&str> = role.names().collect();
-    let elsewhere: Vec<&KnownKey> = KEYS.iter().filter(|key| !role.allows(key)).collect();
+    // Whoever writes the keys of a port or a listener means none of `http`.
+    let is_meant = |key: &&KnownKey| key.section != In::Http || matches!(role, Role::Main | Role::Inside(_));
+    let elsewhere: Vec<&KnownKey> = KEYS.iter().filter(|key| !role.allows(key)).filter(is_meant).collect();
     if let Some(refused) = refused_here(role, name) {
         return Problem::new(key.place, path, refused.0).help(refused.1);
     }

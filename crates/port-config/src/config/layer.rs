@@ -459,7 +459,7 @@ fn is_plain(node: &Node) -> bool {
     matches!(&node.value, Value::Scalar(Scalar { style: Style::Plain, .. }))
 }
 
-fn address(node: &Node) -> Result<Address, Wrong> {
+pub(super) fn address(node: &Node) -> Result<Address, Wrong> {
     visible(node, "4001 or \"*:4001\"")?.parse().map_err(|error| match error {
         AddressError::Wrong { what, help } => Wrong::new(what, help),
         AddressError::NotBuilt(_) => Wrong::new(error.to_string(), "write a TCP address such as \"*:4001\""),

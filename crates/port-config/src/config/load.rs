@@ -275,6 +275,7 @@ impl Loader {
         capture_files::check(&resolved, &self.files, &mut self.problems);
         if let Some(main) = self.layers.first() {
             conflict::check_control(&resolved, main.control.as_ref(), main.control_place, &mut self.problems);
+            conflict::check_http(&resolved, &main.http_addresses, &mut self.problems);
         }
         if !self.problems.is_empty() {
             return Err(Faults::new(self.sources.faults(self.problems)));
@@ -285,6 +286,7 @@ impl Loader {
         if let Some(main) = self.layers.first() {
             config.log = main.log;
             config.control.clone_from(&main.control);
+            config.http.clone_from(&main.http);
             config.limits = main.limits;
         }
         Ok(Loaded { config, warnings: self.sources.faults(warnings), faults: Vec::new() })

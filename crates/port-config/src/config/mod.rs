@@ -12,6 +12,7 @@ mod cut;
 mod device;
 pub mod diff;
 pub(crate) mod file;
+mod http;
 pub(crate) mod keys;
 mod layer;
 mod limits;
@@ -49,6 +50,7 @@ pub use capture::{Capture, CaptureFormat, Direction};
 pub use control::{Control, ControlSocket};
 pub use cut::{Delimiter, Gap};
 pub use device::{Device, DeviceError, Sim, Usb};
+pub use http::{Http, HttpAccess};
 pub use limits::{ConnectRate, Limits};
 pub use modem::{Hangup, Modem, OnConnect, OnDisconnect};
 pub use network::{AccessList, Network, NetworkError};
@@ -64,6 +66,9 @@ pub struct Config {
     /// The socket that commands come in by; `None` is `off`.
     #[serde(serialize_with = "control::control_or_off")]
     pub control: Option<Control>,
+    /// Where metrics, health and readings are served; `None` is `off`.
+    #[serde(serialize_with = "http::http_or_off")]
+    pub http: Option<Http>,
     /// What is logged and how.
     pub log: Log,
     /// Of all ports together.
@@ -77,6 +82,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             control: Some(Control::default()),
+            http: None,
             log: Log::default(),
             limits: Limits::default(),
             ports: BTreeMap::new(),

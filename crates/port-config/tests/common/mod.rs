@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, ConnectRate, Control, ControlSocket, Crc,
-    Delimiter, Device, Direction, Enter, Expect, Framing, Gap, Hangup, Keepalive, Limits, LineSetup, Listener, Log,
-    LogFormat, LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open, Port, Protocol,
-    Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
+    Delimiter, Device, Direction, Enter, Expect, Framing, Gap, Hangup, Http, HttpAccess, Keepalive, Limits, LineSetup,
+    Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open, Port,
+    Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -303,8 +303,9 @@ pub fn any_config() -> impl Strategy<Value = Config> {
     let name = prop_oneof![4 => select(vec!["a", "b", "c", "1", "true", "null"]).prop_map(str::to_owned),
                            1 => "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"];
     let ports = prop::collection::btree_map(name, (any_port(), 0..4u8), 0..6);
-    (log, any_control(), ports).prop_map(|(log, control, ports)| Config {
+    (log, any_control(), any_http(), ports).prop_map(|(log, control, http, ports)| Config {
         control,
+        http,
         limits: any_limits(ports.len() as u64),
         log: Log { level: log.0, format: log.1 },
         ports: ports
@@ -312,6 +313,20 @@ pub fn any_config() -> impl Strategy<Value = Config> {
             .map(|(name, (port, kind))| (name.clone(), distinct(port, kind, &name).into()))
             .collect(),
     })
+}
+
+fn any_http() -> impl Strategy<Value = Option<Http>> {
+    let port = 0;
+    let host = |host: &str| Address::Host { host: host.to_owned(), port };
+    let address = select(vec![
+        vec![Address::Localhost { port }],
+        vec![host("127.0.0.1")],
+        vec![Address::Any { port }, host("::1"), host("meter.home.arpa")],
+    ]);
+    let access = select(vec![HttpAccess::Usual, HttpAccess::None, HttpAccess::ReadOnly]);
+    let names = select(vec![vec![], vec!["meter.home.arpa".to_owned(), "a_b".to_owned()]]);
+    let http = (address, access, names).prop_map(|(address, access, names)| Http { address, access, names });
+    prop::option::of(http)
 }
 
 fn distinct(mut port: Port, kind: u8, name: &str) -> Port {

@@ -4,32 +4,32 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::number::Measure;
-use super::object::{Object, Value};
+use super::object::{ObisObject, ObjectValue};
 use super::quantity::Quantity;
-use super::time::Time;
+use super::time::MeterTime;
 
 /// A meter on the M-Bus.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Meter<'a> {
+pub struct BusMeter<'a> {
     /// Its channel.
     pub channel: u8,
     /// What it measures.
-    pub kind: Option<Kind>,
+    pub kind: Option<BusMeterKind>,
     /// Its number.
     pub equipment: Option<&'a str>,
     /// What it shows …
     pub value: Option<Measure>,
     /// … and when it was read.
-    pub at: Option<Time>,
+    pub at: Option<MeterTime>,
     /// The state of its valve or breaker; what the numbers mean is the grid operator's affair.
     pub valve: Option<u64>,
 }
 
 /// What a meter measures: its device type (EN 13757-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind(pub u8);
+pub struct BusMeterKind(pub u8);
 
-impl fmt::Display for Kind {
+impl fmt::Display for BusMeterKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self.0 {
             1 => "oil",
@@ -49,21 +49,23 @@ impl fmt::Display for Kind {
 }
 
 /// The meters of which these objects tell.
-pub(super) fn of(objects: &[Object]) -> Vec<Meter<'_>> {
+pub(super) fn of(objects: &[ObisObject]) -> Vec<BusMeter<'_>> {
     let mut meters = BTreeMap::new();
     for object in objects {
         let Some((channel, quantity)) = object.quantity.and_then(|quantity| Some((quantity.channel()?, quantity)))
         else {
             continue;
         };
-        let meter = meters.entry(channel).or_insert(Meter { channel, ..Meter::default() });
+        let meter = meters.entry(channel).or_insert(BusMeter { channel, ..BusMeter::default() });
         match (quantity, &object.value) {
-            (Quantity::MeterType(_), Value::Measure(measure)) => {
-                meter.kind = measure.number.as_u64().and_then(|kind| u8::try_from(kind).ok()).map(Kind);
+            (Quantity::MeterType(_), ObjectValue::Measure(measure)) => {
+                meter.kind = measure.number.as_u64().and_then(|kind| u8::try_from(kind).ok()).map(BusMeterKind);
             }
-            (Quantity::MeterEquipment(_), Value::Text(text)) => meter.equipment = Some(text),
-            (Quantity::MeterValue(_), Value::Measure(measure)) => (meter.value, meter.at) = (Some(*measure), object.at),
-            (Quantity::MeterValve(_), Value::Measure(measure)) => meter.valve = measure.number.as_u64(),
+            (Quantity::MeterEquipment(_), ObjectValue::Text(text)) => meter.equipment = Some(text),
+            (Quantity::MeterValue(_), ObjectValue::Measure(measure)) => {
+                (meter.value, meter.at) = (Some(*measure), object.at)
+            }
+            (Quantity::MeterValve(_), ObjectValue::Measure(measure)) => meter.valve = measure.number.as_u64(),
             _ => {}
         }
     }
@@ -90,7 +92,7 @@ mod tests {
 
     #[test]
     fn types_have_names_and_others_their_number() {
-        let names = [3, 7, 12, 4, 6, 2, 250].map(|kind| Kind(kind).to_string());
+        let names = [3, 7, 12, 4, 6, 2, 250].map(|kind| BusMeterKind(kind).to_string());
         assert_eq!(names, ["gas", "water", "heat", "heat", "warm-water", "electricity", "type-250"]);
     }
 }

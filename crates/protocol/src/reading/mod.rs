@@ -3,7 +3,7 @@
 //!
 //! [`decode`] takes the bytes of one whole telegram, as [`frame::p1`](crate::frame::p1) finds them, and may be given any
 //! others. It judges no CRC: the framer did. An object whose code is not known keeps its text, and so does one whose value is
-//! not what its code promises; a line that is no object at all is in [`Reading::unread`]. What comes back is bounded by the
+//! not what its code promises; a line that is no object at all is in [`MeterReading::unread`]. What comes back is bounded by the
 //! size of the telegram, and a telegram is no larger than [`MOST_BYTES`].
 //!
 //! ```
@@ -28,24 +28,24 @@ mod time;
 use std::fmt;
 use std::ops::Range;
 
-pub use self::meter::{Kind, Meter};
+pub use self::meter::{BusMeter, BusMeterKind};
 pub use self::number::{Decimal, Measure, Unit};
 pub use self::obis::Obis;
 use self::object::text;
-pub use self::object::{Entry, Object, Value};
+pub use self::object::{LogEntry, ObisObject, ObjectValue};
 pub use self::quantity::{Flow, Phase, Quantity};
-pub use self::time::Time;
+pub use self::time::MeterTime;
 
 /// A longer telegram is not decoded. The framer finds none that is longer than half of this.
 pub const MOST_BYTES: usize = 16 * 1024;
 
 /// What a telegram says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct MeterReading {
     /// The first line, without its `/`: maker, and type or number of the meter.
     pub identification: String,
     /// All objects, in the order of the telegram.
-    pub objects: Vec<Object>,
+    pub objects: Vec<ObisObject>,
     /// Lines that are no objects.
     pub unread: Vec<String>,
 }
@@ -80,14 +80,14 @@ impl std::error::Error for NotDecoded {}
 /// # Errors
 ///
 /// The bytes do not begin with `/`, have no line that begins with `!`, or are too many.
-pub fn decode(telegram: &[u8]) -> Result<Reading, NotDecoded> {
+pub fn decode(telegram: &[u8]) -> Result<MeterReading, NotDecoded> {
     if telegram.len() > MOST_BYTES {
         return Err(NotDecoded::TooLong(telegram.len()));
     }
     let body = telegram.strip_prefix(b"/").ok_or(NotDecoded::NoBegin)?;
     let mut lines = Lines { body, at: 0 };
     let (_, identification) = lines.next().unwrap_or_default();
-    let mut reading = Reading { identification: text(identification), ..Reading::default() };
+    let mut reading = MeterReading { identification: text(identification), ..MeterReading::default() };
     // The object that is being read may go on in the next line: its code, and where in the telegram the rest of it stands.
     let mut open: Option<(Obis, Range<usize>)> = None;
     loop {
@@ -128,14 +128,14 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-impl Reading {
+impl MeterReading {
     fn take(&mut self, object: Option<(Obis, Range<usize>)>, body: &[u8]) {
-        self.objects.extend(object.map(|(code, raw)| Object::new(code, &body[raw])));
+        self.objects.extend(object.map(|(code, raw)| ObisObject::new(code, &body[raw])));
     }
 
     /// What the first object says that tells this.
     #[must_use]
-    pub fn value(&self, quantity: Quantity) -> Option<&Value> {
+    pub fn value(&self, quantity: Quantity) -> Option<&ObjectValue> {
         self.objects.iter().find(|object| object.quantity == Some(quantity)).map(|object| &object.value)
     }
 
@@ -143,7 +143,7 @@ impl Reading {
     #[must_use]
     pub fn measure(&self, quantity: Quantity) -> Option<Measure> {
         match self.value(quantity)? {
-            Value::Measure(measure) => Some(*measure),
+            ObjectValue::Measure(measure) => Some(*measure),
             _ => None,
         }
     }
@@ -152,16 +152,16 @@ impl Reading {
     #[must_use]
     pub fn text(&self, quantity: Quantity) -> Option<&str> {
         match self.value(quantity)? {
-            Value::Text(text) => Some(text),
+            ObjectValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
     /// When the telegram was made. DSMR 2 and 3 do not say.
     #[must_use]
-    pub fn time(&self) -> Option<Time> {
+    pub fn time(&self) -> Option<MeterTime> {
         match self.value(Quantity::Time)? {
-            Value::Time(time) => Some(*time),
+            ObjectValue::Time(time) => Some(*time),
             _ => None,
         }
     }
@@ -174,7 +174,7 @@ impl Reading {
 
     /// The meters on the M-Bus, by their channel.
     #[must_use]
-    pub fn meters(&self) -> Vec<Meter<'_>> {
+    pub fn meters(&self) -> Vec<BusMeter<'_>> {
         meter::of(&self.objects)
     }
 }

@@ -3,62 +3,62 @@
 use super::number::{Measure, Unit};
 use super::obis::Obis;
 use super::quantity::Quantity;
-use super::time::Time;
+use super::time::MeterTime;
 
 /// An object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Object {
+pub struct ObisObject {
     /// Its code.
     pub code: Obis,
     /// What it tells, if its code is a known one.
     pub quantity: Option<Quantity>,
     /// What it says.
-    pub value: Value,
+    pub value: ObjectValue,
     /// The time that goes with the value: when a meter on the M-Bus was read, or when a peak was.
-    pub at: Option<Time>,
+    pub at: Option<MeterTime>,
     /// Everything behind the code as it stands in the telegram, brackets included.
     pub raw: String,
 }
 
 /// What an object says.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum ObjectValue {
     /// Nothing.
     Empty,
     /// A number.
     Measure(Measure),
     /// A time.
-    Time(Time),
+    Time(MeterTime),
     /// A text. Of an object that is not known, or not as it should be: what stands in its brackets.
     Text(String),
     /// Several numbers, each with its time.
-    Log(Vec<Entry>),
+    Log(Vec<LogEntry>),
 }
 
 /// An entry of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogEntry {
     /// When: the end of a power failure, or a peak.
-    pub at: Time,
+    pub at: MeterTime,
     /// The end of the month in which a peak was the highest.
-    pub period: Option<Time>,
+    pub period: Option<MeterTime>,
     /// How long, or how much.
     pub number: Measure,
 }
 
-impl Object {
+impl ObisObject {
     /// `raw`: what stands behind the code, beginning with a bracket.
-    pub(super) fn new(code: Obis, raw: &[u8]) -> Object {
+    pub(super) fn new(code: Obis, raw: &[u8]) -> ObisObject {
         let quantity = Quantity::of(&code);
         let (value, at) = match quantity {
             None => (unknown(raw), None),
-            Some(Quantity::Time) => (only(raw, |group| Time::parse(group).map(Value::Time)), None),
+            Some(Quantity::Time) => (only(raw, |group| MeterTime::parse(group).map(ObjectValue::Time)), None),
             Some(Quantity::Version) => (only(raw, |_| None), None),
-            Some(Quantity::FailureLog | Quantity::PeakLog) => (Value::Log(log(raw)), None),
-            Some(quantity) if quantity.is_text() => (only(raw, |group| Some(Value::Text(octets(group)))), None),
+            Some(Quantity::FailureLog | Quantity::PeakLog) => (ObjectValue::Log(log(raw)), None),
+            Some(quantity) if quantity.is_text() => (only(raw, |group| Some(ObjectValue::Text(octets(group)))), None),
             Some(_) => measured(raw),
         };
-        Object { code, quantity, value, at, raw: text(raw) }
+        ObisObject { code, quantity, value, at, raw: text(raw) }
     }
 }
 
@@ -90,16 +90,16 @@ fn groups(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// An object with one value, which is read like this.
-fn only(raw: &[u8], read: impl FnOnce(&[u8]) -> Option<Value>) -> Value {
+fn only(raw: &[u8], read: impl FnOnce(&[u8]) -> Option<ObjectValue>) -> ObjectValue {
     match groups(raw).next() {
-        None | Some([]) => Value::Empty,
-        Some(group) => read(group).unwrap_or_else(|| Value::Text(text(group))),
+        None | Some([]) => ObjectValue::Empty,
+        Some(group) => read(group).unwrap_or_else(|| ObjectValue::Text(text(group))),
     }
 }
 
 /// A number, which may have a time before it.
-fn measured(raw: &[u8]) -> (Value, Option<Time>) {
-    let at = || groups(raw).next().and_then(Time::parse);
+fn measured(raw: &[u8]) -> (ObjectValue, Option<MeterTime>) {
+    let at = || groups(raw).next().and_then(MeterTime::parse);
     let (mut last, mut unit, mut count) = (None, None, 0);
     for group in groups(raw) {
         // DSMR 3 names the unit of a meter on the M-Bus in a pair of its own, before the number.
@@ -109,19 +109,19 @@ fn measured(raw: &[u8]) -> (Value, Option<Time>) {
     }
     let measure = last.and_then(Measure::parse).map(|measure| Measure { unit: measure.unit.or(unit), ..measure });
     match measure {
-        Some(measure) => (Value::Measure(measure), if count > 1 { at() } else { None }),
+        Some(measure) => (ObjectValue::Measure(measure), if count > 1 { at() } else { None }),
         None => (unknown(raw), None),
     }
 }
 
 /// Entries that consist of one or two times and a number; what stands before and between them is passed over.
-fn log(raw: &[u8]) -> Vec<Entry> {
+fn log(raw: &[u8]) -> Vec<LogEntry> {
     let (mut entries, mut times) = (Vec::new(), [None, None]);
     for group in groups(raw) {
-        if let Some(time) = Time::parse(group) {
+        if let Some(time) = MeterTime::parse(group) {
             times = [times[1], Some(time)];
         } else if let (Some(number), [period, Some(at)]) = (Measure::parse(group), times) {
-            entries.push(Entry { at, period, number });
+            entries.push(LogEntry { at, period, number });
             times = [None, None];
         } else {
             times = [None, None];
@@ -131,16 +131,16 @@ fn log(raw: &[u8]) -> Vec<Entry> {
 }
 
 /// Only what cannot be anything else is taken for a number or a time.
-fn unknown(raw: &[u8]) -> Value {
+fn unknown(raw: &[u8]) -> ObjectValue {
     let mut all = groups(raw);
     match (all.next(), all.next()) {
-        (None | Some([]), None) => Value::Empty,
-        (Some(group), None) => match (Measure::parse(group), Time::parse(group)) {
-            (Some(measure), _) if measure.unit.is_some() => Value::Measure(measure),
-            (_, Some(time)) if time.dst.is_some() => Value::Time(time),
-            _ => Value::Text(text(group)),
+        (None | Some([]), None) => ObjectValue::Empty,
+        (Some(group), None) => match (Measure::parse(group), MeterTime::parse(group)) {
+            (Some(measure), _) if measure.unit.is_some() => ObjectValue::Measure(measure),
+            (_, Some(time)) if time.dst.is_some() => ObjectValue::Time(time),
+            _ => ObjectValue::Text(text(group)),
         },
-        (Some(_) | None, _) => Value::Text(text(raw)),
+        (Some(_) | None, _) => ObjectValue::Text(text(raw)),
     }
 }
 

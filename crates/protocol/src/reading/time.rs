@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A local time. Which zone it is in a telegram does not say: that is the country's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time {
+pub struct MeterTime {
     /// 2000 to 2099.
     pub year: u16,
     /// 1 to 12.
@@ -21,9 +21,9 @@ pub struct Time {
     pub dst: Option<bool>,
 }
 
-impl Time {
+impl MeterTime {
     /// `YYMMDDhhmmss`, with `S`, `W` or nothing behind it.
-    pub(super) fn parse(text: &[u8]) -> Option<Time> {
+    pub(super) fn parse(text: &[u8]) -> Option<MeterTime> {
         let (digits, dst) = match text {
             [digits @ .., b'S'] => (digits, Some(true)),
             [digits @ .., b'W'] => (digits, Some(false)),
@@ -33,7 +33,7 @@ impl Time {
             return None;
         }
         let pair = |at: usize| (digits[at] - b'0') * 10 + (digits[at + 1] - b'0');
-        let time = Time {
+        let time = MeterTime {
             year: 2000 + u16::from(pair(0)),
             month: pair(2),
             day: pair(4),
@@ -58,7 +58,7 @@ impl Time {
 }
 
 /// ISO 8601, without a zone.
-impl fmt::Display for Time {
+impl fmt::Display for MeterTime {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { year, month, day, hour, minute, second, dst: _ } = self;
         write!(out, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
@@ -76,7 +76,7 @@ mod tests {
             ("200229000000S", "2020-02-29T00:00:00", Some(true)),
             ("090212160000", "2009-02-12T16:00:00", None),
         ] {
-            let time = Time::parse(text.as_bytes()).expect(text);
+            let time = MeterTime::parse(text.as_bytes()).expect(text);
             assert_eq!((time.to_string().as_str(), time.dst), (shown, dst));
         }
     }
@@ -97,7 +97,7 @@ mod tests {
             "180103220322WW",
             "",
         ] {
-            assert_eq!(Time::parse(text.as_bytes()), None, "{text}");
+            assert_eq!(MeterTime::parse(text.as_bytes()), None, "{text}");
         }
     }
 }

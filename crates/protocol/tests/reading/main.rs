@@ -4,7 +4,9 @@ mod telegrams;
 
 use proptest::prelude::*;
 use sermux_protocol::frame::crc16;
-use sermux_protocol::reading::{decode, Flow, NotDecoded, Object, Phase, Quantity, Reading, Value, MOST_BYTES};
+use sermux_protocol::reading::{
+    decode, Flow, MeterReading, NotDecoded, ObisObject, ObjectValue, Phase, Quantity, MOST_BYTES,
+};
 
 use self::telegrams::{ALL, BELGIUM, DSMR_2, DSMR_3, DSMR_4, DSMR_5, LUXEMBOURG, SWEDEN};
 
@@ -14,22 +16,22 @@ fn sent(lines: &str) -> Vec<u8> {
     format!("{text}{:04X}\r\n", crc16::checksum(text.as_bytes())).into_bytes()
 }
 
-fn read(lines: &str) -> Reading {
+fn read(lines: &str) -> MeterReading {
     let reading = decode(&sent(lines)).expect("a telegram");
     assert_eq!(reading.unread, [""; 0], "{lines}");
     reading
 }
 
 /// What is told of this: by its name, with its unit, and with its time.
-fn shown(reading: &Reading, name: &str) -> String {
-    let named = |object: &&Object| object.quantity.is_some_and(|quantity| quantity.to_string() == name);
+fn shown(reading: &MeterReading, name: &str) -> String {
+    let named = |object: &&ObisObject| object.quantity.is_some_and(|quantity| quantity.to_string() == name);
     let object = reading.objects.iter().find(named).unwrap_or_else(|| panic!("no {name}"));
     let value = match &object.value {
-        Value::Empty => String::new(),
-        Value::Measure(measure) => measure.to_string(),
-        Value::Time(time) => format!("{time} {:?}", time.dst),
-        Value::Text(text) => text.clone(),
-        Value::Log(entries) => {
+        ObjectValue::Empty => String::new(),
+        ObjectValue::Measure(measure) => measure.to_string(),
+        ObjectValue::Time(time) => format!("{time} {:?}", time.dst),
+        ObjectValue::Text(text) => text.clone(),
+        ObjectValue::Log(entries) => {
             let entries = entries.iter().map(|entry| match entry.period {
                 Some(period) => format!("{} in {period}: {}", entry.at, entry.number),
                 None => format!("{}: {}", entry.at, entry.number),
@@ -40,13 +42,13 @@ fn shown(reading: &Reading, name: &str) -> String {
     object.at.map_or(value.clone(), |at| format!("{value} at {at}"))
 }
 
-fn says(reading: &Reading, told: &[(&str, &str)]) {
+fn says(reading: &MeterReading, told: &[(&str, &str)]) {
     for (name, value) in told {
         assert_eq!(shown(reading, name), *value, "{name}");
     }
 }
 
-fn meters(reading: &Reading) -> Vec<String> {
+fn meters(reading: &MeterReading) -> Vec<String> {
     let meters = reading.meters().into_iter().map(|meter| {
         let kind = meter.kind.map(|kind| kind.to_string()).unwrap_or_default();
         let value = meter.value.map(|value| value.to_string()).unwrap_or_default();
@@ -228,12 +230,12 @@ fn what_is_not_known_keeps_its_text() {
     let reading = read(
         "/XYZ5METER\n\n0-0:94.32.1(0400)\n1-0:88.8.0(0001*kWh)\n0-0:94.1.0(180103220322W)\n0-0:94.2.0(a)(b)\n0-0:94.3.0()\n",
     );
-    let values: Vec<&Value> = reading.objects.iter().map(|object| &object.value).collect();
-    assert_eq!(values[0], &Value::Text("0400".to_owned()));
-    assert!(matches!(values[1], Value::Measure(measure) if measure.to_string() == "1 kWh"));
-    assert!(matches!(values[2], Value::Time(time) if time.dst == Some(false)));
-    assert_eq!(values[3], &Value::Text("(a)(b)".to_owned()));
-    assert_eq!(values[4], &Value::Empty);
+    let values: Vec<&ObjectValue> = reading.objects.iter().map(|object| &object.value).collect();
+    assert_eq!(values[0], &ObjectValue::Text("0400".to_owned()));
+    assert!(matches!(values[1], ObjectValue::Measure(measure) if measure.to_string() == "1 kWh"));
+    assert!(matches!(values[2], ObjectValue::Time(time) if time.dst == Some(false)));
+    assert_eq!(values[3], &ObjectValue::Text("(a)(b)".to_owned()));
+    assert_eq!(values[4], &ObjectValue::Empty);
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn what_is_not_as_its_code_promises_keeps_its_text_and_the_rest_is_read() {
         1-0:32.7.0(230.0*V\r\n0-0:96.14.0(0002)\r\n0-0:96.13.0(\xE9t\xE9)\r\n!\r\n";
     let reading = decode(telegram).expect("a telegram");
     assert_eq!(reading.unread, ["(1)", "noise", "1-0:2.7.0"]);
-    assert_eq!(reading.value(Quantity::Time), Some(&Value::Text("yesterday".to_owned())));
+    assert_eq!(reading.value(Quantity::Time), Some(&ObjectValue::Text("yesterday".to_owned())));
     assert_eq!(reading.measure(Quantity::Power(Flow::Import, None)), None);
     assert_eq!(reading.tariff(), Some(2));
     assert_eq!(reading.text(Quantity::Message(0)), Some("été"));

@@ -32,9 +32,7 @@ impl PortShape {
             state,
             since: Some(since),
             since_seconds,
-            well: state.is_well()
-                && listeners.iter().all(|listener| listener.fault.is_none())
-                && report.capture.as_ref().is_none_or(|capture| capture.fault.is_none()),
+            well: trouble(report).is_none(),
             device: device_blocking(&report.port.device),
             line: LineShape {
                 configured: report.port.line.settings.to_string(),
@@ -76,6 +74,7 @@ impl PortShape {
                 oversized: p1.oversized,
                 abandoned: p1.abandoned,
                 stray_bytes: p1.stray_bytes,
+                last_telegram_seconds: report.last_telegram.map(|came| at(came, now).1),
             }),
             errors: report.line_counters.map(|errors| ErrorsShape {
                 framing: errors.framing,
@@ -179,6 +178,23 @@ impl PortShape {
             fault: None,
         }
     }
+}
+
+/// Why the port is not well: the device does not serve, a listener does not listen, or the capture is not written.
+pub(in crate::control) fn trouble(report: &PortReport) -> Option<String> {
+    let state = StateShape::from(report.state);
+    if !state.is_well() {
+        let stuck = report.stuck.map(|stuck| stuck.now(Instant::now()));
+        let missing = || report.missing.map(|missing| missing.now(&report.port.device));
+        let fault = || report.fault.as_ref().filter(|fault| !fault.over).map(|fault| fault.what.clone());
+        return Some(stuck.or_else(missing).or_else(fault).unwrap_or_else(|| format!("the port is {}", state.name())));
+    }
+    let mut listeners = report.listeners.iter().zip(&report.port.listen);
+    let listener = listeners.find_map(|(is, config)| match &is.bound {
+        Some(Err(fault)) => Some(format!("{}: {fault}", config.address)),
+        _ => None,
+    });
+    listener.or_else(|| report.capture.as_ref()?.fault.clone())
 }
 
 impl FaultShape {

@@ -40,6 +40,9 @@ impl Driver {
                     let _ = reply.send(HistoryBytes { offset, bytes });
                 }
                 Some(Command::Follow(to)) => self.followers.add(to, now),
+                Some(Command::Telegrams(reply)) => {
+                    let _ = reply.send(self.look_at_telegrams());
+                }
                 Some(Command::Kick { whom, reply }) => {
                     let _ = reply.send(self.kick(whom, now));
                 }

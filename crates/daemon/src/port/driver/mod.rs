@@ -14,6 +14,7 @@ mod pause;
 mod presence;
 mod report;
 mod slot;
+mod telegrams;
 mod waiting;
 mod watching;
 
@@ -33,6 +34,7 @@ use self::ends::Cause;
 use self::followers::Followers;
 use self::operations::Operations;
 use self::report::Account;
+use self::telegrams::Shown;
 use self::waiting::{Ahead, Waiting};
 use self::watching::Watching;
 use super::hub::{ClientId, CloseReason, Event, Hub, BLOCK};
@@ -123,6 +125,7 @@ pub struct Driver {
     /// Boxed: most ports have none.
     capture: Option<Box<Recorder>>,
     followers: Followers,
+    shown_telegram: Shown,
     /// Those who wait until the device is open, or let go of.
     settling: Vec<oneshot::Sender<()>>,
     /// Who waits to hear how that came out which was asked of the line, by its number.
@@ -238,6 +241,7 @@ impl Driver {
             account: Account::new(now()),
             watching: Watching::default(),
             followers: Followers::default(),
+            shown_telegram: Shown::default(),
             input_left: INPUT_AT_ONCE,
         };
         (driver, link)
@@ -369,6 +373,7 @@ impl Future for Driver {
             }
         }
 
+        this.show_telegram();
         if this.poll_end(cx, now) {
             this.say_goodbye();
             return Poll::Ready(());

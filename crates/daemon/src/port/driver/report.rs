@@ -154,6 +154,7 @@ impl Driver {
             control: self.hub.request_counters(),
             line_counters: self.hub.line_counters().filter(|_| open),
             p1: self.hub.p1_counters(),
+            last_telegram: self.hub.telegram().map(|telegram| telegram.came),
             last_rx: self.hub.last_rx(),
             held: self.hub.held(),
             capture: self.capture.as_deref().map(Recorder::report),

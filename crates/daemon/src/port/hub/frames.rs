@@ -12,6 +12,7 @@ use super::event::Event;
 use super::garbage::{self, Garbage, GarbageChange};
 use super::missing::Missing;
 use super::ring::Ring;
+use super::telegram::{Latest, Telegram};
 
 /// Complete frames by number, oldest first.
 #[derive(Debug)]
@@ -36,11 +37,22 @@ struct KnownFrame {
     bad_row: u64,
     /// By which other CRC some were right, which is logged once each.
     by_other: [bool; 2],
+    latest: Latest,
+    /// When the last bytes came.
+    came: Option<Instant>,
 }
 
 impl Frames {
     pub(super) fn new(crc: Crc) -> Self {
-        let known = KnownFrame { crc, held: VecDeque::new(), seen: 0, bad_row: 0, by_other: [false; 2] };
+        let known = KnownFrame {
+            crc,
+            held: VecDeque::new(),
+            seen: 0,
+            bad_row: 0,
+            by_other: [false; 2],
+            latest: Latest::default(),
+            came: None,
+        };
         Self { framer: P1Framer::new(), is_read_empty: false, alarm: None, garbage: Garbage::default(), known }
     }
 
@@ -89,7 +101,8 @@ impl Frames {
     pub(super) fn push(&mut self, ring: &Ring, at: u64, now: Instant, events: &mut VecDeque<Event>) {
         let held = self.shown(ring, at);
         let Self { framer, known, .. } = self;
-        framer.push(held, at, now, |frame| known.take(frame, events));
+        known.came = Some(now);
+        framer.push(held, at, now, |frame| known.take(frame, held, events));
         self.is_read_empty = false;
         self.look_for_garbage(held.end() - at, held.end(), now, events);
     }
@@ -113,7 +126,7 @@ impl Frames {
         if self.is_read_empty {
             let held = self.shown(ring, ring.head());
             let Self { framer, known, .. } = self;
-            framer.handle_timeout(held, now, |frame| known.take(frame, events));
+            framer.handle_timeout(held, now, |frame| known.take(frame, held, events));
             self.alarm = self.framer.deadline();
         }
         self.look_for_garbage(0, ring.head(), now, events);
@@ -123,7 +136,7 @@ impl Frames {
     pub(super) fn reset(&mut self, ring: &Ring, events: &mut VecDeque<Event>) {
         let held = self.shown(ring, ring.head());
         let Self { framer, known, .. } = self;
-        framer.reset(held, |frame| known.take(frame, events));
+        framer.reset(held, |frame| known.take(frame, held, events));
         self.alarm = None;
         self.garbage.reset(self.framer.counters());
     }
@@ -165,11 +178,16 @@ impl Frames {
     pub(super) fn counters(&self) -> P1Counters {
         self.framer.counters()
     }
+
+    /// The latest one whose CRC is not wrong.
+    pub(super) fn latest(&self) -> Option<&Telegram> {
+        self.known.latest.get()
+    }
 }
 
 impl KnownFrame {
     /// A frame is whole.
-    fn take(&mut self, frame: Frame, events: &mut VecDeque<Event>) {
+    fn take(&mut self, frame: Frame, held: Held<'_>, events: &mut VecDeque<Event>) {
         if let Check::GoodBy(crc) = frame.check {
             let was_said = &mut self.by_other[usize::from(crc == OtherCrc::X25)];
             if !std::mem::replace(was_said, true) {
@@ -183,6 +201,9 @@ impl KnownFrame {
             _ => {}
         }
         self.bad_row = if bad { self.bad_row + 1 } else { 0 };
+        if let (false, Some(came)) = (bad, self.came) {
+            self.latest.keep(held.slices(frame.start, frame.end), frame.check, came);
+        }
         if !bad || self.crc == Crc::Pass {
             self.held.push_back(frame);
             self.seen += 1;

@@ -37,6 +37,7 @@ mod release;
 mod requests;
 mod ring;
 mod stuck;
+mod telegram;
 #[cfg(test)]
 mod test_hub;
 mod to_clients;
@@ -72,6 +73,7 @@ use self::release::Release;
 use self::ring::Ring;
 use self::stuck::Stuck;
 pub use self::stuck::{FlowState, StuckReport};
+pub use self::telegram::Telegram;
 use self::tx_frames::TxFrames;
 use self::tx_queue::TxQueue;
 pub use self::tx_queue::BLOCK;
@@ -209,6 +211,12 @@ impl Hub {
     #[must_use]
     pub fn p1_counters(&self) -> Option<P1Counters> {
         self.release.telegrams().map(Frames::counters)
+    }
+
+    /// The latest telegram whose CRC is not wrong.
+    #[must_use]
+    pub fn telegram(&self) -> Option<&Telegram> {
+        self.release.telegrams().and_then(Frames::latest)
     }
 
     // ---- clients come and go -------------------------------------------------------------------------------------

@@ -132,7 +132,8 @@ fn what_the_shipped_file_shows_as_defaults_are_the_defaults() {
 fn is_instead(section: Section, name: &str) -> bool {
     matches!(
         (section, name),
-        (In::OnConnect, "reset" | "break")
+        (In::Top, "http")
+            | (In::OnConnect, "reset" | "break")
             | (In::Port, "usb" | "usb-serial" | "profile")
             | (In::Listener, "line" | "mode" | "owner" | "group")
     )

@@ -33,16 +33,7 @@ pub(in crate::config) struct KnownKey {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::config) enum Status {
     Built,
-    /// And the value that is accepted all the same.
-    NotBuilt(Neutral),
-}
-
-/// A value that equals what the program does without the key.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::config) enum Neutral {
-    Never,
-    /// `false`, `no`, `off`
-    Off,
+    NotBuilt,
 }
 
 /// A key that is built, has no default, and is changed while everything goes on: what differs is added behind it.
@@ -72,12 +63,7 @@ impl KnownKey {
     }
 
     const fn not_built(mut self) -> KnownKey {
-        self.status = Status::NotBuilt(Neutral::Never);
-        self
-    }
-
-    const fn only_off(mut self) -> KnownKey {
-        self.status = Status::NotBuilt(Neutral::Off);
+        self.status = Status::NotBuilt;
         self
     }
 
@@ -107,7 +93,13 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
         "The socket that `sermux status` and the like talk to, or off.",
     )
     .relistens(),
-    key(In::Top, "http", Any(&[OFF, Section(In::Http)]), "A status page and metrics, or off.").only_off(),
+    key(
+        In::Top,
+        "http",
+        Any(&[OFF, Section(In::Http)]),
+        "Metrics, health and readings for other programs and hosts, read-only. Default: off.",
+    )
+    .relistens(),
     key(In::Top, "log", Section(In::Log), "What is logged and how.").at_next_start(),
     key(
         In::Top,
@@ -125,7 +117,26 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     .relistens(),
     key(In::Control, "group", NAME, "The group that may use it too. Default: none.").relistens(),
     key(In::Control, "mode", MODE, "Its access rights, a quoted octal number.").or("0660").relistens(),
-    key(In::Http, "address", ADDRESS, "Where it listens.").not_built(),
+    key(In::Http, "address", Any(&[ADDRESS, List(&ADDRESS)]), "Where it listens: a TCP address, or a list.")
+        .relistens(),
+    key(
+        In::Http,
+        "access",
+        Words(&["none", "read-only", "read-write", "control"]),
+        "What anybody may do there. Default: read-only where only this machine reaches it, else none. read-write and \
+         control are not built yet.",
+    )
+    .relistens(),
+    key(
+        In::Http,
+        "names",
+        Any(&[HOST, List(&HOST)]),
+        "Names of this machine by which it is asked, beside localhost, IP addresses and names in `address`.",
+    )
+    .relistens(),
+    key(In::Http, "token-file", PATH, "Tokens with their rights.").not_built(),
+    key(In::Http, "tls", Section(In::Tls), "Encryption.").not_built(),
+    key(In::Http, "history", PATH, "A folder in which the past of the plots survives a restart.").not_built(),
     key(
         In::Log,
         "level",
@@ -442,6 +453,9 @@ const ADDRESS: Shape = Any(&[
     Pattern("^unix:/[^\\x00-\\x1f\\x7f]{0,105}[^/\\x00-\\x1f\\x7f]$"),
     Pattern("^udp:.+$"),
 ]);
+
+/// The name of a host.
+const HOST: Shape = Pattern("^[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*\\.?$");
 
 /// An IPv4 or IPv6 address, perhaps with the length of a prefix.
 const NETWORK: Shape = Any(&[
