@@ -14,6 +14,7 @@ mod config;
 mod control_socket;
 mod crash;
 mod demo;
+mod device_texts;
 mod devices;
 mod doctor;
 mod expect;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sermux::line::Snapshot;
 use sermux::port::hub::{ClientId, CloseReason, Event, Hub, SocketQueue, BLOCK};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::{Access, OnGone, OnLag, Replay, WhenFull, Write};
+use sermux_port_config::config::{Access, HalfClose, OnGone, OnLag, Replay, WhenFull, Write};
 use sermux_protocol::session::Session;
 
 use crate::random::Random;
@@ -109,7 +109,7 @@ impl World {
         let half_close = Duration::from_millis(self.random.pick(&[0, 500, 3000]));
         let tells_close = self.random.one_in(3);
         let terms = terms(|terms| {
-            terms.half_close = half_close;
+            terms.half_close = HalfClose::For(half_close);
             if tells_close {
                 terms.address = telling();
             }
@@ -452,6 +452,7 @@ impl World {
                     CloseReason::DeviceGone => assert!(parts.is_some(), "the device is there, or the client holds on"),
                     CloseReason::CarrierLost => panic!("nobody watches DCD"),
                     CloseReason::ListenerGone => panic!("no listener went"),
+                    CloseReason::DeviceEnds => panic!("no listener has `close-on`"),
                     CloseReason::OtherLine => panic!("all listeners have the port's line settings"),
                     CloseReason::Oldest | CloseReason::Idlest => {
                         assert_eq!(self.makes_room.take(), Some((id, reason)), "the wrong client was kicked");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sermux::line::{Operation, Snapshot};
 use sermux::port::hub::{ClientId, Event, Hub, SocketQueue};
 use sermux_port_config::config::load::load_str;
-use sermux_port_config::config::Access;
+use sermux_port_config::config::{Access, HalfClose};
 use sermux_port_config::line::{BaudRate, LineSettings};
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::TelnetOffer;
@@ -137,7 +137,7 @@ impl World {
         let access = if may_set { Access::Control } else { Access::ReadWrite };
         let terms = terms(|terms| {
             terms.access = access;
-            terms.half_close = Duration::from_secs(3600);
+            terms.half_close = HalfClose::For(Duration::from_secs(3600));
         });
         let offer = TelnetOffer { rfc2217: true, signature: "sim".into(), enter_is_cr: false, break_on_sync: false };
         let session = Session::telnet(offer);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sermux::line::Snapshot;
 use sermux::port::hub::{ClientId, Hub};
-use sermux_port_config::config::{Delimiter, Device, Port, Sim};
+use sermux_port_config::config::{Delimiter, Device, HalfClose, Port, Sim};
 use sermux_port_config::line::LineSettings;
 use sermux_protocol::session::Session;
 
@@ -110,7 +110,7 @@ impl World {
     fn connect(&mut self) {
         let terms = terms(|terms| {
             terms.address = telling();
-            terms.half_close = Duration::from_secs(360_000);
+            terms.half_close = HalfClose::For(Duration::from_secs(360_000));
             terms.write_hold = Duration::ZERO;
         });
         let id = self.hub.connect((0, &terms), Session::raw(), &[], self.now).unwrap();

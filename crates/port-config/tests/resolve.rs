@@ -58,8 +58,8 @@ fn the_built_in_defaults_are_those_of_the_documentation() {
         dtr: Output::On,
         rts: Output::On,
         hangup_on_close: false,
-        on_connect: OnConnect { dtr: Output::Keep, rts: Output::Keep, reset: None, break_for: None },
-        on_disconnect: OnDisconnect { dtr: Output::Keep, rts: Output::Keep },
+        on_connect: OnConnect::default(),
+        on_disconnect: OnDisconnect::default(),
         hangup: Hangup::Ignore,
     };
     assert_eq!((&port.modem, port.on_release), (&modem, OnRelease::Restore));

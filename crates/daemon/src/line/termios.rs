@@ -225,7 +225,6 @@ const NAMED_SPEEDS: [(u32, speed_t); 30] = [
 
 #[cfg(test)]
 mod tests {
-    use sermux_port_config::config::{Hangup, OnConnect, OnDisconnect};
     use sermux_port_config::signal::Output;
 
     use super::*;
@@ -245,14 +244,9 @@ mod tests {
         }
     }
 
-    const MODEM: Modem = Modem {
-        dtr: Output::On,
-        rts: Output::On,
-        hangup_on_close: false,
-        on_connect: OnConnect { dtr: Output::Keep, rts: Output::Keep, reset: None, break_for: None },
-        on_disconnect: OnDisconnect { dtr: Output::Keep, rts: Output::Keep },
-        hangup: Hangup::Ignore,
-    };
+    fn modem() -> Modem {
+        Modem { dtr: Output::On, rts: Output::On, ..Modem::default() }
+    }
 
     fn line(text: &str) -> LineSetup {
         LineSetup { settings: text.parse().unwrap(), ..LineSetup::default() }
@@ -266,7 +260,7 @@ mod tests {
                     for stop_bits in ["1", "2"] {
                         for flow_control in ["", "rts-cts", "xon-xoff"] {
                             let asked = line(&format!("{baud} {data_bits}{parity}{stop_bits} {flow_control}"));
-                            let wanted = wanted(&cooked(), &asked, &MODEM);
+                            let wanted = wanted(&cooked(), &asked, &modem());
                             assert_eq!(wanted.c_ospeed, asked.settings.baud.get());
                             let actual = read_back(&wanted, &asked.settings);
                             assert_eq!(actual, asked.settings);
@@ -280,7 +274,7 @@ mod tests {
 
     #[test]
     fn nothing_processes_or_drops_bytes() {
-        let wanted = wanted(&cooked(), &line("9600 8N1"), &MODEM);
+        let wanted = wanted(&cooked(), &line("9600 8N1"), &modem());
         assert_eq!((wanted.c_iflag, wanted.c_oflag, wanted.c_lflag), (0, 0, 0));
         assert_eq!(wanted.c_cflag, libc::B9600 | libc::CS8 | libc::CREAD | libc::CLOCAL);
         assert_eq!((wanted.c_cc[libc::VMIN], wanted.c_cc[libc::VTIME]), (1, 0));
@@ -289,7 +283,7 @@ mod tests {
     #[test]
     fn hangup_on_close_is_set_and_cleared() {
         for hangup_on_close in [true, false] {
-            let modem = Modem { hangup_on_close, ..MODEM };
+            let modem = Modem { hangup_on_close, ..modem() };
             let wanted = wanted(&cooked(), &line("9600 8N1"), &modem);
             assert_eq!(wanted.c_cflag & libc::HUPCL != 0, hangup_on_close);
         }
@@ -298,7 +292,7 @@ mod tests {
     #[test]
     fn what_the_line_does_not_do_is_said() {
         let asked = line("250000 6M1.5 dtr-dsr");
-        let mut actual = wanted(&blank(), &asked, &MODEM);
+        let mut actual = wanted(&blank(), &asked, &modem());
         actual.c_ospeed = 115_200;
         actual.c_cflag = libc::B115200 | libc::CS8 | libc::CSTOPB | libc::CREAD | libc::CLOCAL;
         let actual = read_back(&actual, &asked.settings);
@@ -317,11 +311,11 @@ mod tests {
     #[test]
     fn a_rate_that_comes_close_goes_by_its_name_and_one_without_a_name_as_it_is() {
         let asked = line("115200");
-        let mut actual = wanted(&blank(), &asked, &MODEM);
+        let mut actual = wanted(&blank(), &asked, &modem());
         actual.c_ospeed = 115_385;
         assert_eq!(read_back(&actual, &asked.settings), asked.settings);
         let asked = line("250000");
-        let mut actual = wanted(&blank(), &asked, &MODEM);
+        let mut actual = wanted(&blank(), &asked, &modem());
         actual.c_ospeed = 249_600;
         assert_eq!(read_back(&actual, &asked.settings).baud.get(), 249_600);
     }
@@ -329,13 +323,13 @@ mod tests {
     #[test]
     fn one_and_a_half_stop_bits_are_believed_with_five_data_bits() {
         let asked = line("110 5N1.5");
-        let actual = read_back(&wanted(&blank(), &asked, &MODEM), &asked.settings);
+        let actual = read_back(&wanted(&blank(), &asked, &modem()), &asked.settings);
         assert_eq!(actual, asked.settings);
     }
 
     #[test]
     fn bytes_from_before_count_when_nothing_has_changed() {
-        let settings = |text: &str| wanted(&blank(), &line(text), &MODEM);
+        let settings = |text: &str| wanted(&blank(), &line(text), &modem());
         assert!(same_bytes(&settings("9600 8N1"), &settings("9600 8N2 rts-cts")));
         assert!(!same_bytes(&settings("9600 8N1"), &settings("9601 8N1")));
         assert!(!same_bytes(&settings("9600 8N1"), &settings("9600 8E1")));
@@ -344,7 +338,7 @@ mod tests {
 
     #[test]
     fn bytes_of_a_line_that_keeps_its_format_are_good_whatever_the_format_is() {
-        let set = |settings: &str| wanted(&blank(), &line(settings), &MODEM);
+        let set = |settings: &str| wanted(&blank(), &line(settings), &modem());
         for settings in ["9600 8N1", "9600 7E1", "1200 7O2", "9600 8M1"] {
             assert!(same_bytes(&set(settings), &set(settings)), "{settings}");
         }

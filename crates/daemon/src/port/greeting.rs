@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use sermux_port_config::config::banner::{BannerFacts, BannerTime};
-use sermux_port_config::config::{Device, Enter, Listener, Protocol};
+use sermux_port_config::config::{Banner, Device, Enter, Listener, Protocol};
 use sermux_port_config::line::LineSettings;
 use sermux_protocol::session::Session;
 use sermux_protocol::telnet::TelnetOffer;
@@ -24,18 +24,18 @@ pub(super) fn session(listener: &Listener) -> Session {
     }
 }
 
-/// The banner for a client; empty where there is none. `near` is where the client came in.
-pub(super) fn banner(
-    listener: &Listener,
+/// A banner, or another text with its escapes; empty where there is none. `near` is where the client came in.
+pub(super) fn text(
+    text: &Banner,
     port: &str,
     device: &Device,
     line: LineSettings,
     (near, peer): (Option<Endpoint>, Peer),
 ) -> Vec<u8> {
-    if listener.banner.is_empty() {
+    if text.is_empty() {
         return Vec::new();
     }
-    listener.banner.render(&BannerFacts {
+    text.render(&BannerFacts {
         port,
         device: &device.to_string(),
         line,

@@ -125,6 +125,19 @@ impl FromStr for Banner {
     }
 }
 
+/// What a text stands for that has no facts in it.
+pub(super) fn plain(text: &str) -> Result<Vec<u8>, BannerError> {
+    let mut bytes = Vec::new();
+    for piece in Pieces(text) {
+        match piece? {
+            BannerPiece::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+            BannerPiece::Byte(byte) => bytes.push(byte),
+            BannerPiece::Fact(letter) => return Err(BannerError::Unknown(letter.into())),
+        }
+    }
+    Ok(bytes)
+}
+
 impl BannerFacts<'_> {
     fn fact(&self, letter: char) -> String {
         let BannerTime { year, month, day, weekday, day_of_year, hour, minute, second, microsecond, epoch } = self.time;

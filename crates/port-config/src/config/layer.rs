@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use super::capture::{capture, CaptureLayer};
 use super::cut;
+use super::half_close::half_close;
 use super::keys::{find, meant_by, Role, Section};
 use super::limits::{limits, LimitsLayer};
+use super::marker::marker;
 use super::modem::{modem, ModemLayer};
 use super::network::networks;
 use super::replay::{replay, Replay};
@@ -23,8 +25,8 @@ use super::values::{
     boolean, duration, number, one_of, parsed, read, size, text, visible, word, ValueAt, Wrong, FALSE, TRUE,
 };
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Delimiter, Device, DeviceError, Enter, Framing, Network,
-    OnGone, OnLag, OnRelease, Open, Usb, WhenFull, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Delimiter, Device, DeviceError, Enter, Framing, HalfClose,
+    Marker, Network, OnGone, OnLag, OnRelease, Open, Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -103,7 +105,8 @@ pub(super) struct ClientLayer {
     pub(super) on_lag: Option<ValueAt<OnLag>>,
     pub(super) on_gone: Option<ValueAt<OnGone>>,
     pub(super) idle_timeout: Option<ValueAt<Duration>>,
-    pub(super) half_close: Option<ValueAt<Duration>>,
+    pub(super) half_close: Option<ValueAt<HalfClose>>,
+    pub(super) close_on: Option<ValueAt<Marker>>,
     pub(super) write_hold: Option<ValueAt<Duration>>,
     pub(super) replay: Option<ValueAt<Replay>>,
     pub(super) keepalive: Option<ValueAt<KeepaliveLayer>>,
@@ -276,7 +279,8 @@ fn protocol_of_others(node: &Node) -> Option<Wrong> {
 fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, problems: &mut Vec<Problem>) {
     match key {
         "access" => {
-            let words = [Access::ReadOnly, Access::ReadWrite, Access::Control].map(|access| (access.name(), access));
+            let all = [Access::ReadOnly, Access::WriteOnly, Access::ReadWrite, Access::Control];
+            let words = all.map(|access| (access.name(), access));
             layer.access = read(value, path, problems, |node| word(node, &words, &[]));
         }
         "allow" => layer.allow = networks(value, path, problems),
@@ -303,10 +307,8 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
             let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
             layer.idle_timeout = read(value, path, problems, |node| duration(node, range));
         }
-        "half-close" => {
-            let range = Duration::ZERO..=Duration::from_secs(24 * 60 * 60);
-            layer.half_close = read(value, path, problems, |node| duration(node, range));
-        }
+        "half-close" => layer.half_close = read(value, path, problems, half_close),
+        "close-on" => layer.close_on = read(value, path, problems, marker),
         "write-hold" => {
             // less is not a hold but a race between two clients
             let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);

@@ -14,9 +14,11 @@ pub mod diff;
 pub(crate) mod file;
 mod http;
 pub(crate) mod keys;
+mod half_close;
 mod layer;
 mod limits;
 pub mod load;
+mod marker;
 mod modem;
 mod network;
 pub(crate) mod parse;
@@ -50,8 +52,10 @@ pub use capture::{Capture, CaptureFormat, Direction};
 pub use control::{Control, ControlSocket};
 pub use cut::{Delimiter, Gap};
 pub use device::{Device, DeviceError, Sim, Usb};
+pub use half_close::HalfClose;
 pub use http::{Http, HttpAccess};
 pub use limits::{ConnectRate, Limits};
+pub use marker::Marker;
 pub use modem::{Hangup, Modem, OnConnect, OnDisconnect};
 pub use network::{AccessList, Network, NetworkError};
 pub use replay::Replay;
@@ -339,10 +343,12 @@ pub struct Listener {
     /// Silence in both directions after which a client is closed; zero is never.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub idle_timeout: Duration,
-    /// How long a client that has sent something and then closed its sending side still receives, and how long what it
-    /// sent may wait for a line that takes nothing. On a unix socket it receives until the other side is gone.
-    #[serde(serialize_with = "crate::units::serialize_duration")]
-    pub half_close: Duration,
+    /// What a client that has closed its sending side still receives, and how long what it sent may wait for a line that takes
+    /// nothing. On a unix socket it receives until the other side is gone, unless this is [`HalfClose::Off`].
+    pub half_close: HalfClose,
+    /// What the device sends to have clients disconnected; `None`: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub close_on: Option<Marker>,
     /// With [`Write::First`] and [`Write::Last`]: others may write after so much silence of a client. Else the default.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub write_hold: Duration,
@@ -390,7 +396,8 @@ impl Listener {
             on_lag: OnLag::Disconnect,
             on_gone: OnGone::default(),
             idle_timeout: Duration::ZERO,
-            half_close: Duration::from_secs(10),
+            half_close: HalfClose::default(),
+            close_on: None,
             write_hold: WRITE_HOLD,
             replay: Replay::default(),
             keepalive: (!is_unix).then(Keepalive::default),
@@ -473,6 +480,8 @@ pub enum Enter {
 pub enum Access {
     /// What the client sends is thrown away and counted.
     ReadOnly,
+    /// What the client sends goes to the line, and it gets nothing that comes from there.
+    WriteOnly,
     /// What the client sends goes to the line.
     ReadWrite,
     /// Also settings and modem lines, where the protocol has words for them.
@@ -484,6 +493,7 @@ impl Access {
     pub fn name(self) -> &'static str {
         match self {
             Access::ReadOnly => "read-only",
+            Access::WriteOnly => "write-only",
             Access::ReadWrite => "read-write",
             Access::Control => "control",
         }

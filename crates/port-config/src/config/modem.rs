@@ -10,8 +10,10 @@ use super::layer::{each_key, entries};
 use super::reset;
 use super::resolve::Layers;
 use super::source::Problem;
+use super::telnet::banner;
 use super::tree::Node;
 use super::values::{boolean, duration, one_of, read, text, word, ValueAt, Wrong};
+use super::Banner;
 use crate::error::shown;
 use crate::signal::{Output, Step};
 
@@ -33,7 +35,8 @@ pub struct Modem {
     pub hangup: Hangup,
 }
 
-/// `modem: { on-connect: … }`: when a client connects and there was none. Outputs first, then the macro, then the break.
+/// `modem: { on-connect: … }`: when a client connects and there was none. Outputs first, then the macro, then the break,
+/// then the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OnConnect {
@@ -47,27 +50,33 @@ pub struct OnConnect {
     /// How long a break is sent.
     #[serde(rename = "break", skip_serializing_if = "Option::is_none", serialize_with = "some_duration")]
     pub break_for: Option<Duration>,
+    /// What the device is sent then.
+    #[serde(skip_serializing_if = "Banner::is_empty")]
+    pub send: Banner,
 }
 
 impl Default for OnConnect {
     fn default() -> Self {
-        OnConnect { dtr: Output::Keep, rts: Output::Keep, reset: None, break_for: None }
+        OnConnect { dtr: Output::Keep, rts: Output::Keep, reset: None, break_for: None, send: Banner::default() }
     }
 }
 
 /// `modem: { on-disconnect: … }`: when the last client has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OnDisconnect {
     /// Data terminal ready.
     pub dtr: Output,
     /// Request to send.
     pub rts: Output,
+    /// What the device is sent then, behind all that clients have sent.
+    #[serde(skip_serializing_if = "Banner::is_empty")]
+    pub send: Banner,
 }
 
 impl Default for OnDisconnect {
     fn default() -> Self {
-        OnDisconnect { dtr: Output::Keep, rts: Output::Keep }
+        OnDisconnect { dtr: Output::Keep, rts: Output::Keep, send: Banner::default() }
     }
 }
 
@@ -92,8 +101,10 @@ pub(super) struct ModemLayer {
     rts_on_connect: Option<ValueAt<Output>>,
     reset_on_connect: Option<ValueAt<String>>,
     break_on_connect: Option<ValueAt<Duration>>,
+    send_on_connect: Option<ValueAt<Banner>>,
     dtr_on_disconnect: Option<ValueAt<Output>>,
     rts_on_disconnect: Option<ValueAt<Output>>,
+    send_on_disconnect: Option<ValueAt<Banner>>,
     hangup: Option<ValueAt<Hangup>>,
 }
 
@@ -123,6 +134,7 @@ fn on_connect(layer: &mut ModemLayer, node: &Node, path: &str, problems: &mut Ve
             let name = |node: &Node| text(node, "the name of a reset macro").map(str::to_owned);
             layer.reset_on_connect = read(value, path, problems, name);
         }
+        "send" => layer.send_on_connect = read(value, path, problems, banner),
         _ => {
             let range = Duration::from_millis(1)..=LONGEST_BREAK;
             layer.break_on_connect = read(value, path, problems, |node| duration(node, range));
@@ -134,6 +146,7 @@ fn on_disconnect(layer: &mut ModemLayer, node: &Node, path: &str, problems: &mut
     let entries = entries(node, path, "{ dtr: off, rts: keep }", problems);
     each_key(entries, Role::Inside(Section::OnDisconnect), path, problems, |key, value, path, problems| match key {
         "dtr" => layer.dtr_on_disconnect = read(value, path, problems, output),
+        "send" => layer.send_on_disconnect = read(value, path, problems, banner),
         _ => layer.rts_on_disconnect = read(value, path, problems, output),
     });
 }
@@ -163,10 +176,12 @@ pub(super) fn resolve(layers: &Layers<'_>, macros: &BTreeMap<String, Vec<Step>>,
             rts: layers.value(|layer| layer.modem.rts_on_connect.as_ref(), on_connect.rts),
             reset: reset.map(|set| set.value.as_str().into()),
             break_for: layers.first(|layer| layer.modem.break_on_connect.as_ref()).map(|set| set.value),
+            send: layers.value(|layer| layer.modem.send_on_connect.as_ref(), on_connect.send),
         },
         on_disconnect: OnDisconnect {
             dtr: layers.value(|layer| layer.modem.dtr_on_disconnect.as_ref(), on_disconnect.dtr),
             rts: layers.value(|layer| layer.modem.rts_on_disconnect.as_ref(), on_disconnect.rts),
+            send: layers.value(|layer| layer.modem.send_on_disconnect.as_ref(), on_disconnect.send),
         },
         hangup: layers.value(|layer| layer.modem.hangup.as_ref(), Hangup::default()),
     }

@@ -17,7 +17,7 @@ use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::ValueAt;
 use super::{
-    profile, Access, AccessList, Banner, Crc, Device, Expect, Framing, Keepalive, LineSetup, Listener, OnLag, Open,
+    profile, Access, AccessList, Banner, Crc, Device, Expect, Framing, Keepalive, LineSetup, Listener, Marker, OnLag, Open,
     Port, Protocol, Replay, Sim, Telnet, Usb, Write, LINGER, WRITE_HOLD,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
@@ -345,6 +345,7 @@ impl<'a> ListenerKeys<'a> {
             on_gone: self.value(|layer| layer.on_gone.as_ref(), built_in.on_gone),
             idle_timeout: self.value(|layer| layer.idle_timeout.as_ref(), built_in.idle_timeout),
             half_close: self.value(|layer| layer.half_close.as_ref(), built_in.half_close),
+            close_on: self.close_on(problems),
             write_hold: self.write_hold(problems),
             replay: self.replay(problems),
             keepalive,
@@ -352,6 +353,26 @@ impl<'a> ListenerKeys<'a> {
             protocol: built_in.protocol,
             address: built_in.address,
         })
+    }
+
+    /// Telegrams are sent whole, or not at all; what `defaults` says passes such ports by.
+    fn close_on(&self, problems: &mut Vec<Problem>) -> Option<Marker> {
+        if self.frame != Framing::Dsmr {
+            return self.first(|layer| layer.close_on.as_ref()).map(|set| set.value.clone());
+        }
+        let own = self.layers.0.first().and_then(|layer| layer.client.close_on.as_ref());
+        if let Some(set) = self.listener.client.close_on.as_ref().or(own) {
+            problems.push(
+                Problem::new(
+                    set.place,
+                    &set.path,
+                    "readers of telegrams are not disconnected by what a telegram contains",
+                )
+                .because("frame: dsmr", self.said.frame)
+                .help("remove one of the two"),
+            );
+        }
+        None
     }
 
     fn hosts(&self) -> AccessList {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, ConnectRate, Control, ControlSocket, Crc,
-    Delimiter, Device, Direction, Enter, Expect, Framing, Gap, Hangup, Http, HttpAccess, Keepalive, Limits, LineSetup,
+    Delimiter, Device, Direction, Enter, Expect, Framing, Gap, HalfClose, Hangup, Http, HttpAccess, Keepalive, Limits, LineSetup,
     Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open, Port,
     Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
 };
@@ -88,9 +88,11 @@ fn any_modem() -> impl Strategy<Value = Modem> {
             rts,
             reset: reset.then(|| "arduino".into()),
             break_for: break_for.map(Duration::from_millis),
+            send: if reset { "ATZ\\r \\N".parse().unwrap() } else { Banner::default() },
         },
     );
-    let on_disconnect = (any_output(), any_output()).prop_map(|(dtr, rts)| OnDisconnect { dtr, rts });
+    let on_disconnect =
+        (any_output(), any_output(), any_banner()).prop_map(|(dtr, rts, send)| OnDisconnect { dtr, rts, send });
     let hangup = select(vec![Hangup::Ignore, Hangup::Disconnect]);
     (any_output(), any_output(), any::<bool>(), on_connect, on_disconnect, hangup).prop_map(
         |(dtr, rts, hangup_on_close, on_connect, on_disconnect, hangup)| Modem {
@@ -183,7 +185,9 @@ fn any_rights() -> impl Strategy<Value = SocketRights> {
 fn any_listener(write: Write, frame: Framing) -> impl Strategy<Value = Listener> {
     let access = match write {
         Write::None => vec![Access::ReadOnly],
-        Write::Any | Write::First | Write::Last => vec![Access::ReadOnly, Access::ReadWrite, Access::Control],
+        Write::Any | Write::First | Write::Last => {
+            vec![Access::ReadOnly, Access::WriteOnly, Access::ReadWrite, Access::Control]
+        }
     };
     let on_lag = match frame {
         Framing::Dsmr => vec![OnLag::Skip],
@@ -196,7 +200,8 @@ fn any_listener(write: Write, frame: Framing) -> impl Strategy<Value = Listener>
         _ => vec![Replay::None, Replay::Frames(1), Replay::Frames(100)],
     };
     let idle_timeout = (0..=86_400u64).prop_map(Duration::from_secs);
-    let half_close = (0..=86_400_000u64).prop_map(Duration::from_millis);
+    let half_close = prop::option::of((0..=86_400_000u64).prop_map(Duration::from_millis))
+        .prop_map(|time| time.map_or(HalfClose::Off, HalfClose::For));
     let write_hold = match write {
         Write::First | Write::Last => 100..=86_400_000u64,
         Write::Any | Write::None => 30_000..=30_000,

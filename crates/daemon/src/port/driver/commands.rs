@@ -113,7 +113,7 @@ impl Driver {
             // Nobody has looked for the device since the last client left, so it is not known to be gone.
             self.expect_line(now);
         }
-        let listener = self.listeners.iter().position(|known| *known == key).and_then(|at| self.port.listen.get(at));
+        let listener = self.listener(key).cloned();
         // Its listener is gone, or the port ends.
         let Some(listener) = listener.filter(|_| self.ends_at.is_none()) else { return };
         if listener.on_gone == OnGone::Disconnect && self.hub.is_line_gone() {
@@ -128,14 +128,16 @@ impl Driver {
             refuse(conn, &words);
             return;
         }
-        let session = greeting::session(listener);
+        let session = greeting::session(&listener);
         let ends = (conn.endpoint(), peer);
-        let banner = greeting::banner(listener, &self.name, &self.port.device, self.hub.settings_for(listener), ends);
-        match self.hub.connect((key, listener), session, &banner, now) {
+        let settings = self.hub.settings_for(&listener);
+        let banner = greeting::text(&listener.banner, &self.name, &self.port.device, settings, ends.clone());
+        if self.hub.is_deserted() && self.hub.line_holder(&listener).is_none() {
+            // It is the first one, and so those that are on their way out were the last ones.
+            self.part_from_device(ends, now);
+        }
+        match self.hub.connect((key, &listener), session, &banner, now) {
             Ok(id) => {
-                if self.hub.is_first(id) {
-                    self.first_client(now);
-                }
                 let is_logged = is_logged(peer, &self.name, Visit::Connected);
                 info_or_debug!(is_logged, event = %"client.connected", port = %self.name, client = %peer,
                     "client connected");
@@ -158,6 +160,9 @@ impl Driver {
                     awaits_close: false,
                 });
                 self.readable.push_back(id);
+                if self.hub.is_first(id) {
+                    self.first_client(id, now);
+                }
             }
             Err(why) => self.refuse(conn, peer, why),
         }

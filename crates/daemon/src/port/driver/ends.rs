@@ -36,6 +36,7 @@ impl Cause<'_> {
             Cause::Closed(CloseReason::CarrierLost) => "carrier-lost",
             Cause::Closed(CloseReason::ListenerGone) => "listener-gone",
             Cause::Closed(CloseReason::OtherLine) => "other-line",
+            Cause::Closed(CloseReason::DeviceEnds) => "close-on",
             Cause::Closed(CloseReason::Left) => "half-closed",
             Cause::Closed(CloseReason::Gone) => "closed",
             Cause::Closed(CloseReason::Unsent) => "unsent",
@@ -66,6 +67,7 @@ impl fmt::Display for Cause<'_> {
             Cause::Closed(CloseReason::OtherLine) => {
                 "its listener now has other line settings than those another client uses"
             }
+            Cause::Closed(CloseReason::DeviceEnds) => "the device sent the text of close-on",
             Cause::Closed(CloseReason::Left) => {
                 "the client had closed its sending side, and the half-close time is over"
             }
@@ -118,6 +120,9 @@ impl Driver {
         let Some(socket) = self.sockets.get_mut(id).and_then(Option::take) else {
             return;
         };
+        if self.hub.clients() == 1 {
+            self.part_from_device((socket.conn.endpoint(), socket.peer), now);
+        }
         let unread = socket.ahead.as_ref().map_or(0, |ahead| ahead.len()) + socket.conn.close();
         let counters = self.hub.disconnect(id, unread, now).unwrap_or_default();
         // One of many is logged if it left when the others had long gone.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sermux_port_config::config::{Access, Listener};
+use sermux_port_config::config::{Access, HalfClose, Listener};
+use sermux_protocol::frame::delimited::DelimitedFramer;
 use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
@@ -82,6 +83,10 @@ pub(super) struct Client {
     pub(super) refused_in: Option<Option<u64>>,
     /// Whether it was told that it may not write.
     pub(super) refusal: RefusalNotice,
+    /// Looks for what the device sends to have it disconnected (`close-on`).
+    pub(super) closer: Option<Box<DelimitedFramer>>,
+    /// The offset behind that; it gets nothing more.
+    pub(super) ends_at: u64,
     /// It was counted as one that speaks something else than its listener.
     pub(super) is_mistaken: bool,
     /// When it last sent or received something; when it came, before that.
@@ -125,6 +130,8 @@ impl Undecoded {
 /// Where a client is in what came from the line.
 #[derive(Debug)]
 pub(super) enum Feed {
+    /// It gets nothing of that.
+    Nothing,
     /// The offset of the next byte for it.
     Bytes { cursor: u64 },
     /// Whole frames.
@@ -241,6 +248,8 @@ impl Client {
             refused_in: None,
             refusal: RefusalNotice::Untold,
             mid_line: false,
+            closer: None,
+            ends_at: u64::MAX,
             sends_pairs: false,
             counters: ClientCounters::default(),
             replayed: None,
@@ -297,7 +306,8 @@ impl Client {
         waits: bool,
         now: Instant,
     ) -> Option<Leave> {
-        let (half_close, tells_close) = (self.terms.half_close, self.terms.tells_close());
+        let half_close = self.terms.half_close.time();
+        let tells_close = self.terms.tells_close() && self.terms.half_close != HalfClose::Off;
         let unsent =
             |since: Instant| Leave::Unsent(moved_at.map_or(since, |at| at.max(since)) + half_close.max(LAST_BYTES));
         match &mut self.input {

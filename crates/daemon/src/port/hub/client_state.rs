@@ -40,6 +40,7 @@ impl Hub {
         let is_deaf = client.is_deaf();
         let lag = match &client.feed {
             _ if is_deaf => 0,
+            Feed::Nothing => 0,
             Feed::Bytes { cursor } => self.ring.head() - cursor,
             Feed::Frames(feed) => {
                 let frames = self.release.telegrams()?;

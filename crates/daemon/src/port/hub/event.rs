@@ -82,6 +82,8 @@ pub enum CloseReason {
     Unsent,
     /// The listener that it came through is not in the configuration any more.
     ListenerGone,
+    /// The device sent what has clients disconnected (`close-on`).
+    DeviceEnds,
     /// A reload gave its listener other line settings than those of a client that was connected before it.
     OtherLine,
 }

@@ -86,6 +86,9 @@ impl Hub {
             client.whole_at = self.release.released();
         }
         client.counters.gap += self.release.released() - lost_from;
+        if client.ends_at <= self.release.released() {
+            return self.close(id, CloseReason::DeviceEnds);
+        }
         if !client.in_gap {
             client.in_gap = true;
             self.events.push_back(Event::GapBegan(id));
@@ -136,6 +139,9 @@ impl Hub {
         self.counters.rx += n as u64;
         self.last_rx = Some(now);
         self.release.push(&self.ring, from, now, &mut self.events);
+        if self.looks_for_ends {
+            self.look_for_ends(from);
+        }
         self.heard(now);
     }
 

@@ -99,6 +99,7 @@ impl Hub {
     /// When the oldest byte came that a client with this feed has not had.
     pub(super) fn lag_since(&self, feed: &Feed) -> Option<Instant> {
         match feed {
+            Feed::Nothing => None,
             Feed::Bytes { cursor } => self.arrivals.came(*cursor),
             Feed::Frames(feed) if !feed.rest().is_empty() => feed.rest_came(),
             Feed::Frames(feed) => {

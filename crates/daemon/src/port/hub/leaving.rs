@@ -6,6 +6,7 @@
 //! | has closed its sending side after it had sent something | the same | for `half-close` after the line took its bytes; on a unix socket until it disconnects | go to the line |
 //! | disconnected after it had closed its sending side | is free | | go to the line |
 //! | reset its connection, was disconnected, or made room as `when-full` says | is free | | are discarded |
+//! | has closed its sending side, with `half-close: off` | is free | while the line takes its bytes | go to the line |
 //!
 //! The bytes of a disconnected client are discarded once the line has taken nothing for `half-close`. Discarded bytes are
 //! counted. A client that made room, and from which there is still something to read, keeps its connection until that is
@@ -18,11 +19,16 @@
 
 use std::time::{Duration, Instant};
 
+use sermux_port_config::config::HalfClose;
+
 use super::client::{Leave, LAST_BYTES};
 use super::{earlier, Asker, ClientId, CloseReason, Event, Hub, Input};
 
 /// So many parting clients a port has; of more, the one that closed the longest ago is closed and its bytes discarded.
 const MOST_PARTING: usize = 16;
+
+/// The number of the owner of what no client has sent.
+const OF_THE_PORT: u64 = 0;
 
 /// A client that is gone and whose bytes are still queued.
 #[derive(Debug)]
@@ -46,7 +52,8 @@ impl Hub {
     /// Everything that the client sent has been read: it shut down that direction, or closed. TCP does not tell them apart.
     pub fn half_closed(&mut self, id: ClientId, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
-        let stays = client.counters.received == 0 || !self.is_writer(client);
+        let is_silent = client.counters.received == 0 || !self.is_writer(client);
+        let stays = is_silent && client.terms.half_close != HalfClose::Off;
         let client = &mut self.clients[id];
         let since = match client.input {
             Input::Open => now,
@@ -102,6 +109,30 @@ impl Hub {
         self.clients.get(id).is_some_and(|client| matches!(client.input, Input::Closed { .. } | Input::Leaving { .. }))
     }
 
+    /// A text of the port itself, for the line behind all that clients have sent. Where it finds no room it is discarded and
+    /// counted.
+    pub fn send_text(&mut self, text: &[u8], now: Instant) {
+        if text.is_empty() {
+            return;
+        }
+        if self.is_line_gone() || !self.tx.is_half_free() {
+            self.counters.tx_lost += text.len() as u64;
+            return;
+        }
+        self.tx.push(OF_THE_PORT, |queue| queue.extend_from_slice(text));
+        let (number, half_close, after) = (OF_THE_PORT, LAST_BYTES, self.tx.end());
+        self.departed.push(Departed { number, since: now, half_close, after });
+        self.watch_line(now);
+        self.see_off(now);
+    }
+
+    /// Whether there are clients, and none of them sends any more.
+    #[must_use]
+    pub fn is_deserted(&self) -> bool {
+        !self.clients.is_empty()
+            && self.clients.iter().all(|(_, client)| client.is_deaf() || client.input != Input::Open)
+    }
+
     /// Whether bytes are queued of a client that is gone.
     #[must_use]
     pub fn has_departed(&self) -> bool {
@@ -150,7 +181,7 @@ impl Hub {
             self.counters.tx_discarded += unread as u64;
         }
         if client.own_end > self.tx.taken() {
-            let half_close = client.terms.half_close.max(LAST_BYTES);
+            let half_close = client.terms.half_close.time().max(LAST_BYTES);
             self.departed.push(Departed { number: client.number, since: now, half_close, after: client.own_end });
             self.see_off(now);
         }

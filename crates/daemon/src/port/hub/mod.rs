@@ -18,6 +18,7 @@
 mod arrivals;
 mod client;
 mod client_state;
+mod closing;
 mod cutter;
 mod event;
 mod frames;
@@ -49,7 +50,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use sermux_port_config::config::{Hangup, Listener, OnGone, Port, WhenFull, Write};
+use sermux_port_config::config::{Access, Hangup, Listener, OnGone, Port, WhenFull, Write};
 use sermux_port_config::signal::LineState;
 use sermux_protocol::frame::p1::P1Counters;
 use sermux_protocol::session::Session;
@@ -84,6 +85,8 @@ const RX_ROOM: usize = 4096;
 /// One port's decisions.
 #[derive(Debug)]
 pub struct Hub {
+    /// There are clients that are disconnected by what the device sends (`close-on`).
+    looks_for_ends: bool,
     ring: Ring,
     /// When what the ring holds came.
     arrivals: Arrivals,
@@ -156,6 +159,7 @@ impl Hub {
             noticed: LineState::default(),
             notify_at: None,
             watch_changed: false,
+            looks_for_ends: false,
             addressed: Vec::new(),
             hangs_up: port.modem.hangup == Hangup::Disconnect,
             carrier: false,
@@ -242,12 +246,17 @@ impl Hub {
             return Err(Refused::Full { clients, max_clients: terms.max_clients });
         }
         let begin = self.begin(terms.replay);
-        let feed = self.feed(begin, now);
+        let reads = terms.access != Access::WriteOnly;
+        let feed = if reads { self.feed(begin, now) } else { Feed::Nothing };
         self.counters.clients += 1;
         let mut client = Client::new((listener, Arc::clone(terms)), session, feed, self.counters.clients, now);
         client.session.say(greeting);
-        client.counters.replayed = begin.replayed;
-        client.replayed = self.replayed(begin);
+        if reads {
+            client.counters.replayed = begin.replayed;
+            client.replayed = self.replayed(begin);
+        }
+        client.look_for_end();
+        self.looks_for_ends |= client.closer.is_some();
         let id = self.clients.insert(client);
         self.addressed.push(id);
         self.watch_changed = true;
@@ -320,6 +329,9 @@ impl Hub {
         client.counters.refused += client.undecoded.len() as u64;
         self.counters.tx_lost += client.undecoded.len() as u64;
         self.watch_changed |= client.session.has_requests() || self.hangs_up;
+        if client.closer.is_some() {
+            self.review_ends();
+        }
         self.counters.add(&client.counters);
         self.requests.occupy(!self.clients.is_empty());
         if (client.may_control() || self.clients.is_empty()) && !self.draining {
@@ -437,6 +449,7 @@ impl Hub {
                 || client.session.is_suspended()
                 || client.session.outbox().is_empty()
                     && match &client.feed {
+                        Feed::Nothing => true,
                         Feed::Bytes { cursor } => *cursor >= self.release.released(),
                         Feed::Frames(feed) => {
                             feed.rest().is_empty() && self.release.telegrams().is_none_or(|f| feed.next >= f.seen())

@@ -36,7 +36,7 @@ impl Pen {
 impl Hub {
     /// Whether the client's listener and the port let it write, if it has the pen where there is one.
     pub(super) fn is_writer(&self, client: &Client) -> bool {
-        self.write != Write::None && client.terms.access >= Access::ReadWrite
+        self.write != Write::None && client.terms.access != Access::ReadOnly
     }
 
     /// Whether bytes of this client may go to the line now.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sermux_port_config::config::{Hangup, Listener, Port};
+use sermux_port_config::config::{Access, Hangup, Listener, Port, Replay};
 
 use super::client::FrameFeed;
 use super::{ClientId, CloseReason, Feed, History, Hub};
@@ -23,7 +23,10 @@ impl Hub {
         let ids: Vec<ClientId> = self.clients.iter().map(|(id, _)| id).collect();
         for id in ids {
             match terms(self.clients[id].listener) {
-                Some(terms) => self.clients[id].terms = terms,
+                Some(terms) => {
+                    let before = std::mem::replace(&mut self.clients[id].terms, terms);
+                    self.review_feed(id, &before, now);
+                }
                 None => self.close(id, CloseReason::ListenerGone),
             }
         }
@@ -36,6 +39,28 @@ impl Hub {
             self.requests.review(id, client.terms.access, self.is_writer(client));
         }
         self.close_idle(now);
+    }
+
+    /// The client may read now, or may not any more, or something else has it disconnected.
+    fn review_feed(&mut self, id: ClientId, before: &Listener, now: Instant) {
+        let terms = &self.clients[id].terms;
+        if terms.close_on != before.close_on {
+            self.clients[id].look_for_end();
+            self.review_ends();
+        }
+        let reads = self.clients[id].terms.access != Access::WriteOnly;
+        if reads == !matches!(self.clients[id].feed, Feed::Nothing) {
+            return;
+        }
+        let feed = if reads { self.feed(self.begin(Replay::None), now) } else { Feed::Nothing };
+        let client = &mut self.clients[id];
+        if let Feed::Frames(before) = std::mem::replace(&mut client.feed, feed) {
+            // A frame that it has in part is finished first.
+            client.session.say(before.rest());
+        }
+        if let Feed::Bytes { cursor } = client.feed {
+            client.whole_at = cursor;
+        }
     }
 
     fn set_framing(&mut self, port: &Port, now: Instant) {
@@ -55,7 +80,7 @@ impl Hub {
                     client.session.say(&rest);
                     client.feed = Feed::Bytes { cursor: released };
                 }
-                (Feed::Bytes { .. }, None) | (Feed::Frames(_), Some(_)) => {}
+                (Feed::Bytes { .. }, None) | (Feed::Frames(_), Some(_)) | (Feed::Nothing, _) => {}
             }
         }
     }

@@ -146,6 +146,7 @@ impl Hub {
         let Some(Asker::Client(id)) = asker.filter(|_| purge != Purge::Tx) else { return };
         let Some(client) = self.clients.get_mut(id) else { return };
         match &mut client.feed {
+            Feed::Nothing => {}
             Feed::Bytes { cursor } => {
                 client.counters.purged += self.release.released().saturating_sub(*cursor);
                 *cursor = (*cursor).max(self.release.released());

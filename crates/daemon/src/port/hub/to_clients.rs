@@ -5,7 +5,7 @@ use std::time::Instant;
 use sermux_protocol::session::Session;
 
 use super::client::RefusalNotice;
-use super::{earlier, Client, ClientId, Event, Feed, Hub, SocketQueue};
+use super::{earlier, Client, ClientId, CloseReason, Event, Feed, Hub, SocketQueue};
 
 /// What is escaped for one write: as much as a tty hands out in a few reads.
 const ESCAPED: usize = 16 * 1024;
@@ -32,7 +32,7 @@ impl Hub {
             Some(NextPiece::Bytes { from, to }) => self.ring.slices(from, to),
             Some(NextPiece::Rest) => match &client.feed {
                 Feed::Frames(feed) => [feed.rest(), &[]],
-                Feed::Bytes { .. } => [&[][..], &[]],
+                Feed::Bytes { .. } | Feed::Nothing => [&[][..], &[]],
             },
             None if outbox.is_empty() || client.is_deaf() => return None,
             None => return Some([outbox, &[], &[]]),
@@ -51,10 +51,11 @@ impl Hub {
             return None;
         }
         let feed = match &mut client.feed {
-            Feed::Bytes { cursor } if *cursor < self.release.released() => {
-                return Some(NextPiece::Bytes { from: *cursor, to: self.release.released() });
+            Feed::Bytes { cursor } => {
+                let to = self.release.released().min(client.ends_at);
+                return (*cursor < to).then_some(NextPiece::Bytes { from: *cursor, to });
             }
-            Feed::Bytes { .. } => return None,
+            Feed::Nothing => return None,
             Feed::Frames(feed) => feed,
         };
         if !feed.rest().is_empty() {
@@ -98,13 +99,16 @@ impl Hub {
             n => n,
         };
         client.counters.sent += n as u64;
+        let mut ends = false;
         let caught_up = match &mut client.feed {
+            Feed::Nothing => true,
             Feed::Bytes { cursor } => {
                 *cursor = (*cursor + n as u64).min(self.release.released());
                 if *cursor == self.release.released() {
                     client.whole_at = *cursor;
                 }
                 let caught_up = *cursor == self.release.released();
+                ends = *cursor == client.ends_at;
                 if n > 0 && client.session.shows_text() {
                     client.mid_line = self.ring.slices(*cursor - 1, *cursor)[0] != b"\n";
                 }
@@ -131,6 +135,9 @@ impl Hub {
         };
         if client.refusal == RefusalNotice::Owed {
             client.tell_of_refusal();
+        }
+        if ends {
+            return self.close(id, CloseReason::DeviceEnds);
         }
         if caught_up && client.in_gap {
             client.in_gap = false;

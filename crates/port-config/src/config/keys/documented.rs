@@ -133,7 +133,9 @@ fn is_instead(section: Section, name: &str) -> bool {
     matches!(
         (section, name),
         (In::Top, "http")
-            | (In::OnConnect, "reset" | "break")
+            | (In::OnConnect, "reset" | "break" | "send")
+            | (In::OnDisconnect, "send")
+            | (In::Client, "close-on")
             | (In::Port, "usb" | "usb-serial" | "profile")
             | (In::Listener, "line" | "mode" | "owner" | "group")
     )

@@ -275,9 +275,21 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
         "A reset macro that is run when the first client comes, such as esp32-run.",
     ),
     key(In::OnConnect, "break", Time, "A break that is sent when the first client comes, 1ms to 5s."),
+    key(
+        In::OnConnect,
+        "send",
+        Text(0, 1024),
+        "What the device is sent when the first client comes, with the escapes of a banner. Default: nothing.",
+    ),
     key(In::Modem, "on-disconnect", Section(In::OnDisconnect), "What is done with DTR and RTS after the last client."),
     key(In::OnDisconnect, "dtr", OUTPUT, "DTR after the last client.").or("keep"),
     key(In::OnDisconnect, "rts", OUTPUT, "RTS after the last client.").or("keep"),
+    key(
+        In::OnDisconnect,
+        "send",
+        Text(0, 1024),
+        "What the device is sent after the last client, with the escapes of a banner. Default: nothing.",
+    ),
     key(In::Modem, "hangup", Words(&["ignore", "disconnect"]), "What happens to clients when DCD drops.").or("ignore"),
     key(
         In::Listener,
@@ -314,7 +326,7 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     key(
         In::Client,
         "access",
-        Words(&["read-only", "read-write", "control"]),
+        Words(&["read-only", "write-only", "read-write", "control"]),
         "What clients may do; control: also line settings and modem lines.",
     ),
     key(In::Client, "allow", ListOrNothing(&NETWORK), "Addresses and networks that may connect. Default: all."),
@@ -350,10 +362,16 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     key(
         In::Client,
         "half-close",
-        Time,
-        "How long a client that has sent and then closed its sending side still receives, up to 24h.",
+        Any(&[OFF, Time]),
+        "How long a client that has sent and then closed its sending side still receives, up to 24h; or off.",
     )
     .or("10s"),
+    key(
+        In::Client,
+        "close-on",
+        Text(1, 256),
+        "What the device sends to have clients disconnected, with the escapes of C. Default: nothing.",
+    ),
     key(
         In::Client,
         "keepalive",

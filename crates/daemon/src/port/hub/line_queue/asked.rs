@@ -114,7 +114,7 @@ impl Pending {
                     Request::BreakPulse => true,
                     _ => false,
                 },
-                Asked::Effect(effect) => matches!(effect, Effect::Settings(_) | Effect::BreakPulse(_)),
+                Asked::Effect(effect) => matches!(effect, Effect::Settings(_) | Effect::BreakPulse(_) | Effect::Run(_)),
             }
     }
 }
