@@ -66,7 +66,7 @@ fn the_built_in_defaults_are_those_of_the_documentation() {
     assert_eq!((port.open, port.linger, port.line.rs485), (Open::Always, Duration::from_secs(5), None));
     assert!(port.reset.is_empty(), "the built-in macros need no entry");
     assert_eq!((port.write, port.frame, port.crc), (Write::Any, Framing::None, Crc::Pass));
-    assert_eq!((port.gather, port.backlog), (Duration::ZERO, 256 * 1024));
+    assert_eq!((port.gather.max, port.backlog), (Duration::ZERO, 256 * 1024));
     let listener = &port.listen[0];
     assert_eq!(listener.address, Address::Localhost { port: 4001 });
     assert_eq!((listener.access, listener.max_clients, listener.on_lag), (Access::ReadWrite, 64, OnLag::Disconnect));
@@ -246,9 +246,9 @@ fn defaults_about_telegrams_pass_ports_without_them_by() {
     let top = "defaults: { crc: drop, gather: 5ms }";
     let listen = "listen: [{ protocol: raw, address: 0 }]";
     let plain = port_below(top, listen);
-    assert_eq!((plain.crc, plain.gather), (Crc::Pass, Duration::from_millis(5)));
+    assert_eq!((plain.crc, plain.gather.max), (Crc::Pass, Duration::from_millis(5)));
     let framed = port_below(top, &format!("frame: dsmr, {listen}"));
-    assert_eq!((framed.crc, framed.gather), (Crc::Drop, Duration::ZERO));
+    assert_eq!((framed.crc, framed.gather.max), (Crc::Drop, Duration::ZERO));
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) enum Section {
     /// What concerns clients: on a port or on a listener.
     Client,
     Expect,
+    Gather,
     Line,
     Rs485,
     Modem,
@@ -95,6 +96,7 @@ impl Section {
             In::Log => "under `log`",
             In::Port => "on a port",
             In::Client => "on a port or on an entry of its `listen`",
+            In::Gather => "under `gather`",
             In::Expect => "under `expect`",
             In::Line => "under `line`",
             In::Rs485 => "under `rs485`",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::capture::{capture, CaptureLayer};
 use super::cut;
+use super::gather::gather;
 use super::half_close::half_close;
 use super::keys::{find, meant_by, Role, Section};
 use super::limits::{limits, LimitsLayer};
@@ -25,8 +26,8 @@ use super::values::{
     boolean, duration, number, one_of, parsed, read, size, text, visible, word, ValueAt, Wrong, FALSE, TRUE,
 };
 use super::{
-    profile, Access, Address, AddressError, Banner, Crc, Delimiter, Device, DeviceError, Enter, Framing, HalfClose,
-    Marker, Network, OnGone, OnLag, OnRelease, Open, Usb, WhenFull, Write,
+    profile, Access, Address, AddressError, Banner, Crc, Delimiter, Device, DeviceError, Enter, Framing, Gather,
+    HalfClose, Marker, Network, OnGone, OnLag, OnRelease, Open, Usb, WhenFull, Write,
 };
 use crate::error::shown;
 use crate::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
@@ -59,7 +60,7 @@ pub(super) struct PortLayer {
     pub(super) frame: Option<ValueAt<Framing>>,
     pub(super) tx_frame: Option<ValueAt<Option<Delimiter>>>,
     pub(super) crc: Option<ValueAt<Crc>>,
-    pub(super) gather: Option<ValueAt<Duration>>,
+    pub(super) gather: Option<ValueAt<Gather>>,
     pub(super) backlog: Option<ValueAt<usize>>,
     pub(super) client: ClientLayer,
     pub(super) listen: Option<Vec<ListenerLayer>>,
@@ -193,11 +194,7 @@ pub(super) fn port(node: &Node, role: Role, path: &str, problems: &mut Vec<Probl
             let words = [("pass", Crc::Pass), ("drop", Crc::Drop)];
             layer.crc = read(value, path, problems, |node| word(node, &words, &[]));
         }
-        "gather" => {
-            // more than that is no gathering but a hidden outage
-            let range = Duration::ZERO..=Duration::from_secs(10);
-            layer.gather = read(value, path, problems, |node| duration(node, range));
-        }
+        "gather" => layer.gather = gather(value, path, problems),
         "backlog" => layer.backlog = read(value, path, problems, |node| size(node, BACKLOG)),
         "listen" => layer.listen = listen(value, path, problems),
         _ => client_key(&mut layer.client, key, value, path, problems),

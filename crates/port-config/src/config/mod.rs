@@ -12,9 +12,10 @@ mod cut;
 mod device;
 pub mod diff;
 pub(crate) mod file;
+mod gather;
+mod half_close;
 mod http;
 pub(crate) mod keys;
-mod half_close;
 mod layer;
 mod limits;
 pub mod load;
@@ -52,6 +53,7 @@ pub use capture::{Capture, CaptureFormat, Direction};
 pub use control::{Control, ControlSocket};
 pub use cut::{Delimiter, Gap};
 pub use device::{Device, DeviceError, Sim, Usb};
+pub use gather::{Gather, Silence};
 pub use half_close::HalfClose;
 pub use http::{Http, HttpAccess};
 pub use limits::{ConnectRate, Limits};
@@ -168,8 +170,7 @@ pub struct Port {
     /// What happens to a telegram whose CRC is wrong.
     pub crc: Crc,
     /// How long received bytes wait for more before they are handed out.
-    #[serde(serialize_with = "crate::units::serialize_duration")]
-    pub gather: Duration,
+    pub gather: Gather,
     /// Bytes of history kept for clients that are behind.
     #[serde(serialize_with = "crate::units::serialize_size")]
     pub backlog: usize,
@@ -205,7 +206,7 @@ impl Port {
             frame: Framing::default(),
             tx_frame: None,
             crc: Crc::default(),
-            gather: Duration::ZERO,
+            gather: Gather::default(),
             backlog: 256 * 1024,
             expect: Expect::default(),
             capture: None,

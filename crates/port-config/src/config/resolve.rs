@@ -17,8 +17,8 @@ use super::source::{Problem, Sources};
 use super::telnet::{self, ProtocolWord};
 use super::values::ValueAt;
 use super::{
-    profile, Access, AccessList, Banner, Crc, Device, Expect, Framing, Keepalive, LineSetup, Listener, Marker, OnLag, Open,
-    Port, Protocol, Replay, Sim, Telnet, Usb, Write, LINGER, WRITE_HOLD,
+    profile, Access, AccessList, Banner, Crc, Device, Expect, Framing, Keepalive, LineSetup, Listener, Marker, OnLag,
+    Open, Port, Protocol, Replay, Sim, Telnet, Usb, Write, LINGER, WRITE_HOLD,
 };
 use crate::line::{DataBits, FlowControl, LineSettings, StopBits};
 use crate::signal::Step;
@@ -247,7 +247,7 @@ fn check_frame(
         }
     }
     if let (true, Some(set)) = (frame != Framing::None, &own.gather) {
-        if !set.value.is_zero() {
+        if !set.value.is_off() {
             let message = if frame == Framing::Dsmr {
                 "with `frame: dsmr` there is nothing to gather: a telegram is sent when it is whole"
             } else {

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sermux_port_config::config::{
     Access, AccessList, Address, Banner, Capture, CaptureFormat, Config, ConnectRate, Control, ControlSocket, Crc,
-    Delimiter, Device, Direction, Enter, Expect, Framing, Gap, HalfClose, Hangup, Http, HttpAccess, Keepalive, Limits, LineSetup,
-    Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease, Open, Port,
-    Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
+    Delimiter, Device, Direction, Enter, Expect, Framing, Gap, HalfClose, Hangup, Http, HttpAccess, Keepalive, Limits,
+    LineSetup, Listener, Log, LogFormat, LogLevel, Modem, Network, OnConnect, OnDisconnect, OnGone, OnLag, OnRelease,
+    Open, Port, Protocol, Replay, Rs485, Sim, SocketRights, Telnet, Usb, WhenFull, Write,
 };
 use sermux_port_config::line::{BaudRate, DataBits, FlowControl, LineSettings, Parity, StopBits};
 use sermux_port_config::signal::{Output, Step};
@@ -266,7 +266,7 @@ fn any_port() -> impl Strategy<Value = Port> {
             frame,
             tx_frame: frames()[rest.4 % 6].delimiter(),
             crc: if rest.2 && frame == Framing::Dsmr { Crc::Drop } else { Crc::Pass },
-            gather: if frame == Framing::None { Duration::from_millis(rest.3) } else { Duration::ZERO },
+            gather: if frame == Framing::None { Duration::from_millis(rest.3) } else { Duration::ZERO }.into(),
             backlog: rest.4,
             expect: Expect { frame: Duration::from_millis(rest.3) },
             capture: rest.0.then(|| any_capture(rest.3, rest.4).into()),

@@ -117,6 +117,7 @@ fn is_a(value: &Value, wanted: &Value) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "null" => value.is_null(),
+        "number" => value.is_number(),
         "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
         other => panic!("a type that this does not know: {other}"),
     }

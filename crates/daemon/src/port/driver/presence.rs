@@ -16,6 +16,9 @@ impl Driver {
     pub(super) fn first_client(&mut self, id: ClientId, now: Instant) {
         self.greeting_owed = !matches!(self.slot, Slot::Open(_));
         if self.greeting_owed {
+            if !self.port.modem.on_connect.send.is_empty() {
+                self.hub.defer_input();
+            }
             return;
         }
         let OnConnect { dtr, rts, .. } = self.port.modem.on_connect;
@@ -31,6 +34,7 @@ impl Driver {
         if let Some(id) = self.sockets.iter().position(Option::is_some) {
             self.start_anew(id, now);
         }
+        self.hub.admit_input();
     }
 
     /// Those who are connected to the line start anew: by a macro, by a break, by a text.

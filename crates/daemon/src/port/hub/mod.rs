@@ -25,6 +25,7 @@ mod frames;
 mod freshness;
 mod from_line;
 mod garbage;
+mod gathered;
 mod history;
 mod leaving;
 mod lending;
@@ -85,6 +86,8 @@ const RX_ROOM: usize = 4096;
 /// One port's decisions.
 #[derive(Debug)]
 pub struct Hub {
+    /// What clients send is not read before the line is open and the port itself has sent something.
+    input_waits: bool,
     /// There are clients that are disconnected by what the device sends (`close-on`).
     looks_for_ends: bool,
     ring: Ring,
@@ -170,6 +173,7 @@ impl Hub {
             stuck: Stuck::default(),
             last_rx: None,
             draining: false,
+            input_waits: false,
             wake_at: None,
             events: VecDeque::new(),
             counters: PortCounters::default(),

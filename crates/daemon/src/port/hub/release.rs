@@ -1,7 +1,7 @@
 //! How far received bytes may go out to clients that take bytes, and which whole frames there are for those that take frames.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sermux_port_config::config::{Framing, Port};
 use sermux_port_config::line::LineSettings;
@@ -9,6 +9,7 @@ use sermux_port_config::line::LineSettings;
 use super::cutter::Cutter;
 use super::event::Event;
 use super::frames::Frames;
+use super::gathered::Gathered;
 use super::ring::Ring;
 
 /// What is released, and by which rule.
@@ -26,8 +27,8 @@ pub(super) struct Release {
 enum ReleaseRule {
     /// Bytes go out as they come.
     AtOnce,
-    /// Bytes wait for more (`gather`), at the longest until `due`.
-    Gathered { time: Duration, due: Option<Instant> },
+    /// Bytes wait for more (`gather`).
+    Gathered(Box<Gathered>),
     /// Bytes go out up to the end of a line, a message or a burst.
     Cut(Box<Cutter>),
     /// Telegrams go out whole.
@@ -43,8 +44,8 @@ impl ReleaseRule {
         }
         match Cutter::of(port, settings, history, head) {
             Some(cutter) => ReleaseRule::Cut(Box::new(cutter)),
-            None if port.gather.is_zero() => ReleaseRule::AtOnce,
-            None => ReleaseRule::Gathered { time: port.gather, due: None },
+            None if port.gather.is_off() => ReleaseRule::AtOnce,
+            None => ReleaseRule::Gathered(Box::new(Gathered::new(&port.gather, settings))),
         }
     }
 }
@@ -104,14 +105,7 @@ impl Release {
         let head = ring.head();
         match &mut self.rule {
             ReleaseRule::AtOnce => self.released = head,
-            ReleaseRule::Gathered { time, due } => {
-                // Not beyond a quarter of the backlog: what waits must not become what is in the way.
-                if head - self.released > ring.capacity() as u64 / 4 {
-                    (self.released, *due) = (head, None);
-                } else {
-                    due.get_or_insert(now + *time);
-                }
-            }
+            ReleaseRule::Gathered(gathered) => self.released = gathered.push(ring, from, self.released, now),
             ReleaseRule::Cut(cutter) => {
                 let mut at = from;
                 for chunk in ring.slices(from, head) {
@@ -130,7 +124,7 @@ impl Release {
     /// The line was read empty: from now on silence counts.
     pub(super) fn read_empty(&mut self) {
         match &mut self.rule {
-            ReleaseRule::AtOnce | ReleaseRule::Gathered { .. } => {}
+            ReleaseRule::AtOnce | ReleaseRule::Gathered(_) => {}
             ReleaseRule::Cut(cutter) => cutter.read_empty(),
             ReleaseRule::Telegrams(frames) => frames.read_empty(),
         }
@@ -140,7 +134,7 @@ impl Release {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.rule {
             ReleaseRule::AtOnce => None,
-            ReleaseRule::Gathered { due, .. } => *due,
+            ReleaseRule::Gathered(gathered) => gathered.deadline(),
             ReleaseRule::Cut(cutter) => cutter.deadline(),
             ReleaseRule::Telegrams(frames) => frames.deadline(),
         }
@@ -151,8 +145,8 @@ impl Release {
     pub(super) fn handle_timeout(&mut self, ring: &Ring, now: Instant, events: &mut VecDeque<Event>) {
         match &mut self.rule {
             ReleaseRule::AtOnce => {}
-            ReleaseRule::Gathered { due, .. } => {
-                if due.take_if(|due| *due <= now).is_some() {
+            ReleaseRule::Gathered(gathered) => {
+                if gathered.handle_timeout(now) {
                     self.released = ring.head();
                 }
             }
@@ -169,7 +163,10 @@ impl Release {
         let (released, head) = (self.released, ring.head());
         match &mut self.rule {
             ReleaseRule::AtOnce => {}
-            ReleaseRule::Gathered { due, .. } => (self.released, *due) = (head, None),
+            ReleaseRule::Gathered(gathered) => {
+                gathered.clear();
+                self.released = head;
+            }
             ReleaseRule::Cut(cutter) => {
                 cutter.cut(head);
                 self.released = cutter.released();
@@ -185,8 +182,10 @@ impl Release {
 
     /// The line has other settings.
     pub(super) fn set_line(&mut self, settings: &LineSettings) {
-        if let ReleaseRule::Cut(cutter) = &mut self.rule {
-            cutter.set_line(settings);
+        match &mut self.rule {
+            ReleaseRule::Cut(cutter) => cutter.set_line(settings),
+            ReleaseRule::Gathered(gathered) => gathered.set_line(settings),
+            ReleaseRule::AtOnce | ReleaseRule::Telegrams(_) => {}
         }
     }
 
@@ -195,10 +194,10 @@ impl Release {
         match &mut self.rule {
             ReleaseRule::Telegrams(frames) if port.frame == Framing::Dsmr => frames.set_crc(port.crc),
             ReleaseRule::Cut(cutter) if cutter.is_for(port) => cutter.set_sizes(port.backlog, history),
-            ReleaseRule::Gathered { time, .. } if port.frame == Framing::None && !port.gather.is_zero() => {
-                *time = port.gather
+            ReleaseRule::Gathered(gathered) if port.frame == Framing::None && !port.gather.is_off() => {
+                gathered.configure(&port.gather, settings);
             }
-            ReleaseRule::AtOnce | ReleaseRule::Gathered { .. } | ReleaseRule::Cut(_) | ReleaseRule::Telegrams(_) => {
+            ReleaseRule::AtOnce | ReleaseRule::Gathered(_) | ReleaseRule::Cut(_) | ReleaseRule::Telegrams(_) => {
                 self.cut_before = self.cut_frames();
                 self.released = head;
                 self.rule = ReleaseRule::of(port, settings, history, head);

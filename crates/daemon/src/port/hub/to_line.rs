@@ -10,7 +10,7 @@ use sermux_protocol::session::{Session, Speaks};
 
 use super::client::Undecoded;
 use super::tx_queue::{BLOCK, LARGE_BLOCK};
-use super::{Client, ClientId, Hub, Input};
+use super::{Client, ClientId, Hub, Input, Presence};
 use crate::line::Snapshot;
 
 /// A client is not read while it has not taken so much of what it was answered.
@@ -25,7 +25,7 @@ impl Hub {
 
     fn takes_input(&self, id: ClientId, client: &Client) -> bool {
         let sends = matches!(client.input, Input::Open | Input::Ending { .. });
-        if !sends || client.closing || self.draining {
+        if !sends || client.closing || self.draining || self.input_waits {
             return false;
         }
         let takes = |has_room| self.is_line_gone() || !self.may_write(id, client) || has_room;
@@ -36,6 +36,16 @@ impl Hub {
         (takes(self.tx.lets_requests_in()) || client.own_end <= self.tx.taken())
             && client.session.outbox().len() <= MOST_OUTBOX
             && !self.requests.is_full_for(id)
+    }
+
+    /// Clients are not read before [`Hub::admit_input`], if the line is about to be opened.
+    pub fn defer_input(&mut self) {
+        self.input_waits = self.requests.presence() == Presence::Expected;
+    }
+
+    /// Clients are read again.
+    pub fn admit_input(&mut self) {
+        self.input_waits = false;
     }
 
     /// How much one read may take of a client that is wanted, while no other waits for its turn. A block each
@@ -207,7 +217,7 @@ impl Hub {
 
     /// The line is not there, or is gone: what was on its way is lost in both directions, and counted.
     pub fn line_gone(&mut self, now: Instant) {
-        self.line_waits = false;
+        (self.line_waits, self.input_waits) = (false, false);
         self.expect_nothing();
         self.counters.tx_lost += self.tx.purge() as u64 + self.drop_halves();
         self.requests.line_gone();

@@ -136,6 +136,7 @@ fn is_instead(section: Section, name: &str) -> bool {
             | (In::OnConnect, "reset" | "break" | "send")
             | (In::OnDisconnect, "send")
             | (In::Client, "close-on")
+            | (In::Port, "gather")
             | (In::Port, "usb" | "usb-serial" | "profile")
             | (In::Listener, "line" | "mode" | "owner" | "group")
     )

@@ -224,7 +224,27 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     .or("none"),
     key(In::Port, "crc", Words(&["pass", "drop"]), "Telegrams with a wrong CRC (frame: dsmr); counted either way.")
         .or("pass"),
-    key(In::Port, "gather", Time, "Received bytes wait so long for more, 0 to 10s (frame: none).").or("0ms"),
+    key(
+        In::Port,
+        "gather",
+        Any(&[Time, Section(In::Gather)]),
+        "How long received bytes wait for more so that they are sent in one piece, 0 to 10s (frame: none).",
+    )
+    .or("0ms"),
+    key(
+        In::Gather,
+        "chars",
+        Any(&[Shape::Number, Pattern("^[0-9]{1,3}(\\.[0-9])?$")]),
+        "How many characters of silence are enough, 0.1 to 100. Default: silence is not waited for.",
+    ),
+    key(In::Gather, "min", Time, "With chars: the least silence.").or("1ms"),
+    key(In::Gather, "max", Time, "How long the first byte waits at most, 1ms to 10s.").or("20ms"),
+    key(
+        In::Gather,
+        "until",
+        Text(1, 256),
+        "What is sent at once, and all before it, with the escapes of C. Default: nothing.",
+    ),
     key(In::Port, "backlog", Size, "Kept for clients that are behind: 4 KiB to 64 MiB, with frames from 32 KiB.")
         .or("256 KiB"),
     key(

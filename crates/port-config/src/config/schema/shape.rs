@@ -12,6 +12,8 @@ pub(in crate::config) enum Shape {
     /// One of these, a plain scalar of any type.
     Values(&'static [&'static str]),
     Integer(u64, u64),
+    /// A number that may have decimals.
+    Number,
     Size,
     Time,
     /// Of at least and at most so many characters.
@@ -54,6 +56,7 @@ impl Shape {
                     ("maximum", Json::Integer(most)),
                 ]
             }
+            Shape::Number => vec![("type", Json::text("number"))],
             Shape::Text(least, most) => {
                 let bounds = [("minLength", Json::Integer(least)), ("maxLength", Json::Integer(most))];
                 [("type", Json::text("string"))].into_iter().chain(bounds).collect()
