@@ -108,9 +108,6 @@ fn a_client_that_only_writes_gets_nothing_of_the_device_and_holds_up_nobody() {
     daemon.opened("p", 1);
     let writer = daemon.connect_on("p", "127.0.0.1");
     let noise = crate::rig::noise(1, 100_000);
-    // With nobody who reads the line is read all the same.
-    pty.send(&noise);
-    pty.was_read();
     let reader = daemon.connect_on("p", "127.0.0.2");
     let sends = std::thread::scope(|scope| {
         scope.spawn(|| pty.send(&noise));
