@@ -49,7 +49,8 @@ impl Hub {
             self.review_ends();
         }
         let reads = self.clients[id].terms.access != Access::WriteOnly;
-        if reads == !matches!(self.clients[id].feed, Feed::Nothing) {
+        let has_feed = !matches!(self.clients[id].feed, Feed::Nothing);
+        if reads == has_feed {
             return;
         }
         let feed = if reads { self.feed(self.begin(Replay::None), now) } else { Feed::Nothing };
