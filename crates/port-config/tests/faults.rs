@@ -46,6 +46,26 @@ fn what_is_not_yaml_is_said_with_its_usual_cause() {
     for (text, first_line, help) in [
         ("ports:\n\tp: 1\n", "2:1: a tab cannot indent a line in YAML", "indent with spaces"),
         ("ports:\n  p:\n  \tdevice: x\n", "3:3: a tab cannot indent a line in YAML", "indent with spaces"),
+        (
+            "ports:\n  p:\n    device: sim:echo\n    listen:\n\t- { protocol: raw, address: 0 }\n",
+            "5:1: a tab cannot indent a line in YAML",
+            "indent with spaces",
+        ),
+        (
+            "ports:\n  p:\n    device: sim:echo\n\n\n    \twrite: any\n",
+            "6:5: a tab cannot indent a line in YAML",
+            "indent with spaces",
+        ),
+        (
+            "ports:\n  p:\n  \u{a0} device: sim:echo\n    write: any\n",
+            "3:3: a no-break space (U+00A0) cannot indent a line in YAML",
+            "ordinary space",
+        ),
+        (
+            "ports:\n  p:\n    device: sim:echo\n   \u{a0}write: any\n",
+            "4:4: a no-break space (U+00A0) cannot indent a line in YAML",
+            "ordinary space",
+        ),
         (&address("*:9000"), unquoted_star, "address: \"*:9000\""),
         (
             &address("[::1]:9000"),
@@ -86,6 +106,16 @@ fn what_is_not_yaml_is_said_with_its_usual_cause() {
     ] {
         one(text, first_line, help);
     }
+}
+
+#[test]
+fn curly_quotes_are_named_and_nothing_else_is_wrong() {
+    for (device, inside) in [("\u{201c}sim:echo\u{201d}", "sim:echo"), ("\u{2018}sim:echo\u{2019}", "sim:echo")] {
+        let text = format!("ports:\n  p:\n    device: {device}\n    listen: [{{ protocol: raw, address: 0 }}]\n");
+        one(&text, "3:13: ports.p.device: curly quotes do not quote a value in YAML", &format!("write \"{inside}\""));
+    }
+    let inside_of_quotes = "ports: { p: { device: sim:echo, listen: [{ protocol: telnet, address: 0, banner: \"\u{201c}a\u{201d}\" }] } }\n";
+    assert!(load_str("x.yaml", inside_of_quotes).is_ok());
 }
 
 #[test]

@@ -113,7 +113,17 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_tag(tag.is_some_and(|tag| !tag.is_yaml_core_schema()), place)?;
                 let style = if style == ScalarStyle::Plain { Style::Plain } else { Style::Quoted };
-                let text = text.into_owned();
+                let text = match curly_quoted(&text).filter(|_| style == Style::Plain) {
+                    Some(inside) => {
+                        self.problems.push(
+                            Problem::new(place, self.path(), "curly quotes do not quote a value in YAML").help(
+                                format!("write \"{}\"; word processors and web pages make quotes curly", shown(inside)),
+                            ),
+                        );
+                        inside.to_owned()
+                    }
+                    None => text.into_owned(),
+                };
                 let value = Value::Scalar(Scalar { text, style });
                 let node = Node { value, place };
                 self.count(1, place)?;
@@ -292,6 +302,12 @@ fn read_null(mut node: Node) -> Node {
         }
     }
     node
+}
+
+/// What stands between curly quotes, single or double.
+fn curly_quoted(text: &str) -> Option<&str> {
+    let quotes = [['\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}'], ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}']];
+    quotes.iter().find_map(|quotes| text.strip_prefix(quotes)?.strip_suffix(quotes))
 }
 
 /// YAML forbids them, and the YAML reader takes NUL for the end.

@@ -23,7 +23,13 @@ pub(super) fn explain(text: &str, place: Place, info: &str) -> Problem {
                 "remove it; it is left behind where files are put together, and may stand only at the beginning of one",
             );
     }
-    let tab = here_and_before.into_iter().find(|(_, text)| text.trim_start_matches(' ').starts_with('\t'));
+    if let Some(problem) = odd_space(&lines, place) {
+        return problem;
+    }
+    // Where the reader gives up can lie above the tab: it takes what is indented for a part of the value before it.
+    let below = (place.line + 1..=lines.len()).map(|number| (number, line(number)));
+    let begins_with_tab = |text: &str| text.trim_start_matches(' ').starts_with('\t') && !text.trim().is_empty();
+    let tab = here_and_before.into_iter().chain(below).find(|(_, text)| begins_with_tab(text));
     if let Some((line, text)) = tab {
         return Problem::new(
             Place { line, column: indent(text) + 1, ..place },
@@ -44,6 +50,28 @@ pub(super) fn explain(text: &str, place: Place, info: &str) -> Problem {
             .help(format!("begin it in column {}, as the one above does", indent(before) + 1));
     }
     Problem::new(place, "", format!("this is not YAML: {info}")).help(help(source, info))
+}
+
+/// A space in an indentation that YAML does not take for one, in a line up to the place or in the next one.
+fn odd_space(lines: &[&str], place: Place) -> Option<Problem> {
+    let (line, (column, c)) = (1..=place.line + 1).zip(lines).find_map(|(line, text)| Some((line, odd(text)?)))?;
+    let name = match c {
+        '\u{a0}' => "a no-break space",
+        '\u{202f}' => "a narrow no-break space",
+        '\u{200b}' | '\u{2060}' => "an invisible space",
+        _ => "an unusual space",
+    };
+    let message = format!("{name} (U+{:04X}) cannot indent a line in YAML", u32::from(c));
+    let place = Place { line, column, width: 1, ..place };
+    Some(Problem::new(place, "", message).help("replace it with an ordinary space; it often comes from a web page"))
+}
+
+/// The first of them in an indentation, with its column.
+fn odd(line: &str) -> Option<(usize, char)> {
+    let is_space = |c: &char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}');
+    let mut indentation = line.chars().take_while(is_space).enumerate();
+    let (index, c) = indentation.find(|(_, c)| !matches!(c, ' ' | '\t'))?;
+    Some((index + 1, c))
 }
 
 /// Key and value of `profile:dsmr-p1`, which YAML takes for one text.
