@@ -199,6 +199,9 @@ fn a_folder_that_is_not_there_is_said_with_what_to_do_and_found_when_it_is() {
     let client: Client = daemon.connect("p");
     pty.send(b"lost\n");
     assert_eq!(client.receive(5), b"lost\n");
+    let json =
+        || -> serde_json::Value { serde_json::from_str(&daemon.run(&["status", "p", "--json"]).stdout).unwrap() };
+    eventually("the bytes are lost", || json()["capture"]["lost-bytes"] == 5);
     fs::create_dir(&later).unwrap();
     daemon.reload(port(&pty, &later, "timestamp: no"));
     daemon.log().wait_for("it is well again", |line| is_event(line, "capture.resumed"));

@@ -210,7 +210,7 @@ fn what_one_address_does_over_and_over_is_summed_up() {
 
 #[test]
 fn a_command_whose_words_nobody_hears_ends_as_it_would() {
-    for (arguments, code) in [("check nowhere.yaml", 78), ("status --control nowhere.sock", 1), ("profiles show no", 1)]
+    for (arguments, code) in [("check nowhere.yaml", 78), ("status --control nowhere.sock", 3), ("profiles show no", 1)]
     {
         for heard in ["2>/dev/full", "2>&-", ">/dev/full 2>&1"] {
             let line = format!("exec \"$0\" {arguments} {heard}");

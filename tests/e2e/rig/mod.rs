@@ -19,9 +19,7 @@ pub(crate) use clock::Clock;
 pub(crate) use daemon::Daemon;
 pub(crate) use lines::{field, is_event, Lines};
 pub(crate) use process::{as_nobody, run, sermux, Finished, Process};
-pub(crate) use procfs::{
-    anonymous_kib, cpu_ticks, end_was_read, file_backed_kib, is_stopped, is_zombie, unread_by_peer, wake_ups,
-};
+pub(crate) use procfs::{anonymous_kib, cpu_ticks, end_was_read, is_stopped, is_zombie, unread_by_peer, wake_ups};
 pub(crate) use pty::Pty;
 pub(crate) use unix_client::UnixClient;
 pub(crate) use yaml::PortYaml;

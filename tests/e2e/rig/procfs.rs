@@ -39,11 +39,6 @@ pub(crate) fn anonymous_kib(pid: u32) -> u64 {
     status(format!("/proc/{pid}/status").as_ref(), "RssAnon:").unwrap()
 }
 
-/// Resident memory that files back, KiB.
-pub(crate) fn file_backed_kib(pid: u32) -> u64 {
-    status(format!("/proc/{pid}/status").as_ref(), "RssFile:").unwrap()
-}
-
 fn status(file: &std::path::Path, key: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(key))?;

@@ -206,6 +206,16 @@ fn every_record_has_an_event_and_the_manual_has_each_with_its_levels_and_fields(
 }
 
 #[test]
+fn the_manual_has_each_cause_of_a_disconnection() {
+    let source = include_str!("../port/driver/ends.rs");
+    let names = &source[source.find("fn name").unwrap()..source.find("impl fmt::Display").unwrap()];
+    let words = tokens(names).into_iter().filter_map(|token| if let Text(word) = token { Some(word) } else { None });
+    let causes = &MANUAL[MANUAL.find(".Sh CAUSES").unwrap()..];
+    let listed = causes[..causes.find(".El").unwrap()].lines().filter_map(|line| line.strip_prefix(".It Li "));
+    assert_eq!(words.collect::<BTreeSet<_>>(), listed.map(str::to_owned).collect());
+}
+
+#[test]
 fn records_are_found_whatever_stands_around_them() {
     let (mut rows, mut wrong) = (BTreeMap::new(), Vec::new());
     let source = r##"

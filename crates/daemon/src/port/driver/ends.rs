@@ -41,7 +41,7 @@ impl Cause<'_> {
             Cause::Closed(CloseReason::Gone) => "closed",
             Cause::Closed(CloseReason::Unsent) => "unsent",
             Cause::Failed(_) => "failed",
-            Cause::Kicked => "kicked by an operator",
+            Cause::Kicked => "kicked",
             Cause::Ended => "port-ended",
         }
     }
