@@ -9,6 +9,7 @@ pub mod p1;
 #[path = "../../random.rs"]
 mod random;
 pub mod reading;
+pub mod ser2net;
 pub mod session;
 pub mod values;
 pub mod words;
@@ -23,12 +24,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "decode", run: decode::run, alphabet: Alphabet::Bytes },
     Target { name: "load", run: load::run, alphabet: Alphabet::Text },
     Target { name: "negotiate", run: negotiate::run, alphabet: Alphabet::Bytes },
     Target { name: "p1", run: p1::run, alphabet: Alphabet::Bytes },
     Target { name: "reading", run: reading::run, alphabet: Alphabet::Bytes },
+    Target { name: "ser2net", run: ser2net::run, alphabet: Alphabet::Text },
     Target { name: "session", run: session::run, alphabet: Alphabet::Bytes },
     Target { name: "values", run: values::run, alphabet: Alphabet::Text },
 ];

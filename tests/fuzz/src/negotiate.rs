@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use sermux_protocol::rfc2217::client::TelnetClient;
 use sermux_protocol::telnet::code::{BINARY, COM_PORT, DO, DONT, ECHO, IAC, NAWS, SGA, TIMING_MARK, WILL, WONT};
-use sermux_protocol::telnet::negotiation::{Accept, Options, Side, Verb};
+use sermux_protocol::telnet::negotiation::{Accept, Side, TelnetOptions, Verb};
 use sermux_protocol::telnet::{TelnetOffer, TelnetSession};
 
 use crate::input::Input;
@@ -22,11 +22,11 @@ fn minds(mut input: Input) {
     let mut end = || {
         let (us, him) = (input.byte(), input.byte());
         let accept = |n: usize| Accept { option: KNOWN[n], us: us & 1 << n != 0, him: him & 1 << n != 0 };
-        Options::new(&std::array::from_fn::<_, 5, _>(accept))
+        TelnetOptions::new(&std::array::from_fn::<_, 5, _>(accept))
     };
     let mut ends = [end(), end()];
     let mut ways: [VecDeque<(Verb, u8)>; 2] = Default::default();
-    let deliver = |ends: &mut [Options; 2], ways: &mut [VecDeque<(Verb, u8)>; 2], to: usize| {
+    let deliver = |ends: &mut [TelnetOptions; 2], ways: &mut [VecDeque<(Verb, u8)>; 2], to: usize| {
         let Some((verb, option)) = ways[to].pop_front() else { return false };
         let answer = ends[to].hear(verb, option);
         ways[1 - to].extend(answer.map(|verb| (verb, option)));

@@ -1,6 +1,6 @@
 //! Decodes any bytes as a telegram. What comes back is no more than there was, and is found again by its own names.
 
-use sermux_protocol::reading::{decode, Obis, Quantity, ObjectValue, MOST_BYTES};
+use sermux_protocol::reading::{decode, Obis, ObjectValue, Quantity, MOST_BYTES};
 
 /// Any bytes, and the same with what makes a telegram of them.
 pub fn run(input: &[u8]) {
