@@ -127,6 +127,16 @@ fn every_file_is_known_by_what_is_in_it() {
 }
 
 #[test]
+fn the_guide_shows_what_the_importer_prints() {
+    let guide = include_str!("../../../examples/guides/from-ser2net.md");
+    let blocks: Vec<&str> = guide.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [before, after] = blocks[..] else { panic!("a file before and after") };
+    let imported = ser2net::read("ser2net.yaml", before, &NoFiles);
+    assert_eq!(imported.yaml, after);
+    assert!(imported.faults.is_empty());
+}
+
+#[test]
 fn a_file_of_ser2net_is_loaded_as_it_is() {
     let text = "connection: &one\n  accepter: tcp,2001\n  connector: serialdev,/dev/ttyS0,9600n81,local\n  options:\n    led-tx: *led\n\
                 connection: &two\n  accepter: tcp,2002\n";

@@ -126,7 +126,7 @@ impl FromStr for Banner {
 }
 
 /// What a text stands for that has no facts in it.
-pub(super) fn plain(text: &str) -> Result<Vec<u8>, BannerError> {
+pub(crate) fn plain(text: &str) -> Result<Vec<u8>, BannerError> {
     let mut bytes = Vec::new();
     for piece in Pieces(text) {
         match piece? {

@@ -47,19 +47,15 @@ impl Comments {
         Comments(comments.filter_map(|(index, line)| Some((index + 1, alone(line)?))).collect())
     }
 
-    /// Those of what stands from line `first` to before line `next`: directly above it, and in it.
-    pub(super) fn of(&self, first: usize, next: usize) -> Vec<String> {
+    /// Those of what stands from line `first` to line `last`: directly above it, and in it.
+    pub(super) fn of(&self, first: usize, last: usize) -> Vec<String> {
         let is_alone = |line: usize| self.0.get(&line).is_some_and(|comment| comment.is_alone);
         let above = (1..first).rev().take_while(|line| is_alone(*line)).last().unwrap_or(first);
-        // Those directly above what comes next are about that.
-        let end = (first..next).rev().take_while(|line| is_alone(*line)).last().unwrap_or(next);
-        let texts: Vec<&str> = self.0.range(above..end.max(first)).map(|(_, comment)| comment.text.as_str()).collect();
-        if texts.iter().any(|text| is_commented_out(text)) {
-            return Vec::new();
-        }
-        let from = texts.iter().position(|text| !text.is_empty()).unwrap_or(texts.len());
-        let to = texts.iter().rposition(|text| !text.is_empty()).map_or(from, |last| last + 1);
-        texts[from..to].iter().map(|text| (*text).to_owned()).collect()
+        let texts = |from: usize, to: usize| self.0.range(from..to).map(|(_, comment)| comment.text.as_str());
+        let is_about_another = texts(above, first).any(is_commented_out);
+        let before = texts(above, first).filter(|_| !is_about_another);
+        let inside = texts(first, last.saturating_add(1)).filter(|text| !is_commented_out(text));
+        before.chain(inside).filter(|text| !text.is_empty()).map(str::to_owned).collect()
     }
 }
 

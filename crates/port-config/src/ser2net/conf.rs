@@ -218,7 +218,7 @@ fn of_line(
     if let Some(options) = fields.get(4) {
         let words = gensio::words(&options.text)
             .map_err(|(at, message)| ImportRefusal::fault(text.at(options.at + at, 1), message, HELP))?;
-        for word in &words {
+        for word in &with_ports(words, &options.text) {
             let place = text.at(options.at + word.at, word.width);
             if !setting(word, place, names, &mut settings, &mut has_remctl, &mut remarks) {
                 line.word(&rs485(&word.text, names), place, &mut remarks)?;
@@ -231,8 +231,7 @@ fn of_line(
         _ => None,
     };
     let connector = connector::finish(path, at(device), line, &mut remarks)?;
-    let mut comments = comments.of(text.place.line, text.place.line + 1);
-    comments.retain(|comment| !comment.is_empty());
+    let comments = comments.of(text.place.line, text.place.line);
     Ok(Connection {
         name: name(named, port.text.trim()),
         place: text.place,
@@ -244,6 +243,26 @@ fn of_line(
         options: settings,
         remarks,
     })
+}
+
+/// The comma of `remaddr=192.0.2.7,0` separates no words.
+fn with_ports(words: Vec<GensioWord>, text: &str) -> Vec<GensioWord> {
+    let mut joined: Vec<GensioWord> = Vec::with_capacity(words.len());
+    for word in words {
+        match joined.last_mut() {
+            Some(last)
+                if last.text.starts_with("remaddr=")
+                    && word.at == last.at + last.width + 1
+                    && text.chars().nth(word.at - 1) == Some(',')
+                    && word.text.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                last.text = format!("{},{}", last.text, word.text);
+                last.width += 1 + word.width;
+            }
+            _ => joined.push(word),
+        }
+    }
+    joined
 }
 
 /// The first four, each up to its colon, and the rest.
@@ -310,6 +329,10 @@ fn setting(
         (_, None) if names.signatures.contains_key(&word.text) => {
             add("signature", text(&of_names(&names.signatures, &word.text).unwrap_or_default()))
         }
+        ("banner", None) => {
+            remarks.no_equivalent(place, "no `BANNER` above is named `banner`: left out");
+            true
+        }
         (name, None) if options::is_option(name) => add(name, text(if is_off { "false" } else { "true" })),
         (name, Some(value)) if options::is_option(name) => {
             let value = match name {
@@ -317,10 +340,6 @@ fn setting(
                 _ => value.to_owned(),
             };
             add(name, text(&value))
-        }
-        ("banner", None) => {
-            remarks.no_equivalent(place, "no `BANNER` above is named `banner`: left out");
-            true
         }
         _ => false,
     }

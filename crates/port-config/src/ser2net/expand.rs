@@ -87,7 +87,7 @@ pub(super) fn expand(
 
 pub(super) fn unknown(name: &str, place: Place) -> ImportRefusal {
     let message = format!("nothing above is named `{}`", shown(name));
-    ImportRefusal::fault(place, message, format!("add `define: &{} …` above, or correct the name", shown(name)))
+    ImportRefusal::fault(place, message, "define it above, or correct the name")
 }
 
 fn file(name: &str, place: Place, files: &dyn Files) -> Result<String, ImportRefusal> {

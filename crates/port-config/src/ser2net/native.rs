@@ -69,7 +69,7 @@ pub(super) fn write(ports: &[NativePort]) -> String {
         comments(&mut yaml, 2, &port.comments);
         let _ = writeln!(yaml, "  {}:", port.name);
         for (key, value) in &port.keys.0 {
-            let _ = writeln!(yaml, "    {key}: {}", inline(value));
+            entry(&mut yaml, 4, key, value);
         }
         if port.listeners.is_empty() {
             yaml.push_str("    listen: []\n");
@@ -94,20 +94,35 @@ pub(super) fn write(ports: &[NativePort]) -> String {
     yaml
 }
 
+/// In one line if that is not too wide.
+fn entry(yaml: &mut String, indent: usize, key: &str, value: &NativeValue) {
+    let line = format!("{:indent$}{key}: {}", "", inline(value));
+    match value {
+        NativeValue::Map(keys) if line.chars().count() > WIDEST => {
+            let _ = writeln!(yaml, "{:indent$}{key}:", "");
+            keys.0.iter().for_each(|(key, value)| entry(yaml, indent + 2, key, value));
+        }
+        _ => {
+            yaml.push_str(&line);
+            yaml.push('\n');
+        }
+    }
+}
+
 fn comments(yaml: &mut String, indent: usize, comments: &[String]) {
     for comment in comments {
         let _ = writeln!(yaml, "{:indent$}# {comment}", "");
     }
 }
 
-fn inline(value: &NativeValue) -> String {
+pub(super) fn inline(value: &NativeValue) -> String {
     match value {
         NativeValue::Plain(text) => text.clone(),
         NativeValue::Text(text) => quoted(text),
         NativeValue::List(values) => format!("[{}]", values.iter().map(inline).collect::<Vec<_>>().join(", ")),
         NativeValue::Map(keys) => {
-            let entry = |(key, value): &(&str, NativeValue)| format!("{key}: {}", inline(value));
-            format!("{{ {} }}", keys.0.iter().map(entry).collect::<Vec<_>>().join(", "))
+            let pair = |(key, value): &(&str, NativeValue)| format!("{key}: {}", inline(value));
+            format!("{{ {} }}", keys.0.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The options of a connection: a row each, and what they mean here.
 
-use std::time::Duration;
-
 use super::banner;
 use super::connection::{Setting, SettingOrigin};
 use super::gensio;
@@ -12,7 +10,6 @@ use super::yaml::PlacedText;
 use crate::config::source::Place;
 use crate::config::{Banner, Network, Telnet};
 use crate::error::shown;
-use crate::line::LineSettings;
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +25,11 @@ enum OptionMeaning {
     CharDelayMax,
     RemoteAddresses,
     ReadOnly,
+    WriteOnly,
+    OpenText,
+    CloseText,
+    CloseOn,
+    SendOn,
     Trace(TraceWay),
     Hexdump(Option<TraceWay>),
     Timestamp(Option<TraceWay>),
@@ -53,10 +55,6 @@ const LED: OptionMeaning = OptionMeaning::Said(NoteKind::NoEquivalent, "sermux s
 const MDNS: OptionMeaning =
     OptionMeaning::Said(NoteKind::NoEquivalent, "sermux does not announce listeners by mDNS yet");
 const CONNBACK: OptionMeaning = OptionMeaning::Said(NoteKind::NoEquivalent, "sermux does not connect back yet");
-const SENT: OptionMeaning =
-    OptionMeaning::Said(NoteKind::NoEquivalent, "sermux has no text yet that it sends to the device by itself");
-const SEEN: OptionMeaning =
-    OptionMeaning::Said(NoteKind::NoEquivalent, "sermux does not look for a text among what the device sends yet");
 
 /// By the name in version 2, with `-`.
 const OPTIONS: &[(&str, OptionMeaning)] = &[
@@ -71,10 +69,7 @@ const OPTIONS: &[(&str, OptionMeaning)] = &[
     ("chardelay-max", OptionMeaning::CharDelayMax),
     ("remaddr", OptionMeaning::RemoteAddresses),
     ("no-acc-to-con", OptionMeaning::ReadOnly),
-    (
-        "no-con-to-acc",
-        OptionMeaning::Said(NoteKind::NoEquivalent, "sermux has no listener yet whose clients only send"),
-    ),
+    ("no-con-to-acc", OptionMeaning::WriteOnly),
     ("trace-read", OptionMeaning::Trace(TraceWay::Read)),
     ("trace-write", OptionMeaning::Trace(TraceWay::Write)),
     ("trace-both", OptionMeaning::Trace(TraceWay::Both)),
@@ -97,10 +92,10 @@ const OPTIONS: &[(&str, OptionMeaning)] = &[
     ("tr-timestamp", OptionMeaning::Timestamp(Some(TraceWay::Read))),
     ("tw-timestamp", OptionMeaning::Timestamp(Some(TraceWay::Write))),
     ("tb-timestamp", OptionMeaning::Timestamp(Some(TraceWay::Both))),
-    ("openstr", SENT),
-    ("closestr", SENT),
-    ("closeon", SEEN),
-    ("sendon", SEEN),
+    ("openstr", OptionMeaning::OpenText),
+    ("closestr", OptionMeaning::CloseText),
+    ("closeon", OptionMeaning::CloseOn),
+    ("sendon", OptionMeaning::SendOn),
     ("dev-to-net-bufsize", SIZES),
     ("net-to-dev-bufsize", SIZES),
     ("dev-to-tcp-bufsize", SIZES),
@@ -153,7 +148,11 @@ pub(super) struct OptionTerms {
     pub(super) signature: Option<String>,
     pub(super) break_on_sync: Option<Place>,
     pub(super) allow: Vec<String>,
-    pub(super) is_read_only: bool,
+    /// `None` is the listener's default.
+    pub(super) access: Option<&'static str>,
+    pub(super) open_text: Option<Banner>,
+    pub(super) close_text: Option<Banner>,
+    pub(super) close_on: Option<String>,
     pub(super) delay: CharDelayTimes,
     pub(super) traces: Vec<TraceFile>,
 }
@@ -167,25 +166,35 @@ pub(super) struct CharDelayTimes {
     /// Microseconds.
     least: u64,
     most: u64,
-    /// Where one of the numbers stands.
-    pub(super) place: Option<Place>,
+    until: Option<String>,
+    /// Where one of these stands.
+    place: Option<Place>,
 }
 
 impl Default for CharDelayTimes {
     fn default() -> Self {
-        CharDelayTimes { is_on: true, scale: 20, least: 1000, most: 20_000, place: None }
+        CharDelayTimes { is_on: true, scale: 20, least: 1000, most: 20_000, until: None, place: None }
     }
 }
 
 impl CharDelayTimes {
-    /// How long a byte waits for more on such a line, in whole milliseconds, where it is set.
-    pub(super) fn gather(&self, line: &LineSettings) -> Option<Duration> {
-        self.place.filter(|_| self.is_on)?;
-        let character = u64::try_from(line.char_time().as_micros()).unwrap_or(u64::MAX);
-        let wait = character.saturating_mul(self.scale) / 10;
-        let micros = wait.max(self.least).min(self.most.max(self.least));
-        Some(Duration::from_millis(micros.div_ceil(1000).min(10_000)))
+    /// Where it is set, and what it is here: a silence of some characters within bounds, and a text that ends the wait.
+    pub(super) fn gather(&self) -> Option<(Place, Gathering)> {
+        let place = self.place.filter(|_| self.is_on)?;
+        let milliseconds = |micros: u64| micros.div_ceil(1000).clamp(1, 10_000);
+        let least = milliseconds(self.least);
+        let tenths = self.scale.clamp(1, 1000);
+        Some((place, Gathering { tenths, least, most: milliseconds(self.most).max(least), until: self.until.clone() }))
     }
+}
+
+/// The keys of `gather`, times in milliseconds.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    pub(super) tenths: u64,
+    pub(super) least: u64,
+    pub(super) most: u64,
+    pub(super) until: Option<String>,
 }
 
 /// A trace file.
@@ -234,8 +243,28 @@ pub(super) fn read(settings: &[Setting], remarks: &mut Remarks) -> Result<Option
             }
             OptionMeaning::RemoteAddresses => remote_addresses(setting, &mut terms, remarks)?,
             OptionMeaning::ReadOnly => {
-                terms.is_read_only = setting.is_on()?;
+                terms.access = setting.is_on()?.then_some("read-only").or(terms.access);
                 remarks.translated(setting.place, format!("{name} → access: read-only"));
+            }
+            OptionMeaning::WriteOnly => {
+                terms.access = setting.is_on()?.then_some("write-only").or(terms.access);
+                remarks.translated(setting.place, format!("{name} → access: write-only"));
+            }
+            OptionMeaning::OpenText => {
+                terms.open_text = banner::read(setting, remarks);
+                remarks.translated(setting.place, format!("{name} → modem: {{ on-connect: {{ send: … }} }}"));
+            }
+            OptionMeaning::CloseText => {
+                terms.close_text = banner::read(setting, remarks);
+                remarks.translated(setting.place, format!("{name} → modem: {{ on-disconnect: {{ send: … }} }}"));
+            }
+            OptionMeaning::CloseOn => {
+                terms.close_on = banner::marker(setting, remarks);
+                remarks.translated(setting.place, format!("{name} → close-on"));
+            }
+            OptionMeaning::SendOn => {
+                terms.delay.until = banner::marker(setting, remarks);
+                terms.delay.place = Some(setting.place);
             }
             OptionMeaning::Trace(way) => {
                 traces.retain(|(other, _)| *other != way);
@@ -251,6 +280,10 @@ pub(super) fn read(settings: &[Setting], remarks: &mut Remarks) -> Result<Option
                 ));
             }
         }
+    }
+    let own = settings.iter().find(|setting| setting.name == "remaddr" && setting.origin == SettingOrigin::Own);
+    if let Some(setting) = own.filter(|_| !terms.allow.is_empty()) {
+        remarks.translated(setting.place, format!("remaddr → allow: [{}]", terms.allow.join(", ")));
     }
     let trace = |(way, file)| TraceFile { way, file, is_hexdump: hexdump.of(way), has_timestamp: timestamp.of(way) };
     terms.traces = traces.into_iter().map(trace).collect();
@@ -361,9 +394,6 @@ fn remote_addresses(setting: &Setting, terms: &mut OptionTerms, remarks: &mut Re
             remarks.no_equivalent(value.place, message);
         }
         terms.allow.push(network.to_string());
-    }
-    if setting.origin == SettingOrigin::Own && !terms.allow.is_empty() {
-        remarks.translated(setting.place, format!("remaddr → allow: [{}]", terms.allow.join(", ")));
     }
     Ok(())
 }

@@ -80,11 +80,10 @@ pub(super) fn is_statement(key: &str) -> bool {
         && !key.eq_ignore_ascii_case("defaults")
 }
 
-/// A value with its line and that of what comes behind it.
+/// Where a statement begins, and the comments of its file.
 struct CommentScope<'t> {
     comments: &'t Comments,
     first: usize,
-    next: usize,
 }
 
 impl<'a> Ser2netReader<'a> {
@@ -128,9 +127,8 @@ impl<'a> Ser2netReader<'a> {
                 );
                 continue;
             };
-            for (index, entry) in entries.iter().enumerate() {
-                let next = entries.get(index + 1).map_or(usize::MAX, |next| next.key.place.line);
-                self.statement(entry, &CommentScope { comments: &tree.comments, first: entry.key.place.line, next });
+            for entry in entries {
+                self.statement(entry, &CommentScope { comments: &tree.comments, first: entry.key.place.line });
             }
         }
     }
@@ -210,9 +208,8 @@ impl<'a> Ser2netReader<'a> {
                 return;
             }
         };
-        for (index, named) in entries.iter().enumerate() {
-            let next = entries.get(index + 1).map_or(scope.next, |next| next.key.place.line);
-            let scope = CommentScope { comments: scope.comments, first: named.key.place.line, next };
+        for named in entries {
+            let scope = CommentScope { comments: scope.comments, first: named.key.place.line };
             let (name, place) = (&named.key.text, named.key.place);
             match statement {
                 Statement::Define => self.define(name, &named.value),
@@ -407,8 +404,7 @@ impl<'a> Ser2netReader<'a> {
         let connector = connector::read(&connector, &self.defaults, &mut remarks)?;
         let mut options = of_defaults(&self.defaults);
         options.append(&mut keys.options);
-        let mut comments = scope.comments.of(scope.first, scope.next);
-        comments.retain(|comment| !comment.is_empty());
+        let comments = scope.comments.of(scope.first, last_line(node));
         Ok(Connection {
             name,
             place,
@@ -545,7 +541,7 @@ impl<'a> Ser2netReader<'a> {
             Statement::Led => ("led", "sermux switches no LEDs: left out"),
             _ => ("admin", "there is no port for administration by telnet; `sermux status`, `kick` and `set` do this on the machine itself"),
         };
-        let mut remarks = Remarks::about(&format!("{subject} {name}"));
+        let mut remarks = Remarks::about(format!("{subject} {name}").trim_end());
         remarks.no_equivalent(place, text);
         self.remarks.append(&mut remarks.list);
     }
@@ -651,6 +647,16 @@ pub(super) fn of_defaults(defaults: &Ser2netDefaults) -> Vec<Setting> {
 
 fn without_name(place: Place, what: &str, example: &str) -> Problem {
     Problem::new(place, "", format!("this `{what}` has no name")).help(format!("write {example}"))
+}
+
+/// The line in which its last value begins.
+fn last_line(node: &YamlNode) -> usize {
+    let below = match &node.value {
+        YamlValue::Map(entries) => entries.iter().map(|entry| last_line(&entry.value).max(entry.key.place.line)).max(),
+        YamlValue::Seq(nodes) => nodes.iter().map(last_line).max(),
+        YamlValue::Null | YamlValue::Text(_) | YamlValue::Alias(_) => None,
+    };
+    below.unwrap_or(node.place.line).max(node.place.line)
 }
 
 fn text_of(node: &YamlNode) -> Option<&PlacedText> {

@@ -8,7 +8,7 @@ use super::accepter::TelnetAccepter;
 use super::connection::Connection;
 use super::connector::{Ser2netLine, Ser2netRs485};
 use super::native::{self, NativeKeys, NativeListener, NativePort, NativeValue};
-use super::options::{self, OptionTerms, TraceFile, TraceWay};
+use super::options::{self, Gathering, OptionTerms, TraceFile, TraceWay};
 use super::reader::Ser2netReader;
 use super::remark::{ImportRefusal, Remark, Remarks};
 use super::{ImportNote, Imported};
@@ -196,7 +196,7 @@ fn port(
                 Ok(line) => {
                     let message = format!("it is a second listener of the port {}, on the same device", port.name);
                     remarks.better(place, message);
-                    same_device(port, &connection, &terms, captures, &mut remarks);
+                    same_device(port, &first.connector.line, &connection, &terms, captures, &mut remarks);
                     let comments = std::mem::take(&mut connection.comments);
                     port.listeners.push(listener(&connection, &terms, comments, line, &mut remarks));
                     *imported += 1;
@@ -231,11 +231,17 @@ fn other_line(first: &Connection, other: &Connection) -> Result<Option<String>, 
 /// What a second connection says about the device, where it is something else.
 fn same_device(
     port: &mut NativePort,
+    first: &Ser2netLine,
     other: &Connection,
     terms: &OptionTerms,
     captures: &mut HashSet<String>,
     remarks: &mut Remarks,
 ) {
+    let (one, two) = (first, &other.connector.line);
+    if one.local != two.local || one.rs485 != two.rs485 {
+        let message = format!("local, rs485: they are as the port {} has them, for all its listeners", port.name);
+        remarks.no_equivalent(other.connector.place, message);
+    }
     let mut keys = NativeKeys::default();
     port_keys(&mut keys, other, terms, captures, &mut Remarks::default());
     for (key, value) in keys.0 {
@@ -284,6 +290,13 @@ fn port_keys(
             "hangup-when-done → open: on-demand, linger: 0s, modem: { hangup-on-close: true }",
         );
     }
+    for (key, text) in [("on-connect", &terms.open_text), ("on-disconnect", &terms.close_text)] {
+        if let Some(text) = text {
+            let mut send = NativeKeys::default();
+            send.add("send", NativeValue::text(text.as_str()));
+            modem.add(key, NativeValue::Map(send));
+        }
+    }
     if !modem.0.is_empty() {
         keys.add("modem", NativeValue::Map(modem));
     }
@@ -294,14 +307,32 @@ fn port_keys(
         keys.add("write", NativeValue::plain("none"));
         remarks.translated(connection.connector.place, "rdonly → write: none");
     }
-    if let Some((gather, place)) = terms.delay.gather(&line.settings).zip(terms.delay.place) {
-        let gather = format_duration(gather);
-        remarks.translated(place, format!("chardelay → gather: {gather}"));
-        keys.add("gather", NativeValue::plain(gather));
+    if let Some((place, gathering)) = terms.delay.gather() {
+        let gather = gather_value(&gathering);
+        remarks.translated(place, format!("chardelay, sendon → gather: {}", native::inline(&gather)));
+        keys.add("gather", gather);
     }
     if let Some(capture) = capture(&terms.traces, captures, remarks) {
         keys.add("capture", NativeValue::Map(capture));
     }
+}
+
+/// What differs from the defaults, which are those of ser2net.
+fn gather_value(gathering: &Gathering) -> NativeValue {
+    let mut keys = NativeKeys::default();
+    let (whole, tenth) = (gathering.tenths / 10, gathering.tenths % 10);
+    let chars = if tenth == 0 { whole.to_string() } else { format!("{whole}.{tenth}") };
+    keys.add("chars", NativeValue::plain(chars));
+    if gathering.least != 1 {
+        keys.add("min", NativeValue::plain(format!("{}ms", gathering.least)));
+    }
+    if gathering.most != 20 {
+        keys.add("max", NativeValue::plain(format!("{}ms", gathering.most)));
+    }
+    if let Some(until) = &gathering.until {
+        keys.add("until", NativeValue::text(until));
+    }
+    NativeValue::Map(keys)
 }
 
 /// `9600 8N1`, or a mapping where there is more to say.
@@ -428,8 +459,10 @@ fn listener(
     if let Some(line) = line {
         keys.add("line", NativeValue::plain(line));
     }
-    if terms.is_read_only && !connection.connector.line.read_only {
-        keys.add("access", NativeValue::plain("read-only"));
+    match terms.access {
+        Some("read-only") if connection.connector.line.read_only => {}
+        Some(access) => keys.add("access", NativeValue::plain(access)),
+        None => {}
     }
     clients(&mut keys, connection, terms, remarks);
     timeout(&mut keys, connection, terms, remarks);
@@ -438,6 +471,9 @@ fn listener(
     }
     if let Some(banner) = &terms.banner {
         keys.add("banner", NativeValue::text(banner.as_str()));
+    }
+    if let Some(text) = &terms.close_on {
+        keys.add("close-on", NativeValue::text(text));
     }
     match (&terms.signature, telnet) {
         (Some(signature), Some(_)) => keys.add("signature", NativeValue::text(signature)),
@@ -499,7 +535,7 @@ fn timeout(keys: &mut NativeKeys, connection: &Connection, terms: &OptionTerms, 
     }
     let time = format_duration(time);
     remarks.translated(place, format!("timeout → idle-timeout: {time}"));
-    if terms.is_read_only || connection.connector.line.read_only {
+    if terms.access == Some("read-only") || connection.connector.line.read_only {
         let message = format!(
             "idle-timeout: {time} disconnects clients that may not write whenever the device is silent for so long"
         );
