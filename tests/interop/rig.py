@@ -87,6 +87,15 @@ class Terminal:
         os.close(self._keyboard)
 
 
+def eventually(what, condition):
+    """Looks again and again until `condition` holds; what it said then."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
 class Program:
     """A running program: its stdin is open until closed here, its output is collected, its end is certain."""
 
@@ -143,13 +152,14 @@ def with_address(listener):
 
 class Sermux(Program):
     """`sermux serve` with these ports: a mapping of name to the lines of its entry. Each has these listeners, at a port of
-    their own on 127.0.0.1 where they say no address. `program` is another build, or one under somebody's eyes."""
+    their own on 127.0.0.1 where they say no address. `top` are lines for the top of the file, `program` is another build, or one
+    under somebody's eyes."""
 
-    def __init__(self, ports, *listeners, verbosity=(), program=None):
+    def __init__(self, ports, *listeners, verbosity=(), program=None, top=()):
         self._folder = tempfile.TemporaryDirectory()
         config = os.path.join(self._folder.name, "sermux.yaml")
         with open(config, "w", encoding="utf-8") as file:
-            file.write("ports:\n")
+            file.write("".join(f"{line}\n" for line in [*top, "ports:"]))
             for name, lines in ports.items():
                 listen = [f"- {{ {listener} }}" for listener in map(with_address, listeners or [RAW])]
                 file.write(f"  {name}:\n" + "".join(f"    {line}\n" for line in [*lines, "listen:", *listen]))
@@ -160,6 +170,11 @@ class Sermux(Program):
         """The TCP port of the first listener of this port, or of another one, in the order of its entry."""
         said = re.compile(rb"^.*event=listener\.listening .*\bport=\"?%b\b.*address=\"?127\.0\.0\.1:(\d+)" % name.encode(), re.MULTILINE)
         return int(self.stderr.wait(f"{name} listens", lambda log: said.findall(log)[nth:])[0])
+
+    def http(self):
+        """The TCP port of `http`."""
+        said = re.compile(rb"event=http\.listening .*address=\"?127\.0\.0\.1:(\d+)")
+        return int(self.stderr.wait("http is served", said.search)[1])
 
     def resident(self, kind):
         """The memory of this kind (proc_pid_status(5)) that it has now, in bytes."""
