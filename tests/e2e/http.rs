@@ -5,14 +5,14 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use crate::rig::p1::telegram;
 use crate::rig::web::{ask, get, request};
-use crate::rig::{eventually, field, Daemon, PortYaml, Pty, PATIENCE};
+use crate::rig::{eventually, field, is_event, Daemon, PortYaml, Pty, PATIENCE};
 
 const HTTP: &str = "http: { address: \"127.0.0.1:0\" }";
 
 /// Where the n-th address that is served is.
 #[track_caller]
 fn served(daemon: &Daemon, n: usize) -> SocketAddr {
-    let line = daemon.log().wait_for_nth(n, "http is served", |line| line.contains("http is served"));
+    let line = daemon.log().wait_for_nth(n, "http is served", |line| is_event(line, "http.listening"));
     field(&line, "address").unwrap().parse().unwrap()
 }
 
@@ -36,8 +36,8 @@ fn sample(text: &str, name: &str) -> Option<f64> {
 fn nothing_is_served_unless_it_is_written() {
     let daemon = Daemon::start(echo());
     daemon.opened("p", 1);
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
-    assert!(!daemon.log().all().iter().any(|line| line.contains("http")), "{:?}", daemon.log().all());
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
+    assert!(!daemon.log().all().iter().any(|line| line.contains("event=http.")), "{:?}", daemon.log().all());
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn what_asks_is_answered_and_what_changes_is_not_done() {
     // Whoever was there is there, and nothing was read again.
     client.send(b"still there");
     assert_eq!(client.receive(11), b"still there");
-    assert!(!daemon.log().all().iter().any(|line| line.contains("asked")), "{:?}", daemon.log().all());
+    assert!(!daemon.log().all().iter().any(|line| is_event(line, "control.requested")), "{:?}", daemon.log().all());
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_reload_listens_where_it_is_written_and_no_longer_where_it_was() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let second = other.local_addr().unwrap();
     daemon.reload(format!("http: {{ address: \"{second}\" }}\n{}", echo()));
-    daemon.log().wait_for("it is taken", |line| line.contains("http cannot be served") && line.contains("in use"));
+    daemon.log().wait_for("it is taken", |line| is_event(line, "http.bind-failed") && line.contains("in use"));
     assert!(TcpStream::connect(first).is_err(), "it listens where it was");
     drop(other);
     assert_eq!(served(&daemon, 2), second);
@@ -244,13 +244,13 @@ fn a_server_that_panics_is_said_and_serves_again_and_the_ports_do_not_notice() {
     let (daemon, address) = start(HTTP, &echo());
     daemon.opened("p", 1);
     let client = daemon.connect("p");
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     let mut control = std::os::unix::net::UnixStream::connect(daemon.control_socket()).unwrap();
     control.write_all(request("POST", "/v1/panic/http", &["host: x", "content-length: 0"]).as_bytes()).unwrap();
     control.read_to_end(&mut Vec::new()).unwrap();
     drop(TcpStream::connect(address).unwrap());
-    daemon.log().wait_for("the panic", |line| line.contains("the http server failed"));
-    daemon.log().wait_for("the new start", |line| line.contains("the http server was started again"));
+    daemon.log().wait_for("the panic", |line| is_event(line, "part.failed") && field(line, "part") == Some("http"));
+    daemon.log().wait_for("the new start", |line| is_event(line, "part.restarted"));
     assert_eq!(get(served(&daemon, 2), "/health").status, 200);
     client.send(b"still there");
     assert_eq!(client.receive(11), b"still there");

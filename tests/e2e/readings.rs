@@ -4,14 +4,14 @@ use serde_json::json;
 
 use crate::rig::p1::{telegram, telegram_with_wrong_crc, telegram_without_crc};
 use crate::rig::web::{get_at, Answer};
-use crate::rig::{eventually, Daemon, PortYaml, Pty};
+use crate::rig::{eventually, is_event, Daemon, PortYaml, Pty};
 
 const EVENTS: &[&str] = &["accept: text/event-stream"];
 
 fn started(pty: &Pty, keys: &str) -> Daemon {
     let daemon = Daemon::start(PortYaml::new("p1", pty.path()).key(keys).listen(""));
     daemon.opened("p1", 1);
-    daemon.log().wait_for("the control socket", |line| line.contains("control socket"));
+    daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     daemon
 }
 

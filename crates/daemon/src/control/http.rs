@@ -41,10 +41,15 @@ pub(super) async fn body(request: Request) -> Vec<u8> {
 /// What a body says. Nothing is as good as `{}`.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, Refusal> {
     let body = if body.trim_ascii().is_empty() { &b"{}"[..] } else { body };
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not understood: {error}"))
-            .help(format!("send {example}"))
-    })
+    let wrong = |error: &dyn std::fmt::Display| {
+        let what = format!("the body is not understood: {error}");
+        Refusal::new(StatusCode::BAD_REQUEST, what).help(format!("send {example}"))
+    };
+    // serde would take a list for an object whose fields have no names.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(wrong(&"it is not a JSON object"));
+    }
+    serde_json::from_slice(body).map_err(|error| wrong(&error))
 }
 
 /// This as an answer.

@@ -24,6 +24,7 @@ mod history;
 mod hosts;
 mod http;
 mod metrics;
+mod openapi;
 mod paths;
 pub(crate) mod place;
 mod reading;

@@ -5,9 +5,10 @@ use axum::http::{StatusCode, Uri};
 use super::http::Refusal;
 
 /// Method and path; NAME stands for any port.
-const PATHS: [(&str, &str); 18] = [
+pub(super) const PATHS: [(&str, &str); 19] = [
     ("GET", "/metrics"),
     ("GET", "/health"),
+    ("GET", "/v1/openapi.json"),
     ("GET", "/v1/status"),
     ("GET", "/v1/config"),
     ("POST", "/v1/reload"),

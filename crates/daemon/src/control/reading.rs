@@ -220,3 +220,20 @@ impl LogEntryShape {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::openapi::tests::assert_described;
+    use super::*;
+
+    #[test]
+    fn every_field_is_in_the_description() {
+        let text = "/XMX5METER\r\n\r\n0-0:1.0.0(180103220322W)\r\n1-0:32.7.0(233.0*V)\r\n0-1:24.1.0(003)\r\n\
+            0-1:24.2.1(180103220000W)(00011.345*m3)\r\n1-0:99.97.0(1)(0-0:96.7.19)(140412172000S)(0000000240*s)\r\n!\r\n";
+        let now = (Instant::now(), SystemTime::now());
+        let telegram = Telegram { bytes: text.into(), number: 1, check: Check::Absent, came: now.0 };
+        let reading = ReadingShape::of("p1", &telegram, now).expect("a reading");
+        assert_eq!((reading.phases.len(), reading.meters.len(), reading.objects[4].log.len()), (1, 1, 1));
+        assert_described("Reading", &serde_json::to_value(reading).expect("JSON"));
+    }
+}

@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{Method, StatusCode, Uri};
-use axum::response::Response;
+use axum::http::{header, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use tokio::task::JoinSet;
@@ -22,6 +22,7 @@ use super::health::health;
 use super::history::history;
 use super::http::{json, no_port, port_ended, program_ends, wrong_path, Refusal};
 use super::metrics::metrics;
+use super::openapi::openapi;
 use super::paths::{read_only, unknown, unknown_question, wrong_method};
 use super::request::{ChangedShape, ConfigShape, ReloadedShape};
 use super::status::{PortShape, StatusShape};
@@ -48,7 +49,7 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>, started: Instant) ->
 /// What `http` answers: the same, but for what changes something and for the configuration.
 pub(crate) fn public(asker: Asker, config: Option<PathBuf>, started: Instant) -> Router {
     questions()
-        .route("/v1/reload", any(|| async { read_only() }))
+        .route("/v1/reload", any(only_elsewhere))
         .route("/v1/ports/{name}/{command}", any(not_here))
         .fallback(|uri: Uri| async move { unknown_question(&uri) })
         .method_not_allowed_fallback(|| async { read_only() })
@@ -68,6 +69,7 @@ fn questions() -> Router<Arc<Api>> {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/health", get(health))
+        .route("/v1/openapi.json", get(openapi))
         .route("/v1/status", get(status))
         .route("/v1/ports/{name}", get(port))
         .route("/v1/ports/{name}/history", get(history))
@@ -77,12 +79,17 @@ fn questions() -> Router<Arc<Api>> {
 }
 
 /// A command to a port, or a path that there is not.
-async fn not_here(method: Method, uri: Uri) -> Refusal {
+async fn not_here(method: Method, uri: Uri) -> Result<impl IntoResponse, Refusal> {
     if method == Method::GET || method == Method::HEAD {
-        unknown_question(&uri)
+        Err(unknown_question(&uri))
     } else {
-        read_only()
+        Ok(only_elsewhere().await)
     }
+}
+
+/// What only the control socket does: no method is allowed here (RFC 9110, 10.2.1).
+async fn only_elsewhere() -> impl IntoResponse {
+    ([(header::ALLOW, "")], read_only())
 }
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {

@@ -421,6 +421,7 @@ mod tests {
 
     use serde_json::Value;
 
+    use super::super::openapi::tests::assert_described;
     use super::*;
 
     /// Everything that can be there.
@@ -517,6 +518,11 @@ mod tests {
         let manual = include_str!("../../../../packaging/man/sermux-api.7");
         let lines = manual.lines().filter_map(|line| line.strip_prefix(".It Li ").or(line.strip_prefix(".Li ")));
         lines.flat_map(str::split_whitespace).map(|word| word.trim_matches([',', ':']).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_field_is_in_the_description() {
+        assert_described("Status", &serde_json::to_value(full()).unwrap());
     }
 
     #[test]
