@@ -17,6 +17,7 @@ mod demo;
 mod device_texts;
 mod devices;
 mod doctor;
+mod exact_line;
 mod expect;
 mod flood;
 mod follow;

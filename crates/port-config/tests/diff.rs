@@ -149,7 +149,7 @@ fn ports(config: &Config) -> BTreeMap<&str, &Port> {
 /// What a driver is asked for when it opens a device, and the device itself.
 fn opened_with(port: &Port) -> impl PartialEq + '_ {
     let Port { device, exclusive, lock_file, line, modem, .. } = port;
-    (device, exclusive, lock_file, line.clocal, line.low_latency, line.rs485, modem.hangup_on_close)
+    (device, exclusive, lock_file, line.clocal, line.low_latency, line.ignore_break, line.rs485, modem.hangup_on_close)
 }
 
 /// The listeners of `old` that are kept, and those of `new` that are changed or added.

@@ -24,6 +24,9 @@ pub(super) fn wanted(before: &termios2, line: &LineSetup, modem: &Modem) -> term
         FlowControl::XonXoffOut => libc::IXON,
         FlowControl::None | FlowControl::RtsCts | FlowControl::DtrDsr => 0,
     };
+    if line.ignore_break {
+        wanted.c_iflag |= libc::IGNBRK;
+    }
 
     let speed = settings.baud.get();
     // No bits in CIBAUD: the input runs at the output's speed.
@@ -59,8 +62,9 @@ pub(super) fn wanted(before: &termios2, line: &LineSetup, modem: &Modem) -> term
         wanted.c_cflag |= libc::HUPCL;
     }
 
+    // Nothing but these has a meaning here, and what another program left would show in `stty`.
+    wanted.c_cc = [0; 19];
     wanted.c_cc[libc::VMIN] = 1;
-    wanted.c_cc[libc::VTIME] = 0;
     wanted.c_cc[libc::VSTART] = XON;
     wanted.c_cc[libc::VSTOP] = XOFF;
     wanted
@@ -277,7 +281,8 @@ mod tests {
         let wanted = wanted(&cooked(), &line("9600 8N1"), &modem());
         assert_eq!((wanted.c_iflag, wanted.c_oflag, wanted.c_lflag), (0, 0, 0));
         assert_eq!(wanted.c_cflag, libc::B9600 | libc::CS8 | libc::CREAD | libc::CLOCAL);
-        assert_eq!((wanted.c_cc[libc::VMIN], wanted.c_cc[libc::VTIME]), (1, 0));
+        let left: Vec<_> = wanted.c_cc.iter().enumerate().filter(|(_, c)| **c != 0).map(|(at, c)| (at, *c)).collect();
+        assert_eq!(left, [(libc::VMIN, 1), (libc::VSTART, 17), (libc::VSTOP, 19)]);
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub(super) struct LineLayer {
     pub(super) flow_control: Option<ValueAt<FlowControl>>,
     pub(super) clocal: Option<ValueAt<bool>>,
     pub(super) low_latency: Option<ValueAt<bool>>,
+    pub(super) ignore_break: Option<ValueAt<bool>>,
     pub(super) rs485: Rs485Layer,
 }
 
@@ -390,6 +391,7 @@ fn line(node: &Node, path: &str, problems: &mut Vec<Problem>) -> LineLayer {
         }
         "clocal" => layer.clocal = read(value, path, problems, boolean),
         "low-latency" => layer.low_latency = read(value, path, problems, boolean),
+        "ignore-break" => layer.ignore_break = read(value, path, problems, boolean),
         _ => layer.rs485 = rs485(value, path, problems),
     });
     layer

@@ -237,6 +237,8 @@ pub struct LineSetup {
     pub clocal: bool,
     /// Whether the driver is asked to hand bytes over at once (ASYNC_LOW_LATENCY), where it can.
     pub low_latency: bool,
+    /// Whether a break of the other end gives no byte (IGNBRK); otherwise it is received as a zero.
+    pub ignore_break: bool,
     /// What the kernel does to RTS around sending. `None` is no default: it stays as the driver has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rs485: Option<Rs485>,
@@ -244,7 +246,13 @@ pub struct LineSetup {
 
 impl Default for LineSetup {
     fn default() -> Self {
-        LineSetup { settings: LineSettings::default(), clocal: true, low_latency: true, rs485: None }
+        LineSetup {
+            settings: LineSettings::default(),
+            clocal: true,
+            low_latency: true,
+            ignore_break: false,
+            rs485: None,
+        }
     }
 }
 

@@ -209,6 +209,7 @@ fn line(layers: &Layers<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<Pro
         settings,
         clocal: layers.value(|layer| layer.line.clocal.as_ref(), built_in.clocal),
         low_latency: layers.value(|layer| layer.line.low_latency.as_ref(), built_in.low_latency),
+        ignore_break: layers.value(|layer| layer.line.ignore_break.as_ref(), built_in.ignore_break),
         rs485: rs485::resolve(layers, settings.flow_control, problems, warnings),
     }
 }

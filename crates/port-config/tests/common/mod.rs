@@ -76,6 +76,7 @@ fn any_line() -> impl Strategy<Value = LineSetup> {
             settings,
             clocal,
             low_latency,
+            ignore_break: clocal != low_latency,
             rs485,
         })
     })

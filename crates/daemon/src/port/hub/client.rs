@@ -13,6 +13,10 @@ use super::freshness::Freshness;
 /// `half-close` is.
 pub(super) const LAST_BYTES: Duration = Duration::from_secs(1);
 
+/// … and not less than such a part of the line's time: a driver that is full takes something again when it has sent a few
+/// hundred characters.
+pub(super) const LAST_CHARS: u32 = 512;
+
 /// The key of a client within its port; used again once the client is gone.
 pub type ClientId = usize;
 
@@ -299,22 +303,23 @@ impl Client {
     }
 
     /// What becomes of a client that has closed its sending side, given what the line has taken of the tx queue and when
-    /// it last took something, and whether something that the client asked for is still to be done.
+    /// it last took something, how long it has at least for what is left, and whether something that the client asked for is still to be done.
     pub(super) fn leaves(
         &mut self,
         (taken, moved_at): (u64, Option<Instant>),
+        last_bytes: Duration,
         waits: bool,
         now: Instant,
     ) -> Option<Leave> {
         let half_close = self.terms.half_close.time();
         let tells_close = self.terms.tells_close() && self.terms.half_close != HalfClose::Off;
         let unsent =
-            |since: Instant| Leave::Unsent(moved_at.map_or(since, |at| at.max(since)) + half_close.max(LAST_BYTES));
+            |since: Instant| Leave::Unsent(moved_at.map_or(since, |at| at.max(since)) + half_close.max(last_bytes));
         match &mut self.input {
             Input::Open | Input::Closed { .. } => None,
             // While requests wait for their turn, each may take its time and there may be many more behind them: the line moves,
             // and yet it would go on for as long as the client had asked.
-            Input::Ending { since } if waits => Some(Leave::Unsent(*since + half_close.max(LAST_BYTES))),
+            Input::Ending { since } if waits => Some(Leave::Unsent(*since + half_close.max(last_bytes))),
             Input::Ending { since } => Some(unsent(*since)),
             Input::Leaving { since, done } => {
                 if done.is_none() && taken >= self.own_end && !waits {

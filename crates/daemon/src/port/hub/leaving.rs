@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use sermux_port_config::config::HalfClose;
 
-use super::client::{Leave, LAST_BYTES};
+use super::client::{Leave, LAST_BYTES, LAST_CHARS};
 use super::{earlier, Asker, ClientId, CloseReason, Event, Hub, Input};
 
 /// So many parting clients a port has; of more, the one that closed the longest ago is closed and its bytes discarded.
@@ -120,7 +120,7 @@ impl Hub {
             return;
         }
         self.tx.push(OF_THE_PORT, |queue| queue.extend_from_slice(text));
-        let (number, half_close, after) = (OF_THE_PORT, LAST_BYTES, self.tx.end());
+        let (number, half_close, after) = (OF_THE_PORT, self.last_bytes(), self.tx.end());
         self.departed.push(Departed { number, since: now, half_close, after });
         self.watch_line(now);
         self.see_off(now);
@@ -169,10 +169,15 @@ impl Hub {
         self.see_off(now);
     }
 
+    /// How long the line may take nothing of what clients have sent that have left, at least.
+    fn last_bytes(&self) -> Duration {
+        LAST_BYTES.max(self.requests.view().settings.char_time() * LAST_CHARS)
+    }
+
     /// The client's connection is closed.
     pub(super) fn depart(&mut self, id: ClientId, unread: usize, now: Instant) {
         let Some(client) = self.clients.get(id) else { return };
-        let is_writer = self.is_writer(client);
+        let (is_writer, last_bytes) = (self.is_writer(client), self.last_bytes());
         self.cut_half(id);
         let client = &mut self.clients[id];
         self.leaving -= usize::from(matches!(client.input, Input::Ending { .. } | Input::Leaving { .. }));
@@ -181,7 +186,7 @@ impl Hub {
             self.counters.tx_discarded += unread as u64;
         }
         if client.own_end > self.tx.taken() {
-            let half_close = client.terms.half_close.time().max(LAST_BYTES);
+            let half_close = client.terms.half_close.time().max(last_bytes);
             self.departed.push(Departed { number: client.number, since: now, half_close, after: client.own_end });
             self.see_off(now);
         }
@@ -203,11 +208,11 @@ impl Hub {
             return;
         }
         let taken = (self.tx.taken(), self.moved_at);
-        let requests = &self.requests;
+        let (requests, last_bytes) = (&self.requests, self.last_bytes());
         let (mut due, mut finished) = (Vec::new(), false);
         for (id, client) in self.clients.iter_mut().filter(|(_, client)| !client.closing) {
             let had_finished = client.has_finished();
-            let leave = client.leaves(taken, requests.waiting(Asker::Client(id)) > 0, now);
+            let leave = client.leaves(taken, last_bytes, requests.waiting(Asker::Client(id)) > 0, now);
             finished |= client.may_control() && client.has_finished() && !had_finished;
             let Some(leave) = leave else { continue };
             match leave {

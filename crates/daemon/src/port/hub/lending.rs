@@ -96,3 +96,65 @@ impl Hub {
 fn holds_line(client: &Client) -> bool {
     !client.is_deaf() && matches!(client.input, Input::Open | Input::Ending { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sermux_port_config::config::load::load_str;
+    use sermux_protocol::session::Session;
+
+    use super::*;
+    use crate::line::{Operation, Snapshot};
+
+    const AT_300: &str = "ports: { p: { device: sim:echo, line: 9600 8N1, half-close: 0s, \
+                          listen: [{ protocol: raw, address: 0, line: 300 8N1 }] } }";
+
+    /// A client of a listener at 300 baud has sent so much and left; what the line is to do then, with how much it has taken of
+    /// that before each of these times, in seconds.
+    fn restored_after(sent: usize, takes: &[(u64, usize)]) -> (Option<Operation>, u64) {
+        let port = load_str("x.yaml", AT_300).unwrap().config.ports.remove("p").unwrap();
+        let (mut hub, start) = (Hub::new(&port), Instant::now());
+        let mut snapshot = Snapshot { settings: port.line.settings, ..Snapshot::default() };
+        hub.line_opened(true, &snapshot, start);
+        let id = hub.connect((0, &port.listen[0]), Session::raw(), b"", start).unwrap();
+        hub.drive_requests(start);
+        hub.unsent(0, start);
+        hub.drive_requests(start + Duration::from_millis(2));
+        snapshot.settings = "300 8N1".parse().unwrap();
+        assert_eq!(hub.poll_start().unwrap().operation, Operation::Configure(snapshot.settings));
+        hub.operation_done(Some((&snapshot, true)), start);
+        hub.input(id, &vec![b'x'; sent], start);
+        hub.disconnect(id, 0, start);
+        for (at, takes) in takes {
+            let now = start + Duration::from_secs(*at);
+            if hub.deadline().is_some_and(|at| at <= now) {
+                hub.handle_timeout(now);
+            }
+            hub.drive_requests(now);
+            if let Some(start) = hub.poll_start() {
+                return (Some(start.operation), hub.counters().tx_discarded);
+            }
+            assert!(hub.tx_front().len() >= *takes, "discarded after {at} s");
+            hub.tx_written(*takes, now);
+            hub.unsent(0, now);
+        }
+        (None, hub.counters().tx_discarded)
+    }
+
+    #[test]
+    fn what_a_client_sent_at_300_baud_goes_out_before_the_line_goes_back_to_its_own_rate() {
+        // A driver of 4 KiB takes more when it has sent some hundred characters.
+        let slowly: Vec<(u64, usize)> = (1..=20).map(|nth| (16 * nth, 256)).collect();
+        assert_eq!(restored_after(256 * 20, &slowly), (None, 0));
+        let all = [slowly, vec![(330, 0)]].concat();
+        assert_eq!(restored_after(256 * 20, &all), (Some(Operation::Configure("9600 8N1".parse().unwrap())), 0));
+    }
+
+    #[test]
+    fn a_line_that_takes_nothing_goes_back_in_the_end() {
+        let stuck = [(1, 256), (10, 0), (30, 0), (60, 0)];
+        let (operation, discarded) = restored_after(512, &stuck);
+        assert_eq!((operation.is_some(), discarded), (true, 256));
+    }
+}

@@ -9,6 +9,7 @@
 //! | a query, a poll, a mask | at once: the line is looked at |
 //! | DTR, RTS | at once, past queued bytes |
 //! | settings that the line has | when the asker's bytes before it have been written to the line: a fence |
+//! | settings that a listener or nobody asks for (`line`, `on-release`) | when all bytes before them have left, while the line moves |
 //! | settings that change something | when all bytes before it have left, at the latest 2 s after it was read |
 //! | a break begins | the same, but what has not left by then is purged |
 //! | a break ends | at once |
@@ -40,6 +41,7 @@ use self::asked::{Pending, LONGEST_BREAK};
 use self::desired::Desired;
 pub use self::desired::Levels;
 use self::purging::Purging;
+use super::client::LAST_CHARS;
 use crate::line::{Change, LineCounters, Operation, Snapshot};
 
 /// What changes the line waits so long for the bytes before it, and what needs a line for one that is being opened.
@@ -121,6 +123,8 @@ pub(super) struct LineQueue {
     look_at: Option<Instant>,
     /// What had not left the line when it was last looked at.
     last_unsent: usize,
+    /// When the line last took or sent something.
+    moved_at: Option<Instant>,
     wake_at: Option<Instant>,
     line_counters: Option<LineCounters>,
     counters: RequestCounters,
@@ -150,6 +154,7 @@ impl LineQueue {
             awaits_drain: false,
             look_at: None,
             last_unsent: 0,
+            moved_at: None,
             wake_at: None,
             counters: RequestCounters::default(),
         }
@@ -284,6 +289,24 @@ impl LineQueue {
         (self.empty_since, self.look_at) = (None, None);
     }
 
+    /// The line took something.
+    pub(super) fn moved(&mut self, now: Instant) {
+        self.moved_at = Some(now);
+    }
+
+    /// When the first thing that somebody asked is done although bytes before it have not left. Of settings that a listener
+    /// or nobody asked for, not while the line moves: at 300 baud they would garble what a client has sent before it left.
+    fn too_late(&self, asker: Asker, pending: &Pending) -> Instant {
+        let has_time = matches!(asker, Asker::Client(_) | Asker::Desired(_));
+        match (&pending.asked, self.moved_at) {
+            (Asked::Effect(Effect::Settings(_)), moved_at) if has_time => {
+                let since = moved_at.map_or(pending.read_at, |at| at.max(pending.read_at));
+                since + PATIENCE.max(self.view.settings.char_time() * LAST_CHARS)
+            }
+            _ => pending.read_at + PATIENCE,
+        }
+    }
+
     /// Whether it matters now how much has not left the line yet.
     pub(super) fn awaits_drain(&self, now: Instant) -> bool {
         self.awaits_drain && self.look_at.is_none_or(|at| at <= now)
@@ -291,7 +314,9 @@ impl LineQueue {
 
     /// So many bytes have not left the line yet.
     pub(super) fn unsent(&mut self, unsent: usize, now: Instant) {
-        self.last_unsent = unsent;
+        if std::mem::replace(&mut self.last_unsent, unsent) != unsent {
+            self.moved_at = Some(now);
+        }
         if unsent == 0 {
             self.empty_since.get_or_insert(now);
             self.look_at = None;
@@ -346,7 +371,7 @@ impl LineQueue {
             return TurnVerdict::Waits;
         }
         let effect = self.desired.now(asker, pending.effect(&self.view));
-        let too_late = pending.read_at + PATIENCE;
+        let too_late = self.too_late(asker, pending);
         let waits_for_line = self.presence == Presence::Expected && now < too_late;
         let lasts = matches!(asker, Asker::Client(_)) && matches!(effect, Effect::Settings(_) | Effect::Outputs { .. });
         if lasts && self.presence != Presence::Open && !waits_for_line {

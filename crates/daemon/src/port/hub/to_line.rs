@@ -198,6 +198,7 @@ impl Hub {
         self.counters.tx += n as u64;
         self.line_moves();
         self.requests.tx_written();
+        self.requests.moved(now);
         self.moved(now);
     }
 

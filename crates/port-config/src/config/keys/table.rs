@@ -273,6 +273,14 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     key(In::Line, "low-latency", Boolean, "The driver is asked to hand bytes over at once, where it can.")
         .or("true")
         .reopens(),
+    key(
+        In::Line,
+        "ignore-break",
+        Boolean,
+        "A break of the other end gives no byte; otherwise it is received as a zero.",
+    )
+    .or("false")
+    .reopens(),
     key(In::Line, "rs485", Section(In::Rs485), "RS-485 by the driver: RTS turns the line round.").reopens(),
     key(In::Rs485, "enabled", Boolean, "Whether the driver does it.").or("false").reopens(),
     key(In::Rs485, "rts-on-send", Boolean, "RTS while sending.").or("true").reopens(),
