@@ -55,7 +55,7 @@ fn status_says_how_the_program_is() {
 
     let table = daemon.done(&["status"]);
     assert!(table.contains("1 port: 1 open; 0 clients"), "{table}");
-    assert!(table.contains("\n  echo  open for "), "{table}");
+    assert!(table.contains("\n  open   echo  sim:echo  9600 8N1  0        -\n"), "{table}");
     assert!(!table.contains('\x1b'), "colour without a terminal: {table:?}");
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
@@ -101,8 +101,8 @@ fn a_port_that_is_not_well_is_marked_and_says_what_to_do() {
     let table = finished.stdout;
     assert!(table.contains("3 ports: 1 open, 1 waiting, 1 disabled; 0 clients"), "{table}");
     assert!(table.contains("\nnot well: absent\n"), "{table}");
-    assert!(table.contains("\n! absent  waiting for "), "{table}");
-    assert!(table.contains("fault      not there (yet); plug it in, or correct `device`"), "{table}");
+    assert!(table.contains("\n! waiting   absent  /dev/serial/by-id/usb-nobody-has-this  ("), "{table}");
+    assert!(table.contains("\n    not there (yet); plug it in, or correct `device`"), "{table}");
     assert_eq!(daemon.run(&["status", "absent"]).code, Some(1));
     daemon.done(&["status", "echo"]);
     assert_eq!(port(&daemon, "spare")["state"], "disabled");
@@ -110,6 +110,79 @@ fn a_port_that_is_not_well_is_marked_and_says_what_to_do() {
     let unknown = daemon.run(&["status", "ecko"]);
     assert_eq!(unknown.code, Some(4));
     assert!(unknown.stderr.contains("no port `ecko`") && unknown.stderr.contains("absent, echo"), "{}", unknown.stderr);
+}
+
+#[test]
+fn several_ports_and_patterns_give_the_details_of_each() {
+    let ports = ["board10", "board2", "other"].map(|name| PortYaml::new(name, "sim:echo").listen("").entry());
+    let daemon = Daemon::start(format!("ports:\n{}", ports.concat()));
+    daemon.opened("other", 1);
+    let rows = daemon.done(&["status"]);
+    let at = |part: &str| rows.find(part).unwrap_or_else(|| panic!("{rows}"));
+    assert!(at("board2") < at("board10"), "{rows}");
+    let details = daemon.done(&["status", "board*"]);
+    let blocks: Vec<_> = details.split("\n\n").collect();
+    assert!(
+        blocks.len() == 2 && blocks[0].starts_with("  board2  ") && blocks[1].starts_with("  board10  "),
+        "{details}"
+    );
+    assert_eq!(daemon.done(&["status", "other", "b*2"]).matches("    device  ").count(), 2);
+    let json: Value = serde_json::from_str(&daemon.done(&["status", "--json", "other", "board2"])).unwrap();
+    assert_eq!((json["ports"].as_array().unwrap().len(), &json["well"]), (2, &json!(true)));
+    for names in [&["b*", "nobody"][..], &["x*"]] {
+        let none = daemon.run(&[&["status"], names].concat());
+        assert_eq!(none.code, Some(4), "{none:?}");
+        assert!(none.stderr.contains("there is no port `"), "{none:?}");
+    }
+}
+
+#[test]
+fn status_is_shown_again_while_it_is_watched() {
+    let daemon = start(echo());
+    daemon.log().wait_for("the control socket", |line| line.contains("event=control.listening"));
+    let mut watching = Process::start(&mut daemon.command(&["status", "--watch"]));
+    let is_row = |line: &str| line.starts_with("  open   echo ");
+    watching.stdout.wait_for_nth(2, "it is shown again", is_row);
+    daemon.done(&["pause", "echo"]);
+    watching.stdout.wait_for("what has changed", |line| line.starts_with("! paused "));
+    watching.signal(nix::sys::signal::Signal::SIGINT);
+    watching.finish();
+}
+
+#[test]
+fn a_file_that_has_changed_and_one_without_ports_are_told_with_the_next_step() {
+    let mut daemon = start(echo());
+    // Lines are broken between words, and the path is long.
+    let status = |daemon: &Daemon| daemon.done(&["status"]).replace('\n', " ");
+    assert!(!status(&daemon).contains("sermux reload"));
+    daemon.write(echo().key("line: 19200"));
+    assert!(status(&daemon).contains("has changed since it was read: `sermux diff` shows how"));
+    daemon.write("prots: {}\n");
+    let faulty = status(&daemon);
+    assert!(faulty.contains("has faults: `sermux check "), "{faulty}");
+    daemon.reload("ports: {}\n");
+    daemon.log().wait_for("the reload", |line| line.contains("event=config.reloaded"));
+    let nothing = status(&daemon);
+    assert!(nothing.contains("write a port into ") && nothing.contains("`sermux setup p1`"), "{nothing}");
+    assert!(!nothing.contains("has changed"), "{nothing}");
+}
+
+#[test]
+fn a_resolved_fault_says_so_and_disappears_with_its_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = folder.path().join("tty");
+    let mut daemon = Daemon::start(PortYaml::new("p", &device).listen(""));
+    daemon.log().wait_for("the device is absent", |line| line.contains("not there (yet)"));
+    let pty = Pty::new();
+    std::os::unix::fs::symlink(pty.path(), &device).unwrap();
+    daemon.opened("p", 1);
+    let details = daemon.done(&["status", "p"]);
+    assert!(details.contains("    last fault (resolved ") && details.contains("not there (yet)"), "{details}");
+    assert!(!daemon.done(&["status"]).contains("not there (yet)"));
+    daemon.reload(PortYaml::new("p", "sim:echo").listen(""));
+    daemon.opened("p", 2);
+    let details = daemon.done(&["status", "p"]);
+    assert!(!details.contains("fault"), "{details}");
 }
 
 #[test]
@@ -169,7 +242,7 @@ fn set_changes_the_line_and_says_what_it_has() {
     assert!(settings.control_flags.contains(ControlFlags::CSTOPB | ControlFlags::CRTSCTS));
     let line = &port(&daemon, "echo")["line"];
     assert_eq!((&line["configured"], &line["actual"]), (&json!("9600 7E1"), &json!("115200 8N2 rts-cts")));
-    assert!(daemon.done(&["status"]).contains("115200 8N2 rts-cts (configured: 9600 7E1)"));
+    assert!(daemon.done(&["status", "echo"]).contains("115200 8N2 rts-cts (configured: 9600 7E1)"));
 
     let wrong = daemon.run(&["set", "echo", "9N1"]);
     assert_eq!(wrong.code, Some(1));
@@ -226,7 +299,8 @@ fn a_paused_port_leaves_its_device_to_another_program_and_takes_it_again() {
     let other = take(pty.path()).expect("it is free");
     let status = daemon.run(&["status"]);
     assert_eq!(status.code, Some(1));
-    assert!(status.stdout.contains("! echo  paused for "), "{}", status.stdout);
+    assert!(status.stdout.contains("! paused  echo  "), "{}", status.stdout);
+    assert!(status.stdout.contains("    `sermux resume echo` opens the device again\n"), "{}", status.stdout);
     let refused = daemon.run(&["set", "echo", "19200"]);
     assert!(refused.code == Some(1) && refused.stderr.contains("`sermux resume echo`"), "{}", refused.stderr);
     client.send(b"thrown away");
@@ -290,7 +364,7 @@ fn connections_that_are_not_allowed_are_told_for_each_listener() {
     }
     let turned_away = |index: usize| port(&daemon, "echo")["listeners"][index]["turned-away"].clone();
     assert_eq!((turned_away(0), turned_away(1)), (json!(2), json!(0)));
-    let table = daemon.done(&["status"]);
+    let table = daemon.done(&["status", "echo"]);
     assert!(table.contains("2 connections refused by allow and deny"), "{table}");
 }
 

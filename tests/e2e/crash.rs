@@ -55,7 +55,7 @@ fn a_port_that_panics_is_said_and_started_again_and_the_others_do_not_notice() {
         assert_eq!(down["fault"]["over"], false);
         let shown = daemon.run(&["status"]);
         assert_eq!(shown.code, Some(1), "{}", shown.stdout);
-        assert!(shown.stdout.contains("! bad  faulted"), "{}", shown.stdout);
+        assert!(shown.stdout.contains("! faulted  bad "), "{}", shown.stdout);
         assert_eq!(daemon.run(&["purge", "bad"]).code, Some(1));
         echoes(&good);
 

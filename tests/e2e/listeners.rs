@@ -52,7 +52,7 @@ fn a_bare_port_and_localhost_are_both_loopbacks_with_one_port() {
         // They are one listener.
         let third = Client::connect(v6);
         assert!(matches!(third.receive_to_end().1, End::Closed), "a third client of two");
-        let shown = daemon.done(&["status"]);
+        let shown = daemon.done(&["status", "echo"]);
         assert!(shown.contains(&format!("{v4} and {v6}")), "{shown}");
         let status: serde_json::Value = serde_json::from_str(&daemon.done(&["status", "--json"])).unwrap();
         let listener = &status["ports"][0]["listeners"][0];

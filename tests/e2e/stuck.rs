@@ -23,7 +23,7 @@ fn a_device_that_takes_nothing_is_stuck_in_the_log_in_the_status_and_in_its_exit
     let queued = port["stuck"]["queued-bytes"].as_u64().unwrap();
     assert!(queued > 0 && queued < 24 * 1024, "{queued}");
     let table = daemon.run(&["status"]).stdout;
-    assert!(table.contains("stuck for") && table.contains("not well: p"), "{table}");
+    assert!(table.contains("! stuck ") && table.contains("not well: p"), "{table}");
 
     assert!(pty.receive(sent.len()) == sent);
     daemon.log().wait_for("its end", |line| is_event(line, "line.unstuck"));

@@ -113,7 +113,7 @@ fn a_subnegotiation_without_end_costs_1_kib_and_is_reported() {
     }
     let told = &status(&daemon)["clients"][0];
     assert_eq!((&told["dropped-subnegotiations"], &told["unknown-commands"]), (&json!(2), &json!(0)));
-    let text = daemon.done(&["status"]);
+    let text = daemon.done(&["status", "p"]);
     assert!(text.contains("2 subnegotiations discarded"), "{text}");
     client.send(b"\xFF\x01\xFF\x02\xFF\x03!");
     client.receive(1);

@@ -110,6 +110,14 @@ impl Crash {
         }
     }
 
+    /// Since when it runs again.
+    pub(crate) fn over(&self) -> Option<Instant> {
+        match self.state {
+            TaskState::Waiting(_) => None,
+            TaskState::Running(since) => Some(since),
+        }
+    }
+
     /// How long it is left alone.
     pub(crate) fn wait(&self) -> Duration {
         self.wait

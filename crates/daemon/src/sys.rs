@@ -27,14 +27,15 @@ pub(crate) enum Lock {
     None,
 }
 
-/// The columns of a terminal (ioctl_tty(2)); 0 where the terminal does not know.
-pub(crate) fn columns(fd: impl AsFd) -> nix::Result<u16> {
+/// The columns and rows of a terminal (ioctl_tty(2)); 0 where the terminal does not know.
+pub(crate) fn terminal_size(fd: impl AsFd) -> nix::Result<(u16, u16)> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: TIOCGWINSZ writes a `struct winsize`, for which there is room.
     let done = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr()) };
     Errno::result(done)?;
     // SAFETY: it was all zeroes, which is a size, before the kernel wrote to it.
-    Ok(unsafe { size.assume_init() }.ws_col)
+    let size = unsafe { size.assume_init() };
+    Ok((size.ws_col, size.ws_row))
 }
 
 /// A second descriptor of something that has one and closes it.

@@ -1,32 +1,29 @@
 //! `sermux diff`: what a reload would do, without doing it.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 use sermux_port_config::config::diff::{ChangeClass, Diff, PortDiff};
-use sermux_port_config::config::load::{load_str_with, Origin, Text};
 use sermux_port_config::config::{Config, Listener, Port};
 
+use super::in_force::InForce;
 use super::remote::NotDone;
 use super::text::printable;
 use super::{port, remote, Arguments};
-use crate::control::request::ConfigShape;
 use crate::control::status::{ClientShape, StatusShape};
 use crate::supervisor::ConfigSource;
 
 /// From what runs to `file`, or to the file that the running program has read. Where nothing runs, from `--config` to `file`.
 pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> ExitCode {
-    let done = match (running(arguments), file) {
-        (Ok(running), file) => running.and_then(|running| match file {
-            // Two files are named, and what runs has to do with neither of them.
-            Some(file) if arguments.names_config && !running.is_of(&arguments.config) => {
-                between_files(&arguments.config, file)
-            }
-            file => running.report(arguments, file),
-        }),
+    let done = match (InForce::ask(arguments), file) {
+        // Two files are named, and what runs has to do with neither of them.
+        (Ok(running), Some(file)) if arguments.names_config && !running.is_of(&arguments.config) => {
+            between_files(&arguments.config, file)
+        }
+        (Ok(running), file) => report_from(running, arguments, file),
         (Err(NotDone::Unreachable(why)), Some(file)) if why.is_not_running() || arguments.names_config => {
             let config = &arguments.config;
             if file == config && !arguments.names_config {
@@ -68,71 +65,17 @@ fn named(path: &Path) -> String {
     }
 }
 
-/// The configuration of the running program.
-struct Running {
-    config: Config,
-    file: Option<PathBuf>,
-    command_line: Vec<Text>,
-}
-
-/// What the running program runs by. The inner error has been complained about.
-fn running(arguments: &Arguments) -> Result<Result<Running, ExitCode>, NotDone> {
-    let body = match remote::get(arguments, "/v1/config") {
-        Err(NotDone::Refused(404, _)) => {
-            note!("the running sermux is of an older version, which cannot report its configuration: restart it");
-            return Ok(Err(ExitCode::FAILURE));
+/// From what runs to this file, or to its own.
+fn report_from(running: InForce, arguments: &Arguments, file: Option<&Path>) -> Result<String, ExitCode> {
+    let source = match file.or(running.file.as_deref()) {
+        Some(file) => super::open_source(file)?,
+        None => {
+            note!("the running sermux has no configuration file to compare with: name one");
+            return Err(ExitCode::from(super::USAGE));
         }
-        body => body?,
     };
-    let ConfigShape { file, command_line, config } = remote::understand::<ConfigShape<serde_json::Value>>(&body)?;
-    Ok(load(config).and_then(|config| {
-        let command_line = port::texts_or_complain(&command_line)?;
-        Ok(Running { config, file: file.map(PathBuf::from), command_line })
-    }))
-}
-
-/// A configuration as the control socket has it. Each port is a text of its own: there is no limit to all of them together.
-fn load(mut config: serde_json::Value) -> Result<Config, ExitCode> {
-    let ports = match config.get_mut("ports").map(serde_json::Value::take) {
-        Some(serde_json::Value::Object(ports)) => ports,
-        _ => serde_json::Map::new(),
-    };
-    config["ports"] = serde_json::Map::new().into();
-    let text = |(name, port): (String, serde_json::Value)| {
-        let text = serde_json::json!({ "ports": { (&name): port } }).to_string();
-        let origin = Origin { text: text.clone(), pieces: Vec::new() };
-        Text { name: format!("the running port {name}"), text, origin }
-    };
-    let ports: Vec<Text> = ports.into_iter().map(text).collect();
-    let loaded = load_str_with("the running configuration", &config.to_string(), &ports);
-    loaded.map(|loaded| loaded.config).map_err(|faults| {
-        note_part!("{faults}");
-        note!(
-            "the running sermux is of another version, and this one does not know all of its configuration: restart it"
-        );
-        ExitCode::FAILURE
-    })
-}
-
-impl Running {
-    /// Whether this is the file that the running program has read.
-    fn is_of(&self, file: &Path) -> bool {
-        let same = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        self.file.as_deref().is_some_and(|own| same(own) == same(file))
-    }
-
-    /// From what runs to this file, or to its own.
-    fn report(self, arguments: &Arguments, file: Option<&Path>) -> Result<String, ExitCode> {
-        let source = match file.or(self.file.as_deref()) {
-            Some(file) => super::open_source(file)?,
-            None => {
-                note!("the running sermux has no configuration file to compare with: name one");
-                return Err(ExitCode::from(super::USAGE));
-            }
-        };
-        let new = super::load_source_or_complain(&source.with(self.command_line))?;
-        Ok(report(&self.config, &new.config, &ConnectedClients::ask(arguments)))
-    }
+    let new = super::load_source_or_complain(&source.with(port::texts_or_complain(&running.command_line)?))?;
+    Ok(report(&running.config, &new.config, &ConnectedClients::ask(arguments)))
 }
 
 /// The clients of the running program, if there is one that answers.

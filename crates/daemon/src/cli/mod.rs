@@ -15,7 +15,9 @@ mod doctor;
 mod held;
 mod help;
 mod import;
+mod in_force;
 mod line;
+mod names;
 mod others;
 mod port;
 mod probe;
@@ -162,12 +164,19 @@ enum SubCommand {
         strict: bool,
     },
     /// Show ports, devices and clients. Exits with 1 if a port is not well
+    ///
+    /// Without PORT, prints a row for each port, and below it what is wrong and the next step. With PORT, prints the details of that
+    /// port and its clients.
     Status {
-        /// Only this port
-        port: Option<String>,
+        /// Show the details of this port; * and ? stand for any characters and for one, as in 'board*'
+        #[arg(value_name = "PORT")]
+        ports: Vec<String>,
         /// Print JSON, as sermux-api(7) describes it
-        #[arg(long)]
+        #[arg(long, conflicts_with = "watch")]
         json: bool,
+        /// Show it again every second, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
     },
     /// Reload the configuration and list what changed. Exits with 78 if the configuration has faults
     Reload,
@@ -363,7 +372,14 @@ pub fn run() -> ExitCode {
         },
         SubCommand::Import { file, strict: false } => import::run(file, import::NoEquivalent::Allowed),
         SubCommand::Import { file, strict: true } => import::run(file, import::NoEquivalent::Refused),
-        SubCommand::Status { port, json } => status::run(&arguments, port.as_deref(), *json),
+        SubCommand::Status { ports, json, watch } => {
+            let show = match (json, watch) {
+                (true, _) => status::Show::Json,
+                (false, true) => status::Show::Watch,
+                (false, false) => status::Show::Table,
+            };
+            status::run(&arguments, ports, show)
+        }
         SubCommand::Reload => reload::run(&arguments),
         SubCommand::Kick { port, client } => clients::kick(&arguments, port, client.as_deref()),
         SubCommand::Set { port, settings } => line::set(&arguments, port, settings),

@@ -11,6 +11,11 @@ use sermux_port_config::Fault;
 /// What a port is written like.
 const EXAMPLE: &str = "write device=/dev/ttyUSB0,line=115200 8N1,listen=raw:*:4001";
 
+/// The ports of these arguments.
+pub(super) fn texts(arguments: &[String]) -> Result<Vec<Text>, Box<Fault>> {
+    arguments.iter().enumerate().map(|(index, argument)| text(argument, index + 1)).collect()
+}
+
 /// The ports of these arguments, or all that is wrong with them on standard error.
 pub(super) fn texts_or_complain(arguments: &[String]) -> Result<Vec<Text>, ExitCode> {
     let (mut texts, mut is_wrong) = (Vec::new(), false);

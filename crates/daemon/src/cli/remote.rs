@@ -76,6 +76,34 @@ pub(super) enum NotDone {
 }
 
 impl NotDone {
+    /// The running program is not of this version, which matters for this reason.
+    pub(super) fn other_version(why: &str) -> NotDone {
+        let error = format!("the running sermux is of another version, and {why}");
+        NotDone::Refused(
+            501,
+            RefusedShape { error, help: Some("restart it".to_owned()), kind: None, faults: Vec::new() },
+        )
+    }
+
+    /// There is no such port among these.
+    pub(super) fn no_port<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> NotDone {
+        let known: Vec<&str> = known.collect();
+        let help =
+            if known.is_empty() { "there are no ports".to_owned() } else { format!("there is {}", known.join(", ")) };
+        let error = format!("there is no port `{}`", name.escape_debug());
+        let refused = RefusedShape { error, help: Some(help), kind: Some(RefusedKind::NoPort), faults: Vec::new() };
+        NotDone::Refused(404, refused)
+    }
+
+    /// Whether it may be over in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            NotDone::Unreachable(why) => why.is_not_running(),
+            NotDone::Refused(status, _) => *status == 503,
+            NotDone::Broken(_) => true,
+        }
+    }
+
     /// In a line or a few.
     pub(super) fn text(&self) -> String {
         match self {

@@ -8,6 +8,9 @@ use crate::sys;
 /// Columns where nothing says how many there are.
 pub(super) const USUAL: usize = 80;
 
+/// Rows of a terminal that does not know its size, as a serial console.
+const USUAL_ROWS: usize = 24;
+
 /// Narrower than this nothing is readable.
 const NARROWEST: usize = 40;
 
@@ -51,8 +54,14 @@ impl Style {
 
 /// The columns of the terminal that results go to; `None` where they go to a file or a program.
 pub(super) fn width() -> Option<usize> {
-    let columns = sys::columns(stdout()).ok()?;
+    let (columns, _) = sys::terminal_size(stdout()).ok()?;
     Some(if columns == 0 { USUAL } else { usize::from(columns).max(NARROWEST) })
+}
+
+/// The rows of the terminal that results go to; `None` where they go to a file or a program.
+pub(super) fn rows() -> Option<usize> {
+    let (_, rows) = sys::terminal_size(stdout()).ok()?;
+    Some(if rows == 0 { USUAL_ROWS } else { rows.into() })
 }
 
 /// For `--help`.

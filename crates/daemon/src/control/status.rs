@@ -404,6 +404,9 @@ pub(crate) struct FaultShape {
     pub(crate) at: String,
     pub(crate) at_seconds: u64,
     pub(crate) over: bool,
+    /// How long it is past.
+    #[serde(default)]
+    pub(crate) over_seconds: Option<u64>,
 }
 
 impl StatusShape {
@@ -486,7 +489,7 @@ mod tests {
             capture: Some(CaptureShape::default()),
             advice: Some(text()),
             stuck: Some(StuckShape::default()),
-            fault: Some(FaultShape { what: text(), at: text(), at_seconds: 0, over: false }),
+            fault: Some(FaultShape { what: text(), at: text(), at_seconds: 0, over: true, over_seconds: Some(0) }),
         };
         let program = ProgramShape {
             version: text(),

@@ -94,8 +94,8 @@ pub struct PortFault {
     pub what: String,
     /// When it was first seen.
     pub at: Instant,
-    /// It is past.
-    pub over: bool,
+    /// Since when it is past.
+    pub over: Option<Instant>,
 }
 
 /// A listener as it is now.

@@ -1,23 +1,24 @@
-//! The status for a person: in 80 columns, a block for each port, `!` before those that are not well.
+//! The status for a person: what the program is, and the details of a port in 80 columns; `!` stands before ports that are not well.
 
 use std::fmt::Write as _;
 
+use super::rows::rows;
 use crate::cli::line::wires;
-use crate::cli::terminal::{Colour, Style};
+use crate::cli::terminal::{Colour, Style, USUAL};
 use crate::cli::text::{bytes, count, duration, fill, printable, wrap};
 use crate::control::status::{
     CaptureShape, ClientShape, CountersShape, ErrorsShape, FaultShape, FramesShape, HistoryShape, ListenerShape,
     LogShape, PortShape, StateShape, StatusShape,
 };
 
-/// Columns of a terminal as it comes.
-const WIDTH: usize = 80;
+/// The details of a port are as wide.
+const WIDTH: usize = USUAL;
 
 /// Where the values of a port stand.
 const VALUES: usize = 15;
 
-/// The program and all ports.
-pub(super) fn all(status: &StatusShape, look: Style) -> String {
+/// The program and all ports; `hints` are next steps that are known. `width`: of the terminal, if there is one.
+pub(super) fn all(status: &StatusShape, hints: &[String], look: Style, width: Option<usize>) -> String {
     let program = &status.program;
     let mut text = format!("sermux {}, pid {}, up {}", program.version, program.pid, duration(program.uptime_seconds));
     if let Some(config) = &program.config {
@@ -29,25 +30,31 @@ pub(super) fn all(status: &StatusShape, look: Style) -> String {
     let unwell: Vec<&str> = status.ports.iter().filter(|port| !port.well).map(|port| port.name.as_str()).collect();
     if !unwell.is_empty() {
         for line in wrap(&format!("not well: {}", unwell.join(", ")), WIDTH) {
-            text += &painted(&line, Colour::Red, look);
+            text += &look.paint(&line, Colour::Red);
             text.push('\n');
         }
     }
     if let Some(log) = log(&program.log) {
         for line in wrap(&log, WIDTH) {
-            text += &painted(&line, if program.log.fault.is_some() { Colour::Red } else { Colour::Yellow }, look);
+            text += &look.paint(&line, if program.log.fault.is_some() { Colour::Red } else { Colour::Yellow });
             text.push('\n');
         }
     }
     for defect in &program.defects {
         for line in wrap(&self::defect(defect), WIDTH) {
-            text += &painted(&line, if defect.over { Colour::Yellow } else { Colour::Red }, look);
+            text += &look.paint(&line, if defect.over { Colour::Yellow } else { Colour::Red });
             text.push('\n');
         }
     }
-    for port in &status.ports {
+    for hint in hints {
+        for line in wrap(hint, WIDTH) {
+            text += &look.paint(&line, Colour::Yellow);
+            text.push('\n');
+        }
+    }
+    if !status.ports.is_empty() {
         text.push('\n');
-        text += &one(port, look);
+        text += &rows(&status.ports, look, width);
     }
     text
 }
@@ -62,11 +69,19 @@ fn log(log: &LogShape) -> Option<String> {
 
 /// `defect (3 s ago): a defect of sermux ended …`
 fn defect(defect: &FaultShape) -> String {
-    let (what, ago) = (printable(&defect.what), duration(defect.at_seconds));
+    let what = printable(&defect.what);
     if defect.over {
-        format!("last defect (resolved {ago} ago): {what}")
+        format!("last defect {}: {what}", resolved(defect))
     } else {
-        format!("defect ({ago} ago): {what}")
+        format!("defect ({} ago): {what}", duration(defect.at_seconds))
+    }
+}
+
+/// `(resolved 2 s ago)`; an older program does not say when it was resolved.
+fn resolved(fault: &FaultShape) -> String {
+    match fault.over_seconds {
+        Some(ago) => format!("(resolved {} ago)", duration(ago)),
+        None => format!("(resolved; it was {} ago)", duration(fault.at_seconds)),
     }
 }
 
@@ -99,8 +114,8 @@ fn summary(ports: &[PortShape]) -> String {
 
 /// One port.
 pub(super) fn one(port: &PortShape, look: Style) -> String {
-    let mark = if port.well { "  ".to_owned() } else { painted("! ", Colour::Red, look) };
-    let mut block = format!("{mark}{}  {}\n", painted(&port.name, Colour::Bold, look), state(port, look));
+    let mark = if port.well { "  ".to_owned() } else { look.paint("! ", Colour::Red) };
+    let mut block = format!("{mark}{}  {}\n", look.paint(&port.name, Colour::Bold), state(port, look));
     push_lines(&mut block, "device", fill(device(port).iter().map(String::as_str), WIDTH - VALUES), None, look);
     let mut row = |name: &str, value: &str| push_row(&mut block, name, value, None, look);
 
@@ -149,17 +164,25 @@ pub(super) fn one(port: &PortShape, look: Style) -> String {
         // The device stands above.
         let prefix = format!("{}: ", port.device.configured);
         let what = printable(fault.what.strip_prefix(&prefix).unwrap_or(&fault.what));
-        let ago = duration(fault.at_seconds);
-        let colour = (!fault.over).then_some(Colour::Red);
-        let (name, what) =
-            if fault.over { ("last fault", format!("(resolved {ago} ago) {what}")) } else { ("fault", what) };
-        push_row(&mut block, name, &what, colour, look);
+        match fault.over {
+            true => push_row(&mut block, "last fault", &format!("{}: {what}", resolved(fault)), None, look),
+            false => push_row(&mut block, "fault", &what, Some(Colour::Red), look),
+        }
     }
     block
 }
 
 fn state(port: &PortShape, look: Style) -> String {
-    let colour = match port.state {
+    let name = coloured_state(port.state, port.state.name(), look);
+    match port.since {
+        Some(_) => format!("{name} for {}", duration(port.since_seconds)),
+        None => name,
+    }
+}
+
+/// The state's name in its colour.
+pub(super) fn coloured_state(state: StateShape, name: &str, look: Style) -> String {
+    let colour = match state {
         StateShape::Open | StateShape::Idle => Some(Colour::Green),
         StateShape::Faulted => Some(Colour::Red),
         StateShape::Disabled | StateShape::Unknown => None,
@@ -171,12 +194,7 @@ fn state(port: &PortShape, look: Style) -> String {
         | StateShape::Quiet
         | StateShape::Garbage => Some(Colour::Yellow),
     };
-    let name = port.state.name();
-    let name = colour.map_or_else(|| name.to_owned(), |colour| painted(name, colour, look));
-    match port.since {
-        Some(_) => format!("{name} for {}", duration(port.since_seconds)),
-        None => name,
-    }
+    colour.map_or_else(|| name.to_owned(), |colour| look.paint(name, colour))
 }
 
 fn device(port: &PortShape) -> Vec<String> {
@@ -191,13 +209,17 @@ fn device(port: &PortShape) -> Vec<String> {
     pieces
 }
 
+/// What the line has, or in brackets what it will have.
+pub(super) fn line_now(port: &PortShape) -> String {
+    port.line.actual.clone().unwrap_or_else(|| format!("({})", port.line.configured))
+}
+
 fn line(port: &PortShape) -> String {
     let line = &port.line;
-    let mut text = match &line.actual {
-        Some(actual) if *actual != line.configured => format!("{actual} (configured: {})", line.configured),
-        Some(actual) => actual.clone(),
-        None => format!("({})", line.configured),
-    };
+    let mut text = line_now(port);
+    if line.actual.as_ref().is_some_and(|actual| *actual != line.configured) {
+        let _ = write!(text, " (configured: {})", line.configured);
+    }
     if !line.not_carried.is_empty() {
         let _ = write!(text, "; no wire for {}", line.not_carried.join(", "));
     }
@@ -303,12 +325,8 @@ fn push_listener(block: &mut String, listener: &ListenerShape, clients: &[Client
                     push_row(block, "", &format!("{connections} refused by {what}"), None, look);
                 }
             }
-            match listener.wrong_protocol {
-                0 => {}
-                1 => push_row(block, "", "1 client seems to speak another protocol; see the log", None, look),
-                n => {
-                    push_row(block, "", &format!("{n} clients seem to speak another protocol; see the log"), None, look)
-                }
+            if let Some(mistaken) = wrong_protocol(listener) {
+                push_row(block, "", &mistaken, None, look);
             }
         }
         (None, fault) => {
@@ -327,6 +345,15 @@ fn push_listener(block: &mut String, listener: &ListenerShape, clients: &[Client
             let indent = if index == 0 { VALUES } else { VALUES + 2 };
             let _ = writeln!(block, "{:indent$}{line}", "");
         }
+    }
+}
+
+/// Clients that speak another protocol than the listener they came to.
+pub(super) fn wrong_protocol(listener: &ListenerShape) -> Option<String> {
+    match listener.wrong_protocol {
+        0 => None,
+        1 => Some("1 client seems to speak another protocol; see the log".to_owned()),
+        n => Some(format!("{n} clients seem to speak another protocol; see the log")),
     }
 }
 
@@ -374,13 +401,9 @@ fn push_row(block: &mut String, name: &str, value: &str, colour: Option<Colour>,
 fn push_lines(block: &mut String, name: &str, lines: Vec<String>, colour: Option<Colour>, look: Style) {
     for (index, line) in lines.into_iter().enumerate() {
         let name = if index == 0 { name } else { "" };
-        let line = colour.map_or_else(|| line.clone(), |colour| painted(&line, colour, look));
+        let line = colour.map_or_else(|| line.clone(), |colour| look.paint(&line, colour));
         let _ = writeln!(block, "    {name:width$}{line}", width = VALUES - 4);
     }
-}
-
-fn painted(text: &str, colour: Colour, look: Style) -> String {
-    look.paint(text, colour)
 }
 
 #[cfg(test)]

@@ -106,8 +106,9 @@ impl PortShape {
                 StuckShape { since, since_seconds, queued_bytes: stuck.queued, flow: flow.to_owned() }
             }),
             fault: report.fault.as_ref().map(|fault| {
-                let (at, at_seconds) = at(fault.at, now);
-                FaultShape { what: fault.what.clone(), at, at_seconds, over: fault.over }
+                let (at, at_seconds) = self::at(fault.at, now);
+                let over_seconds = fault.over.map(|over| self::at(over, now).1);
+                FaultShape { what: fault.what.clone(), at, at_seconds, over: fault.over.is_some(), over_seconds }
             }),
         }
     }
@@ -186,7 +187,7 @@ pub(in crate::control) fn trouble(report: &PortReport) -> Option<String> {
     if !state.is_well() {
         let stuck = report.stuck.map(|stuck| stuck.now(Instant::now()));
         let missing = || report.missing.map(|missing| missing.now(&report.port.device));
-        let fault = || report.fault.as_ref().filter(|fault| !fault.over).map(|fault| fault.what.clone());
+        let fault = || report.fault.as_ref().filter(|fault| fault.over.is_none()).map(|fault| fault.what.clone());
         return Some(stuck.or_else(missing).or_else(fault).unwrap_or_else(|| format!("the port is {}", state.name())));
     }
     let mut listeners = report.listeners.iter().zip(&report.port.listen);
@@ -200,8 +201,9 @@ pub(in crate::control) fn trouble(report: &PortReport) -> Option<String> {
 impl FaultShape {
     /// What a part of the program died of. It is over when that runs again.
     pub(in crate::control) fn of(crash: &Crash, now: (Instant, SystemTime)) -> FaultShape {
-        let (at, at_seconds) = at(crash.at, now);
-        FaultShape { what: crash.what.clone(), at, at_seconds, over: crash.again_at().is_none() }
+        let (at, at_seconds) = self::at(crash.at, now);
+        let over_seconds = crash.over().map(|over| self::at(over.into_std(), now).1);
+        FaultShape { what: crash.what.clone(), at, at_seconds, over: over_seconds.is_some(), over_seconds }
     }
 }
 

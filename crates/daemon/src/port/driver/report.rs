@@ -50,15 +50,15 @@ impl Account {
             (self.state, self.since) = (state, now);
         }
         if let (PortState::Open | PortState::Paused, Some(fault)) = (state, &mut self.fault) {
-            fault.over = true;
+            fault.over.get_or_insert(now);
         }
     }
 
     /// Something is wrong with the device.
     pub(super) fn fault(&mut self, what: &str, now: Instant) {
-        let known = self.fault.as_ref().is_some_and(|fault| !fault.over && fault.what == what);
+        let known = self.fault.as_ref().is_some_and(|fault| fault.over.is_none() && fault.what == what);
         if !known {
-            self.fault = Some(Box::new(PortFault { what: what.to_owned(), at: now, over: false }));
+            self.fault = Some(Box::new(PortFault { what: what.to_owned(), at: now, over: None }));
         }
     }
 

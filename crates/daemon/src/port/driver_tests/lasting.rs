@@ -283,7 +283,7 @@ async fn another_device_has_no_faults_of_the_one_before_it() {
     until(|| wire.is_closed()).await;
     rig.plug();
     until(|| rig.status.is_open()).await;
-    assert!(rig.report().await.fault.is_some_and(|fault| fault.over));
+    assert!(rig.report().await.fault.is_some_and(|fault| fault.over.is_some()));
     let mut other = (*telnet_port("gather: 0ms", "")).clone();
     other.device = Device::Sim(Sim::DsmrP1);
     let (opened, _wire) = opened();

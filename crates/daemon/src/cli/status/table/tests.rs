@@ -64,7 +64,7 @@ fn a_port_with_everything() {
               "suspended": false, "half-closed": false, "signature": null }
         ],
         "well": false,
-        "fault": { "what": "device gone: hung up", "at": "2026-01-31T07:05:09Z", "at-seconds": 7200, "over": true }
+        "fault": { "what": "device gone: hung up", "at": "2026-01-31T07:05:09Z", "at-seconds": 7200, "over": true, "over-seconds": 7198 }
     }"##,
     );
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_port_with_everything() {
                #10 10.0.0.12:40000  2 h, sent 0 B
     raw        4001: the address is in use by another program (`ss -ltnp` shows
                which)
-    last fault (resolved 2 h ago) device gone: hung up
+    last fault (resolved 1 h 59 min ago): device gone: hung up
 "
     );
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "wider than a terminal");
@@ -141,7 +141,7 @@ fn above_all_ports_stands_how_many_are_how() {
         port(r#"{ "name": "c", "state": "disabled", "since": null }"#),
     ];
     let status = StatusShape { program: serde_json::from_value(program).unwrap(), well: false, ports };
-    let text = all(&status, Style::Plain);
+    let text = all(&status, &[], Style::Plain, None);
     let head: Vec<&str> = text.lines().take(3).collect();
     assert_eq!(
         head,
@@ -151,7 +151,7 @@ fn above_all_ports_stands_how_many_are_how() {
             "not well: b",
         ]
     );
-    assert!(text.contains("\n  c  disabled\n"), "{text}");
+    assert!(text.contains("\n  disabled  c     /dev/ttyUSB0"), "{text}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_log_that_loses_records_is_told_above_the_ports() {
     let program = serde_json::json!({ "version": "1.2.3", "pid": 42, "started": "", "uptime-seconds": 1, "config": null,
                                       "log": { "lost-records": 1200, "fault": "no space left on device" } });
     let status = StatusShape { program: serde_json::from_value(program).unwrap(), well: true, ports: vec![port("{}")] };
-    let text = all(&status, Style::Plain);
+    let text = all(&status, &[], Style::Plain, None);
     assert_eq!(text.lines().nth(2), Some("log: 1200 records lost; no space left on device"), "{text}");
 }
 
