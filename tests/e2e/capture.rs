@@ -296,3 +296,26 @@ fn a_capture_on_a_device_or_on_the_configuration_is_a_fault() {
     assert_eq!(on_itself.code, Some(78));
     assert!(on_itself.stderr.contains("would overwrite the configuration"), "{}", on_itself.stderr);
 }
+
+#[test]
+fn a_raw_capture_has_the_bytes_of_its_direction_and_nothing_else() {
+    let (pty, folder) = (Pty::new(), tempfile::tempdir().unwrap());
+    let mut daemon = Daemon::start(port(&pty, folder.path(), "format: raw, direction: rx"));
+    daemon.opened("p", 1);
+    let client = daemon.connect("p");
+    let bytes = noise(7, 20_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| pty.send(&bytes));
+        assert_eq!(client.receive(bytes.len()), bytes);
+    });
+    client.send(b"to the device");
+    assert_eq!(pty.receive(13), b"to the device");
+    let file = folder.path().join("p.log");
+    eventually("all of it is in the file", || fs::metadata(&file).is_ok_and(|file| file.len() >= 20_000));
+    // Half a line is not held back.
+    pty.send(b"login: ");
+    eventually("the rest is in the file", || fs::metadata(&file).is_ok_and(|file| file.len() >= 20_007));
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.finish().code, Some(0));
+    assert_eq!(fs::read(&file).unwrap(), [&bytes[..], b"login: "].concat());
+}

@@ -1,4 +1,4 @@
-//! How a capture looks: lines of text, of numbers, or of JSON.
+//! How a capture looks: lines of text, of numbers, or of JSON; or the bytes alone.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
@@ -34,7 +34,7 @@ const IN_AN_OBJECT: usize = 4096;
 /// Takes lines, each with its LF, and how many bytes of the line are in each. An empty one has bytes that belong to the one
 /// before.
 pub(super) trait LineSink {
-    fn line(&mut self, line: &str, bytes: usize);
+    fn line(&mut self, line: &[u8], bytes: usize);
 }
 
 /// Makes lines of what passed.
@@ -108,6 +108,10 @@ impl Formatter {
                     self.hex(way, offset + (index * ON_A_LINE) as u64, chunk, at, lines);
                 }
             }
+            CaptureFormat::Raw => {
+                let most = self.at_once(IN_AN_OBJECT, 1);
+                bytes.chunks(most).for_each(|chunk| lines.line(chunk, chunk.len()));
+            }
             CaptureFormat::Json => {
                 let most = self.at_once(IN_AN_OBJECT, JSON_BYTE);
                 for (index, chunk) in bytes.chunks(most).enumerate() {
@@ -127,6 +131,9 @@ impl Formatter {
     /// Something that happened beside the bytes.
     pub(super) fn event(&mut self, event: &CaptureEvent, at: SystemTime, lines: &mut impl LineSink) {
         self.finish(lines);
+        if self.format == CaptureFormat::Raw {
+            return;
+        }
         if self.format == CaptureFormat::Json {
             let time = self.timestamp.then(|| rfc3339_micros(at));
             let happened = Happened { time, port: &self.port, event: event.kind.name(), text: &event.text };
@@ -162,7 +169,7 @@ impl Formatter {
             let begun = &mut self.begun[way as usize];
             let after_cr = std::mem::take(&mut begun.after_cr);
             if *byte == b'\n' && after_cr {
-                lines.line("", 1);
+                lines.line(b"", 1);
                 continue;
             }
             let began = *begun.at.get_or_insert((at, now + PATIENCE));
@@ -217,7 +224,7 @@ impl Formatter {
         if let Ok(line) = serde_json::to_string(object) {
             let mut line = hex::json_for_terminals(line);
             line.push('\n');
-            lines.line(&line, bytes);
+            lines.line(line.as_bytes(), bytes);
         }
     }
 
@@ -231,7 +238,7 @@ impl Formatter {
 
     fn end_line(&mut self, bytes: usize, lines: &mut impl LineSink) {
         self.line.push('\n');
-        lines.line(&self.line, bytes);
+        lines.line(self.line.as_bytes(), bytes);
     }
 }
 
@@ -293,7 +300,8 @@ mod tests {
     struct Written(Vec<String>, usize);
 
     impl LineSink for Written {
-        fn line(&mut self, line: &str, bytes: usize) {
+        fn line(&mut self, line: &[u8], bytes: usize) {
+            let line = std::str::from_utf8(line).unwrap();
             self.0.extend(line.strip_suffix('\n').map(ToOwned::to_owned));
             self.1 += bytes;
         }

@@ -207,7 +207,7 @@ struct Out {
 }
 
 impl LineSink for Out {
-    fn line(&mut self, line: &str, bytes: usize) {
+    fn line(&mut self, line: &[u8], bytes: usize) {
         let now = SystemTime::now();
         if let Err(error) = self.file.open() {
             self.fault.get_or_insert(error);
@@ -220,7 +220,7 @@ impl LineSink for Out {
                 }
             }
         }
-        self.lines.extend_from_slice(line.as_bytes());
+        self.lines.extend_from_slice(line);
         self.bytes += bytes as u64;
         if self.lines.len() >= AT_ONCE {
             self.flush();

@@ -74,6 +74,8 @@ pub enum CaptureFormat {
     Hex,
     /// A JSON object for each read or write.
     Json,
+    /// The bytes and nothing else.
+    Raw,
 }
 
 /// As in a file; without one, `off`.
@@ -136,7 +138,12 @@ pub(super) fn capture(node: &Node, path: &str, problems: &mut Vec<Problem>) -> C
             layer.direction = read(node, path, problems, |node| word(node, &words, &[]));
         }
         "format" => {
-            let words = [("text", CaptureFormat::Text), ("hex", CaptureFormat::Hex), ("json", CaptureFormat::Json)];
+            let words = [
+                ("text", CaptureFormat::Text),
+                ("hex", CaptureFormat::Hex),
+                ("json", CaptureFormat::Json),
+                ("raw", CaptureFormat::Raw),
+            ];
             layer.format = read(node, path, problems, |node| word(node, &words, &[]));
         }
         "timestamp" => layer.timestamp = read(node, path, problems, boolean),

@@ -452,8 +452,8 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     key(
         In::Capture,
         "format",
-        Words(&["text", "hex", "json"]),
-        "text: a line for each line. hex: 16 bytes a line. json: an object for each read and write.",
+        Words(&["text", "hex", "json", "raw"]),
+        "text: a line for each line. hex: 16 bytes a line. json: an object for each read and write. raw: the bytes alone.",
     )
     .or("text"),
     key(In::Capture, "timestamp", Boolean, "The time of each line, in UTC, to the microsecond.").or("true"),
