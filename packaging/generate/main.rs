@@ -171,7 +171,7 @@ fn closing(roff: &mut Roff) {
         ("3", "Nothing listens on the control socket: sermux is not running, or listens on another one."),
         ("4", "The running program has no such port."),
         ("70", "The program failed by a defect of its own; systemd starts it again."),
-        ("77", "You may not use the control socket."),
+        ("77", "You may not use the control socket, or write the files of setup."),
         ("78", "The configuration is wrong; every fault is listed on standard error."),
     ] {
         roff.control("TP", []);

@@ -113,6 +113,27 @@ fn a_port_that_is_not_well_is_marked_and_says_what_to_do() {
 }
 
 #[test]
+fn a_second_program_on_a_busy_address_names_the_first() {
+    let daemon = start(echo());
+    let other = PortYaml::new("other", "sim:echo").listen_on(&daemon.address("echo").to_string(), "");
+    let second = Daemon::start(other).finish();
+    assert_eq!(second.code, Some(1));
+    let named = format!("is in use by another sermux: pid {}, user ", daemon.pid());
+    assert!(second.stderr.contains(&named), "{}", second.stderr);
+}
+
+#[test]
+fn a_wrong_setting_and_a_break_that_is_too_long_are_answered_with_what_is_right() {
+    let daemon = start(echo());
+    let wrong = daemon.run(&["set", "echo", "fast"]);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.stderr.contains("`fast` is no line setting; write a baud rate such as 9600, a format"), "{wrong:?}");
+    let long = daemon.run(&["break", "echo", "9999"]);
+    assert_eq!(long.code, Some(2));
+    assert!(long.stderr.contains("in milliseconds, from 1 to 5000"), "{long:?}");
+}
+
+#[test]
 fn several_ports_and_patterns_give_the_details_of_each() {
     let ports = ["board10", "board2", "other"].map(|name| PortYaml::new(name, "sim:echo").listen("").entry());
     let daemon = Daemon::start(format!("ports:\n{}", ports.concat()));

@@ -110,16 +110,48 @@ fn another_file_stays_unless_told_and_is_kept() {
     assert_eq!(fs::read_to_string(folder.path().join("ports.d/p1.yaml.bak")).unwrap(), "ports: {}\n");
 }
 
+/// Needs root: only root can be somebody else.
+#[test]
+fn who_may_not_write_is_told_before_it_listens() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let folder = with_config(INCLUDE);
+    let mut command = crate::rig::as_nobody(&folder);
+    command.arg("--config").arg(folder.path().join("sermux.yaml")).args(SIM);
+    let refused = Process::start(command.arg("--yes")).finish();
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(77), ""), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("p1.yaml: no permission to write it; nothing was changed. Use sudo"),
+        "{refused:?}"
+    );
+    assert!(!refused.stderr.contains("taken back"), "{refused:?}");
+}
+
+#[test]
+fn what_yes_has_written_is_called_written() {
+    let folder = with_config(INCLUDE);
+    let done = set_up(folder.path(), &["--yes"]);
+    assert!(done.stdout.contains("p1.yaml written:\n") && !done.stdout.contains("would be"), "{}", done.stdout);
+}
+
 #[test]
 fn a_configuration_that_would_have_faults_is_put_back() {
     let twice = "include: ports.d/*.yaml\nports:\n  p1:\n    device: sim:echo\n    listen: [ { protocol: raw, address: \"127.0.0.1:0\" } ]\n";
-    for (config, why) in [(twice, "p1"), ("ports: {}\n", "write into it: include: ports.d/*.yaml")] {
-        let folder = with_config(config);
-        let finished = set_up(folder.path(), &["--yes"]);
-        assert_eq!(finished.code, Some(78), "{}", finished.stderr);
-        assert!(finished.stderr.contains(why) && finished.stderr.contains("taken back"), "{}", finished.stderr);
-        assert!(!p1(folder.path()).exists());
-    }
+    let folder = with_config("ports: {}\n");
+    let finished = set_up(folder.path(), &["--yes"]);
+    assert_eq!(finished.code, Some(78), "{}", finished.stderr);
+    let why = "write into it: include: ports.d/*.yaml";
+    assert!(finished.stderr.contains(why) && finished.stderr.contains("taken back"), "{}", finished.stderr);
+    assert!(!p1(folder.path()).exists());
+    // Here nothing is written, and nothing is taken back.
+    let folder = with_config(twice);
+    let finished = set_up(folder.path(), &["--yes"]);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(78), ""), "{}", finished.stderr);
+    let why = "has a port p1 already, with the device sim:echo: `sermux status p1`";
+    assert!(finished.stderr.contains(why) && !finished.stderr.contains("taken back"), "{}", finished.stderr);
+    assert!(!p1(folder.path()).exists());
 }
 
 /// The file as it would be, with this device.

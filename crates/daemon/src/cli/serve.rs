@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
-use sermux_port_config::config::Config;
+use sermux_port_config::config::{Address, Config};
 use socket2::Socket;
 use tracing::{debug, error};
 
-use super::{port, Arguments};
+use super::{others, port, Arguments};
 use crate::log;
 use crate::supervisor::{ConfigSource, Ended, Supervisor};
 
@@ -57,13 +57,35 @@ pub(super) fn run_with(
             return ExitCode::FAILURE;
         }
     };
-    let code = serve(config, source, arguments, sockets);
+    let wanted = tcp_ports(&config);
+    let (code, ended) = serve(config, source, arguments, sockets);
     // What was logged is on its way out.
     drop(log);
+    if ended == Some(Ended::NothingBound) {
+        if let Some((port, other)) = others::who_listens(&wanted) {
+            note!("TCP port {port} is in use by another sermux: {}", other.text());
+        }
+    }
     code
 }
 
-fn serve(config: Config, source: Option<ConfigSource>, arguments: &Arguments, sockets: Vec<Socket>) -> ExitCode {
+fn tcp_ports(config: &Config) -> Vec<u16> {
+    let enabled = config.ports.values().filter(|port| port.enable);
+    let addresses = enabled.flat_map(|port| &port.listen).map(|listener| &listener.address);
+    addresses
+        .filter_map(|address| match address {
+            Address::Localhost { port } | Address::Any { port } | Address::Host { port, .. } => Some(*port),
+            Address::Unix { .. } => None,
+        })
+        .collect()
+}
+
+fn serve(
+    config: Config,
+    source: Option<ConfigSource>,
+    arguments: &Arguments,
+    sockets: Vec<Socket>,
+) -> (ExitCode, Option<Ended>) {
     raise_file_limit();
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -76,7 +98,7 @@ fn serve(config: Config, source: Option<ConfigSource>, arguments: &Arguments, so
         Ok(runtime) => runtime,
         Err(error) => {
             error!(event = %"sermux.start-failed", "cannot start: {error}");
-            return ExitCode::FAILURE;
+            return (ExitCode::FAILURE, None);
         }
     };
     let serve = async {
@@ -88,14 +110,14 @@ fn serve(config: Config, source: Option<ConfigSource>, arguments: &Arguments, so
     // A call that hangs in a driver does not keep the program.
     runtime.shutdown_background();
     match ended {
-        Ok(Ok(Ended::Asked)) => ExitCode::SUCCESS,
-        Ok(Ok(Ended::NothingBound)) => ExitCode::FAILURE,
+        Ok(Ok(Ended::Asked)) => (ExitCode::SUCCESS, Some(Ended::Asked)),
+        Ok(Ok(Ended::NothingBound)) => (ExitCode::FAILURE, Some(Ended::NothingBound)),
         Ok(Err(error)) => {
             error!(event = %"sermux.start-failed", "cannot start: {error}");
-            ExitCode::FAILURE
+            (ExitCode::FAILURE, None)
         }
         // The log has heard of it.
-        Err(_) => ExitCode::from(DEFECT),
+        Err(_) => (ExitCode::from(DEFECT), None),
     }
 }
 

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::unistd::{access, AccessFlags};
 use sermux_port_config::config::load::load;
 use sermux_port_config::config::Device;
 
 use self::meter::FoundMeter;
 use super::remote::{self, get, of_port, understand, NotDone};
-use super::{doctor, Arguments, CONFIGURATION};
+use super::{doctor, Arguments, CONFIGURATION, FORBIDDEN};
 use crate::control::request::ReloadedShape;
 use crate::control::status::PortShape;
 use crate::doctor::Severity;
@@ -59,13 +61,25 @@ pub(super) fn run(arguments: &Arguments, options: &SetupOptions) -> ExitCode {
 }
 
 fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, ExitCode> {
+    // Before it listens, which may take a minute.
+    if options.yes || (!options.dry_run && io::stdin().is_terminal()) {
+        check_rights(&arguments.config)?;
+        check_name(&arguments.config)?;
+    }
     let FoundMeter { device, reading } = meter::find(arguments, options)?;
     let plan = plan(&arguments.config, &yaml(&device, reading, &options.address))?;
-    super::print(&shown(arguments, options, &device, &plan));
+    super::print(&findings(arguments, options, &device));
+    if options.yes {
+        write(&plan)?;
+        super::print(&shown(&plan, Writing::Done));
+        check(arguments, &plan, &device)?;
+        return start(arguments);
+    }
+    super::print(&shown(&plan, Writing::Planned));
     if options.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(other) = plan.iter().find(|planned| planned.change == FileChange::Different && !options.yes) {
+    if let Some(other) = plan.iter().find(|planned| planned.change == FileChange::Different) {
         say(&format!(
             "{} says something else, and stays; --yes replaces it and keeps it as {}",
             other.path.display(),
@@ -74,7 +88,7 @@ fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, Exi
         return Err(ExitCode::FAILURE);
     }
     let is_new = plan.iter().any(|planned| planned.change != FileChange::Same);
-    if is_new && !options.yes {
+    if is_new {
         if !io::stdin().is_terminal() {
             say("nothing was written: there is nobody to ask; --yes writes it");
             return Ok(ExitCode::SUCCESS);
@@ -89,10 +103,49 @@ fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, Exi
     start(arguments)
 }
 
+/// Whether the port's file can be written, and the configuration where there is none yet.
+fn check_rights(config: &Path) -> Result<(), ExitCode> {
+    let file = port_file(config);
+    let written = [Some(file.as_path()), (!config.exists()).then_some(config)];
+    for path in written.into_iter().flatten() {
+        let there = path.ancestors().skip(1).find(|folder| folder.exists() || folder.as_os_str().is_empty());
+        let folder = there.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if access(folder, AccessFlags::W_OK) == Err(Errno::EACCES) {
+            say(&format!("{}: no permission to write it; nothing was changed. Use sudo", path.display()));
+            return Err(ExitCode::from(FORBIDDEN));
+        }
+    }
+    Ok(())
+}
+
+/// Whether another file has a port of this name, which then could not be there twice.
+fn check_name(config: &Path) -> Result<(), ExitCode> {
+    if port_file(config).exists() {
+        // It is compared with what would be written.
+        return Ok(());
+    }
+    // Faults are reported once the port's file is written, all at once.
+    match load(config).ok().and_then(|loaded| loaded.config.ports.get(PORT).cloned()) {
+        Some(port) => {
+            say(&format!(
+                "{} has a port {PORT} already, with the device {}: `sermux status {PORT}` shows how it is. Remove it there to set \
+                 it up anew",
+                config.display(),
+                port.device
+            ));
+            Err(ExitCode::from(CONFIGURATION))
+        }
+        None => Ok(()),
+    }
+}
+
+fn port_file(config: &Path) -> PathBuf {
+    config.parent().unwrap_or(Path::new("")).join("ports.d").join(format!("{PORT}.yaml"))
+}
+
 /// The port's file, and the configuration that takes it in where there is none yet.
 fn plan(config: &Path, port: &str) -> Result<Vec<Planned>, ExitCode> {
-    let folder = config.parent().unwrap_or(Path::new(""));
-    let mut files: Vec<(PathBuf, &str)> = vec![(folder.join("ports.d").join(format!("{PORT}.yaml")), port)];
+    let mut files: Vec<(PathBuf, &str)> = vec![(port_file(config), port)];
     if !config.exists() {
         files.push((config.to_owned(), INCLUDE));
     }
@@ -102,7 +155,8 @@ fn plan(config: &Path, port: &str) -> Result<Vec<Planned>, ExitCode> {
     planned.collect()
 }
 
-fn shown(arguments: &Arguments, options: &SetupOptions, device: &str, plan: &[Planned]) -> String {
+/// What is wrong with the device, if it is one of this machine.
+fn findings(arguments: &Arguments, options: &SetupOptions, device: &str) -> String {
     let mut text = String::new();
     let is_path = matches!(device.parse::<Device>(), Ok(Device::Path(_)));
     if is_path {
@@ -112,11 +166,28 @@ fn shown(arguments: &Arguments, options: &SetupOptions, device: &str, plan: &[Pl
             text.push_str(&doctor::text(&found));
         }
     }
-    for Planned { path, text: content, change } in plan {
-        let word = match change {
-            FileChange::New => "would be new",
-            FileChange::Same => "is as it should be",
-            FileChange::Different => "says something else and would be replaced",
+    text
+}
+
+/// Whether files are written yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Planned,
+    Done,
+}
+
+fn shown(plan: &[Planned], writing: Writing) -> String {
+    let mut text = String::new();
+    for planned in plan {
+        let Planned { path, text: content, change } = planned;
+        let word = match (change, writing) {
+            (FileChange::New, Writing::Planned) => "would be new".to_owned(),
+            (FileChange::New, Writing::Done) => "written".to_owned(),
+            (FileChange::Same, _) => "is as it should be".to_owned(),
+            (FileChange::Different, Writing::Planned) => "says something else and would be replaced".to_owned(),
+            (FileChange::Different, Writing::Done) => {
+                format!("written; what was there is kept as {}", planned.backup().display())
+            }
         };
         let _ = writeln!(text, "{} {word}:", path.display());
         for line in content.lines() {
@@ -169,7 +240,9 @@ fn undo(plan: &[Planned]) {
             failed(&planned.path, &error);
         }
     }
-    say("what was written was taken back");
+    if plan.iter().any(|planned| planned.change != FileChange::Same) {
+        say("what was written was taken back");
+    }
 }
 
 /// Tells the daemon, and waits for the meter.

@@ -15,7 +15,7 @@ pub(super) fn amend(current: LineSettings, text: &str) -> Result<LineSettings, S
     let mut settings = current;
     let mut said = Vec::new();
     for word in text.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
-        let parts = take(&mut settings, word).map_err(|wrong| format!("{}; {}", wrong.what(), wrong.help()))?;
+        let parts = take(&mut settings, word)?;
         if parts.iter().any(|part| said.contains(part)) {
             return Err(format!("`{}`: that was said already", word.escape_debug()));
         }
@@ -27,22 +27,34 @@ pub(super) fn amend(current: LineSettings, text: &str) -> Result<LineSettings, S
     Ok(settings)
 }
 
-fn take(settings: &mut LineSettings, word: &str) -> Result<&'static [SettingsPart], ParseError> {
+fn take(settings: &mut LineSettings, word: &str) -> Result<&'static [SettingsPart], String> {
     let mut letters = word.chars();
     if !letters.next().is_some_and(|first| first.is_ascii_digit()) {
-        settings.flow_control = word.parse::<FlowControl>()?;
+        // A word may be meant as anything; the parser of flow control knows of nothing else.
+        let unknown = |_| {
+            format!(
+                "`{}` is no line setting; write a baud rate such as 9600, a format such as 8N1, or a flow \
+             control: none, rts-cts, xon-xoff or dtr-dsr",
+                word.escape_debug()
+            )
+        };
+        settings.flow_control = word.parse::<FlowControl>().map_err(unknown)?;
         return Ok(&[SettingsPart::FlowControl]);
     }
     if word.chars().all(|c| c.is_ascii_digit()) {
-        settings.baud = word.parse()?;
+        settings.baud = word.parse().map_err(said_of)?;
         return Ok(&[SettingsPart::Baud]);
     }
     // 8N1 has its letter in the second place, 9600n81 behind the rate.
     let has_rate = letters.next().is_some_and(|second| second.is_ascii_digit());
     let whole = if has_rate { word.to_owned() } else { format!("{} {word}", settings.baud) };
-    let whole: LineSettings = whole.parse()?;
+    let whole: LineSettings = whole.parse().map_err(said_of)?;
     *settings = LineSettings { flow_control: settings.flow_control, ..whole };
     Ok(if has_rate { &[SettingsPart::Baud, SettingsPart::Character] } else { &[SettingsPart::Character] })
+}
+
+fn said_of(wrong: ParseError) -> String {
+    format!("{}; {}", wrong.what(), wrong.help())
 }
 
 #[cfg(test)]
