@@ -209,12 +209,15 @@ fn nothing_wakes_it_while_nothing_happens() {
     let pty = Pty::new();
     let port = |name: &str, device: PathBuf| PortYaml::new(name, device).listen("").entry();
     let ports = [port("p", pty.path().to_owned()), port("echo", "sim:echo".into())];
-    let daemon = Daemon::start(format!("ports:\n{}", ports.concat()));
+    // Nor does what is served and not asked for.
+    let daemon = Daemon::start(format!("http: {{ address: \"127.0.0.1:0\" }}\nports:\n{}", ports.concat()));
     daemon.opened("p", 1);
     daemon.opened("echo", 1);
     let clients: Vec<Client> = ["p", "echo", "p", "echo"].map(|port| daemon.connect(port)).into();
     pty.send(b"x");
     assert_eq!(clients[0].receive(1), b"x");
+    let served = daemon.log().wait_for("http is served", |line| is_event(line, "http.listening"));
+    assert_eq!(crate::rig::web::get(field(&served, "address").unwrap().parse().unwrap(), "/metrics").status, 200);
     // What is left of the start runs out first: deadlines of what has long been done, helper threads without work.
     let mut woken = Vec::new();
     while woken.last() != Some(&0) {
