@@ -1,7 +1,7 @@
 //! Texts for a device and from it: what it is sent with the first client and after the last one, and what it sends to have
 //! clients disconnected.
 
-use crate::rig::{Client, Daemon, End, PortYaml, Pty};
+use crate::rig::{is_event, Client, Daemon, End, PortYaml, Pty};
 
 fn start(pty: &Pty, modem: &str, listener: &str) -> Daemon {
     let daemon = Daemon::start(PortYaml::new("p", pty.path()).key(modem).key("half-close: off").listen(listener));
@@ -136,15 +136,15 @@ fn a_reload_gives_and_takes_the_right_to_read_under_a_client() {
     pty.send(b"unseen");
     assert_eq!(reader.receive(6), b"unseen");
     daemon.reload(with(""));
-    daemon.log().wait_for_nth(1, "the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for_nth(1, "the reload", |line| is_event(line, "config.reloaded"));
     pty.send(b"seen");
     assert_eq!((client.receive(4), reader.receive(4)), (b"seen".to_vec(), b"seen".to_vec()));
     daemon.reload(with("access: write-only"));
-    daemon.log().wait_for_nth(2, "the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for_nth(2, "the reload", |line| is_event(line, "config.reloaded"));
     pty.send(b"unseen");
     assert_eq!(reader.receive(6), b"unseen");
     daemon.reload(with("access: read-only"));
-    daemon.log().wait_for_nth(3, "the reload", |line| line.contains("configuration read again"));
+    daemon.log().wait_for_nth(3, "the reload", |line| is_event(line, "config.reloaded"));
     pty.send(b"again");
     assert_eq!(client.receive(5), b"again");
 }
