@@ -23,6 +23,7 @@ mod flood;
 mod follow;
 mod frames;
 mod http;
+mod import;
 mod lag;
 mod lasting;
 mod leaving;

@@ -3,6 +3,8 @@
 //! What stands behind the last name are arguments, such as `localhost,2001` and `/dev/ttyS0,9600n81,local`. A string that
 //! names no transport is that of tcp: `3001`, `telnet,4999`.
 
+use crate::error::shown;
+
 /// A string in its parts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct GensioString {
@@ -89,7 +91,7 @@ pub(super) fn parse(text: &str) -> Result<GensioString, GensioError> {
         let is_end = ENDS.contains(&name.text.as_str());
         if !is_end && !FILTERS.contains(&name.text.as_str()) {
             if options.is_some() {
-                return Err((name.at, format!("`{}` is no gensio that is known here", name.text)));
+                return Err((name.at, format!("`{}` is no gensio that is known here", shown(&name.text))));
             }
             reader.at = name.at;
             break;

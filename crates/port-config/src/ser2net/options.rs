@@ -357,8 +357,8 @@ impl Setting {
 
 fn signature(setting: &Setting, remarks: &mut Remarks) -> Option<String> {
     let text = &setting.value.as_ref()?.text;
-    if text.is_empty() || text.len() > Telnet::MAX_SIGNATURE {
-        let message = "signature: it has 1 to 255 characters here; left out, so a client is told sermux, its version and the port";
+    if text.is_empty() || text.len() > Telnet::MAX_SIGNATURE || text.contains(crate::is_unprintable) {
+        let message = "signature: it has 1 to 255 characters here, which can all be seen; left out, so a client is told sermux, its version and the port";
         remarks.no_equivalent(setting.place, message);
         return None;
     }

@@ -384,7 +384,10 @@ fn rs485_value(rs485: &Ser2netRs485) -> NativeValue {
 
 /// One file for a port: that with both directions, or the first.
 fn capture(traces: &[TraceFile], captures: &mut HashSet<String>, remarks: &mut Remarks) -> Option<NativeKeys> {
-    let usable = |trace: &&TraceFile| trace.file.text.starts_with('/') && !trace.file.text.contains('\\');
+    let usable = |trace: &&TraceFile| {
+        let file = &trace.file.text;
+        is_full_path(file) && !file.contains('\\')
+    };
     let chosen = traces.iter().filter(usable).find(|trace| trace.way == TraceWay::Both).or(traces.iter().find(usable));
     let chosen = chosen.filter(|trace| captures.insert(trace.file.text.clone()));
     for trace in traces {
@@ -399,7 +402,7 @@ fn capture(traces: &[TraceFile], captures: &mut HashSet<String>, remarks: &mut R
                 trace.file.place,
                 format!("{name}: a capture has one file yet, without \\d, \\Y and the like: {file}"),
             );
-        } else if !trace.file.text.starts_with('/') {
+        } else if !is_full_path(&trace.file.text) {
             remarks.no_equivalent(
                 trace.file.place,
                 format!("{name}: a capture needs the full path of a file, not {file}"),
@@ -426,6 +429,11 @@ fn capture(traces: &[TraceFile], captures: &mut HashSet<String>, remarks: &mut R
         keys.add("timestamp", NativeValue::plain("false"));
     }
     Some(keys)
+}
+
+/// What a capture takes for a file.
+fn is_full_path(text: &str) -> bool {
+    text.starts_with('/') && !text.ends_with('/') && !text.contains(crate::is_unprintable)
 }
 
 impl TraceWay {
