@@ -1,7 +1,7 @@
 //! Sizes and times as they are written in the configuration: one small grammar each, both ways.
 //!
-//! A size is a whole number of bytes, or of `KiB` or `MiB`. A time is a whole number of `ms`, `s`, `min` or `h`; only
-//! zero needs no unit. A space before the unit is allowed. Larger things are written with a smaller unit, not with a
+//! A size is a whole number of bytes, or of `KiB` or `MiB`; `k` and `M` stand for these. A time is a whole number of `ms`, `s`, `min`
+//! or `h`, and `m` stands for `min`; only zero needs no unit. `KB` and `MB` are refused: for some they are powers of ten. A space before the unit is allowed. Larger things are written with a smaller unit, not with a
 //! fraction: `1500ms`, not `1.5s`.
 
 use std::time::Duration;
@@ -19,8 +19,8 @@ pub fn parse_size(text: &str) -> Result<usize, UnitError> {
     let (number, unit) = split(text);
     let factor: usize = match unit {
         "" => 1,
-        "KiB" => 1024,
-        "MiB" => 1024 * 1024,
+        "KiB" | "k" | "K" => 1024,
+        "MiB" | "m" | "M" => 1024 * 1024,
         _ => return Err(UnitError::new(text, "size", near(number, unit, SIZE_UNITS), SIZE_EXAMPLES)),
     };
     let wrong = || UnitError::new(text, "size", None, SIZE_EXAMPLES);
@@ -39,7 +39,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let milliseconds: u64 = match unit {
         "ms" => 1,
         "s" => 1000,
-        "min" => 60 * 1000,
+        "min" | "m" => 60 * 1000,
         "h" => 60 * 60 * 1000,
         "" if number == 0 => 1,
         "" => return Err(UnitError { what: format!("`{}` has no unit", shown(text)), help: TIME_EXAMPLES.to_owned() }),
@@ -144,11 +144,11 @@ fn near(number: &str, unit: &str, units: &[(&str, u64, &str)]) -> Option<String>
 
 /// How others write them.
 const SIZE_UNITS: &[(&str, u64, &str)] =
-    &[("b byte bytes", 1, ""), ("k kb ki kib", 1, " KiB"), ("m mb mi mib", 1, " MiB"), ("g gb gi gib", 1024, " MiB")];
+    &[("b byte bytes", 1, ""), ("kb ki kib", 1, " KiB"), ("mb mi mib", 1, " MiB"), ("g gb gi gib", 1024, " MiB")];
 const TIME_UNITS: &[(&str, u64, &str)] = &[
     ("msec msecs millisecond milliseconds", 1, "ms"),
     ("sec secs second seconds", 1, "s"),
-    ("m mins minute minutes", 1, "min"),
+    ("mins minute minutes", 1, "min"),
     ("hr hrs hour hours", 1, "h"),
     ("d day days", 24, "h"),
 ];
@@ -163,10 +163,18 @@ mod tests {
 
     #[test]
     fn sizes_are_bytes_kib_or_mib() {
-        for (text, bytes) in [("0", 0), ("512", 512), ("4KiB", 4096), ("256 KiB", 262_144), (" 2 MiB ", 2_097_152)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("512", 512),
+            ("4KiB", 4096),
+            ("256 KiB", 262_144),
+            (" 2 MiB ", 2_097_152),
+            ("16k", 16_384),
+            ("1 M", 1_048_576),
+        ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text:?}");
         }
-        for text in ["", "KiB", "4 KB", "4k", "1.5 MiB", "-1", "+1", "4 KiB 2", "99999999999999999999", "0x10"] {
+        for text in ["", "KiB", "4 KB", "4 kk", "1.5 MiB", "-1", "+1", "4 KiB 2", "99999999999999999999", "0x10"] {
             assert!(parse_size(text).is_err(), "{text:?}");
         }
         assert!(parse_size(&format!("{} MiB", usize::MAX)).is_err());
@@ -181,11 +189,12 @@ mod tests {
             ("1000ms", second),
             ("30 s", 30 * second),
             ("2min", 120 * second),
+            ("10m", 600 * second),
         ] {
             assert_eq!(parse_duration(text), Ok(time), "{text:?}");
         }
         assert_eq!(parse_duration("1h"), Ok(3600 * second));
-        for text in ["", "30", "s", "1.5s", "10 us", "5m", "1h30min", "-1s", "18446744073709551615h"] {
+        for text in ["", "30", "s", "1.5s", "10 us", "5M", "1h30min", "-1s", "18446744073709551615h"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
         let no_unit = parse_duration("30").unwrap_err();
@@ -198,12 +207,14 @@ mod tests {
         let size = |text: &str| parse_size(text).unwrap_err().help().to_owned();
         let time = |text: &str| parse_duration(text).unwrap_err().help().to_owned();
         for (text, meant) in
-            [("4k", "4 KiB"), ("64 KB", "64 KiB"), ("1M", "1 MiB"), ("2 GiB", "2048 MiB"), ("9 B", "9")]
+            [("4 Ki", "4 KiB"), ("64 KB", "64 KiB"), ("1MB", "1 MiB"), ("2 GiB", "2048 MiB"), ("9 B", "9")]
         {
             assert_eq!(size(text), format!("did you mean `{meant}`?"));
             assert!(parse_size(meant).is_ok());
         }
-        for (text, meant) in [("5m", "5min"), ("30 sec", "30s"), ("7d", "168h"), ("1 Hour", "1h"), ("9 msec", "9ms")] {
+        for (text, meant) in
+            [("5 mins", "5min"), ("30 sec", "30s"), ("7d", "168h"), ("1 Hour", "1h"), ("9 msec", "9ms")]
+        {
             assert_eq!(time(text), format!("did you mean `{meant}`?"));
             assert!(parse_duration(meant).is_ok());
         }

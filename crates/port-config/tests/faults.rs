@@ -384,6 +384,7 @@ fn a_listener_has_a_protocol_and_an_address() {
     one(&listen("[{ address: 1 }]"), "1:42: ports.p.listen[0]: the listener has no `protocol`", "protocol: raw");
     one(&listen("[{ protocol: raw }]"), "1:42: ports.p.listen[0]: the listener has no `address`", "address: ");
     one(&listen("[4001]"), "1:42: ports.p.listen[0]: a mapping is needed here, not a single value", "{ protocol: raw");
+    one(&listen("'*:x'"), "1:41: ports.p.listen: `x` is not a TCP port", "");
     one(&listen("{ protocol: raw }"), "1:41: ports.p.listen: a list is needed here, not a mapping", "listen: [{");
 }
 

@@ -397,3 +397,14 @@ fn a_capture_takes_each_key_from_the_layer_that_has_it() {
     assert_eq!(capture.max_age, Duration::from_secs(3 * 24 * 60 * 60));
     assert_eq!(config.ports["b"].capture, None, "what defaults say is for ports that name a file");
 }
+
+#[test]
+fn an_address_alone_is_one_raw_listener() {
+    let loaded = |listen: &str| {
+        let text = format!("ports: {{ p: {{ device: sim:echo, listen: {listen} }} }}");
+        load_str("x.yaml", &text).unwrap_or_else(|faults| panic!("{faults}")).config
+    };
+    for address in ["\"*:9000\"", "9000", "127.0.0.1:9000", "unix:/run/x.sock"] {
+        assert_eq!(loaded(address), loaded(&format!("[ {{ protocol: raw, address: {address} }} ]")), "{address}");
+    }
+}

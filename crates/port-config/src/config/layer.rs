@@ -210,7 +210,13 @@ fn listen(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Option<Vec<Li
             let listener = |(index, node)| listener(node, &format!("{path}[{index}]"), problems);
             Some(nodes.iter().enumerate().map(listener).collect())
         }
-        _ => {
+        // The short form: one raw listener.
+        Value::Scalar(_) => {
+            let protocol = ValueAt { value: ProtocolWord::Raw, place: node.place, path: path.to_owned() };
+            let address = read(node, path, problems, address);
+            Some(vec![ListenerLayer { protocol: Some(protocol), address, ..ListenerLayer::default() }])
+        }
+        Value::Map(_) => {
             let message = format!("a list is needed here, not {}", node.kind());
             problems.push(Problem::new(node.place, path, message).help(format!("write `listen: [{LISTENER}]`")));
             None

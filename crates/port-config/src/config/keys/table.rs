@@ -250,8 +250,8 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     key(
         In::Port,
         "listen",
-        ListOrNothing(&Section(In::Listener)),
-        "Where the port is offered; any number of addresses.",
+        Any(&[ListOrNothing(&Section(In::Listener)), ADDRESS]),
+        "Where the port is offered: a list of listeners, or the address of one raw listener.",
     ),
     key(In::Port, "capture", Any(&[OFF, Section(In::Capture)]), "Everything that passes, into a file; or off."),
     key(In::Port, "limits", Section(In::Limits), "How many clients the port may have by all its listeners together."),

@@ -106,11 +106,11 @@ impl Shape {
     }
 
     pub(super) fn any_size() -> Json {
-        Shape::Any(&[Shape::Integer(0, MOST), Shape::Pattern("^[0-9]+ ?(KiB|MiB)?$")]).json()
+        Shape::Any(&[Shape::Integer(0, MOST), Shape::Pattern("^[0-9]+ ?(KiB|MiB|[kKmM])?$")]).json()
     }
 
     pub(super) fn any_time() -> Json {
-        Shape::Any(&[Shape::Integer(0, 0), Shape::Pattern("^(0|[0-9]+ ?(ms|s|min|h))$")]).json()
+        Shape::Any(&[Shape::Integer(0, 0), Shape::Pattern("^(0|[0-9]+ ?(ms|s|min|m|h))$")]).json()
     }
 }
 
