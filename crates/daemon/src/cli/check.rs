@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::terminal::{Colour, Style};
 use super::text::count;
 use crate::supervisor::ConfigSource;
 
@@ -20,7 +21,8 @@ pub(super) fn run(path: &Path) -> ExitCode {
                 counts = format!("{counts}, {}", count(loaded.warnings.len(), "warning"));
             }
             let name = if path.as_os_str() == ConfigSource::STDIN { Path::new("standard input") } else { path };
-            super::print(&format!("{}: good ({counts})\n", name.display()))
+            let good = Style::of_stdout().paint("good", Colour::Green);
+            super::print(&format!("{}: {good} ({counts})\n", name.display()))
         }
         Err(code) => code,
     }

@@ -11,6 +11,7 @@ use sermux_port_config::config::{Config, Listener, Port};
 
 use super::in_force::InForce;
 use super::remote::NotDone;
+use super::terminal::{Colour, Style};
 use super::text::printable;
 use super::{port, remote, Arguments};
 use crate::control::status::{ClientShape, StatusShape};
@@ -38,12 +39,12 @@ pub(super) fn run(arguments: &Arguments, file: Option<&Path>) -> ExitCode {
         }
         (Err(why), _) => return why.complain(),
     };
-    done.map_or_else(|code| code, |report| super::print(&report))
+    done.map_or_else(|code| code, |report| super::print(&coloured(&report, Style::of_stdout())))
 }
 
 /// From one file to another.
 pub(super) fn files(old: &Path, new: &Path) -> ExitCode {
-    between_files(old, new).map_or_else(|code| code, |report| super::print(&report))
+    between_files(old, new).map_or_else(|code| code, |report| super::print(&coloured(&report, Style::of_stdout())))
 }
 
 fn between_files(old: &Path, new: &Path) -> Result<String, ExitCode> {
@@ -96,6 +97,19 @@ impl ConnectedClients {
             format!(" ({} now)", port.clients.iter().filter(of_listener).count())
         })
     }
+}
+
+/// What starts in green, what ends in red, what changes in yellow.
+fn coloured(report: &str, style: Style) -> String {
+    let colour = |line: &str| match line.get(..2) {
+        Some("+ ") => Some(Colour::Green),
+        Some("- ") => Some(Colour::Red),
+        Some("~ ") => Some(Colour::Yellow),
+        _ => None,
+    };
+    let lines =
+        report.lines().map(|line| colour(line).map_or_else(|| line.to_owned(), |colour| style.paint(line, colour)));
+    lines.map(|line| line + "\n").collect()
 }
 
 /// Port by port, for a person.
@@ -211,5 +225,18 @@ fn shown(value: &Value) -> String {
             format!("{{ {} }}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         other => serde_yaml::to_string(other).unwrap_or_default().trim_end().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_marks_what_starts_ends_and_changes_and_adds_nothing_else() {
+        let report = "- a: ended\n~ b: changed\n    line.baud: 1 → 2\n+ c: started\n1 removed\n";
+        assert_eq!(coloured(report, Style::Plain), report);
+        let shown = "\x1b[31m- a: ended\x1b[0m\n\x1b[33m~ b: changed\x1b[0m\n    line.baud: 1 → 2\n\x1b[32m+ c: started\x1b[0m\n1 removed\n";
+        assert_eq!(coloured(report, Style::Colour), shown);
     }
 }
