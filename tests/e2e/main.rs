@@ -46,6 +46,7 @@ mod reload_storm;
 mod requests;
 mod rig;
 mod scale;
+mod ser2net;
 mod service;
 mod setup;
 mod shutdown;

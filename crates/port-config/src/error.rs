@@ -36,6 +36,22 @@ pub struct Fault {
     pub source: Option<Excerpt>,
 }
 
+impl Fault {
+    /// One that concerns a file as a whole.
+    pub(crate) fn of_file(file: &str, message: &str) -> Fault {
+        Fault {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            path: String::new(),
+            message: message.to_owned(),
+            notes: Vec::new(),
+            help: None,
+            source: None,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;

@@ -42,6 +42,7 @@ fn a_change_is_as_small_as_it_can_be() {
         ("on-gone: disconnect", Live),
         ("access: read-only", Live),
         ("banner: hello", Live),
+        ("busy-text: busy", Live),
         ("write: first", Live),
         ("write: last, write-hold: 5s", Live),
         ("idle-timeout: 5min", Live),

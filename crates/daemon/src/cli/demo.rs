@@ -55,7 +55,7 @@ Open either as often as you like, all at the same time. Ctrl-C ends the demo.
         env!("CARGO_PKG_VERSION")
     ));
     sockets.extend(more);
-    serve::run_with(config, None, arguments, sockets)
+    serve::run_with(config, None, &serve::Conduct::of(arguments), sockets)
 }
 
 /// Listens on the first port from `wanted` on that nobody has, and that is not the one the other device begins with.

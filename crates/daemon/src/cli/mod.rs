@@ -24,6 +24,7 @@ mod probe;
 mod profiles;
 mod reload;
 mod remote;
+mod ser2net;
 mod serve;
 mod setup;
 mod show;
@@ -32,6 +33,7 @@ mod support;
 mod terminal;
 mod text;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -351,6 +353,10 @@ pub fn command() -> clap::Command {
 /// Runs the program by the arguments of the process.
 #[must_use]
 pub fn run() -> ExitCode {
+    let called: Vec<OsString> = std::env::args_os().collect();
+    if ser2net::is_called(&called) {
+        return ser2net::run(&called);
+    }
     let matches = command().term_width(terminal::help_width()).get_matches();
     let mut arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     arguments.names_config = matches.value_source("config") == Some(ValueSource::CommandLine);

@@ -1,17 +1,18 @@
 //! `sermux serve`: the daemon.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
-use sermux_port_config::config::{Address, Config};
+use sermux_port_config::config::{Address, Config, LogFormat};
 use socket2::Socket;
 use tracing::{debug, error};
 
 use super::{others, port, Arguments};
-use crate::log;
-use crate::supervisor::{ConfigSource, Ended, Supervisor};
+use crate::log::{self, LogOutput};
+use crate::supervisor::{ConfigSource, Ended, Supervisor, DRAIN_LIMIT};
 
 /// The program has a defect (EX_SOFTWARE of sysexits.h). systemd starts it again.
 const DEFECT: u8 = 70;
@@ -26,7 +27,7 @@ const BLOCKING_KEPT: Duration = Duration::from_secs(1);
 pub(super) fn run(arguments: &Arguments, ports: &[String]) -> ExitCode {
     let loaded = source(arguments, ports).and_then(|source| Ok((super::load_source_or_complain(&source)?, source)));
     match loaded {
-        Ok((loaded, source)) => run_with(loaded.config, Some(source), arguments, Vec::new()),
+        Ok((loaded, source)) => run_with(loaded.config, Some(source), &Conduct::of(arguments), Vec::new()),
         Err(code) => code,
     }
 }
@@ -38,19 +39,42 @@ fn source(arguments: &Arguments, ports: &[String]) -> Result<ConfigSource, ExitC
     Ok(main.with(texts))
 }
 
+/// How the daemon runs, whatever its configuration is.
+pub(super) struct Conduct<'a> {
+    pub(super) log_format: Option<LogFormat>,
+    pub(super) log_to: LogOutput,
+    pub(super) verbosity: u8,
+    pub(super) control: Option<&'a Path>,
+    /// How long what is held for the lines may take to leave at the end.
+    pub(super) drain_limit: Duration,
+    /// What is done when every address has been tried.
+    pub(super) started: fn(),
+}
+
+impl<'a> Conduct<'a> {
+    pub(super) fn of(arguments: &'a Arguments) -> Conduct<'a> {
+        Conduct {
+            log_format: arguments.log_format.map(Into::into),
+            log_to: LogOutput::Stderr,
+            verbosity: arguments.verbose,
+            control: arguments.control.as_deref(),
+            drain_limit: DRAIN_LIMIT,
+            started: || {},
+        }
+    }
+}
+
 /// Serves a configuration until a signal ends it; SIGHUP reads it again from `source`. `sockets` listen already, on some of
 /// its addresses.
 pub(super) fn run_with(
     config: Config,
     source: Option<ConfigSource>,
-    arguments: &Arguments,
+    conduct: &Conduct<'_>,
     sockets: Vec<Socket>,
 ) -> ExitCode {
     let mut how = config.log;
-    if let Some(format) = arguments.log_format {
-        how.format = format.into();
-    }
-    let log = match log::start(how, arguments.verbose) {
+    how.format = conduct.log_format.unwrap_or(how.format);
+    let log = match log::start(how, conduct.verbosity, conduct.log_to) {
         Ok(log) => log,
         Err(error) => {
             note!("cannot start: there can be no thread that writes the log: {error}");
@@ -58,7 +82,7 @@ pub(super) fn run_with(
         }
     };
     let wanted = tcp_ports(&config);
-    let (code, ended) = serve(config, source, arguments, sockets);
+    let (code, ended) = serve(config, source, conduct, sockets);
     // What was logged is on its way out.
     drop(log);
     if ended == Some(Ended::NothingBound) {
@@ -83,7 +107,7 @@ fn tcp_ports(config: &Config) -> Vec<u16> {
 fn serve(
     config: Config,
     source: Option<ConfigSource>,
-    arguments: &Arguments,
+    conduct: &Conduct<'_>,
     sockets: Vec<Socket>,
 ) -> (ExitCode, Option<Ended>) {
     raise_file_limit();
@@ -102,8 +126,8 @@ fn serve(
         }
     };
     let serve = async {
-        let supervisor = Supervisor::new(source, arguments.control.as_deref()).with_sockets(sockets);
-        supervisor.serve(config, || {}).await
+        let supervisor = Supervisor::new(source, conduct.control).with_sockets(sockets);
+        supervisor.with_drain_limit(conduct.drain_limit).serve(config, conduct.started).await
     };
     // What it leaves behind is dropped, and nothing of it is used again.
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(serve)));

@@ -66,23 +66,35 @@ impl Drop for RunningLog {
     }
 }
 
+/// Which stream a log that does not go to the journal is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogOutput {
+    /// Standard error.
+    Stderr,
+    /// Standard output, as `ser2net -d` does.
+    Stdout,
+}
+
 /// Starts the log. `verbosity` is the number of `-v`: each lets one more level through.
 ///
 /// # Errors
 ///
 /// There can be no thread that writes it.
-pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<RunningLog> {
+pub(crate) fn start(log: Log, verbosity: u8, output: LogOutput) -> io::Result<RunningLog> {
     let queue = Arc::clone(QUEUE.get_or_init(Arc::default));
     let level = more(log.level, verbosity);
-    let to_stderr = Stream::new(io::stderr());
+    let stream: Box<dyn Sink> = match output {
+        LogOutput::Stderr => Box::new(Stream::new(io::stderr())),
+        LogOutput::Stdout => Box::new(Stream::new(io::stdout())),
+    };
     match log.format {
         LogFormat::Json => {
             install(into(&queue, level, Form::Json).json().flatten_event(true).finish());
-            write(&queue, to_stderr)?;
+            write(&queue, stream)?;
         }
         LogFormat::Text => {
             install(into(&queue, level, Form::Text).finish());
-            write(&queue, to_stderr)?;
+            write(&queue, stream)?;
         }
         LogFormat::Journal | LogFormat::Auto => {
             let journal = match log.format {
@@ -94,7 +106,7 @@ pub(crate) fn start(log: Log, verbosity: u8) -> io::Result<RunningLog> {
                 write(&queue, journal)?;
             } else {
                 install(into(&queue, level, Form::Text).finish());
-                write(&queue, to_stderr)?;
+                write(&queue, stream)?;
             }
         }
     }

@@ -21,6 +21,12 @@ pub(super) trait Sink: Send {
     fn write_blocking(&mut self, records: &LogBatch) -> Result<(), (u64, io::Error)>;
 }
 
+impl Sink for Box<dyn Sink> {
+    fn write_blocking(&mut self, records: &LogBatch) -> Result<(), (u64, io::Error)> {
+        (**self).write_blocking(records)
+    }
+}
+
 /// Standard error, or what stands for it in a test.
 #[derive(Debug)]
 pub(super) struct Stream<F> {

@@ -19,7 +19,7 @@ const AT_A_TIME: usize = 32;
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// Sends `words` and closes, without waiting for it and without keeping anything of the port.
-pub fn refuse(conn: Conn, words: &str) {
+pub fn refuse(conn: Conn, words: &[u8]) {
     match conn {
         Conn::Tcp(stream) | Conn::Telnet(stream) => {
             if say(SockRef::from(&stream), words).is_ok() {
@@ -37,8 +37,8 @@ pub fn refuse(conn: Conn, words: &str) {
 }
 
 /// A new socket has room for a line of text, and its readiness is not known to the runtime yet: write straight to it.
-fn say(socket: SockRef<'_>, words: &str) -> io::Result<()> {
-    (&*socket).write_all(words.as_bytes())?;
+fn say(socket: SockRef<'_>, words: &[u8]) -> io::Result<()> {
+    (&*socket).write_all(words)?;
     socket.shutdown(Shutdown::Write)
 }
 

@@ -37,6 +37,7 @@ use self::reading::{ConfigReading, Read, ReloadReply};
 use self::running::{Listeners, RunningPort};
 use self::signals::{end, Signals};
 pub use self::source::ConfigSource;
+pub(crate) use self::source::{Ser2netSource, UucpLocks};
 use self::watched::WatchedTask;
 use crate::control::ask::{Ask, Asker, ConfigInForce, NotReloaded, Ports, Reloaded};
 use crate::control::{self, Server, WebServer};
@@ -51,10 +52,10 @@ use crate::systemd;
 use crate::time::sleep_until;
 
 /// How long ports may take to hand out what they hold when the program ends.
-const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
-/// … and to notice that this time is up.
-const END_LIMIT: Duration = Duration::from_millis(1800);
+/// … and then to notice that this time is up.
+const ENDING: Duration = Duration::from_millis(300);
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub struct Supervisor {
     reading: ConfigReading,
     /// Listening sockets of socket activation.
     handed_over: Vec<Socket>,
+    drain_limit: Duration,
     /// Some port's status changed.
     changed: Arc<Notify>,
     /// Some task of a port has ended.
@@ -135,6 +137,7 @@ impl Supervisor {
             hotplug: Hotplug::start(),
             reading: ConfigReading::default(),
             handed_over: systemd::sockets(),
+            drain_limit: DRAIN_LIMIT,
             changed: Arc::new(Notify::new()),
             ended: Arc::default(),
             tells_tried,
@@ -153,6 +156,13 @@ impl Supervisor {
     #[must_use]
     pub fn with_sockets(mut self, sockets: Vec<Socket>) -> Self {
         self.handed_over.extend(sockets);
+        self
+    }
+
+    /// Waits so long at the end until what is held for the lines has left, in place of [`DRAIN_LIMIT`].
+    #[must_use]
+    pub fn with_drain_limit(mut self, limit: Duration) -> Self {
+        self.drain_limit = limit;
         self
     }
 
@@ -585,14 +595,14 @@ impl Supervisor {
             let Some(port) = self.ports.remove(name) else {
                 continue;
             };
-            let deadline = (now + DRAIN_LIMIT).into_std();
+            let deadline = (now + self.drain_limit).into_std();
             ending.push(async move { port.end(deadline).await });
         }
         let mut tasks = JoinSet::new();
         for port in ending {
             tasks.spawn(port);
         }
-        if tokio::time::timeout_at(now + END_LIMIT, tasks.join_all()).await.is_err() {
+        if tokio::time::timeout_at(now + self.drain_limit + ENDING, tasks.join_all()).await.is_err() {
             warn!(event = %"port.end-overdue", "some ports did not stop in time");
         }
     }

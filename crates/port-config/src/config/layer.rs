@@ -113,6 +113,7 @@ pub(super) struct ClientLayer {
     pub(super) replay: Option<ValueAt<Replay>>,
     pub(super) keepalive: Option<ValueAt<KeepaliveLayer>>,
     pub(super) banner: Option<ValueAt<Banner>>,
+    pub(super) busy_text: Option<ValueAt<Banner>>,
     pub(super) signature: Option<ValueAt<String>>,
     pub(super) break_on_sync: Option<ValueAt<bool>>,
     pub(super) enter: Option<ValueAt<Enter>>,
@@ -323,6 +324,7 @@ fn client_key(layer: &mut ClientLayer, key: &str, value: &Node, path: &str, prob
             layer.keepalive = Some(ValueAt { value: keepalive(value, &path, problems), place, path });
         }
         "banner" => layer.banner = read(value, path, problems, banner),
+        "busy-text" => layer.busy_text = read(value, path, problems, banner),
         "signature" => layer.signature = read(value, path, problems, signature),
         "break-on-sync" => layer.break_on_sync = read(value, path, problems, boolean),
         "enter" => {

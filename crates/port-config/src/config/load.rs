@@ -122,7 +122,11 @@ pub fn load_str_with(name: &str, text: &str, more: &[Text]) -> Result<Loaded, Fa
 }
 
 /// Its good connections; what has no equivalent here are warnings. Where nothing is good there is nothing to be in force.
-fn of_ser2net(imported: Imported, more: &[Text]) -> Result<Loaded, Faults> {
+///
+/// # Errors
+///
+/// All faults, if no connection could be imported.
+pub fn of_ser2net(imported: Imported, more: &[Text]) -> Result<Loaded, Faults> {
     if imported.connections.0 == 0 && !imported.faults.is_empty() {
         return Err(Faults::new(imported.faults));
     }

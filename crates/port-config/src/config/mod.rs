@@ -368,6 +368,9 @@ pub struct Listener {
     pub keepalive: Option<Keepalive>,
     /// What its clients are greeted with.
     pub banner: Banner,
+    /// What a client is sent that is closed because others are served; `None` is a line that says by whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy_text: Option<Banner>,
 }
 
 impl Listener {
@@ -411,6 +414,7 @@ impl Listener {
             replay: Replay::default(),
             keepalive: (!is_unix).then(Keepalive::default),
             banner: Banner::default(),
+            busy_text: None,
         }
     }
 }

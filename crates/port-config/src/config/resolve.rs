@@ -351,6 +351,7 @@ impl<'a> ListenerKeys<'a> {
             replay: self.replay(problems),
             keepalive,
             banner,
+            busy_text: self.first(|layer| layer.busy_text.as_ref()).map(|set| set.value.clone()),
             protocol: built_in.protocol,
             address: built_in.address,
         })

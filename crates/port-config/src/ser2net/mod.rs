@@ -114,6 +114,29 @@ pub fn read(name: &str, text: &str, files: &dyn Files) -> Imported {
     translate::finish(reader)
 }
 
+/// Reads a file of ser2net, if there is one, and then texts that are in none, each with what it is called; names and defaults
+/// hold for what is read after them.
+///
+/// It may block, as [`load`] does.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn load_with(file: Option<&Path>, texts: &[(String, String)]) -> Result<Imported, Faults> {
+    let folder = Folder::of(file.unwrap_or(Path::new("")));
+    let mut reader = reader::Ser2netReader::new(&folder);
+    if let Some(path) = file {
+        reader.has_read(path);
+        let name = path.display().to_string();
+        let text = text_of_file(path, MAX_FILE).map_err(|why| Faults::new(vec![Fault::of_file(&name, &why)]))?;
+        reader.file(&name, &text);
+    }
+    for (name, text) in texts {
+        reader.file(name, text);
+    }
+    Ok(translate::finish(reader))
+}
+
 /// Whether a text is a file of ser2net and not one of sermux, by its words and not by its name.
 pub fn is_ser2net(text: &str) -> bool {
     let mut is_ser2net = conf::is_conf(text);

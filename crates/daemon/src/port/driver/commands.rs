@@ -125,7 +125,7 @@ impl Driver {
                 Protocol::Telnet(_) => format!("port {}: the device is not there\r\n", self.name),
                 Protocol::Raw => String::new(),
             };
-            refuse(conn, &words);
+            refuse(conn, words.as_bytes());
             return;
         }
         let session = greeting::session(&listener);
@@ -164,12 +164,19 @@ impl Driver {
                     self.first_client(id, now);
                 }
             }
-            Err(why) => self.refuse(conn, peer, why),
+            Err(why) => {
+                let text = listener.busy_text.as_ref().map(|text| {
+                    let settings = self.hub.view().settings;
+                    greeting::text(text, &self.name, &self.port.device, settings, (conn.endpoint(), peer))
+                });
+                self.refuse(conn, peer, why, text);
+            }
         }
     }
 
     /// Turns a client away and tells it why: where frames are set, a reader expects nothing but frames.
-    fn refuse(&mut self, conn: Conn, peer: Peer, why: Refused) {
+    /// `text` is what the listener has for it.
+    fn refuse(&mut self, conn: Conn, peer: Peer, why: Refused, text: Option<Vec<u8>>) {
         self.hub.refused();
         let is_logged = is_logged(peer, &self.name, Visit::Refused);
         let words = match why {
@@ -188,8 +195,11 @@ impl Driver {
                 words
             }
         };
-        let words =
-            if self.hub.is_framed() { String::new() } else { format!("port {} is busy: {words}\r\n", self.name) };
+        let words = match text {
+            Some(text) => text,
+            None if self.hub.is_framed() => Vec::new(),
+            None => format!("port {} is busy: {words}\r\n", self.name).into_bytes(),
+        };
         refuse(conn, &words);
     }
 

@@ -135,7 +135,7 @@ fn is_instead(section: Section, name: &str) -> bool {
         (In::Top, "http")
             | (In::OnConnect, "reset" | "break" | "send")
             | (In::OnDisconnect, "send")
-            | (In::Client, "close-on")
+            | (In::Client, "close-on" | "busy-text")
             | (In::Port, "gather")
             | (In::Port, "usb" | "usb-serial" | "profile")
             | (In::Listener, "line" | "mode" | "owner" | "group")

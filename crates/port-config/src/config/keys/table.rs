@@ -414,6 +414,12 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     ),
     key(
         In::Client,
+        "busy-text",
+        Text(0, 1024),
+        "What a client is sent that cannot be served because others are, with the escapes of a banner.",
+    ),
+    key(
+        In::Client,
         "signature",
         Text(1, 255),
         "telnet: what RFC 2217 says of itself. Default: sermux, version, port's name.",
