@@ -3,8 +3,8 @@
 //!
 //!     cargo run -p sermux-protocol --example rfc2217-client -- localhost:4002 115200 8N1
 //!
-//! What the server answers goes to stderr, data from the port to stdout. Without line settings the line is only asked for.
-//! The end of stdin is told to the server, which ends the connection when it is done.
+//! What the server answers goes to stderr, data from the port to stdout. Without line settings the client only queries
+//! the line. At the end of stdin it closes its sending side, and the server ends the connection when it is done.
 
 #![allow(clippy::print_stderr, reason = "what the server answers")]
 

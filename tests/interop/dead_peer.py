@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How soon a client is gone whose machine vanished without a word, on a silent port and on a busy one.
+"""How soon sermux disconnects a client whose machine vanished without a word, on a silent port and on a busy one.
 
     SERMUX_BIN=target/release/sermux python3 tests/interop/dead_peer.py
 

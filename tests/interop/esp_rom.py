@@ -21,7 +21,7 @@ MAC = "00:11:22:33:44:55"
 
 class EspRom:
     """At the far end of a pty, whose DTR and RTS are seen in the log of sermux (with -v): RTS holds the chip in reset, and
-    DTR while it is let go decides what it boots. Until it has been told to wait for a download, it says nothing."""
+    DTR while it is let go decides what it boots. The chip sends nothing until DTR and RTS have put it into download mode."""
 
     def __init__(self, pty, sermux):
         self._pty, self._sermux = pty, sermux

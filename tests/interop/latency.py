@@ -3,8 +3,8 @@
 
     SERMUX_BIN=target/release/sermux python3 tests/interop/latency.py [ROUNDS]
 
-One client that asks one thing at a time, on a pty and on sim:echo at 115200 baud, 1,000 rounds of each if nothing else is
-said. The times are those of a client on the same machine, in milliseconds; the goals (50 and 20 at the 99th
+One client that asks one thing at a time, on a pty and on sim:echo at 115200 baud, 1,000 rounds of each by
+default. The times are those of a client on the same machine, in milliseconds; the goals (50 and 20 at the 99th
 percentile) are for comparison, nothing fails here.
 """
 
@@ -100,7 +100,7 @@ def measure(device, pty):
 
 
 def notifications(sermux, asker):
-    """From the request for RTS until CTS, which the plug of sim:echo joins with it, is told to another client."""
+    """From the request for RTS until another client is notified of CTS, which the plug of sim:echo joins with it."""
     told_one = socket.create_connection(("127.0.0.1", sermux.port("p")), 20)
     told_one.sendall(bytes([IAC, WILL, COM_PORT]))
     begin = told(rfc2217.MODEM_STATE, [0])[:4]

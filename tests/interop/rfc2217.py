@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 
-# How long anything that must happen may take. Only a test that fails waits so long.
+# How long anything that must happen may take. Only a test that fails waits for it.
 PATIENCE = 20.0
 
 SE, NOP, DM, BRK, AYT, SB, WILL, WONT, DO, DONT, IAC = 240, 241, 242, 243, 246, 250, 251, 252, 253, 254, 255

@@ -14,7 +14,7 @@ import threading
 import time
 import tty
 
-# How long anything that must happen may take. Only a test that fails waits so long.
+# How long anything that must happen may take. Only a test that fails waits for it.
 PATIENCE = 20.0
 
 TELEGRAM = re.compile(rb"/.*?\r\n!([0-9A-F]{4})\r\n", re.DOTALL)
@@ -194,7 +194,7 @@ class Sermux(Program):
         self.stderr.wait(f"{name} is open", said.search)
 
     def clients(self, name, count):
-        """Waits until so many clients of this port have connected."""
+        """Waits until this number of clients of the port have connected."""
         said = re.compile(rb"event=client\.connected .*\bport=\"?%b\b" % name.encode())
         self.stderr.wait(f"{count} clients of {name}", lambda log: len(said.findall(log)) >= count)
 

@@ -45,7 +45,7 @@ def echo(started):
 def hub4com(echo, started):
     client = started(Hub4com(echo.port("p")))
     client.hears(OFFERS, 0)
-    # COM-PORT is agreed, and so the inputs are told once.
+    # COM-PORT is agreed, and so sermux sends the inputs once.
     client.says(START, told(rfc2217.MODEM_STATE, ALL_INPUTS))
     client.says(REPLIES)
     return client
@@ -92,7 +92,7 @@ def test_a_break_is_told_as_the_mask_says(hub4com):
     on, off = told(rfc2217.CONTROL, rfc2217.BREAK_ON), told(rfc2217.CONTROL, rfc2217.BREAK_OFF)
     back = told(rfc2217.LINE_STATE, rfc2217.BREAK_DETECT)
     hub4com.wait("all three", lambda: len(hub4com.data) >= start + len(on + off + back))
-    # It may be told before or after the answers.
+    # The notification may come before or after the answers.
     assert hub4com.data[start:] in (on + off + back, on + back + off, back + on + off)
 
 

@@ -17,7 +17,7 @@ FLUSH_BOTH = 3
 
 
 class Gensio(Program):
-    """Does what it is told by name, and gives what gensio returned."""
+    """Carries out commands by name, and returns what gensio returned."""
 
     def __init__(self, port):
         client = os.path.join(os.path.dirname(__file__), "gensio_client.py")
@@ -78,7 +78,7 @@ def test_every_setting_is_set_and_asked(gensio, started, device):
                 assert pty.settings().stop_bits == value
             if pty and name == "flowcontrol":
                 assert pty.settings().rts_cts == (value == 3) and pty.settings().xon_xoff == (value == 2,) * 2
-    # Nobody else was told.
+    # No other client was notified.
     assert {code for code, _ in onlooker.told[before:]} <= {rfc2217.MODEM_STATE + rfc2217.ANSWER}
     assert client("signature", "") == "sermux 0.1.0 p"
 
@@ -94,7 +94,7 @@ def test_modem_state_is_told_by_its_mask(gensio):
     assert told[1:] == [rfc2217.CTS | both]
     client.set("dtr", OFF)
     client.set("rts", OFF)
-    # Only the change of CTS is told, with what else has changed meanwhile.
+    # Only the change of CTS is notified, with what else has changed meanwhile.
     told = client("wait", "modem", 3)
     assert told[2:] == [rfc2217.CTS_CHANGED | rfc2217.DSR_CHANGED | rfc2217.DCD_CHANGED]
     client("sg_modemstate", 255)

@@ -45,7 +45,7 @@ def test_every_byte_both_ways_for_all_of_them(shared, started):
             for each in clients:
                 each.wait_data(sent)
             assert port.read(len(part)) == part
-    # And nobody was told of the others' settings; that RTS fell is told to who speaks RFC 2217.
+    # No client was notified of the others' settings; clients that speak RFC 2217 were notified that RTS fell.
     changed = [] if pty else [bytes([rfc2217.DSR | rfc2217.DCD | rfc2217.CTS_CHANGED])]
     assert clients[0].answers(rfc2217.PARITY) == [bytes([rfc2217.EVEN])]
     assert clients[1].answers(rfc2217.PARITY) == clients[1].answers(rfc2217.CONTROL) == []

@@ -50,7 +50,7 @@ class Served:
         return values
 
     def unnoticed(self):
-        """Nobody else was told anything but what it asked for."""
+        """The other client received nothing except answers to its own requests."""
         others = {code for code, _ in self.onlooker.told} - {code + rfc2217.ANSWER for code in range(1, 6)}
         assert others <= {rfc2217.MODEM_STATE + rfc2217.ANSWER}
         assert self.onlooker.data == self.raw.data == b""
@@ -164,13 +164,13 @@ def test_modem_inputs(started, options):
     with serial.serial_for_url(served.url(options), 9600) as port:
         for dtr, rts in [(True, False), (False, True), (False, False), (True, True)]:
             port.dtr, port.rts = dtr, rts
-            # Without polling it knows what it was told, which comes right behind the answer that it has waited for.
+            # Without polling it knows the last notification, which comes right behind the answer that it has waited for.
             served.onlooker.wait("the change", lambda: inputs(served.onlooker) == (rts, dtr, False, dtr))
             if "poll_modem" in options:
-                # It believes for 0.3 s what it has been told.
+                # It trusts a notification for 0.3 s.
                 port._modemstate_timeout.restart(0)
             else:
-                served.onlooker.wait("pyserial is told", lambda: port.get_modem_state() & 240 == wires(dtr, rts) or port)
+                served.onlooker.wait("pyserial's notification", lambda: port.get_modem_state() & 240 == wires(dtr, rts) or port)
             assert (port.cts, port.dsr, port.ri, port.cd) == (rts, dtr, False, dtr)
 
     served = Served(started, started(Pty()))
@@ -183,7 +183,7 @@ def wires(dtr, rts):
 
 
 def inputs(client):
-    """CTS, DSR, RI and DCD as a client was told last."""
+    """CTS, DSR, RI and DCD of a client's last notification."""
     (state,) = client.answers(rfc2217.MODEM_STATE)[-1]
     return tuple(bool(state & bit) for bit in (rfc2217.CTS, rfc2217.DSR, rfc2217.RI, rfc2217.DCD))
 
@@ -207,7 +207,7 @@ def test_a_break(served):
 def test_purging_the_output_throws_away_what_the_device_has_not_taken(started):
     served = Served(started, started(Pty()))
     with serial.serial_for_url(served.url(), 9600) as port:
-        # More than a pty takes, and less than sermux holds beside that: what stays in TCP holds up the request as well.
+        # More than a pty takes, and less than sermux holds in addition: what stays in TCP holds up the request as well.
         port.write(b"stale" * 4800)
         port.reset_output_buffer()
         port.write(b"fresh")
@@ -256,7 +256,7 @@ def test_many_opens_and_closes_in_a_row(served):
 
 
 def test_a_client_without_the_right_to_control_changes_nothing(started):
-    """It can be opened with the settings that are in force, reads and writes, and is told what is."""
+    """It can be opened with the settings that are in force, reads and writes, and its requests are answered with those settings."""
     listeners = [RFC2217, RFC2217 + ", access: read-write"]
     sermux = started(Sermux({"p": ["device: sim:echo", "line: 19200 7E2"]}, *listeners))
     sermux.opened("p")

@@ -12,7 +12,7 @@ from rig import PATIENCE, RFC2217, Pty, Sermux
 serialx = pytest.importorskip("serialx")
 
 EVERY = bytes(range(256)) * 8 + b"\r\0\r\n\xff\xff\xff"
-# More than a pty takes, and less than sermux holds beside that.
+# More than a pty takes, and less than sermux holds in addition.
 LONG = b"0123456789abcdef" * 1500
 
 

@@ -8,7 +8,7 @@ import pytest
 from rfc2217 import Raw
 from rig import RAW, RFC2217, Pty, Sermux
 
-# Chunks of a row; what is done once (a timer that is set, a buffer that grows) disappears in so many.
+# Chunks of a row: enough that work done once (a timer that is set, a buffer that grows) does not show.
 CHUNKS = 200
 
 CALL = re.compile(rb"^(?:\d+ +)?(\w+)\(", re.MULTILINE)

@@ -96,7 +96,7 @@ def test_are_you_there_is_answered(person, listener):
 
 @pytest.fixture
 def breaks(started, terminal):
-    """A telnet on sim:echo, whose plug brings breaks back, and somebody who is told of them."""
+    """A telnet on sim:echo, whose plug brings breaks back, and a client that is notified of them."""
 
     def start(listener):
         sermux = started(Sermux({"p": ["device: sim:echo"]}, listener, RFC2217))
@@ -114,7 +114,7 @@ def breaks(started, terminal):
 
 
 def broken(onlooker):
-    """How many breaks it has been told of. What it asks comes behind what it was told."""
+    """How many breaks the client was notified of. The answer to its request comes behind the notifications."""
     onlooker.line_state()
     return onlooker.answers(rfc2217.LINE_STATE).count(bytes([rfc2217.BREAK_DETECT]))
 

@@ -113,7 +113,7 @@ class Wire:
         self.events.wait(f"{kind} of {self.chardev} become {value!r}", is_last)
 
     def wait_settings(self, settings):
-        """Until the UART was told these settings last, as "9600 7E1"."""
+        """Until the UART's last settings are these, as "9600 7E1"."""
         self._wait_last("settings", settings)
 
     def wait_outputs(self, outputs):
@@ -121,7 +121,7 @@ class Wire:
         self._wait_last("outputs", outputs)
 
     def wait_breaks(self, count, start=0):
-        """Until so many breaks have begun."""
+        """Until this number of breaks have begun."""
         self.events.wait(
             f"{count} breaks", lambda events: sum(event.kind == "break" for event in events) >= count, start
         )

@@ -3,7 +3,7 @@
 import threading
 import time
 
-# How long anything that must happen may take. Only a test that fails waits so long.
+# How long anything that must happen may take. Only a test that fails waits for it.
 PATIENCE = 20.0
 
 

@@ -4,7 +4,7 @@ from rig import exchange
 
 
 def test_the_wires_rest_until_the_first_client_comes(serve, vm, ttyS4):
-    # Whoever had the device before has let DTR go.
+    # The program that had the device before has let DTR go.
     before = serve({"p": {"device": "/dev/ttyS4", "modem": {"hangup-on-close": True}}})
     before.opened("p")
     before.end()

@@ -1,4 +1,4 @@
-"""`sermux probe` on UARTs: what comes is told, and settings, DTR and RTS are as they were, however it ends."""
+"""`sermux probe` on UARTs: it names what comes, and settings, DTR and RTS are as they were, however it ends."""
 
 import json
 import threading

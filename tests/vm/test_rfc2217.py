@@ -83,7 +83,7 @@ def test_the_mask_says_which_changes_are_told(share, ttyS4):
     ttyS4.inputs_shown(ttyS4.inputs("dsr"), len(ttyS4.events))
     ttyS4.inputs_shown(ttyS4.inputs("dsr", "cts"), len(ttyS4.events))
     first = client.wait_told("a notification", lambda one: one.code == NOTIFY_MODEM, start)
-    assert first.value[0] & STATE["cts"], f"DSR alone was told: {first}"
+    assert first.value[0] & STATE["cts"], f"a notification of DSR alone: {first}"
 
 
 def test_the_client_steers_dtr_and_rts(share, ttyS4):
@@ -154,7 +154,7 @@ def test_a_break_on_the_line_is_told_to_those_who_want_to_know(share, vm, ttyS4)
         )
         assert not told.value[0] & (2 | 4 | 8), "a break is no error"
     assert "brk:" in vm.driver("ttyS4")
-    # The other has no mask, and has had every chance to be told.
+    # The other has no mask, and sermux has had every chance to notify it.
     assert other.line_state() & rfc2217.BREAK_DETECT == 0
     assert [one for one in other.told if one.code == NOTIFY_LINE][1:] == []
 

@@ -1,4 +1,4 @@
-"""A port on a 16550A: its bytes, its settings as the UART was told them, its wires."""
+"""A port on a 16550A: its bytes, its settings as the UART has them, its wires."""
 
 import pytest
 from rig import exchange

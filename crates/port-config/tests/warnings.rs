@@ -30,7 +30,7 @@ fn telegrams_at_a_speed_that_no_meter_has_are_allowed_with_a_warning() {
     let at = |place: &str, baud: u32| [format!("x.yaml:{place}: no smart meter sends its telegrams at {baud} baud")];
     assert_eq!(meter("frame: dsmr\nline: 57600"), at("6:11: ports.p.line", 57600));
     assert_eq!(meter("profile: dsmr-p1\nline: { baud: 2400 }"), at("6:19: ports.p.line.baud", 2400));
-    assert_eq!(meter("frame: dsmr"), ["x.yaml:5:12: ports.p.frame: the line is 9600 8N1, since nothing else is said"]);
+    assert_eq!(meter("frame: dsmr"), ["x.yaml:5:12: ports.p.frame: the line is 9600 8N1, the default"]);
     for good in ["frame: dsmr\nline: 115200", "profile: dsmr-p1", "profile: dsmr-p1-v2", "line: 57600"] {
         assert!(meter(good).is_empty(), "{good}");
     }
@@ -73,7 +73,7 @@ fn hold_without_flow_control_is_allowed_with_a_warning() {
 
 #[test]
 fn an_idle_timeout_for_clients_that_may_not_write_is_allowed_with_a_warning() {
-    let message = "clients that may not write are disconnected when the line has been silent for so long";
+    let message = "clients that may not write are disconnected when the line is silent for this time";
     let on_port = port("idle-timeout: 5min\nwrite: none").replace("}]", "}, { protocol: telnet, address: 0 }]");
     assert_eq!(warnings(&on_port), [format!("x.yaml:5:19: ports.p.idle-timeout: {message}")], "once");
     let on_listener = listener("raw", "idle-timeout: 5min, access: read-only");

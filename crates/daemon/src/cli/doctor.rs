@@ -76,7 +76,7 @@ pub(super) fn findings(arguments: &Arguments, device: Option<&Path>, folder: Opt
     found
 }
 
-/// Who asks, by name; behind sudo whoever called that.
+/// The user who runs the command, by name; with sudo, the user who called sudo.
 fn caller() -> Option<String> {
     let user = User::from_uid(getuid()).ok().flatten()?;
     let behind = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());

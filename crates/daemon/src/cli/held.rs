@@ -21,7 +21,7 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
 /// No longer: its settings are one kind, and what sends each 10 s has sent twice by then.
 const LONGEST: Duration = Duration::from_secs(25);
 
-/// What the running program says beside the bytes.
+/// What the running program reports about the port, in addition to the bytes.
 #[derive(Clone, Debug)]
 pub(super) struct HeldPort {
     /// The name of its port.

@@ -280,7 +280,7 @@ enum SubCommand {
         #[command(subcommand)]
         what: Setup,
     },
-    /// Collect a report for whoever helps you: version, machine, doctor, configuration without secrets, status, devices.
+    /// Collect a report to send to someone who helps you: version, machine, doctor, configuration without secrets, status, devices.
     Support {
         /// Add the latest data of this port
         #[arg(long, value_name = "PORT")]

@@ -20,7 +20,7 @@ const DEFECT: u8 = 70;
 /// Threads of the blocking pool call a few ioctls; what they need is little, and there may be one for each port.
 const BLOCKING_STACK: usize = 128 * 1024;
 
-/// They end when nothing was to be done for so long; to start one anew takes less than any call to a device.
+/// An idle thread ends after this time; to start a new one takes less than any call to a device.
 const BLOCKING_KEPT: Duration = Duration::from_secs(1);
 
 /// `ports` are those of the command line; with them the usual file is read only when it is named.

@@ -2,7 +2,7 @@
 
 use sermux_port_config::line::{FlowControl, LineSettings, ParseError};
 
-/// What of the settings is said.
+/// A part of the settings that a word sets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SettingsPart {
     Baud,
@@ -17,7 +17,7 @@ pub(super) fn amend(current: LineSettings, text: &str) -> Result<LineSettings, S
     for word in text.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
         let parts = take(&mut settings, word)?;
         if parts.iter().any(|part| said.contains(part)) {
-            return Err(format!("`{}`: that was said already", word.escape_debug()));
+            return Err(format!("`{}`: an earlier word sets this already", word.escape_debug()));
         }
         said.extend_from_slice(parts);
     }
@@ -87,8 +87,8 @@ mod tests {
             ("fast", "fast"),
             ("9N1", "9N1"),
             ("0", "out of range"),
-            ("9600 19200", "`19200`: that was said already"),
-            ("9600n81 8N1", "`8N1`: that was said already"),
+            ("9600 19200", "`19200`: an earlier word sets this already"),
+            ("9600n81 8N1", "`8N1`: an earlier word sets this already"),
             ("9600\u{1b}[31m", "9600"),
         ] {
             let wrong = amended(text).expect_err(text);

@@ -23,7 +23,7 @@ use crate::port::hub::Outcome;
 use crate::port::{Command, Link, PortReport};
 use crate::time::rfc3339;
 
-/// How long a line may take to tell how it is now; then it is told as it was known.
+/// How long a line may take to report its state; after that the answer has the last known state.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
 
 /// Lines that are looked at at a time: each takes a thread while it is.
@@ -90,7 +90,7 @@ impl Api {
             return Some(report);
         }
         let _turn = self.looks.acquire().await;
-        // A line that does not answer is told as it was known.
+        // For a line that does not answer, the report has the last known state.
         let _ = timeout(LOOK_LIMIT, ask_line(link, Effect::Look)).await;
         ask(link, Command::Report).await
     }

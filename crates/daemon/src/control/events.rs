@@ -13,8 +13,8 @@ use hyper::body::{Body, Frame};
 use tokio::sync::{watch, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
-/// When nothing has come for so long, an empty comment is sent: proxies close a connection that is silent, and a reader that has
-/// gone is noticed.
+/// After this time without an event an empty comment is sent: proxies close a silent connection, and sermux notices a reader
+/// that has disconnected.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// In an answer's extensions: the answer goes on for as long as its reader takes what there is.

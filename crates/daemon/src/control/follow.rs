@@ -50,7 +50,7 @@ pub(super) async fn follow(
     Ok(response)
 }
 
-/// An object in a line for each read. Ends with the time, or with the port; whoever hangs up drops it.
+/// An object in a line for each read. Ends with the time or with the port; dropped when the client disconnects.
 struct FollowLines {
     pieces: mpsc::Receiver<Followed>,
     begin: Instant,

@@ -11,7 +11,7 @@ use axum::http::{header, StatusCode};
 
 use super::http::Refusal;
 
-/// The names beside those that are always right.
+/// The allowed names, in addition to those that are always allowed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts(Vec<String>);
 

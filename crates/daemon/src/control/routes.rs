@@ -46,7 +46,7 @@ pub(crate) fn router(asker: Asker, config: Option<PathBuf>, started: Instant) ->
         .with_state(Arc::new(Api::new(asker, config, started)))
 }
 
-/// What `http` answers: the same, but for what changes something and for the configuration.
+/// What `http` answers: the same, without the requests that change something and without the configuration.
 pub(crate) fn public(asker: Asker, config: Option<PathBuf>, started: Instant) -> Router {
     questions()
         .route("/v1/reload", any(only_elsewhere))

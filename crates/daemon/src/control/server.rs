@@ -27,7 +27,7 @@ const QUEUE: i32 = 32;
 /// How often the turn is tried that another one has who makes a socket in the same folder.
 const TURN_TRIES: usize = 20;
 
-/// A socket that another instance holds is tried again after so long, then twice as long …
+/// A socket that another instance holds is retried after this time, then after twice as long …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// … up to this.
 const LAST_RETRY: Duration = Duration::from_secs(30);

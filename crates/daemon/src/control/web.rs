@@ -19,7 +19,7 @@ use crate::net::listening::Listening;
 /// Connections that wait to be accepted (listen(2)).
 const QUEUE: i32 = 32;
 
-/// An address that cannot be bound is tried again after so long, then twice as long …
+/// An address that cannot be bound is retried after this time, then after twice as long …
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// … up to this.
 const LAST_RETRY: Duration = Duration::from_secs(30);

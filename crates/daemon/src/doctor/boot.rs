@@ -179,5 +179,5 @@ impl From<&Holds> for Standing {
 /// Files that include files are followed so far: one may include itself.
 const DEEPEST: usize = 4;
 
-/// So many lines are kept, of all files together.
+/// At most this number of lines are kept, of all files together.
 const MOST_LINES: usize = 4096;

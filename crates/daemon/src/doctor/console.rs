@@ -41,7 +41,7 @@ pub(super) fn check(machine: &Machine<'_>, node: &Path) -> Vec<Finding> {
                 format!("sudo udevadm trigger --action=add {}    # it leaves the device to root alone", node.display());
             found.push(match (is_made, has_kernel) {
                 (true, true) => finding
-                    .so("systemd makes it for the kernel's console: without that it is gone after the restart")
+                    .so("systemd starts this prompt for the kernel's console: without that console it does not return after a restart")
                     .so(format!("until then: sudo systemctl stop {unit}"))
                     .so(give_back),
                 // What a generator made comes again with each start; only a mask holds then.

@@ -152,7 +152,7 @@ impl<'a> Machine<'a> {
         Some(pins::expected(self.root, self.board.as_ref()?, &self.boot))
     }
 
-    /// All that is to be said, the worst first. `caller` is who asks, if that matters.
+    /// All findings, the worst first. `caller` is the user who runs the command, if that matters.
     pub(crate) fn examine(
         &self,
         wanted: &[WantedDevice],

@@ -11,7 +11,7 @@ use crate::device::Root;
 /// Names that are offered instead of a missing one.
 const OFFERED: usize = 8;
 
-/// Programs that are supposed to have it: this one, and login prompts, which are told elsewhere.
+/// Programs that are supposed to have it: this one, and login prompts, which have their own finding.
 const EXPECTED: [&str; 4] = ["sermux", "agetty", "getty", "login"];
 
 pub(super) fn check(root: &Root, wanted: &WantedDevice, node: &Path) -> Vec<Finding> {

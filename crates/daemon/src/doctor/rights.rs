@@ -38,7 +38,7 @@ pub(super) fn check(root: &Root, node: &Path, caller: Option<&str>) -> Vec<Findi
     if let Some(caller) = caller.filter(|caller| *caller != "root" && *caller != SERVICE) {
         if !is_in(caller, &group, &users) {
             let what = format!("user {caller} is not in group {}, to which {} belongs", group.name, node.display());
-            // Whoever has the service needs no rights of his own.
+            // A user who has the service needs no rights of their own.
             let finding = if has_service {
                 Finding::warning(format!("{what}; only the service may open it"))
             } else {

@@ -1,5 +1,5 @@
 //! Raspberry Pis as a fresh Raspberry Pi OS leaves them, after what its makers publish: the documentation ("Configuring
-//! UARTs"), cmdline.txt and config.txt of pi-gen, the udev rules of raspberrypi-sys-mods, and what was said about bookworm
+//! UARTs"), cmdline.txt and config.txt of pi-gen, the udev rules of raspberrypi-sys-mods, and a report about bookworm
 //! (pi-gen, issue 745): a UART that the kernel uses for Bluetooth has no node.
 
 use crate::device::tree::Tree;

@@ -202,7 +202,7 @@ mod tests {
         queue.push(b"y");
         let taken = queue.take_blocking(None);
         assert_eq!(taken.records.iter().collect::<Vec<_>>(), [b"y"]);
-        assert_eq!(taken.overflowed, 0, "what was lost is told once");
+        assert_eq!(taken.overflowed, 0, "the loss is reported once");
     }
 
     #[test]

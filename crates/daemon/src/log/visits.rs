@@ -79,7 +79,7 @@ fn lock() -> MutexGuard<'static, Option<Visits>> {
 
 #[derive(Debug, Default)]
 struct Visits {
-    /// `None`: those who are too many to be told apart.
+    /// `None`: all further hosts together, when there are too many.
     by_host: HashMap<Option<Host>, Visitor>,
     /// A task sums up.
     summing_up: bool,
@@ -191,7 +191,7 @@ mod tests {
         let sum = visits.take();
         let counted = Counted { connected: 1000, disconnected: 0, refused: 1, port: "q".to_owned() };
         assert_eq!(sum, [Sum { host: Some(flood.kin()), counted }]);
-        assert_eq!(visits.take(), [], "it is told once");
+        assert_eq!(visits.take(), [], "it is reported once");
 
         assert!(visits.add(flood, "p", Visit::Connected, start + ONE_EACH));
         assert!(!visits.add(flood, "p", Visit::Connected, start + ONE_EACH));

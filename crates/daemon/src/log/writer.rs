@@ -10,7 +10,7 @@ use nix::unistd::write;
 
 use super::queue::{LogBatch, LogQueue};
 
-/// A log that failed is tried again after so long even if nothing more is to be written, then after twice as long …
+/// A log that failed is retried after this time even if nothing more is to be written, then after twice as long …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// … up to this.
 const LAST_RETRY: Duration = Duration::from_secs(60);
@@ -72,7 +72,7 @@ fn write_all_blocking(to: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), (usize, Er
     Ok(())
 }
 
-/// Writes what is handed to the queue, for as long as the program runs. `notice` logs that so many records were lost, and why.
+/// Writes what is handed to the queue, for as long as the program runs. `notice` logs how many records were lost, and why.
 pub(super) fn run_blocking(queue: &LogQueue, mut sink: impl Sink, notice: impl Fn(u64, &str)) {
     // Lost records that the log does not show yet, and why they were lost.
     let (mut owed, mut why) = (0, String::new());

@@ -11,7 +11,7 @@ use super::stop::{unless_told, Stop};
 use super::{Came, Failure, Found, Progress, Search, SLOW_METER};
 use crate::line::{carry_out, Line, Operation, Snapshot};
 
-/// Of what is known for something, so many bytes hold some of it: the longest telegram and a part of the one before it.
+/// Enough bytes to recognise anything that the rules know: the longest telegram and a part of the one before it.
 const ENOUGH: usize = 4 * 1024;
 
 /// How often what came is judged.

@@ -15,14 +15,14 @@ pub(crate) struct Came {
 }
 
 impl Came {
-    /// These came now, so long after the beginning.
+    /// These came now, at this time after the beginning.
     pub(crate) fn take(&mut self, bytes: &[u8], at: Duration) {
         self.arrivals.push((self.bytes.len(), at));
         self.bytes.extend_from_slice(bytes);
         self.count += bytes.len();
     }
 
-    /// So many came that nobody has: what was before them is judged no more, so that nothing is joined that does not
+    /// This number of bytes were lost: what came before them is no longer judged, so that nothing is joined that does not
     /// belong together.
     pub(crate) fn miss(&mut self, count: usize) {
         self.bytes.clear();

@@ -50,7 +50,7 @@ const SLOW_METER: Duration = Duration::from_secs(11);
 pub(crate) struct Search {
     /// How long at most.
     pub(crate) time: Duration,
-    /// So many telegrams are enough: one says what it is, two how often they come.
+    /// This number of telegrams is enough: one says what it is, two how often they come.
     pub(crate) telegrams: u64,
 }
 
@@ -134,7 +134,7 @@ pub(crate) enum Progress<'a> {
 /// Why nothing was found out.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It was told to end. The device is as it was.
+    /// The probe was stopped. The device is as it was.
     Stopped,
     /// It cannot be opened.
     Open(OpenError),
@@ -155,7 +155,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Opens a device, tries everything within the time, and puts back what it found; `progress` is told now and then.
+/// Opens a device, tries everything within the time, and puts back what it found; calls `progress` now and then.
 pub(crate) async fn probe(
     device: Device,
     search: Search,

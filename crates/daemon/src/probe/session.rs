@@ -62,7 +62,7 @@ impl ProbeSession {
         self.run(|stop| probe(device.clone(), search, stop, progress))
     }
 
-    /// Does some work, which is told to end when a signal comes, and waited for.
+    /// Does some work. When a signal comes, asks the work to stop and waits until it has.
     ///
     /// # Errors
     ///

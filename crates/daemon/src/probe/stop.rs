@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Failure;
 
-/// How long a call may take once the probe was told to end.
+/// How long a call may take once the probe was asked to stop.
 const AFTER_STOP: Duration = Duration::from_secs(2);
 
 /// How long it may take otherwise: USB adapters wait some seconds for their answers.
@@ -27,12 +27,12 @@ impl Stop {
         (tell, Stop(told))
     }
 
-    /// Whether it was told.
+    /// Whether the probe was asked to stop.
     pub(crate) fn is_told(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it is told.
+    /// Waits until the probe is asked to stop.
     pub(crate) async fn told(&mut self) {
         if self.0.wait_for(|told| *told).await.is_err() {
             // Nobody is left to tell it.
@@ -50,7 +50,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     done.map_err(|error| Failure::Other(error.to_string()))
 }
 
-/// Work that may wait for a driver. It is not begun once the probe was told to end, and what has begun is waited for,
+/// Work that may wait for a driver. It is not begun once the probe was asked to stop, and what has begun is waited for,
 /// so that nothing is done to the device behind the back of what puts its settings back.
 pub(super) async fn unless_told<T>(stop: &mut Stop, work: impl Future<Output = T>) -> Result<T, Failure> {
     if stop.is_told() {

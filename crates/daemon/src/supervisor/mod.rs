@@ -359,7 +359,7 @@ impl Supervisor {
         true
     }
 
-    /// What the control socket asks. Whoever asked may have gone.
+    /// Answers a request of the control socket. Its client may have disconnected.
     async fn answer(&mut self, ask: Ask) {
         match ask {
             Ask::Ports(reply) => {
@@ -393,7 +393,7 @@ impl Supervisor {
     }
 
     async fn start_control(&mut self) {
-        // Whoever names a place wants one there.
+        // A place on the command line asks for a socket there, whatever the file says.
         let control = self.config.control.clone().or_else(|| self.control_at.as_ref().map(|_| Control::default()));
         if let Some(control) = control {
             let file = self.source.as_ref().and_then(ConfigSource::file).map(Path::to_owned);
@@ -427,7 +427,7 @@ impl Supervisor {
         let Some(source) = self.source.clone() else {
             warn!(event = %"config.reload-refused", "cannot reload: sermux was started without a configuration file");
             if let Some(reply) = reply {
-                // Whoever asked may have gone.
+                // The client may have disconnected.
                 let _ = reply.send(Err(NotReloaded::NoFile));
             }
             return;
@@ -438,7 +438,7 @@ impl Supervisor {
             warn!(event = %"config.reload-refused", "{why}");
             self.reopen_captures().await;
             if let Some(reply) = reply {
-                // Whoever asked may have gone.
+                // The client may have disconnected.
                 let _ = reply.send(Err(NotReloaded::ReadOnce(why)));
             }
             systemd::ready();
@@ -503,7 +503,7 @@ impl Supervisor {
         Reloaded { file, diff, untouched, warnings }
     }
 
-    /// Whoever renames the file of a capture asks for a reload.
+    /// logrotate and its like rename the file of a capture, and then ask for a reload.
     async fn reopen_captures(&self) {
         for (name, running) in &self.ports {
             if self.config.ports.get(name).is_some_and(|port| port.capture.is_some()) {

@@ -53,7 +53,7 @@ impl ConfigReading {
     /// Tells those who asked how it came out. Whether it was asked for again, and by whom.
     pub(super) fn tell(&mut self, outcome: &Result<Reloaded, NotReloaded>) -> Option<Vec<ReloadReply>> {
         for reply in self.asked.drain(..) {
-            // Whoever asked may have gone.
+            // The client may have disconnected.
             let _ = reply.send(outcome.clone());
         }
         self.next.take()

@@ -235,7 +235,7 @@ impl<'a> Pieces<'a> {
         }))
     }
 
-    /// At most so many digits at the beginning of `text`.
+    /// The digits at the beginning of `text`, at most `most`.
     fn number(&mut self, text: &'a str, most: usize, radix: u32) -> Result<u8, BannerError> {
         let digits = text.chars().take(most).take_while(|c| c.is_digit(radix)).count();
         let (digits, rest) = text.split_at(digits);

@@ -107,7 +107,7 @@ pub(super) struct CaptureLayer {
     max_size: Option<ValueAt<usize>>,
     max_age: Option<ValueAt<Duration>>,
     keep: Option<ValueAt<u32>>,
-    /// A `file` that could not be read was said already.
+    /// There was a `file`; if it could not be read, that is reported already.
     tried_file: bool,
 }
 

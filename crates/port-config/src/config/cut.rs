@@ -45,7 +45,7 @@ impl Delimiter {
 /// The silence that ends a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// So long.
+    /// A fixed time.
     Time(Duration),
     /// 3.5 characters, above 19200 baud 1.75 ms (MODBUS over Serial Line V1.02, 2.5.1.1).
     Modbus,

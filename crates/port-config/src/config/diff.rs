@@ -18,7 +18,7 @@ use super::{Config, Listener, Port};
 /// Each list is in the order of the names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
-    /// Ports that are gone or no longer enabled.
+    /// Ports that were removed or disabled.
     pub removed: Vec<String>,
     /// Ports that go on, with all that is different about them.
     pub changed: Vec<(String, PortDiff)>,

@@ -162,7 +162,7 @@ fn ports(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<NamedPort>
     entries.iter().filter(is_port).filter_map(|entry| port(entry, path, problems)).collect()
 }
 
-/// `None` when there are no keys that could be judged, which is said.
+/// `None`, with a problem, when there are no keys that could be judged.
 fn port(entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<NamedPort> {
     let (name, place) = (entry.key.text.clone(), entry.key.place);
     let path = join(path, &name);

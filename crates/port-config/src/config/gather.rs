@@ -20,7 +20,7 @@ use crate::units::format_duration;
 pub struct Gather {
     /// How long the first byte waits at most; zero: nothing waits.
     pub max: Duration,
-    /// They are sent sooner when the line was silent for so long.
+    /// They are sent sooner when the line was silent for this time.
     pub silence: Option<Silence>,
     /// They are sent at once up to this text and with it.
     pub until: Option<Marker>,
@@ -31,7 +31,7 @@ pub struct Gather {
 pub struct Silence {
     /// Tenths of a character.
     pub tenths: u32,
-    /// But at least so long.
+    /// But at least this time.
     pub min: Duration,
 }
 

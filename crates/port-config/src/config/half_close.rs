@@ -11,9 +11,9 @@ use crate::units::serialize_duration;
 /// `half-close:`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HalfClose {
-    /// A client that has sent something still receives for so long; one that has sent nothing receives until it is gone.
+    /// A client that has sent something still receives for this time; one that has sent nothing, until it disconnects.
     For(Duration),
-    /// A client that closes its sending side is gone. What it sent goes to the line.
+    /// A client that closes its sending side is disconnected. What it sent goes to the line.
     Off,
 }
 

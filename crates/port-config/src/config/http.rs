@@ -24,7 +24,7 @@ pub struct Http {
     /// What anybody may do there.
     #[serde(skip_serializing_if = "HttpAccess::is_usual")]
     pub access: HttpAccess,
-    /// The names of this machine by which it is asked, in lower case, beside those in `address` and `localhost`.
+    /// Host names that clients may use for this machine, in lower case, in addition to those in `address` and `localhost`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
 }

@@ -82,7 +82,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("max-connections", "write `max-clients`, on a port or on an entry of its `listen`"),
     ("kickolduser", "write `when-full: kick-oldest`; `max-clients` allows more than one client"),
     ("timeout", "`idle-timeout` disconnects a client after so much silence"),
-    ("chardelay", "write `gather: 5ms`: received bytes wait so long for more"),
+    ("chardelay", "write `gather: 5ms`: received bytes are held for that time, to be sent in one piece"),
     ("telnet-brk-on-sync", "write `break-on-sync`"),
 ];
 
@@ -129,7 +129,7 @@ impl Role {
     }
 }
 
-/// The built key that the entry is; what is unknown, in the wrong place or not built yet is said instead.
+/// The built key that the entry is; what is unknown, in the wrong place or not built yet is a problem instead.
 ///
 /// `path` is that of the entry itself.
 pub(super) fn find(role: Role, entry: &Entry, path: &str, problems: &mut Vec<Problem>) -> Option<&'static KnownKey> {
@@ -168,7 +168,7 @@ fn put_unknown(role: Role, key: &Key, path: &str, problems: &mut Vec<Problem>) {
 fn unknown(role: Role, key: &Key, path: &str) -> Problem {
     let name = key.text.as_str();
     let here: Vec<&str> = role.names().collect();
-    // Whoever writes the keys of a port or a listener means none of `http`.
+    // Among the keys of a port or a listener, none of `http` is meant.
     let is_meant = |key: &&KnownKey| key.section != In::Http || matches!(role, Role::Main | Role::Inside(_));
     let elsewhere: Vec<&KnownKey> = KEYS.iter().filter(|key| !role.allows(key)).filter(is_meant).collect();
     if let Some(refused) = refused_here(role, name) {

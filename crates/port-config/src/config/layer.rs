@@ -139,7 +139,7 @@ pub(super) fn entries<'n>(node: &'n Node, path: &str, example: &str, problems: &
     }
 }
 
-/// Goes through the keys of a mapping that are built; the rest is said by [`find`].
+/// Goes through the keys of a mapping that are built; [`find`] reports the rest.
 pub(super) fn each_key(
     entries: &[Entry],
     role: Role,

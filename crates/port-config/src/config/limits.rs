@@ -21,15 +21,14 @@ const MOST: u32 = 100_000;
 pub struct Limits {
     /// Clients there may be at a time, of all listeners together; zero is any number.
     pub max_clients: u32,
-    /// Of these, so many from one address, IPv6: from one network of 64 bits; zero is any number.
+    /// The most of these from one address (IPv6: from one network of 64 bits); zero is any number.
     pub max_per_address: u32,
     /// How fast an address, or such a network, may connect; `None` is `off`.
     #[serde(serialize_with = "rate_or_off")]
     pub connect_rate: Option<ConnectRate>,
 }
 
-/// `connect-rate:` so many in that time: all of them at once if none came before, and then one for each that time has made up
-/// for.
+/// `connect-rate:` the number of connections in a time: all at once if none came before, and then one at a time as time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectRate {
     /// At least one.
@@ -91,7 +90,7 @@ fn connect_rate(node: &Node) -> Result<Option<ConnectRate>, Wrong> {
     rate.map(Some).ok_or_else(|| {
         Wrong::new(
             format!("`{}` is not a rate", shown(written)),
-            "write so many in a second, a minute or an hour, as in `10/s`, `30/min` or `100/h`, or off",
+            "write a number per second, minute or hour, as in `10/s`, `30/min` or `100/h`, or off",
         )
     })
 }

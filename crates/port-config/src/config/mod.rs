@@ -79,7 +79,7 @@ pub struct Config {
     pub log: Log,
     /// Of all ports together.
     pub limits: Limits,
-    /// The ports by name; whoever runs one shares it.
+    /// The ports by name, shared with the tasks that run them.
     pub ports: BTreeMap<String, Arc<Port>>,
 }
 
@@ -220,8 +220,8 @@ impl Port {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Expect {
-    /// The port is quiet when for so long no frame came (a telegram with a right CRC, or without one), without frames no
-    /// byte. Zero is never.
+    /// The port is quiet after this time without a frame (a telegram with a right CRC, or without one), or without a byte
+    /// where there are no frames. Zero is never.
     #[serde(serialize_with = "crate::units::serialize_duration")]
     pub frame: Duration,
 }
@@ -456,7 +456,7 @@ pub struct Telnet {
     pub break_on_sync: bool,
     /// What the end of a line from the client becomes.
     pub enter: Enter,
-    /// Whether clients are told in a line of text when the device goes and comes.
+    /// Whether clients get a line of text when the device is unplugged or plugged in.
     pub notify: bool,
 }
 
@@ -567,7 +567,7 @@ pub struct Keepalive {
 }
 
 impl Default for Keepalive {
-    /// A peer that is gone is noticed after a minute.
+    /// A vanished peer is noticed after a minute.
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Keepalive { idle: seconds(30), interval: seconds(10), count: 3, user_timeout: seconds(60) }

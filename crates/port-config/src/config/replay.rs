@@ -12,9 +12,9 @@ pub enum Replay {
     /// Nothing.
     #[default]
     None,
-    /// The newest bytes, at most so many.
+    /// The newest bytes, at most this number.
     Bytes(usize),
-    /// The newest frames, at most so many.
+    /// The newest frames, at most this number.
     Frames(u64),
 }
 

@@ -64,7 +64,7 @@ fn profile_of(port: &PortLayer, defaults: &PortLayer) -> Option<&'static str> {
     port.profile.as_ref().or(defaults.profile.as_ref()).map(|set| set.value)
 }
 
-/// A port with every value decided; `None` if it has no device, which is said.
+/// A port with every value decided; `None`, with a problem, if it has no device.
 pub(super) fn port(
     named: &NamedPort,
     defaults: &PortLayer,
@@ -224,7 +224,7 @@ fn check_linger(open: Open, own: &PortLayer, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Where it is said what others must not contradict.
+/// Where the values are written that others must not contradict.
 struct Said<'a> {
     write: Option<&'a ValueAt<Write>>,
     frame: Option<&'a ValueAt<Framing>>,
@@ -287,7 +287,7 @@ fn warn_of_line(frame: Framing, layers: &Layers<'_>, line: &LineSetup, said: &Sa
                 );
             }
             (None, Some(frame)) => {
-                let message = format!("the line is {}, since nothing else is said", line.settings);
+                let message = format!("the line is {}, the default", line.settings);
                 warnings.push(Problem::new(frame.place, &frame.path, message).help(METERS));
             }
             _ => {}
@@ -329,7 +329,7 @@ impl<'a> ListenerKeys<'a> {
         let (access, on_lag) = (self.access(protocol.as_ref(), problems), self.on_lag(problems));
         let banner = self.banner(problems);
         let file = socket_file::rights(self.listener, problems);
-        // What is said of the network for all listeners passes by those that are not on it.
+        // Network settings for all listeners do not apply to those that are not on the network.
         let (hosts, keepalive) = match &file {
             Some(_) => (AccessList::default(), None),
             None => (self.hosts(), self.keepalive(on_lag)),
@@ -515,9 +515,9 @@ impl<'a> ListenerKeys<'a> {
         let Some(set) = self.first(|layer| layer.idle_timeout.as_ref()) else {
             return;
         };
-        let message = "clients that may not write are disconnected when the line has been silent for so long";
+        let message = "clients that may not write are disconnected when the line is silent for this time";
         let problem = Problem::new(set.place, &set.path, message)
-            .help("leave it out here: `keepalive` finds peers that are gone, `expect` tells of a silent line");
+            .help("leave it out here: `keepalive` finds vanished peers, `expect` reports a silent line");
         if resolved.access == Access::ReadOnly && !set.value.is_zero() {
             warnings.push(problem);
         }
@@ -538,7 +538,7 @@ impl<'a> ListenerKeys<'a> {
     }
 }
 
-/// `access: control` where no listener that it is said of has words to control with.
+/// `access: control` where no listener that it applies to has a protocol to control with.
 fn warn_of_control(own: &PortLayer, warnings: &mut Vec<Problem>) {
     let is_raw =
         |listener: &&ListenerLayer| listener.protocol.as_ref().is_some_and(|set| set.value == ProtocolWord::Raw);

@@ -1,4 +1,4 @@
-//! What is said of a socket's file: where it is, and who may connect.
+//! The settings of a socket's file: its path, and who may connect.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::values::{text, visible, written, Wrong};
 use super::Address;
 use crate::error::shown;
 
-/// Who may connect to a listener on a unix socket: whoever may write to its file (unix(7)).
+/// Who may connect to a listener on a unix socket: users who may write to its file (unix(7)).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SocketRights {

@@ -49,7 +49,7 @@ impl Problem {
         self
     }
 
-    /// Of a text that begins so many lines further down in its file.
+    /// Of a text that begins this number of lines further down in its file.
     pub(crate) fn below(mut self, lines: usize) -> Problem {
         self.place.line += lines;
         self
@@ -148,7 +148,7 @@ impl Sources {
         self.0.get(file).map_or("", |source| &source.text)
     }
 
-    /// In the order of the files, each once: what is wrong in `defaults:` would else be said for each port.
+    /// In the order of the files, each once: a fault in `defaults:` would else be reported for each port.
     pub(crate) fn faults(&self, mut problems: Vec<Problem>) -> Vec<Fault> {
         problems.sort_by(|a, b| (a.place, &a.path, &a.message).cmp(&(b.place, &b.path, &b.message)));
         problems.dedup_by(|a, b| a.place == b.place && a.message == b.message);

@@ -37,7 +37,7 @@ impl Wrong {
         Wrong { message: message.into(), help: help.into() }
     }
 
-    /// With more to be told.
+    /// With one more way to mend it.
     pub(super) fn or(mut self, more: &str) -> Wrong {
         self.help = format!("{}; {more}", self.help);
         self

@@ -6,7 +6,7 @@ use crate::config::banner::plain;
 use crate::config::{Banner, Marker};
 use crate::error::shown;
 
-/// A text with facts of the port, such as `\d`. `None` when there is nothing to send, or when it is too long, which is said.
+/// A text with facts of the port, such as `\d`. `None` when there is nothing to send, and with a remark when it is too long.
 pub(super) fn read(setting: &Setting, remarks: &mut Remarks) -> Option<Banner> {
     let text = &setting.value.as_ref()?.text;
     let (banner, changes) = translated(text, FACTS);
@@ -29,7 +29,7 @@ pub(super) fn read(setting: &Setting, remarks: &mut Remarks) -> Option<Banner> {
     }
 }
 
-/// A text that is looked for among what the device sends. `None` when there is none, or when it is too long, which is said.
+/// A text that is looked for among what the device sends. `None` when there is none, and with a remark when it is too long.
 pub(super) fn marker(setting: &Setting, remarks: &mut Remarks) -> Option<String> {
     let (text, changes) = translated(&setting.value.as_ref()?.text, "");
     let bytes = plain(&text).map(|bytes| bytes.len()).unwrap_or(usize::MAX);

@@ -21,7 +21,7 @@ pub(super) struct Connection {
     pub(super) timeout: Option<(u64, Place)>,
     /// Those of `default:`, and behind them its own.
     pub(super) options: Vec<Setting>,
-    /// What has been said of it until now.
+    /// The remarks about it until now.
     pub(super) remarks: Remarks,
 }
 

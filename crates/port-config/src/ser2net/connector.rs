@@ -135,7 +135,7 @@ fn serialdev(
     finish(&device.text, text.at(device.at, device.width), line, remarks)
 }
 
-/// A line with all that is said of it.
+/// A line with all its settings.
 pub(super) fn finish(
     device: &str,
     place: Place,

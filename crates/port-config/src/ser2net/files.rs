@@ -1,4 +1,4 @@
-//! The files that an import may read. What is read, and from where, is up to whoever hands this in.
+//! The files that an import may read. The caller decides what is read, and from where.
 
 use std::path::{Path, PathBuf};
 

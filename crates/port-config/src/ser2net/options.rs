@@ -33,7 +33,7 @@ enum OptionMeaning {
     Trace(TraceWay),
     Hexdump(Option<TraceWay>),
     Timestamp(Option<TraceWay>),
-    /// Nothing to write: all there is to it is said.
+    /// Nothing to write: the note is all there is to it.
     Said(NoteKind, &'static str),
     /// Who may connect depends on it, so nobody gets in without it.
     Guards(&'static str),
@@ -358,7 +358,7 @@ impl Setting {
 fn signature(setting: &Setting, remarks: &mut Remarks) -> Option<String> {
     let text = &setting.value.as_ref()?.text;
     if text.is_empty() || text.len() > Telnet::MAX_SIGNATURE || text.contains(crate::is_unprintable) {
-        let message = "signature: it has 1 to 255 characters here, which can all be seen; left out, so a client is told sermux, its version and the port";
+        let message = "signature: left out, because it must have 1 to 255 printable characters; clients get sermux, its version and the port";
         remarks.no_equivalent(setting.place, message);
         return None;
     }

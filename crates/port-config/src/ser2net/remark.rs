@@ -1,4 +1,4 @@
-//! What is told about an import: notes about what became of each part, and why a connection is not imported.
+//! The remarks of an import: notes about what became of each part, and why a connection is not imported.
 
 use crate::config::source::{Place, Problem};
 

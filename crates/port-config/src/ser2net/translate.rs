@@ -536,8 +536,8 @@ fn timeout(keys: &mut NativeKeys, connection: &Connection, terms: &OptionTerms, 
     let time = Duration::from_secs(seconds);
     if time > LONGEST_TIMEOUT {
         let message =
-            "timeout: a client that is silent for longer than a day stays connected; `keepalive` finds those that are \
-                       gone within a minute";
+            "timeout: a client that is silent for longer than a day stays connected; `keepalive` finds vanished clients \
+                       within a minute";
         remarks.better(place, message);
         return;
     }
@@ -545,7 +545,7 @@ fn timeout(keys: &mut NativeKeys, connection: &Connection, terms: &OptionTerms, 
     remarks.translated(place, format!("timeout → idle-timeout: {time}"));
     if terms.access == Some("read-only") || connection.connector.line.read_only {
         let message = format!(
-            "idle-timeout: {time} disconnects clients that may not write whenever the device is silent for so long"
+            "idle-timeout: {time} disconnects clients that may not write whenever the device is silent for that time"
         );
         remarks.translated(place, message);
     }

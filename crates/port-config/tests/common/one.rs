@@ -1,4 +1,4 @@
-//! A configuration with faults, and what is said of them.
+//! A configuration with faults, and what the loader reports.
 
 use sermux_port_config::config::load::load_str;
 use sermux_port_config::Faults;

@@ -19,7 +19,7 @@ use crate::probe::session::ProbeSession;
 use crate::probe::{probe, Failure, Found, Heard, Progress, Search, Stop};
 use crate::setup::MeterSetup;
 
-/// So many devices are listened to at a time; with more, the others follow when those are done.
+/// At most this number of devices are probed at a time; the others follow when those are done.
 pub(super) const AT_ONCE: usize = 16;
 
 /// What the others still get once a meter was heard: a second one that sends each second is heard as well.
@@ -95,7 +95,7 @@ struct Hearing<'a> {
 }
 
 impl Hearing<'_> {
-    /// Until all are done: by themselves, because a meter was heard, or because this was told to end.
+    /// Until all are done: by themselves, because a meter was heard, or because the command was stopped.
     async fn until_a_meter(
         mut self,
         mut told: Stop,

@@ -131,7 +131,7 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
         In::Http,
         "names",
         Any(&[HOST, List(&HOST)]),
-        "Names of this machine by which it is asked, beside localhost, IP addresses and names in `address`.",
+        "Host names that clients may use for this machine, in addition to localhost, IP addresses and names in `address`.",
     )
     .relistens(),
     key(In::Http, "token-file", PATH, "Tokens with their rights.").not_built(),
@@ -165,7 +165,7 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
     key(In::Port, "usb-serial", Text(1, 126), "With usb: the adapter's serial number.").reopens(),
     key(In::Port, "enable", Boolean, "false: the port is checked, and then left alone.").or("true"),
     key(In::Port, "profile", Ref("profile"), "A set of defaults; `sermux profiles` lists them."),
-    key(In::Port, "expect", Section(In::Expect), "The port is quiet when nothing came for so long."),
+    key(In::Port, "expect", Section(In::Expect), "The port is reported as quiet when nothing was received for this time."),
     key(
         In::Port,
         "line",
@@ -341,7 +341,7 @@ pub(in crate::config) const KEYS: &[KnownKey] = &[
         "The line settings while clients are connected here, as 115200 8N1. Default: the port's.",
     ),
     key(In::Listener, "rfc2217", Boolean, "telnet: line settings and modem lines by network.").or("false").relistens(),
-    key(In::Listener, "notify", Boolean, "telnet: clients are told in a line of text when the device goes and comes.")
+    key(In::Listener, "notify", Boolean, "telnet: clients get a line of text when the device is unplugged or plugged in.")
         .or("false"),
     key(In::Listener, "mode", MODE, "unix:/path: the access rights of the file, a quoted octal number.")
         .or("0660")

@@ -16,7 +16,7 @@ pub(in crate::config) enum Shape {
     Number,
     Size,
     Time,
-    /// Of at least and at most so many characters.
+    /// A text with at least and at most these numbers of characters.
     Text(u64, u64),
     /// A text of this form.
     Pattern(&'static str),

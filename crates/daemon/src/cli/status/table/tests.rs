@@ -1,6 +1,6 @@
 use super::*;
 
-/// As the daemon says it; what is not said here is as in a port where nothing happens.
+/// A port as the daemon reports it; fields left out here have the values of an idle port.
 fn port(json: &str) -> PortShape {
     let mut port = serde_json::json!({
         "name": "router", "state": "open", "since": "2026-01-31T07:05:09Z", "since-seconds": 11_520, "well": true,
