@@ -1,4 +1,4 @@
-//! `capture`: what passes is in a file, whoever is connected, and whatever happens to the disk.
+//! `capture`: what passes is in a file, whichever clients are connected, and whatever happens to the disk.
 
 use std::fs;
 use std::path::Path;

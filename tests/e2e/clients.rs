@@ -112,7 +112,7 @@ fn a_read_only_listener_beside_a_writable_one_lets_nothing_through() {
     assert_eq!(pty.receive_fence(), b"");
 }
 
-/// Waits until the log has said so many times that a writer was refused because of another, and no more often.
+/// Waits until the log has `n` records of a writer that was refused because of another, and no more.
 #[track_caller]
 fn pen_refusals(daemon: &Daemon, n: usize) {
     let is_so = |line: &str| is_event(line, "client.pen-refused");
@@ -180,7 +180,7 @@ fn the_client_that_is_too_many_is_told_so_and_closed() {
     let client = daemon.connect("meter.1");
     for _ in 0..3 {
         let refused = Client::connect(daemon.address("meter.1"));
-        assert_eq!(refused.receive_to_end(), (b"port meter.1 is busy: 1 of 1 clients\r\n".to_vec(), End::Closed));
+        assert_eq!(refused.receive_to_end(), (b"port meter.1 is busy: 1 of 1 client\r\n".to_vec(), End::Closed));
     }
     pty.send(b"undisturbed");
     assert_eq!(client.receive(11), b"undisturbed");
@@ -251,7 +251,7 @@ fn each_listener_counts_its_own_clients() {
     let refused = Client::connect(daemon.address_on("p", "127.0.0.1"));
     assert_eq!(refused.receive_to_end().0, b"port p is busy: 2 of 2 clients\r\n");
     let refused = Client::connect(daemon.address_on("p", "127.0.0.2"));
-    assert_eq!(refused.receive_to_end().0, b"port p is busy: 1 of 1 clients\r\n");
+    assert_eq!(refused.receive_to_end().0, b"port p is busy: 1 of 1 client\r\n");
     pty.send(b"x");
     for client in &clients {
         assert_eq!(client.receive(1), b"x");
@@ -283,7 +283,7 @@ fn where_frames_are_set_the_client_that_is_too_many_is_closed_without_a_word() {
     assert_eq!(refused.receive_to_end().0, b"");
 }
 
-/// To the other side, a reader that has gone and one that has half-closed look the same until something is sent.
+/// To the other side, a reader that has disconnected and one that has half-closed look the same until something is sent.
 #[test]
 fn a_reader_that_has_really_gone_makes_room_when_the_listener_is_full() {
     let pty = Pty::new();

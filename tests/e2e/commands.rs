@@ -211,7 +211,7 @@ fn a_listener_that_cannot_be_bound_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let daemon = start(echo().listen_on(&taken.local_addr().unwrap().to_string(), ""));
     let mut told = String::new();
-    eventually("the fault of the listener is told", || {
+    eventually("the status has the fault of the listener", || {
         let finished = daemon.run(&["status"]);
         told = finished.stdout;
         finished.code == Some(1)

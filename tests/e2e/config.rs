@@ -38,7 +38,7 @@ struct Fault {
     text: String,
 }
 
-/// All the faults in this file that were printed. A fault is also all that is said about it up to the next one.
+/// All the faults in this file that were printed. A fault is also all text about it up to the next one.
 fn faults(printed: &str, path: &Path) -> Vec<Fault> {
     let file = format!("{}:", path.display());
     let mut faults: Vec<Fault> = Vec::new();
@@ -122,7 +122,7 @@ log: { level: loud }
         let there = |&(l, path): &(usize, &str)| l == line && path.contains(".listen") && path.ends_with(key);
         assert!(found.iter().any(there), "{key} on line {line} in {found:?}");
     }
-    assert_eq!(faults.len(), 8, "nothing is said twice: {faults:#?}");
+    assert_eq!(faults.len(), 8, "no fault is reported twice: {faults:#?}");
     assert!(faults.iter().all(|fault| fault.column > 0), "{faults:#?}");
     let in_order: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
     assert!(in_order.is_sorted(), "{in_order:?}");
@@ -607,7 +607,7 @@ fn more_ports_than_any_machine_has_are_a_fault_before_they_take_memory() {
     assert!(ended.stderr.contains("b.yaml: with this file there are more than 50000 ports"), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("yaml: 1 fault\n"),
-        "nothing is said of ports that are not looked at: {}",
+        "no fault is reported of ports that are not looked at: {}",
         ended.stderr
     );
 }

@@ -192,7 +192,7 @@ fn control_off_is_off_and_systemctl_reload_works_all_the_same() {
     assert_eq!(reload.code, Some(0));
     assert!(reload.stderr.contains("SIGHUP was sent instead"), "{}", reload.stderr);
     daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
-    assert_eq!(Process::start(&mut daemon.command(&["reload"])).finish().code, Some(3), "there is no pid to be told");
+    assert_eq!(Process::start(&mut daemon.command(&["reload"])).finish().code, Some(3), "there is no pid to signal");
 }
 
 #[test]

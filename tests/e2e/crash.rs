@@ -98,7 +98,7 @@ fn a_reload_while_a_port_is_down_takes_it_away_or_gives_it_its_new_configuration
     });
 }
 
-/// Whether something in the program is said to be wrong, and what it says about that.
+/// Whether the status reports a fault of the program, and the text about it.
 #[track_caller]
 fn defect(daemon: &Daemon) -> (Value, String) {
     let status: Value = serde_json::from_str(&daemon.run(&["status", "--json"]).stdout).unwrap();
@@ -221,7 +221,7 @@ fn a_capture_that_panics_is_said_and_goes_on() {
     client.send(b"lost\n");
     assert_eq!(client.receive(5), b"lost\n");
     daemon.log().wait_for("the panic", |line| is_event(line, "sermux.panicked"));
-    eventually("it is said", || {
+    eventually("the status has the fault", || {
         let port = bad_port(&daemon);
         port["well"] == false && port["capture"]["fault"].as_str().is_some_and(|why| why.contains("a defect of sermux"))
     });

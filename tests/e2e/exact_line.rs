@@ -3,7 +3,7 @@
 use nix::libc;
 use nix::sys::termios::tcgetattr;
 
-use crate::rig::{eventually, Client, Daemon, End, PortYaml, Pty};
+use crate::rig::{eventually, is_event, Client, Daemon, End, PortYaml, Pty};
 
 fn settings(pty: &Pty) -> libc::termios {
     tcgetattr(pty.device()).unwrap().into()
@@ -70,5 +70,5 @@ fn what_the_device_sent_before_it_went_reaches_the_clients() {
     drop(pty);
     let (got, _) = client.receive_to_end();
     crate::rig::assert_same(&got, &bytes, "the last bytes");
-    eventually("the port knows", || daemon.log().all().iter().any(|line| line.contains("device gone")));
+    eventually("the port knows", || daemon.log().all().iter().any(|line| is_event(line, "line.lost")));
 }

@@ -1,4 +1,4 @@
-//! `expect`: a port that has gone quiet says so, and says when something comes again.
+//! `expect`: sermux reports a port that has fallen silent, and reports when something comes again.
 
 use crate::rig::p1::{telegram, telegram_with_wrong_crc};
 use crate::rig::{eventually, is_event, Daemon, PortYaml, Pty};

@@ -60,7 +60,7 @@ fn a_flood_of_connections_costs_others_nothing_and_leaves_nothing_behind() {
         count("clients") + count("clients-refused") == 2 + FLOOD as u64
     });
     eventually("the descriptors of the flood are closed", || {
-        // A write to them tells that they have gone.
+        // A write to them shows that they have disconnected.
         pty.send(b"x");
         reader.receive(1);
         descriptors(&daemon) <= before.0

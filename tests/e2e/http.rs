@@ -140,7 +140,7 @@ fn what_asks_is_answered_and_what_changes_is_not_done() {
     {
         assert_eq!(get(address, path).status, 404, "{path}");
     }
-    // Whoever was there is there, and nothing was read again.
+    // Connected clients stay, and nothing was read again.
     client.send(b"still there");
     assert_eq!(client.receive(11), b"still there");
     assert!(!daemon.log().all().iter().any(|line| is_event(line, "control.requested")), "{:?}", daemon.log().all());

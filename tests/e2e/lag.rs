@@ -34,7 +34,7 @@ fn by_default_the_stopped_client_is_cut_off_and_the_reader_loses_nothing() {
     daemon.gone("p", 1);
     let grown = anonymous_kib(daemon.pid()).saturating_sub(before);
     assert!(grown < BACKLOG_KIB + BACKLOG_KIB / 2, "grew by {grown} KiB");
-    // What it had been sent before is good; then it is told by a close, not by a hole.
+    // What it had been sent before is good; then it gets a close, not a hole.
     let (got, _) = stopped.receive_to_end();
     assert!(got.len() < bytes.len());
     assert_same(&got, &bytes[..got.len()], "what the stopped client had got");

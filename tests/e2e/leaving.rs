@@ -13,7 +13,7 @@ use crate::rig::{
 /// More than everything on the way to a line that takes nothing holds.
 const MUCH: usize = 300_000;
 
-/// Says nothing for so long: the client's kernel takes no more.
+/// The time without an acknowledgement after which a client counts as stuck: its kernel takes no more.
 const STUCK: Duration = Duration::from_millis(200);
 
 fn counter(daemon: &Daemon, name: &str) -> u64 {
@@ -148,7 +148,7 @@ fn a_client_whose_bytes_wait_keeps_its_place() {
     let (pty, daemon, client, sent) = stuck_at_once("max-clients: 1");
     for _ in 0..3 {
         let refused = Client::connect(daemon.address("p"));
-        assert_eq!(refused.receive_to_end(), (b"port p is busy: 1 of 1 clients\r\n".to_vec(), End::Closed));
+        assert_eq!(refused.receive_to_end(), (b"port p is busy: 1 of 1 client\r\n".to_vec(), End::Closed));
     }
     client.send(b"still here");
     let line = pty.receive(sent + 10);

@@ -37,7 +37,7 @@ impl Socket {
         pty
     }
 
-    /// The name goes first: the kernel gives the number of a pty that is gone to the next one that is made.
+    /// The name goes first: the kernel gives the number of a closed pty to the next one that is made.
     pub(crate) fn unplug(&self, pty: Pty) {
         fs::remove_file(self.path()).unwrap();
         drop(pty);
@@ -89,9 +89,9 @@ fn a_device_that_vanishes_costs_no_client_and_no_cpu_and_is_taken_again_when_it_
             assert_eq!(client.receive(6), b"before");
         }
         socket.unplug(pty);
-        daemon
-            .log()
-            .wait_for_nth(round, "the loss is said", |line| line.contains("WARN") && field(line, "port") == Some("p"));
+        daemon.log().wait_for_nth(round, "the loss is logged", |line| {
+            line.contains("WARN") && field(line, "port") == Some("p")
+        });
         let (cpu, woken) = (cpu_ticks(daemon.pid()), wake_ups(daemon.pid()));
         clock.seconds(2);
         let (cpu, woken) = (cpu_ticks(daemon.pid()) - cpu, wake_ups(daemon.pid()) - woken);
@@ -241,7 +241,7 @@ fn five_hundred_times_unplugged_leaves_nothing_behind() {
         pty.send(&sent);
         assert_same(&client.receive(sent.len()), &sent, "what came after it was plugged in");
         socket.unplug(pty);
-        daemon.log().wait_for_nth(round, "device gone", |line| is_event(line, "line.lost"));
+        daemon.log().wait_for_nth(round, "the loss", |line| is_event(line, "line.lost"));
         if round == 100 {
             after_first = Some((open_files(&daemon), anonymous_kib(daemon.pid())));
         }

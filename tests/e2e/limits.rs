@@ -22,7 +22,7 @@ fn a_port_has_so_many_clients_by_all_its_listeners_together() {
     let first = daemon.connect("p");
     let _second = daemon.connect("p");
     is_refused(&Client::connect(daemon.address("p")));
-    let line = daemon.log().wait_for("it is said", |line| is_event(line, "client.turned-away"));
+    let line = daemon.log().wait_for("the refusal", |line| is_event(line, "client.turned-away"));
     assert!(line.contains("no more than 2 at a time (limits: max-clients), on this port"), "{line}");
     // Nobody can tell whether it still listens; it does not count any more.
     drop(first);
@@ -46,7 +46,7 @@ fn all_ports_together_have_so_many_from_one_address() {
     daemon.opened("b", 1);
     let _of_a = daemon.connect("a");
     is_refused(&Client::connect(daemon.address("b")));
-    let line = daemon.log().wait_for("it is said", |line| is_event(line, "client.turned-away"));
+    let line = daemon.log().wait_for("the refusal", |line| is_event(line, "client.turned-away"));
     assert!(
         line.contains("no more than 1 at a time from this address (limits: max-per-address), of all ports together"),
         "{line}"
@@ -54,7 +54,7 @@ fn all_ports_together_have_so_many_from_one_address() {
     // From another address of this host.
     let address = daemon.address("b");
     let _other = daemon.join("b", || Client::connect_from("127.0.0.2", address));
-    // A reload that takes the limit away is in force at once, and whoever is in stays.
+    // A reload that takes the limit away is in force at once, and connected clients stay.
     daemon.reload(ports);
     daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
     daemon.connect("b");

@@ -211,7 +211,7 @@ fn clients_that_come_and_go_quickly_do_no_harm() {
     }
     pty.send(b"undisturbed");
     assert_eq!(reader.receive(11), b"undisturbed");
-    // Those that only closed are told apart from half-closed readers when something is sent to them, or make room.
+    // Closed clients differ from half-closed readers once something is sent to them, or make room.
     let next = daemon.connect("p");
     pty.send(b"x");
     assert_eq!(next.receive(1), b"x");

@@ -130,7 +130,7 @@ fn a_reader_that_stalls_holds_up_neither_bytes_nor_the_end() {
         echoes(&stays);
         lost() > 0
     });
-    eventually("it is told", || {
+    eventually("the status has the fault", || {
         json(&daemon)["program"]["log"]["fault"].as_str().is_some_and(|why| why.contains("stalled"))
     });
 

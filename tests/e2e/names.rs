@@ -110,7 +110,7 @@ fn a_hundred_names_without_a_name_server_hold_up_nothing() {
 fn a_signal_is_obeyed_while_names_are_looked_up_at_the_start() {
     let Some(network) = Network::new() else { return };
     let mut daemon = network.start(ports(0..100));
-    eventually("it can be told to end", || catches_sigterm(daemon.pid()));
+    eventually("it handles SIGTERM", || catches_sigterm(daemon.pid()));
     ends_at_once(&mut daemon);
 }
 

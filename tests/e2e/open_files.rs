@@ -1,4 +1,4 @@
-//! A client takes a file descriptor, and there are only so many.
+//! Each client takes a file descriptor, and their number is limited.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -59,7 +59,7 @@ fn clients_that_have_closed_make_room_for_new_ones_also_where_the_line_is_silent
     let port = PortYaml::new("p", "sim:echo").listen("max-clients: 1000");
     let daemon = Daemon::start_as(port, with_files(64));
     let address = daemon.address("p");
-    // Nobody reads, so only a look at each of them would tell that they are gone.
+    // Nobody reads, so only a look at each of them would show that they have disconnected.
     for _ in 0..200 {
         drop(TcpStream::connect_timeout(&address, PATIENCE).unwrap());
     }

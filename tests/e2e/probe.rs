@@ -1,4 +1,4 @@
-//! `sermux probe`: what a device sends is named, what cannot be opened is said, and the device is left as it was.
+//! `sermux probe` names what a device sends or why it cannot be opened, and leaves the device as it was.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

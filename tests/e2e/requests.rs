@@ -1,4 +1,4 @@
-//! What clients ask of the line: bounded, and in order with their bytes even when they have gone.
+//! What clients ask of the line: bounded, and in order with their bytes even when they have disconnected.
 
 use serde_json::{json, Value};
 

@@ -9,7 +9,7 @@ use socket2::SockRef;
 
 use crate::rig::{anonymous_kib, assert_same, is_event, noise, Client, Daemon, PortYaml, Pty};
 
-/// Ours, so that so many connections fit.
+/// Raises our limit of open files, so that all connections fit.
 fn raise_our_limit() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     if soft < hard {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::rig::{sermux, Daemon, PortYaml, PATIENCE};
 
-/// systemd as the program sees it: a socket on which it is told things.
+/// systemd as the program sees it: a socket that takes notifications.
 pub(crate) struct Systemd {
     socket: UnixDatagram,
     folder: TempDir,
@@ -28,7 +28,7 @@ impl Systemd {
         Daemon::start_as(PortYaml::new("p", "sim:echo").listen(""), command)
     }
 
-    /// The program is told where this is, and how long the watchdog waits.
+    /// Sets the socket and the watchdog's time in the program's environment.
     pub(crate) fn tell(&self, command: &mut Command, watchdog_usec: Option<u32>) {
         command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
         if let Some(usec) = watchdog_usec {

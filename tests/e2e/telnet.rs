@@ -121,7 +121,7 @@ fn a_subnegotiation_without_end_costs_1_kib_and_is_reported() {
     drop(client);
     daemon.gone("p", 1);
     let counters = &status(&daemon)["counters"];
-    assert_eq!(counters["dropped-subnegotiations"], json!(2), "they stay when the client has gone");
+    assert_eq!(counters["dropped-subnegotiations"], json!(2), "they stay when the client has disconnected");
     assert_eq!(counters["unknown-commands"], json!(3));
     let lines = daemon.log().all();
     assert_eq!(lines.iter().filter(|line| is_event(line, "client.subnegotiation-discarded")).count(), 1, "{lines:#?}");

@@ -37,7 +37,7 @@ fn echo(path: &Path, keys: &str) -> PortYaml {
     PortYaml::new("echo", "sim:echo").listen_on(&address(path), keys)
 }
 
-/// Waits until somebody has listened there so many times.
+/// Waits until sermux has listened there `n` times.
 #[track_caller]
 fn listens(daemon: &Daemon, path: &Path, n: usize) {
     let address = address(path);
@@ -260,7 +260,7 @@ fn one_client_more_is_turned_away_in_words_or_makes_the_oldest_go() {
     let daemon = Daemon::start(port);
     let first = join(&daemon, &full, 1);
     let refused = UnixClient::connect(&full);
-    assert_eq!(refused.receive_to_end(), (b"port echo is busy: 1 of 1 clients\r\n".to_vec(), End::Closed));
+    assert_eq!(refused.receive_to_end(), (b"port echo is busy: 1 of 1 client\r\n".to_vec(), End::Closed));
     echoes(&first);
     let oldest = join(&daemon, &kicks, 2);
     let newest = join(&daemon, &kicks, 3);

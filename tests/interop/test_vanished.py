@@ -16,7 +16,7 @@ import pytest
 from dead_peer import CLIENT, FAR_END, HERE, connect_at_home, far, home, pull, run
 from rig import PATIENCE, Pty, Sermux
 
-BUSY = b"port p is busy: 1 of 1 clients\r\n"
+BUSY = b"port p is busy: 1 of 1 client\r\n"
 
 
 @pytest.fixture(scope="module")

@@ -192,7 +192,7 @@ impl World {
         self.hub.blocked(reader.id);
     }
 
-    /// What a reader got is whole frames in the order in which they came, but for the last one as long as it reads on.
+    /// What a reader got is whole frames in the order in which they came, except the last one as long as it reads on.
     fn check(&self, index: usize, is_all: bool) {
         let reader = &self.readers[index];
         let gap = self.hub.client_counters(reader.id).unwrap().gap;

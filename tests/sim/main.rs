@@ -4,7 +4,7 @@
 //! the line, clients that come, read slowly, stop, write, half-close and go, a line that takes little, hangs up and
 //! comes back, time that passes. After every step the model is asked.
 //!
-//! A failing seed is printed; `SERMUX_SIM_SEED=n` replays it alone, `SERMUX_SIM_SEEDS=n` runs so many.
+//! A failing seed is printed; `SERMUX_SIM_SEED=n` replays it alone, `SERMUX_SIM_SEEDS=n` runs n seeds.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, clippy::cast_possible_truncation, reason = "a test")]
 

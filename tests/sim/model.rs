@@ -28,7 +28,7 @@ pub(crate) struct World {
     moved_at: Instant,
     tx_lost: u64,
     tx_discarded: u64,
-    /// Clients that are gone: their number, when they went, and how long their bytes may wait since then.
+    /// Clients that have disconnected: their number, when they did, and how long their bytes may wait since then.
     departed: Vec<(u64, Instant, Duration)>,
     /// Who is to be closed to make room, and why.
     makes_room: Option<(ClientId, CloseReason)>,
@@ -404,7 +404,7 @@ impl World {
         }
     }
 
-    /// Who has sent something and then no more is closed in time, unless its connection tells when it is gone.
+    /// Who has sent something and then no more is closed in time, unless its connection tells when it has disconnected.
     fn check_that_nobody_stays_for_ever(&self) {
         for (id, reader) in &self.clients {
             let Some(ended) = reader.ended else { continue };

@@ -1,4 +1,4 @@
-//! `expect`: the port is quiet exactly when what it is for was missing for so long while the device was open.
+//! `expect`: the port is quiet exactly when what it expects was missing for its time while the device was open.
 
 use std::time::{Duration, Instant};
 

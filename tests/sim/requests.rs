@@ -1,5 +1,5 @@
 //! Telnet clients that write, set the line and send breaks: settings never overtake bytes, bytes never overtake settings or
-//! breaks, not even when their client has gone, everybody is answered what they asked, in order, and what waits of one
+//! breaks, not even when their client has disconnected, everybody is answered what they asked, in order, and what waits of one
 //! client is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +24,7 @@ const FIRST_RATE: u32 = 1_000_000;
 /// What a setting that changes something waits for at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// So many requests of one client may wait.
+/// At most this number of requests of one client may wait.
 const MOST_REQUESTS: usize = 64;
 
 struct World {
@@ -32,7 +32,7 @@ struct World {
     hub: Hub,
     now: Instant,
     clients: BTreeMap<ClientId, Asker>,
-    /// Those that have gone, with what is still to be done of what they asked.
+    /// Those that have disconnected, with what is still to be done of what they asked.
     gone: Vec<Asker>,
     /// Clients send breaks. A break may throw bytes away, so that not everything is known of these then.
     breaks: bool,

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A part that has panicked is started again after so long, then twice as long …
+/// A part that has panicked is started again after this time, then after twice as long …
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// … up to this …
 const LAST_RETRY: Duration = Duration::from_secs(60);
-/// … and as for the first time when it has run for so long.
+/// … and as for the first time when it has run for this time.
 const RAN_WELL: Duration = Duration::from_secs(60);
 
 /// What has a task of its own.

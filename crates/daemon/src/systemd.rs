@@ -1,4 +1,4 @@
-//! What systemd is told (sd_notify(3)). Without systemd all of it does nothing.
+//! Notifications to systemd (sd_notify(3)). Without systemd all of it does nothing.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// How often [`alive`] is to be told: twice in the time that the unit's WatchdogSec= allows.
+/// How often to call [`alive`]: twice in the time that the unit's WatchdogSec= allows.
 pub(crate) fn alive_every() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }

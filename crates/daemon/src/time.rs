@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// A time that is not set does not come. Boxed: whoever waits for none carries no room for a sleep.
+/// A time that is not set does not come. Boxed: a task without a time carries no room for a sleep.
 pub(crate) async fn sleep_until(at: Option<tokio::time::Instant>) {
     match at {
         Some(at) => Box::pin(tokio::time::sleep_until(at)).await,

@@ -133,7 +133,7 @@ fn rate_of_framer(time: Duration, telegram: &[u8], read: usize) -> f64 {
     })
 }
 
-/// Calls `once`, which says how many bytes it did, for so long.
+/// Calls `once`, which returns how many bytes it did, for this time.
 fn rate(time: Duration, mut once: impl FnMut() -> usize) -> f64 {
     let (begin, mut bytes) = (Instant::now(), 0);
     loop {

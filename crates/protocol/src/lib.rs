@@ -91,7 +91,7 @@
 //! let mut read = &b"AT\xFF\xFA\x2C\x01\x00\x01\xC2\x00\xFF\xF0"[..];
 //! let mut tx = Vec::new();
 //! while let Some(request) = telnet.decode(&mut read, &mut tx) {
-//!     // Here "AT" has gone to the line, and the line does as it is told.
+//!     // Here "AT" has gone to the line, and the line takes the settings.
 //!     if let Effect::Settings(settings) = request.effect(&view) {
 //!         view.settings = settings;
 //!     }
@@ -144,7 +144,7 @@
 //! # server.say(b"pong");
 //! # let answered = server.outbox();
 //!
-//! // What the server has sent by the time that it agreed, did as it was told, and had data.
+//! // What the server has sent by the time that it agreed, set the line, and had data.
 //! let mut read = &answered[..];
 //! let (mut data, mut events) = (Vec::new(), Vec::new());
 //! while let Some(event) = client.decode(&mut read, &mut data) {

@@ -11,7 +11,7 @@ use sermux_port_config::line::{LineSettings, Parity, StopBits};
 pub struct Transmitter {
     /// Its speed and format.
     pub settings: LineSettings,
-    /// Bit times of silence between two characters, beside the stop bits.
+    /// Bit times of silence between two characters, in addition to the stop bits.
     pub idle_bits: u8,
     /// Every level is turned over, as an open collector output without its inverter does it.
     pub inverted: bool,

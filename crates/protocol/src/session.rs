@@ -122,7 +122,7 @@ impl Session {
         }
     }
 
-    /// Whether the client wants to be told of changes of the modem state.
+    /// Whether the client wants notifications of the modem state.
     pub fn wants_modem_state(&self) -> bool {
         match self {
             Session::Raw { .. } => false,
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// Whether the client wants to be told of changes of the line state.
+    /// Whether the client wants notifications of the line state.
     pub fn wants_line_state(&self) -> bool {
         match self {
             Session::Raw { .. } => false,

@@ -20,7 +20,7 @@ impl Clock {
         clock
     }
 
-    /// Lets so many seconds pass.
+    /// Lets this number of seconds pass.
     #[track_caller]
     pub(crate) fn seconds(&self, count: usize) {
         // A telegram that came in the meantime counts for nothing.

@@ -154,7 +154,7 @@ impl Daemon {
         client
     }
 
-    /// Waits until so many clients of the port have gone.
+    /// Waits until `n` clients of the port have disconnected.
     #[track_caller]
     pub(crate) fn gone(&self, port: &str, n: usize) {
         let is_so = |line: &str| about(line, "client.disconnected", port);

@@ -91,7 +91,7 @@ impl Lines {
                 let why = if state.closed { "the program closed it" } else { "the deadline passed" };
                 let lines = state.lines.join("\n");
                 drop(state);
-                panic!("{what}: {why} before it was said; said was:\n{lines}");
+                panic!("{what}: {why} before this line came; the lines were:\n{lines}");
             }
             state = self.0 .1.wait_timeout(state, left).unwrap().0;
         }

@@ -30,10 +30,10 @@ use crate::random::Random;
 pub(crate) const GUIDES: [&str; 2] =
     [include_str!("../../../examples/guides/p1-meter.md"), include_str!("../../../examples/guides/p1-meter.nl.md")];
 
-/// How long anything that must happen may take. Only a test that fails waits so long.
+/// How long anything that must happen may take. Only a test that fails waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long the program may take to end once it was told to, and what a busy machine may add.
+/// How long the program may take to end after its signal, and what a busy machine may add.
 pub(crate) const SHUTDOWN: Duration = Duration::from_millis(2000 + 500);
 
 /// Looks again and again until `condition` holds.

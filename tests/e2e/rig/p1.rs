@@ -43,7 +43,7 @@ pub(crate) fn telegram_with_x25(number: u32) -> Vec<u8> {
     text
 }
 
-/// The same with so many more text messages of so many characters.
+/// The same with more text messages, each of `len` characters.
 pub(crate) fn with_messages(number: u32, messages: usize, len: usize) -> Vec<u8> {
     let text = body(number);
     let messages = format!("0-0:96.13.0({})\r\n", "6".repeat(len)).repeat(messages);

@@ -34,7 +34,7 @@ pub(crate) fn wake_ups(pid: u32) -> u64 {
     counts.sum()
 }
 
-/// Resident memory that no file backs, KiB: what the program has taken, not what of itself it has gone through.
+/// Resident memory that no file backs, KiB: what the program has allocated, not the parts of its own file that it has used.
 pub(crate) fn anonymous_kib(pid: u32) -> u64 {
     status(format!("/proc/{pid}/status").as_ref(), "RssAnon:").unwrap()
 }
@@ -52,7 +52,7 @@ pub(crate) fn unread_by_peer(stream: &TcpStream) -> Option<u64> {
     peer(stream).map(|peer| peer.unread)
 }
 
-/// Whether the other end has been told, and has read, that nothing more comes.
+/// Whether the other end has read the end of the stream.
 pub(crate) fn end_was_read(stream: &TcpStream) -> bool {
     const CLOSE_WAIT: &str = "08";
     // A FIN counts as a byte until it is read.

@@ -95,7 +95,7 @@ fn ends(mut input: Input) {
     assert_eq!(client.is_agreed(), rfc2217);
 }
 
-/// Each word is answered at most once, whatever it is; nothing is said that was not asked.
+/// Each word is answered at most once, whatever it is; nothing is sent that was not asked for.
 fn anything(input: &[u8]) {
     let mut server = TelnetSession::new(TelnetOffer {
         rfc2217: true,

@@ -1,4 +1,4 @@
-//! Words that inputs are made of, beside single bytes.
+//! Words that inputs are made of, in addition to random bytes.
 
 /// What means something to telnet, to RFC 2217 or in a P1 telegram.
 pub const BYTES: &[&[u8]] = &[

@@ -2,7 +2,7 @@
 //!
 //! One process, one thread, one level-triggered epoll: wait, one read, one send per client. No ring, no policy, no log,
 //! no look at the bytes. Where a client or a line does not take what it is given, the floor stands still until it does,
-//! and with it every other line: that is what minimal programs do, and what the row `stopped` shows. A line that is gone
+//! and with it every other line: that is what minimal programs do, and what the row `stopped` shows. A line that disconnects
 //! ends it.
 //!
 //! Level-triggered, because with edges a read has to go on until the line is dry, and that costs more than epoll's

@@ -36,7 +36,7 @@ impl Pace {
         self.period * self.chunks as u32
     }
 
-    /// How many chunks a line has sent after so long.
+    /// How many chunks a line has sent after this time.
     pub(crate) fn chunks_in(&self, span: Duration) -> usize {
         (span.as_secs_f64() / self.period.as_secs_f64()).ceil() as usize
     }

@@ -216,7 +216,7 @@ fn pause(span: Duration) {
 const USAGE: &str =
     "cargo bench --bench bridge -- [--quick] [--rounds N] [--peers LIST] [--sermux FILE] [--json FILE] [FILTER]…";
 
-/// A path as whoever typed it sees it: cargo starts a benchmark in the folder of its package.
+/// A path as it was typed: cargo starts a benchmark in the folder of its package.
 fn from_workspace(path: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }

@@ -105,7 +105,7 @@ impl Drop for Processes {
     }
 }
 
-/// What a process that had ended before it was told to said last, since this was asked before.
+/// The last words of a process that ended by itself, since the last call.
 pub(crate) fn take_obituary() -> Option<String> {
     obituary().take()
 }
@@ -209,7 +209,7 @@ impl Drop for Process {
     }
 }
 
-/// Has the processes ended, too, when the benchmark itself is told to end. To be called before any thread is started.
+/// Ends the processes, too, when a signal ends the benchmark. To be called before any thread is started.
 pub(crate) fn end_all_on_signal() -> Outcome<()> {
     end_signals().thread_block()?;
     thread::spawn(|| {
@@ -247,7 +247,7 @@ fn terminate(child: &mut Child, pid: Pid) {
     }
 }
 
-/// What to clear away when the benchmark is told to end: the processes, and their logs with the folders they are in.
+/// What to clear away when a signal ends the benchmark: the processes, and their logs with the folders they are in.
 fn running() -> std::sync::MutexGuard<'static, Vec<(Pid, PathBuf)>> {
     static RUNNING: Mutex<Vec<(Pid, PathBuf)>> = Mutex::new(Vec::new());
     RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

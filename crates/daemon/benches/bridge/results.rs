@@ -27,7 +27,7 @@ pub(crate) enum End {
     /// It cannot do what the rows are about.
     Unable,
     InTrouble(Trouble),
-    /// It used up its time after so many rounds.
+    /// It used up its time after this number of rounds.
     Slow(usize),
 }
 

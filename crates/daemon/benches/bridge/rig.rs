@@ -103,7 +103,7 @@ impl Rig {
         }
     }
 
-    /// Connects so many clients to each port, in the order of the ports, and waits until each hears its line.
+    /// Connects this number of clients to each port, in the order of the ports, and waits until each hears its line.
     ///
     /// A connection that the kernel has accepted for the subject is not yet one that the subject serves. So lines are
     /// given probes until every client has heard of one, and then an end mark, up to which everybody reads.

@@ -107,7 +107,7 @@ pub(crate) fn notes(subjects: &[Subject], results: &[Results]) -> String {
     text
 }
 
-/// What has to be said about how the measurement of a subject ended.
+/// How the measurement of a subject ended, if that needs a note.
 pub(crate) fn end(end: &End) -> Option<String> {
     match end {
         End::Measured => None,

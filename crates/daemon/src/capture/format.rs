@@ -22,7 +22,7 @@ const FRAMING: usize = 160;
 const TEXT_BYTE: usize = 4;
 const JSON_BYTE: usize = 2;
 
-/// The beginning of a line of text waits so long for the rest of it.
+/// The beginning of a line of text waits this time for the rest of it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Bytes on a line of numbers.
@@ -128,7 +128,7 @@ impl Formatter {
         }
     }
 
-    /// Something that happened beside the bytes.
+    /// An event of the port, in addition to the bytes.
     pub(super) fn event(&mut self, event: &CaptureEvent, at: SystemTime, lines: &mut impl LineSink) {
         self.finish(lines);
         if self.format == CaptureFormat::Raw {
@@ -248,7 +248,7 @@ fn emptied(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// A blank, and UTF-8 as it is; backslashes, what is not UTF-8, and characters that would steer the terminal or turn the
-/// direction of writing round so that they can be told.
+/// direction of writing round as escapes.
 fn escape(bytes: &[u8], line: &mut String) {
     if !bytes.is_empty() {
         line.push(' ');

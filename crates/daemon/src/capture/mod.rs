@@ -83,7 +83,7 @@ impl Recorder {
         self.offsets[1] += bytes.len() as u64;
     }
 
-    /// Something happened beside the bytes.
+    /// An event of the port, in addition to the bytes.
     pub(crate) fn event(&self, kind: EventKind, text: std::fmt::Arguments<'_>) {
         self.queue.push_other(What::Event(CaptureEvent { kind, text: text.to_string() }), SystemTime::now());
     }

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use sermux_port_config::config::Capture;
 
-/// So many bytes may wait: 90 s of a line at 115200 baud.
+/// At most this number of bytes may wait: 90 s of a line at 115200 baud.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// So many reads and writes may wait.
+/// At most this number of reads and writes may wait.
 const MOST_RECORDS: usize = 16 * 1024;
 
 /// What a batch keeps of its memory after it was written.
@@ -32,7 +32,7 @@ impl ByteWay {
     }
 }
 
-/// What happens beside the bytes.
+/// The events of a port, in addition to the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Began,
@@ -86,7 +86,7 @@ pub(super) struct CaptureRecord {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// The next so many bytes of the batch.
+    /// The next `len` bytes of the batch.
     Bytes {
         way: ByteWay,
         offset: u64,
@@ -138,7 +138,7 @@ pub(super) struct Task {
 #[derive(Debug, Default)]
 struct CaptureQueueState {
     task: Task,
-    /// Bytes for which there was no room, and that has not been said in the capture.
+    /// Bytes for which there was no room, not yet reported in the capture.
     overflow: u64,
     outcome: CaptureHealth,
     /// The thread sleeps.
@@ -211,7 +211,7 @@ impl CaptureQueue {
 
     // ---- the thread's side ---------------------------------------------------------------------------------------
 
-    /// Waits for something to do, at most so long, and takes it; `spare` is an empty batch for what comes meanwhile.
+    /// Waits for something to do, at most this time, and takes it; `spare` is an empty batch for what comes meanwhile.
     /// With nothing in it when the time is up.
     pub(super) fn take(&self, spare: CaptureBatch, wait: Option<Duration>) -> Task {
         let mut shared = self.lock();

@@ -19,7 +19,7 @@ use crate::defect;
 /// Of the thread.
 const STACK: usize = 128 * 1024;
 
-/// Lines are handed to the file when there are so many bytes of them.
+/// Lines are handed to the file when they are this number of bytes.
 const AT_ONCE: usize = 64 * 1024;
 
 /// A file that could not be opened is tried again after this.
@@ -64,7 +64,7 @@ struct CaptureWriter {
     path: PathBuf,
     formatter: Formatter,
     out: Out,
-    /// The fault that was said last and is not over.
+    /// The fault that was logged last and is not over.
     said: Option<String>,
     /// Bytes that are missing in the file, and that it does not say yet.
     lost: u64,

@@ -103,7 +103,7 @@ fn unit(root: &Root, name: &str) -> Option<Login> {
     running.then_some(Login::Unit(unit))
 }
 
-/// A login program that has the device open, or was told its name.
+/// A login program that has the device open, or has its name as an argument.
 fn process(root: &Root, name: &str, processes: &[&Process]) -> Option<Login> {
     let has_it_open = processes.iter().find(|process| is_login(process)).map(|process| (*process).clone());
     let found = has_it_open.or_else(|| {

@@ -93,7 +93,7 @@ impl<'a> SoughtNode<'a> {
     }
 
     /// Whether an open file is this node, perhaps by the path that it has in a container. Asks after a file's number only when
-    /// the name is right: what lies on a network that is gone would not answer.
+    /// the name is right: a file on a network that is down would not answer.
     fn is(&self, target: &Path, file: &Path) -> bool {
         target == self.path
             || (self.number.is_some()

@@ -83,8 +83,8 @@ pub struct WatchedName {
 }
 
 impl Hotplug {
-    /// Begins to watch, with a task of the runtime that the caller is in. A system without inotify is said in the log, and
-    /// then nothing is ever told.
+    /// Begins to watch, with a task of the runtime that the caller is in. A system without inotify is logged, and
+    /// then no change is ever reported.
     #[must_use]
     pub fn start() -> Self {
         let started = HotplugWatch::start();
@@ -101,7 +101,7 @@ impl Hotplug {
         Self { watch: None }
     }
 
-    /// Watches a device's name; what happens to it from now on is told. Nothing happens to a simulated device.
+    /// Watches a device's name and reports what happens to it from now on. Nothing happens to a simulated device.
     #[must_use]
     pub fn watch(&self, device: &Device) -> WatchedName {
         match device {
@@ -111,7 +111,7 @@ impl Hotplug {
         }
     }
 
-    /// Why its task has panicked, as soon as it has. Nothing is told until it is started again. May be dropped while it waits.
+    /// Why its task has panicked, as soon as it has. No change is reported until it is started again. May be dropped while it waits.
     pub(crate) async fn failed(&self) -> Box<dyn Any + Send> {
         poll_fn(|cx| {
             let Some(watch) = &self.watch else { return Poll::Pending };
@@ -128,7 +128,7 @@ impl Hotplug {
         .await
     }
 
-    /// Starts its task again. Every port that waits for a device is told: nobody knows what has happened meanwhile.
+    /// Starts its task again. Wakes every port that waits for a device: nobody knows what has happened meanwhile.
     pub(crate) fn start_again(&self) {
         if let Some(watch) = &self.watch {
             let shared = Arc::downgrade(&watch.shared);
@@ -176,7 +176,7 @@ impl Drop for WatchedName {
 #[derive(Debug)]
 struct HotplugWatch {
     shared: Arc<HotplugShared>,
-    /// None: it has ended, and that was told.
+    /// None: it has ended, and that was reported.
     reader: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -225,7 +225,7 @@ struct HotplugState {
     /// Who waits for what in each folder.
     folders: HashMap<WatchDescriptor, Vec<(usize, Name)>>,
     waiting: Slab<WaitingName>,
-    /// That there are no more watches to be had is said once.
+    /// That no more watches can be had is logged once.
     said_limit: bool,
 }
 

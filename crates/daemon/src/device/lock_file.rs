@@ -28,7 +28,7 @@ use super::{claim, OpenError, Root};
 /// Folders in which programs look; on many systems the second is the first.
 const FOLDERS: [&str; 2] = ["/run/lock", "/var/lock"];
 
-/// A file without a number may be one that is just being written; after so long it is none.
+/// A file without a number may be one that is just being written; after this time it is none.
 const HALF_WRITTEN: Duration = Duration::from_secs(60);
 
 /// How often another file is found where one was just removed.
@@ -110,7 +110,7 @@ impl LockFile {
 
     /// Locks, after removing what a process left that has ended.
     fn take(folder: &Path, node: &Path, sight: Sight) -> Result<LockFile, LockRefused> {
-        // As it is, so that a link to /run/lock is said as what it is.
+        // Resolved, so that messages name /run/lock where the folder is a link to it.
         let folder = fs::canonicalize(folder).map_err(|error| failed(folder, &error))?;
         let Some(held) = HeldPath::new(folder.join(file_name(node))) else {
             return Err(LockRefused::Held(

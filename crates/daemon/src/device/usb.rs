@@ -43,7 +43,7 @@ fn what_is_there(root: &Root, usb: &Usb, ports: &[(&Tty, &UsbPort)]) -> String {
             "the adapter is plugged in (at {adapter}), but no driver made a serial port of it: `sudo dmesg` may say why"
         );
     }
-    // By name, and each adapter once, whatever its number of ports: what does not change is to be said the same way.
+    // By name, and each adapter once, whatever its number of ports: the same adapters always give the same text.
     let adapters: BTreeMap<&str, String> = ports.iter().map(|(_, port)| (port.adapter.as_str(), port.name())).collect();
     let mut names: Vec<String> = adapters.into_values().collect();
     names.sort();

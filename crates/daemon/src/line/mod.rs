@@ -32,7 +32,7 @@ pub use termios::differences;
 pub trait Line: Send + fmt::Debug {
     /// Reads what is there into `buf`.
     ///
-    /// `Ready(Ok(0))` for a `buf` with room: the device is gone, and so it stays.
+    /// `Ready(Ok(0))` for a `buf` with room: the device is disconnected, and so it stays.
     /// A read that returned fewer bytes than `buf` holds has drained the line; the waker is registered then as after
     /// `Pending`.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
@@ -40,7 +40,7 @@ pub trait Line: Send + fmt::Debug {
     /// Whether there may be something to read, without reading it; registers the waker as [`Line::poll_read`] does.
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Hands bytes to the line; as many as it takes. [`io::ErrorKind::BrokenPipe`]: the device is gone.
+    /// Hands bytes to the line; as many as it takes. [`io::ErrorKind::BrokenPipe`]: the device is disconnected.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
 
     /// Bytes that were written and are not on the wire yet (TIOCOUTQ). A device that cannot tell has none.
@@ -54,7 +54,7 @@ pub trait Line: Send + fmt::Debug {
     fn start(&mut self, operation: Operation);
 
     /// The outcome of the operation that was begun: what the line has now, read back. [`io::ErrorKind::BrokenPipe`]: the
-    /// device is gone. `Pending` while none is on its way.
+    /// device is disconnected. `Pending` while none is on its way.
     fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Snapshot>>;
 
     /// Begins to throw away what the line holds, past an operation that is on its way: it frees one that hangs.
@@ -67,7 +67,7 @@ pub trait Line: Send + fmt::Debug {
     /// ask [`Line::poll_change`] afterwards, which registers the waker.
     fn watch(&mut self, watch: Watch);
 
-    /// The next change of what is watched. Changes that come faster than they are taken are told as one.
+    /// The next change of what is watched. Changes that come faster than they are taken are reported as one.
     fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Change>;
 
     /// Throws away what is unsent and closes. Drivers may wait here (`closing_wait`): call it on the blocking pool.

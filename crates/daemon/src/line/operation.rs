@@ -1,11 +1,11 @@
-//! What is done with an open line beside its bytes: settings, modem lines, break, purge; and what is read back.
+//! Operations on an open line other than reading and writing: settings, modem lines, break, purge; and what is read back.
 
 use std::sync::Arc;
 
 use sermux_port_config::line::LineSettings;
 use sermux_port_config::signal::{LineState, ModemControl, ModemState, Purge, Step};
 
-/// What is asked of an open line beside its bytes.
+/// An operation on an open line other than reading and writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Nothing is changed: what is there is read.
@@ -38,7 +38,7 @@ pub struct Snapshot {
     pub outputs: ModemControl,
     /// The inputs; all off where there are none.
     pub inputs: ModemState,
-    /// Only whether the transmitter is empty; what the receiver noticed is told as a [`Change`].
+    /// Only whether the transmitter is empty; what the receiver noticed is reported as a [`Change`].
     pub line_state: LineState,
     /// What the driver has counted since the line was opened; `None`: it does not count.
     pub counters: Option<LineCounters>,
@@ -59,7 +59,7 @@ pub struct LineCounters {
     pub buffer_overrun: u64,
 }
 
-/// Which changes of a line are to be told.
+/// Which changes of a line are to be reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// CTS, DSR, RI, DCD.
@@ -73,9 +73,9 @@ pub struct Watch {
 pub struct Change {
     /// The inputs as they are now.
     pub inputs: ModemState,
-    /// RI fell since the last change that was told: its edge may be over before anybody can look.
+    /// RI fell since the last reported change: its edge may be over before anybody can look.
     pub ri_fell: bool,
-    /// What the receiver noticed since the last change that was told.
+    /// What the receiver noticed since the last reported change.
     pub line_state: LineState,
     /// The counters as they are now, where line state is watched.
     pub counters: Option<LineCounters>,

@@ -50,7 +50,7 @@ impl Saved {
         Some(Saved { fd, termios, lines, serial })
     }
 
-    /// Puts it back. A device that is gone needs nothing.
+    /// Puts it back. A device that is disconnected needs nothing.
     pub(crate) fn restore_blocking(&self) {
         told("settings", sys::set_termios2(&self.fd, &self.termios));
         if let Some(saved) = &self.serial {

@@ -42,7 +42,7 @@ use crate::device::open_error::{kind_of, node_of};
 use crate::device::{console, Root};
 use crate::sys::{self, Lock};
 
-/// So many whole writes after one that blocked, room is no longer watched for.
+/// After this number of whole writes since one that blocked, room is no longer watched for.
 const WATCH_ROOM_FOR: u8 = 64;
 
 /// An open tty with its settings applied.
@@ -103,7 +103,7 @@ impl Line for TtyLine {
             let mut readiness = ready!(self.fd.poll_read_ready(cx))?;
             match nix::unistd::read(readiness.get_inner(), buf) {
                 Ok(n) => {
-                    // Short, so drained: wait for the kernel's next edge instead of reading again to be told EAGAIN.
+                    // Short, so drained: wait for the kernel's next edge instead of reading again to get EAGAIN.
                     // A byte that came in since makes an edge of its own, and `clear_ready` leaves readiness alone
                     // that is newer than the one it was given, so nothing stays unread. (Ok(0) is the hang-up, which
                     // must stay visible.)
@@ -371,8 +371,8 @@ impl LookedAt {
         let fd = nix::fcntl::open(path, flags, Mode::empty())
             .map_err(|errno| OpenError::from_open(path, errno, Some(&node)))?;
 
-        // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the one who set it has
-        // gone.
+        // TIOCEXCL does not stop root, so it is asked for. Not on a pty, which keeps it after the program that set it
+        // has ended.
         if Chip::of(&node) != Chip::Pty && sys::is_exclusive(&fd) == Ok(true) {
             return Err(OpenError::busy(path));
         }
@@ -474,7 +474,7 @@ fn is_gone(errno: Errno) -> bool {
 }
 
 fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the device is gone")
+    io::Error::new(io::ErrorKind::BrokenPipe, "the device is disconnected")
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub enum End {
     HalfClosed,
     /// It sends no more, and is gone.
     Gone,
-    /// It is gone without an end.
+    /// The connection broke without an end.
     Reset(io::Error),
 }
 
@@ -180,7 +180,7 @@ impl Conn {
         socket.set_tcp_keepalive(&probes)
     }
 
-    /// What came of [`Conn::ask`], so long ago.
+    /// What came of [`Conn::ask`], which was called this time ago.
     pub fn answer(&self, since: Duration) -> PeerAnswer {
         let (Self::Tcp(stream) | Self::Telnet(stream)) = self else { return PeerAnswer::Given };
         let Ok(heard) = sys::heard(stream) else { return PeerAnswer::Open };
@@ -221,7 +221,7 @@ impl Conn {
         };
     }
 
-    /// The client sends no more: from now on [`Conn::poll_closed`] tells when it is gone altogether.
+    /// The client sends no more: from now on [`Conn::poll_closed`] tells when it has disconnected.
     pub fn await_close(&mut self) {
         if let Self::Unix { stream, closed: closed @ None } = self {
             // A hang-up comes unasked, and readiness to read, which is there for good now, is not asked for. Without it
@@ -248,8 +248,8 @@ impl Conn {
                 }
             }
             Self::Tcp(stream) | Self::Telnet(stream) => {
-                // Whatever happens to the socket is told to who waits for room in it. That there is some is forgotten, which
-                // costs nothing: a write does not ask the runtime first.
+                // Every event of the socket wakes a task that waits for room in it. The runtime forgets that there is room,
+                // which costs nothing: a write does not ask the runtime first.
                 ready!(stream.poll_write_ready(cx)).ok();
                 if sys::closed(stream.as_fd()) == sys::Closed::Altogether {
                     return Poll::Ready(());

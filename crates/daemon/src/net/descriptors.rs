@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::sys::resource::{getrlimit, Resource};
 
-/// What the program needs beside its ports: connections to the control socket, what they look at, the log.
+/// What the program needs in addition to its ports: connections to the control socket, what they look at, the log.
 const OF_PROGRAM: u64 = 64;
 
 /// What a port needs: its device, what watches that for room, a lock file, a capture and its successor.
@@ -18,7 +18,7 @@ const OF_PORT: u64 = 5;
 /// From here on they are reserved.
 static RESERVED: AtomicI32 = AtomicI32::new(RawFd::MAX);
 
-/// Reserves descriptors for the program and so many ports; a quarter of all at most.
+/// Reserves descriptors for the program and this number of ports; a quarter of all at most.
 pub(crate) fn reserve(ports: usize) {
     // Without a limit there is nothing to run out of.
     let Ok((limit, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };

@@ -107,7 +107,7 @@ impl Gate {
         Arc::new(gate)
     }
 
-    /// From here on there are these limits. Whoever is in stays.
+    /// Sets these limits for clients to come. Connected clients stay.
     pub fn set(&self, limits: Limits) {
         let mut state = self.lock();
         if state.limits.connect_rate != limits.connect_rate {
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(enter(ip("10.0.0.2")).unwrap_err(), Limited::Clients(3));
         drop(first);
         let _again = enter(ip("10.0.0.1")).unwrap();
-        // Whoever is in stays, and counts.
+        // Connected clients stay, and count.
         gate.set(Limits { max_clients: 1, ..Limits::default() });
         assert_eq!(enter(None).unwrap_err(), Limited::Clients(1));
         gate.set(Limits::default());

@@ -13,7 +13,7 @@ use super::conn::Conn;
 /// How long a refused client may take to read why and to close.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many refused clients are waited for; any more are closed at once.
+/// At most this number of refused clients are waited for; any more are closed at once.
 const AT_A_TIME: usize = 32;
 
 static WAITING: AtomicUsize = AtomicUsize::new(0);

@@ -30,7 +30,7 @@ use nix::unistd::{fchownat, unlinkat, Gid, Group, Uid, UnlinkatFlags, User};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-/// After so long the turn is tried again that another one has.
+/// After this time a turn that another program has is tried again.
 const TURN_RETRY: Duration = Duration::from_millis(50);
 
 /// How often a lock file that is no good, or that somebody has just removed, is made anew.
@@ -115,7 +115,7 @@ pub(crate) async fn make(wanted: &WantedSocket, turn_tries: usize) -> Result<(Un
 /// Looks at files and asks for users and groups: on the blocking pool.
 fn make_blocking(wanted: &WantedSocket) -> Result<(StdListener, SocketFile), NoSocket> {
     let path = &wanted.path;
-    // Asked for first: whoever knows the answer may be slow.
+    // Looked up first: the user database may be slow.
     let (owner, group) = (wanted.owner.as_deref().map(user), wanted.group.as_deref().map(group));
     let ids = (owner.transpose()?, group.transpose()?);
     let _turn_here = TURN_HERE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -247,8 +247,8 @@ fn is_socket(stat: &FileStat) -> bool {
     stat.st_mode & libc::S_IFMT == libc::S_IFSOCK
 }
 
-/// Whether some process has this socket. A socket for datagrams asks: one for streams refuses it by its type, and whoever
-/// listens there sees nobody come and go. Only a file that belongs to no socket any more refuses the connection.
+/// Whether some process has this socket. A socket for datagrams asks: one for streams refuses it by its type, and the
+/// listener there does not notice. Only a file that belongs to no socket any more refuses the connection.
 fn is_held(path: &Path) -> io::Result<bool> {
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
     socket.set_nonblocking(true)?;
@@ -297,7 +297,7 @@ struct Made {
 
 impl Made {
     fn look(folder: &Folder) -> Result<Made, NoSocket> {
-        let gone = |errno: Errno| NoSocket::Io("it is gone again", errno.into());
+        let gone = |errno: Errno| NoSocket::Io("the file was removed again", errno.into());
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = openat(&folder.fd, folder.name.as_os_str(), flags, Mode::empty()).map_err(gone)?;
         let stat = nix::sys::stat::fstat(&fd).map_err(gone)?;

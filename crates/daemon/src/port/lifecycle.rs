@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::line::OpenError;
 
-/// A device that is not there is looked for after so long, then twice as long …
+/// A device that is not there is looked for after this time, then after twice as long …
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// … up to this. Looking costs one failing open(2).
 const ABSENT_RETRY: Duration = Duration::from_secs(1);
@@ -14,7 +14,7 @@ const REFUSED_RETRY: Duration = Duration::from_secs(5);
 /// Between a line that broke right after it was opened and the next try.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// A node without hardware that is still there after so many tries is not about to go.
+/// A node without hardware that is still there after this number of tries is not about to be removed.
 const NODE_STAYS: u32 = 4;
 
 /// The failures of one device so far.
@@ -22,10 +22,10 @@ const NODE_STAYS: u32 = 4;
 pub(super) struct Lifecycle {
     failures: u32,
     said: Option<String>,
-    /// That it is busy was said: who else holds it for a moment is no news.
+    /// That the device is busy was logged: another program that then holds it for a moment is no news.
     busy: bool,
     opened_at: Option<Instant>,
-    /// It was there, and that it went was said.
+    /// The device was there, and that it was disconnected was logged.
     lost: bool,
     /// How the latest try failed, since it was open.
     trouble: Option<Trouble>,

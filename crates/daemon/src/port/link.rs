@@ -35,7 +35,7 @@ pub enum Command {
     Ask {
         /// What.
         effect: Effect,
-        /// Where it is told how it came out.
+        /// Where the outcome goes.
         reply: Reply,
     },
     /// A listener is bound, or is not and why.
@@ -49,7 +49,7 @@ pub enum Command {
     Report(oneshot::Sender<PortReport>),
     /// The newest bytes from the line that are still held.
     History {
-        /// At most so many.
+        /// At most this number of bytes.
         most: usize,
         /// Where they go.
         reply: oneshot::Sender<HistoryBytes>,
@@ -105,7 +105,7 @@ pub struct Followed {
 /// Where the latest telegram is, once there is one. Ends with the port, or when the port has no telegrams any more.
 pub type Telegrams = watch::Receiver<Option<Arc<Telegram>>>;
 
-/// Where it is told how it came out, and what is known of the line then. Dropped when the port ends before.
+/// Where the outcome goes, with what is known of the line then. Dropped when the port ends before.
 pub type Reply = oneshot::Sender<(Outcome, View)>;
 
 /// Clients of a port.

@@ -53,7 +53,7 @@ impl ReadySet {
 
     /// Calls `each` with the token of every source that was woken since the last time.
     pub(super) fn take(&mut self, mut each: impl FnMut(usize)) {
-        // Whoever is about to list something wakes the task after that.
+        // A source that is about to list itself wakes the task after that.
         std::mem::swap(&mut self.shared.list().ready, &mut self.taken);
         for source in self.taken.drain(..) {
             // Before the source is looked at: what happens to it from here on lists it again.
@@ -77,7 +77,7 @@ impl Drop for ReadySet {
 
 impl Shared {
     fn list(&self) -> MutexGuard<'_, List> {
-        // A list of tokens is whole at every moment, whoever panicked.
+        // A list of tokens is whole at every moment, even after a panic.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

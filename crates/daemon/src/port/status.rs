@@ -49,7 +49,7 @@ impl Drop for Share {
 }
 
 impl PortStatus {
-    /// A port that is not open and has no clients. `changed` is told of every change.
+    /// A port that is not open and has no clients. `changed` is notified of every change.
     #[must_use]
     pub fn new(changed: Arc<Notify>) -> Self {
         Self::watched(changed, Arc::default())
@@ -92,12 +92,12 @@ impl PortStatus {
         self.counts().get(&listener).map_or(0, |(_, limited)| *limited)
     }
 
-    /// They are so many now.
+    /// Sets how many `allow` and `deny` have turned away.
     pub(crate) fn turned_away(&self, listener: usize, total: u64) {
         self.counts().entry(listener).or_default().0 = total;
     }
 
-    /// They are so many now.
+    /// Sets how many `limits` have turned away.
     pub(crate) fn limited(&self, listener: usize, total: u64) {
         self.counts().entry(listener).or_default().1 = total;
     }

@@ -72,7 +72,7 @@ pub fn over_cr_lf(bytes: &[u8]) -> Option<u16> {
     }))
 }
 
-/// After so many bytes of 0 any CRC is itself again: x^15 + x + 1, which is the polynomial divided by x + 1, is primitive.
+/// After this number of bytes of 0 any CRC is itself again: x^15 + x + 1, which is the polynomial divided by x + 1, is primitive.
 const ORDER: u64 = 32_767;
 
 /// The polynomial, reflected.

@@ -1,6 +1,6 @@
 //! Frames: units in what the line sends that must not be cut.
 //!
-//! A framer is told every received byte and names the frames by their place in the stream; the bytes stay in the
+//! A framer sees every received byte once and returns the frames by their place in the stream; the bytes stay in the
 //! caller's buffer, where it may look at them again.
 
 pub mod crc16;

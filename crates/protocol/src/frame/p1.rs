@@ -58,7 +58,7 @@ pub const SILENCE: Duration = Duration::from_secs(2);
 /// The same on a line that has sent telegrams with a right CRC: from version 4 on they come in one go.
 pub const SHORT_SILENCE: Duration = Duration::from_millis(500);
 
-/// After so many telegrams in a row without a CRC the line is one that sends none.
+/// After this number of telegrams in a row without a CRC the line is one that sends none.
 const WITHOUT_CRC: u8 = 8;
 
 /// Finds the telegrams in what a P1 line sends.
@@ -155,7 +155,7 @@ enum Cut {
     Long,
 }
 
-/// What is said about a telegram.
+/// The verdict on a telegram.
 #[derive(Debug, Clone, Copy)]
 struct TelegramVerdict {
     start: u64,
@@ -454,7 +454,7 @@ impl P1Framer {
         }
     }
 
-    /// What is said about the telegram that this `!` ends, up to `upto`, and that has no CRC of the standard. `None`: it is none.
+    /// The verdict on the telegram that this `!` ends, up to `upto`, and that has no CRC of the standard. `None`: it is none.
     fn judge(&self, mark: Mark, upto: u64, held: Held<'_>) -> Option<TelegramVerdict> {
         let (before, start) = self.starts.likely(&held, upto)?;
         // Two more CRCs from each place that may be in a text are right by chance too often.

@@ -57,7 +57,7 @@ pub enum NotDecoded {
     NoBegin,
     /// No line begins with `!`.
     NoEnd,
-    /// They are so many.
+    /// The telegram has this number of bytes, too many.
     TooLong(usize),
 }
 

@@ -63,7 +63,7 @@ impl ObisObject {
 }
 
 impl Quantity {
-    /// Whether it is told in words: octets, two hexadecimal digits each.
+    /// Whether it is a text: octets, two hexadecimal digits each.
     fn is_text(self) -> bool {
         matches!(
             self,

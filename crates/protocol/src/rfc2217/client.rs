@@ -1,6 +1,6 @@
 //! RFC 2217 on the client's side: for a program that uses a serial port which a server offers.
 //!
-//! A [`TelnetClient`] is told what the server sent and what the program wants, and says what is to be sent and what was heard.
+//! A [`TelnetClient`] takes what the server sent and what the program wants, and returns what to send and what was received.
 //! It opens no connection and waits for nothing: how long an answer may take is the program's to decide. The loop around
 //! it is in the [crate's documentation](crate#the-client); `examples/rfc2217-client.rs` is a whole program.
 
@@ -12,7 +12,7 @@ use crate::telnet::code::{AO, AYT, BINARY, BRK, COM_PORT, DM, EC, ECHO, EL, GA, 
 use crate::telnet::negotiation::{Accept, Side, TelnetOptions, Verb};
 use crate::telnet::{AfterCr, Decoder, Outbox};
 
-/// What a client hears beside data. Values are as they stood on the wire; what they say of the line is in
+/// What a client receives in addition to data. Values are as they stood on the wire; what they say of the line is in
 /// [`TelnetClient::view`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
@@ -38,9 +38,9 @@ pub enum ClientEvent {
     LineState(u8),
     /// The inputs and what changed of them: the answer to a poll or a mask, or because the mask selects it.
     ModemState(u8),
-    /// The bits of the line state that will be told.
+    /// The bits of the line state that the server will notify.
     LineStateMask(u8),
-    /// The bits of the modem state that will be told.
+    /// The bits of the modem state that the server will notify.
     ModemStateMask(u8),
     /// What was thrown away.
     Purge(u8),
@@ -264,7 +264,7 @@ impl TelnetClient {
         }
     }
 
-    // ---- what is said --------------------------------------------------------------------------------------------
+    // ---- what is sent --------------------------------------------------------------------------------------------
 
     /// Asks or commands something. Requests are carried out and answered in their order; data that is sent before one has
     /// gone to the line before a setting is changed.

@@ -25,9 +25,9 @@ pub mod command {
     pub const FLOWCONTROL_SUSPEND: u8 = 8;
     /// The receiver may send data again.
     pub const FLOWCONTROL_RESUME: u8 = 9;
-    /// Which bits of the line state are to be told.
+    /// Which bits of the line state the server is to notify.
     pub const SET_LINESTATE_MASK: u8 = 10;
-    /// Which bits of the modem state are to be told.
+    /// Which bits of the modem state the server is to notify.
     pub const SET_MODEMSTATE_MASK: u8 = 11;
     /// 1 to 3: what was received, what is to be sent, both.
     pub const PURGE_DATA: u8 = 12;
@@ -74,7 +74,7 @@ pub mod line_state {
     pub const NOTIFIED: u8 = BREAK_DETECTED | FRAMING_ERROR | PARITY_ERROR | OVERRUN_ERROR;
 }
 
-/// The bits of the modem state: the inputs, and below them what changed since they were told last.
+/// The bits of the modem state: the inputs, and below them what changed since the last notification.
 #[allow(missing_docs, reason = "the names are those of the RFC")]
 pub mod modem_state {
     pub const DCD: u8 = 128;
@@ -87,7 +87,7 @@ pub mod modem_state {
     pub const CTS_CHANGED: u8 = 1;
 }
 
-/// A baud rate that is asked for and one that a line has count as the same within so many parts of it: 2 %. A UART divides
+/// A baud rate that is asked for and one that a line has count as the same within one part in this number: 2 %. A UART divides
 /// its clock by a whole number, so few rates are exact; a receiver bears about 4 %.
 const TOLERANCE: u64 = 50;
 

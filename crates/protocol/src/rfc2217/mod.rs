@@ -1,4 +1,4 @@
-//! RFC 2217, the Telnet Com Port Control Option: a client sets the line, asks for it, and is told what happens on it.
+//! RFC 2217, the Telnet Com Port Control Option: a client sets the line, queries it, and is notified of its changes.
 //!
 //! All of it stands in telnet subnegotiations, `IAC SB COM-PORT-OPTION command value IAC SE`, where the server's commands
 //! are the client's and [100](code::command::SERVER). In values, too, each 0xFF is doubled.
@@ -8,7 +8,7 @@
 //! The server's session ([`TelnetSession`](crate::telnet::TelnetSession)) makes a [`Request`] of each command;
 //! [`Request::effect`] says what it does to the line, and [`TelnetSession::answer`](crate::telnet::TelnetSession::answer) answers it
 //! from a [`View`] of the line after that. So what is answered is what the line has, also when it could not or would not do
-//! as it was told. Values are decimal.
+//! as asked. Values are decimal.
 //!
 //! | the client sends | what that does | the server answers |
 //! |---|---|---|
@@ -42,8 +42,8 @@
 //! | 7 NOTIFY-MODEMSTATE | nothing | 107, the [modem state](code::modem_state) |
 //! | 8 FLOWCONTROL-SUSPEND | no data and no notifications for this client | |
 //! | 9 FLOWCONTROL-RESUME | data again | 107 and 106 once, if there is something new to tell |
-//! | 10 SET-LINESTATE-MASK | what of 16, 8, 4 and 2 is told, at first none | 110, the mask that is honoured; 106, the line state |
-//! | 11 SET-MODEMSTATE-MASK | which changes are told, at first all | 111, the mask; 107, the modem state |
+//! | 10 SET-LINESTATE-MASK | which of 16, 8, 4 and 2 are notified, at first none | 110, the mask that is honoured; 106, the line state |
+//! | 11 SET-MODEMSTATE-MASK | which changes are notified, at first all | 111, the mask; 107, the modem state |
 //! | 12 PURGE-DATA, 1 to 3 | received bytes, bytes to be sent, both are thrown away | 112, the same value |
 //! | 12 PURGE-DATA, others | nothing | 112, the same value |
 //! | 13 and above | counted | |

@@ -7,7 +7,7 @@ use sermux_port_config::signal::{Effect, LineState, ModemControl, ModemState, Pu
 
 use super::code::{self, control};
 
-/// What a client asks, as it stood on the wire. Nothing is said yet about whether it makes sense.
+/// What a client asks, as it stood on the wire. It may make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// SIGNATURE without text: what is the server's?

@@ -1,4 +1,4 @@
-//! RFC 2217 on the server's side: what the client's commands ask, and what it is told.
+//! RFC 2217 on the server's side: the client's commands, the answers, and the notifications.
 
 use sermux_port_config::line::{DataBits, StopBits};
 use sermux_port_config::signal::{LineState, ModemState};
@@ -33,14 +33,14 @@ pub(crate) struct ComPort {
     ri_fell: bool,
     /// RI when it was seen last, told or not.
     ri: bool,
-    /// The inputs that are to be told once the client takes notifications again.
+    /// The inputs to send once the client takes notifications again.
     held_inputs: Option<ModemState>,
     /// So are these bits of the line state.
     held_line_state: u8,
     signature: Option<String>,
 }
 
-/// Which bits are told.
+/// Which bits are notified.
 #[derive(Clone, Copy, Debug)]
 struct Mask {
     in_force: u8,
@@ -220,7 +220,7 @@ impl ComPort {
         self.tell_held(outbox);
     }
 
-    /// Whether notifications wait: for the client to resume, or to take what it has been told already.
+    /// Whether notifications wait: for the client to resume, or to take what it was sent already.
     fn holds_back(&self, outbox: &Outbox) -> bool {
         self.suspended || outbox.as_slice().len() > MOST_UNTAKEN
     }
@@ -289,7 +289,7 @@ impl ComPort {
     }
 }
 
-/// A client that has not taken so many bytes of answers and notifications is notified later.
+/// A client that has not taken this number of bytes of answers and notifications is notified later.
 const MOST_UNTAKEN: usize = 1024;
 
 fn tell(outbox: &mut Outbox, command: u8, value: &[u8]) {

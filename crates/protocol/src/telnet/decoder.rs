@@ -9,7 +9,7 @@ use super::negotiation::Verb;
 /// The longest value of a subnegotiation, in bytes after un-doubling. Longer ones are dropped whole.
 pub const MAX_VALUE: usize = 256;
 
-/// One that has not ended after so many bytes, its option among them, never will: it is left, and what follows is data.
+/// A subnegotiation that has not ended after this number of bytes, with its option, never will: what follows is data.
 pub const MAX_SUBNEGOTIATION: usize = 1024;
 
 /// What precedes the value: the option, and for COM-PORT the command.

@@ -50,7 +50,7 @@ pub fn escape(data: &[u8], out: &mut [u8]) -> (usize, usize) {
 /// What a connection took of a buffer that [`escape`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// So many bytes of data. A pair that was cut counts: its byte is on its way.
+    /// The number of bytes of data. A pair that was cut counts: its byte is on its way.
     pub data: usize,
     /// The last one was cut: one 0xFF is owed and must go out before anything else. See
     /// [`TelnetSession::owe_ff`](super::TelnetSession::owe_ff).

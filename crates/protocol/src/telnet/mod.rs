@@ -215,24 +215,24 @@ impl TelnetSession {
     /// Tells the client, if it wants to know, that inputs changed. `ri_fell`: RI did so since the last call, though it may
     /// be up again.
     ///
-    /// A suspended client is told when it resumes, and one that does not take what it is told when it does; of the latest
-    /// inputs only.
+    /// A suspended client is notified when it resumes, and one that does not read its notifications when it does; of the
+    /// latest inputs only.
     pub fn modem_changed(&mut self, inputs: ModemState, ri_fell: bool) {
         self.com_port.modem_changed(inputs, ri_fell, &mut self.outbox);
     }
 
-    /// Tells the client, if it wants to know, what the receiver noticed. A suspended client is told when it resumes, and
-    /// one that does not take what it is told when it does.
+    /// Tells the client, if it wants to know, what the receiver noticed. A suspended client is notified when it
+    /// resumes, and one that does not read its notifications when it does.
     pub fn line_changed(&mut self, noticed: LineState) {
         self.com_port.line_changed(noticed, &mut self.outbox);
     }
 
-    /// Whether it wants to be told of changes of the modem state.
+    /// Whether it wants notifications of the modem state.
     pub fn wants_modem_state(&self) -> bool {
         self.com_port.wants_modem_state()
     }
 
-    /// Whether it wants to be told of changes of the line state.
+    /// Whether it wants notifications of the line state.
     pub fn wants_line_state(&self) -> bool {
         self.com_port.wants_line_state()
     }
@@ -274,7 +274,7 @@ impl TelnetSession {
     /// Bytes for the client that did not come from the line: negotiation, answers, notifications, text.
     ///
     /// They go between bytes of data, never between the two of an [escaped](escape) 0xFF. Each byte of input adds a few
-    /// bytes at most, so whoever takes no input while this is long has bounded it.
+    /// bytes at most, so a caller that takes no input while this is long has bounded it.
     #[inline]
     pub fn outbox(&self) -> &[u8] {
         self.outbox.as_slice()

@@ -122,7 +122,7 @@ impl OptionSide {
         say
     }
 
-    /// We want it on: whether that is to be said now.
+    /// We want it on: whether to send that now.
     fn enable(&mut self) -> bool {
         let (state, say) = match self.state {
             OptionState::No => (OptionState::WantYes { end: false }, true),
@@ -134,7 +134,7 @@ impl OptionSide {
         say
     }
 
-    /// We want it off: whether that is to be said now.
+    /// We want it off: whether to send that now.
     fn disable(&mut self) -> bool {
         let (state, say) = match self.state {
             OptionState::No => (OptionState::No, false),
@@ -189,12 +189,12 @@ impl TelnetOptions {
         say.map(|on| Verb::said(side, on))
     }
 
-    /// We would like this option on: what is said for it, if anything is to be said now.
+    /// We would like this option on: what to send for it, if anything now.
     pub fn enable(&mut self, side: Side, option: u8) -> Option<Verb> {
         self.half(option, side)?.enable().then(|| Verb::said(side, true))
     }
 
-    /// We would like this option off: what is said for it, if anything is to be said now.
+    /// We would like this option off: what to send for it, if anything now.
     pub fn disable(&mut self, side: Side, option: u8) -> Option<Verb> {
         self.half(option, side)?.disable().then(|| Verb::said(side, false))
     }

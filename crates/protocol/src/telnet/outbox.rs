@@ -6,11 +6,11 @@ use super::code::{IAC, SB, SE};
 use super::escape::leading_iacs;
 use super::negotiation::Verb;
 
-/// A queue of bytes. What limits it is its owner: whoever sends it takes no more input while much of it is unsent.
+/// A queue of bytes. Its owner limits it, by taking no more input while much of it is unsent.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
-    /// So many of them are gone.
+    /// The number of them that were taken.
     taken: usize,
 }
 

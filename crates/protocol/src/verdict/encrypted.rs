@@ -1,4 +1,4 @@
-//! Encrypted P1 telegrams: nothing can be read in them without the key, but they can be told by their frame.
+//! Encrypted P1 telegrams: nothing can be read in them without the key, but their frame shows what they are.
 
 use super::telegrams::is_identification;
 use super::{obis_codes, Cause, Certainty, Reading, Verdict};

@@ -82,5 +82,5 @@ fn is_something(bytes: &[u8]) -> bool {
     same(rows) >= 20.0 + 3.0 * by_chance
 }
 
-/// With less, nothing is said of the speed.
+/// With fewer bytes there is no verdict on the speed.
 const FEWEST: usize = 32;

@@ -38,7 +38,7 @@ pub(super) fn judge(reading: &Reading<'_>) -> Option<Verdict> {
     }
 }
 
-/// With fewer framing errors nothing is said of them alone.
+/// With fewer framing errors there is no verdict by them alone.
 const FEWEST_ERRORS: usize = 64;
 
 /// How a meter frames its characters.
@@ -56,7 +56,7 @@ const SENDERS: [Sender; 2] =
 /// Bits between characters; with more nothing comes out that tells.
 const MOST_IDLE: usize = 12;
 
-/// So many bytes in a row are compared: no random ones are like that.
+/// This number of bytes in a row are compared: no random ones are like that.
 const PIECE: usize = 6;
 
 /// What a UART does where there is no stop bit.

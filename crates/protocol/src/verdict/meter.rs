@@ -20,7 +20,7 @@ pub struct MeterModel {
     /// By which other rule some of the right ones are right.
     pub other_crc: Option<OtherCrc>,
     /// From one telegram to a later one, as they came from the line: how many steps, and how long they took. Telegrams that
-    /// had waited in a queue when the reading began do not count. `None` where that cannot be told.
+    /// had waited in a queue when the reading began do not count. `None` where that is unknown.
     pub spread: Option<(u32, Duration)>,
     /// What stands before the `/` of every telegram, a break (NUL) for example. Empty: nothing, as it should be.
     pub before_each: Vec<u8>,

@@ -115,7 +115,7 @@ pub fn judge(reading: &Reading<'_>) -> Verdict {
         .unwrap_or(seen(Cause::Unknown, Certainty::Possible, reading.bytes.len()))
 }
 
-/// What has said nothing for so long sends nothing of itself: a meter of DSMR 2 to 4 sends each 10 s.
+/// A device that was silent for this time sends nothing by itself: a meter of DSMR 2 to 4 sends each 10 s.
 const SLOWEST: Duration = Duration::from_secs(11);
 
 /// How many OBIS codes (`1-0:1.8`) there are in what `decode` makes of the bytes.

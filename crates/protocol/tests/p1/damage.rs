@@ -9,7 +9,7 @@ use sermux_protocol::frame::{crc16, Check};
 use crate::random::Random;
 use crate::{samples, with_crc, Line};
 
-/// So many are run unless somebody asks for more.
+/// This number of streams is run unless somebody asks for more.
 const STREAMS: u64 = 300;
 
 #[test]
@@ -37,7 +37,7 @@ fn whole_telegrams_come_through_any_damage_around_them() {
         assert!(line.frames.windows(2).all(|pair| pair[0].end <= pair[1].start), "SERMUX_P1_SEED={seed}: out of order");
     }
     println!("{whole} whole, {lost} lost; {damaged} damaged, {let_in} of these taken for whole");
-    // What a check of 16 bits lets through by chance, once in so many: two places that a telegram may begin at have the same CRC.
+    // What a check of 16 bits lets through by chance: two places that a telegram may begin at have the same CRC.
     assert!(lost * 10_000 <= whole, "{lost} of {whole} whole telegrams are lost");
     assert!(let_in * 1000 <= damaged, "{let_in} of {damaged} damaged telegrams count as good");
 }
@@ -249,7 +249,7 @@ impl Stream {
     }
 }
 
-/// A check that is good is said by all who ask.
+/// A good check is good by every way of asking.
 #[test]
 fn the_generator_makes_whole_telegrams_that_are_good_by_themselves() {
     let mut stream = Stream::of(1);

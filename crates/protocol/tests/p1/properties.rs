@@ -188,7 +188,7 @@ fn split<'a>(mut input: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Item = &'a
     })
 }
 
-/// Whether this check can be said of this telegram, by its bytes alone.
+/// Whether this check is right for this telegram, by its bytes alone.
 fn is_so(telegram: &[u8], check: Check) -> bool {
     let marks = (0..telegram.len()).filter(|at| telegram[*at] == b'!').map(|at| telegram.split_at(at + 1));
     let mut crcs = marks.map(|(text, trailer)| {

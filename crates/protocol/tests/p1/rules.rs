@@ -135,7 +135,7 @@ fn the_trailer_decides_the_check() {
     }
 }
 
-/// A telegram whose CRC has so many leading zeros, up to its `!`; and the CRC.
+/// A telegram whose CRC has this number of leading zeros, up to its `!`; and the CRC.
 fn with_zeros(zeros: u32) -> (String, u16) {
     let texts = (0..).map(|number| format!("/XMX5\r\n\r\n1({number})\r\n!"));
     let mut with_crc = texts.map(|text| (crc16::checksum(text.as_bytes()), text));

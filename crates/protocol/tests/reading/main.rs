@@ -22,7 +22,7 @@ fn read(lines: &str) -> MeterReading {
     reading
 }
 
-/// What is told of this: by its name, with its unit, and with its time.
+/// The value of this quantity: by its name, with its unit, and with its time.
 fn shown(reading: &MeterReading, name: &str) -> String {
     let named = |object: &&ObisObject| object.quantity.is_some_and(|quantity| quantity.to_string() == name);
     let object = reading.objects.iter().find(named).unwrap_or_else(|| panic!("no {name}"));

@@ -220,7 +220,7 @@ fn with_five_data_bits_one_and_a_half_and_two_stop_bits_are_the_same_switch() {
         ("9600 5N1.5", "02 08", set("9600 8N2"), "66 08"),
         ("9600 5N1.5", "02 05", set("9600 5N1.5"), "66 05"),
     ]);
-    // A line that tells them not apart says what it was told.
+    // A line that does not tell them apart has what it was set to.
     for (asked, has) in [(2, "9600 5N1.5"), (3, "9600 5N2")] {
         let mut served = Served::agreed().on(has);
         served.obeys = false;
@@ -425,7 +425,7 @@ fn a_client_that_never_negotiated_is_answered_all_the_same() {
     assert_eq!(served.requests, [Request::BaudRate(9600), Request::ModemState]);
     assert!(served.telnet.uses_com_port());
     assert!(served.telnet.wants_modem_state(), "it speaks the option");
-    assert_eq!(served.hears(&com_port(1, &rate)), com_port(101, &rate), "the inputs are told once");
+    assert_eq!(served.hears(&com_port(1, &rate)), com_port(101, &rate), "the inputs are sent once");
 }
 
 #[test]

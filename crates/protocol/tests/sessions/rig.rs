@@ -20,7 +20,7 @@ pub(crate) struct Served {
     pub(crate) requests: Vec<Request>,
     /// What was done to the line.
     pub(crate) effects: Vec<Effect>,
-    /// Whether the line does as it is told.
+    /// Whether the line takes its settings.
     pub(crate) obeys: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is said of lines that carry what meters, consoles and receivers send, right and wrong.
+//! The verdicts on lines that carry what meters, consoles and receivers send, right and wrong.
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers, and none below nothing")]
 mod bench;
@@ -82,7 +82,7 @@ fn clean_telegrams_of_every_version_are_told() {
     }
 }
 
-/// What P1 telegrams are told of.
+/// The meter by its P1 telegrams.
 fn meter(bytes: &[u8]) -> MeterModel {
     let verdict = read(bytes, sent("115200 8N1", 0, false), "115200 8N1");
     let Cause::P1(meter) = verdict.cause else { panic!("{verdict:?}") };

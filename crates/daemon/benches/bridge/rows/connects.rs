@@ -127,7 +127,7 @@ fn expect(byte: u8, got: &[u8], place: &str) -> Outcome<()> {
 /// Clients of a slice.
 const SLICE: u8 = 100;
 
-/// After this time all that have gone should be forgotten.
+/// After this time all disconnected clients should be forgotten.
 const LINGER: Duration = Duration::from_millis(1_500);
 
 /// How long a slice may last.

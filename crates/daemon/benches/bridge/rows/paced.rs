@@ -62,7 +62,7 @@ pub(super) static GROUPS: &[Group] = &[
     },
 ];
 
-/// Chunks of so many bytes at 115200, half a second for one subject after the other.
+/// Chunks of this number of bytes at 115200, half a second for one subject after the other.
 fn side_by_side(
     subjects: &[&Subject],
     needs: &Needs,
@@ -85,14 +85,14 @@ struct Bench {
     readers: Vec<Reader>,
     /// Who reads nothing.
     _stopped: Vec<Reader>,
-    /// Of each chunk at each reader, but for the first ones of a slice.
+    /// Of each chunk at each reader, except the first ones of a slice.
     nanoseconds: Vec<u64>,
     spent: Spent,
     slices: u32,
 }
 
 impl Bench {
-    /// So many of the clients read nothing.
+    /// The last `stopped` clients read nothing.
     fn start(subject: &Subject, needs: &Needs, pace: Pace, stopped: usize) -> Outcome<Self> {
         let rig = Rig::start(subject, needs, Habit::Stay, Framing::None)?;
         let patterns: Vec<_> = (0..needs.ports).map(Pattern::noise).collect();

@@ -315,10 +315,11 @@ fn push_capture(block: &mut String, capture: &CaptureShape, look: Style) {
 fn push_listener(block: &mut String, listener: &ListenerShape, clients: &[ClientShape], look: Style) {
     let name = if listener.rfc2217 { "rfc2217" } else { &listener.protocol };
     let ListenerShape { access, clients: n, max_clients, .. } = listener;
+    let plural = if *max_clients == 1 { "" } else { "s" };
     match (&listener.address, &listener.fault) {
         (Some(address), _) => {
             let address = if listener.addresses.len() > 1 { &listener.addresses.join(" and ") } else { address };
-            push_row(block, name, &format!("{address}, {access}, {n} of {max_clients} clients"), None, look);
+            push_row(block, name, &format!("{address}, {access}, {n} of {max_clients} client{plural}"), None, look);
             for (n, what) in [(listener.turned_away, "allow and deny"), (listener.limited, "limits")] {
                 if n > 0 {
                     let connections = count(usize::try_from(n).unwrap_or(usize::MAX), "connection");

@@ -36,10 +36,10 @@ impl Dev {
 
 async fn told(watched: &mut WatchedName) {
     let changed = poll_fn(|cx| watched.poll_changed(cx));
-    tokio::time::timeout(Duration::from_secs(20), changed).await.expect("it is told");
+    tokio::time::timeout(Duration::from_secs(20), changed).await.expect("the change is reported");
 }
 
-/// Whether something was told of what has happened so far: what happens to another name now is told after it.
+/// Whether a change was reported until now: a change of another name, made now, is reported after it.
 async fn was_told(watched: &mut WatchedName, hotplug: &Hotplug) -> bool {
     let elsewhere = Dev::new();
     let mut later = elsewhere.watch(hotplug, "later");
@@ -244,7 +244,10 @@ async fn each_of_many_who_wait_in_one_folder_hears_of_its_own_device() {
         told(watched).await;
     }
     let path = dev.path("");
-    assert!(kernel_watches(&hotplug) <= path.components().count(), "a folder is watched once, whoever waits there");
+    assert!(
+        kernel_watches(&hotplug) <= path.components().count(),
+        "a folder is watched once, whatever number of ports wait there"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What a simulated smart meter says: DSMR 5 telegrams of a Dutch household with solar panels and a gas meter.
 //!
-//! A pure function of seed and time but for the counters, which add up what was consumed between one telegram and the
+//! A pure function of seed and time, except for the counters, which add up what was consumed between one telegram and the
 //! next. No clock and no I/O. Integers throughout, so that every machine computes the same telegrams.
 //!
 //! Layout: DSMR P1 companion standard 5.0.2. Times are Dutch local time, with S for summer and W for winter.

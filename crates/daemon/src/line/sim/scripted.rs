@@ -149,7 +149,7 @@ impl SimHandle {
         self.wires.notice(line_state);
     }
 
-    /// So many bytes are said to be not on the wire yet.
+    /// From now on the line reports that this number of bytes are not on the wire yet.
     pub(crate) fn set_unsent(&self, unsent: usize) {
         self.lock().unsent = unsent;
     }

@@ -69,7 +69,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What is read of so many telegrams, and the receiver's errors.
+    /// What is read of this number of telegrams, and the receiver's errors.
     fn read(parameters: &str, settings: &str, telegrams: u64) -> (Vec<Vec<u8>>, Wires) {
         let wires = Wires::new(settings.parse().unwrap(), ModemControl::default());
         let (mut meter_itself, wire) = (Meter::new(1), meter(parameters));

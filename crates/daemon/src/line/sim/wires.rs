@@ -1,4 +1,4 @@
-//! The wires of a simulated line beside its data.
+//! The wires of a simulated line other than its data.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -116,7 +116,7 @@ impl ErrorWatch {
     pub(super) fn poll_noticed(&mut self, cx: &mut Context<'_>, fd: &OwnedFd) -> Poll<LineState> {
         if let ErrorSource::Counters(Some((ticks, before))) = &mut self.source {
             while ticks.poll_tick(cx).is_ready() {
-                // A device that is gone is told by reading.
+                // Reading reports a disconnected device.
                 let Ok(now) = sys::counts(fd) else { continue };
                 add_moved(&mut self.noticed, before, &now);
                 *before = now;

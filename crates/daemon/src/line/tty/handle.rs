@@ -396,7 +396,7 @@ fn since(begin: u32, now: u32) -> u64 {
     u64::from(now.wrapping_sub(begin))
 }
 
-/// A driver may have no words for what is asked: what came of it is read back. That the device is gone is an error.
+/// A driver may have no words for what is asked: what came of it is read back. A disconnected device is an error.
 fn refused_is_fine(what: &str, result: nix::Result<()>) -> nix::Result<()> {
     match result {
         Err(errno) if !is_gone(errno) => {

@@ -6,7 +6,7 @@
 /// Takes the marks out. A read may end at any byte: what is missing comes with the next one.
 #[derive(Debug, Default)]
 pub(super) struct MarkDecoder {
-    /// So many bytes are from before the tty marked anything.
+    /// This number of bytes are from before the tty marked anything.
     unmarked: usize,
     state: MarkState,
 }

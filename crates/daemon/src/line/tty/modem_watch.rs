@@ -90,7 +90,7 @@ pub(super) struct InputChange {
 }
 
 impl ModemWatch {
-    /// Begins to watch; `known` is what need not be told, `look_each` how often a look is made at first ([`TRUSTED`] or
+    /// Begins to watch; `known` is what need not be reported, `look_each` how often a look is made at first ([`TRUSTED`] or
     /// [`DISTRUSTED`]). Within a tokio runtime with time enabled.
     pub(super) fn start(inputs: impl Inputs, known: InputsSeen, look_each: Duration) -> io::Result<Self> {
         static INTERRUPTIBLE: Once = Once::new();
@@ -100,7 +100,7 @@ impl ModemWatch {
         let in_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("modem-lines".to_owned()).stack_size(STACK).spawn(move || {
             in_thread.watch(&inputs, known);
-            // It has a share in the descriptor, which must be closed when the thread is said to be gone.
+            // It has a share in the descriptor, which must be closed before `has_ended` is set.
             drop(inputs);
             in_thread.lock().has_ended = true;
             in_thread.gone.notify_all();
@@ -108,7 +108,7 @@ impl ModemWatch {
         Ok(Self { shared, thread: Some(thread), next_look: Box::pin(tokio::time::sleep(look_each)) })
     }
 
-    /// The next change. Changes that come faster than they are taken are told as one.
+    /// The next change. Changes that come faster than they are taken are reported as one.
     pub(super) fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<InputChange> {
         let look_each = {
             let mut state = self.shared.lock();
@@ -204,7 +204,7 @@ impl WatchShared {
             let (mut changed, mut why) = (false, cause);
             loop {
                 let Ok(now) = inputs.look() else {
-                    // The device is gone, and reading tells it.
+                    // The device is disconnected, and reading reports it.
                     return;
                 };
                 if self.lock().asked_to_end {
@@ -280,7 +280,7 @@ pub(super) const TRUSTED: Duration = Duration::from_millis(100);
 /// Between looks where it does not.
 pub(super) const DISTRUSTED: Duration = Duration::from_millis(10);
 
-/// A driver that slept once is trusted again after so many changes in a row that it told: it may have told one by
+/// A driver that slept once is trusted again after reporting this number of changes in a row: it may have reported one by
 /// chance, when data came.
 const TO_BE_TRUSTED: u8 = 8;
 

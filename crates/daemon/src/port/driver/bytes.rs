@@ -149,7 +149,7 @@ impl Driver {
         progress
     }
 
-    /// One read of one client, of so many bytes.
+    /// One read of one client, of at most `most` bytes.
     fn drive_input_of(&mut self, id: ClientId, most: usize, now: Instant) -> bool {
         INPUT.with_borrow_mut(|memory| {
             if memory.len() < most {

@@ -1,4 +1,4 @@
-//! What of the port goes into its capture beside the bytes.
+//! The events of a port that go into its capture, in addition to the bytes.
 
 use std::fmt;
 use std::task::Context;
@@ -8,7 +8,7 @@ use crate::capture::{EventKind, Recorder};
 use crate::line::{Operation, Snapshot};
 
 impl Driver {
-    /// Something happened beside the bytes.
+    /// Records an event of the port.
     pub(super) fn record(&self, kind: EventKind, text: fmt::Arguments<'_>) {
         if let Some(capture) = &self.capture {
             capture.event(kind, text);

@@ -183,7 +183,8 @@ impl Driver {
             Refused::Full { clients, max_clients } => {
                 warn_or_debug!(is_logged, event = %"client.refused", port = %self.name, client = %peer, cause = "full",
                     clients, max = max_clients, "client refused: the listener is full");
-                format!("{clients} of {max_clients} clients")
+                let plural = if max_clients == 1 { "" } else { "s" };
+                format!("{clients} of {max_clients} client{plural}")
             }
             Refused::OtherLine(holder) => {
                 let holder = self.who(Some(holder));
@@ -268,7 +269,7 @@ impl Driver {
         }
     }
 
-    /// Tells whoever asked how it came out.
+    /// Answers the operator's request with its outcome.
     pub(super) fn answer_operator(&mut self, number: u64, outcome: Outcome) {
         if let Some(reply) = self.asked.remove(&number) {
             // The command that asked may have ended.

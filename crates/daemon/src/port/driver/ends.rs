@@ -61,7 +61,7 @@ impl fmt::Display for Cause<'_> {
                 "the listener is full, and this client was silent for longest (when-full: kick-idle)"
             }
             Cause::Closed(CloseReason::Idle) => "no byte in either direction for too long (idle-timeout)",
-            Cause::Closed(CloseReason::DeviceGone) => "the device is gone (on-gone: disconnect)",
+            Cause::Closed(CloseReason::DeviceGone) => "the device is disconnected (on-gone: disconnect)",
             Cause::Closed(CloseReason::CarrierLost) => "DCD has dropped (hangup: disconnect)",
             Cause::Closed(CloseReason::ListenerGone) => "its listener was removed from the configuration",
             Cause::Closed(CloseReason::OtherLine) => {
@@ -83,8 +83,8 @@ impl fmt::Display for Cause<'_> {
 }
 
 impl Driver {
-    /// Looks for clients in the way of a new client of this listener that have gone, or closed their sending side, before the
-    /// runtime could tell: they must not keep others out.
+    /// Looks for clients of this listener that have disconnected, or closed their sending side, before the runtime could tell:
+    /// they must not keep a new client out.
     pub(super) fn find_closed(&mut self, listener: usize, now: Instant) {
         let ids: Vec<_> = (0..self.sockets.len()).filter(|id| self.is_in_the_way(listener, *id)).collect();
         for id in ids {
@@ -92,7 +92,7 @@ impl Driver {
         }
     }
 
-    /// Asks the kernel whether this client has gone, or closed its sending side.
+    /// Asks the kernel whether this client has disconnected, or closed its sending side.
     pub(super) fn look_for_end(&mut self, id: ClientId, now: Instant) {
         let Some(Some(socket)) = self.sockets.get_mut(id) else { return };
         match socket.conn.end() {

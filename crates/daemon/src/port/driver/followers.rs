@@ -19,7 +19,7 @@ struct Follower {
 }
 
 impl Followers {
-    /// From now on. Whoever has gone is forgotten here as well: on a silent line nothing else would.
+    /// Adds a follower, and removes those that have disconnected: on a silent line nothing else would.
     pub(super) fn add(&mut self, to: Sender<Followed>, now: Instant) {
         self.0.retain(|follower| !follower.to.is_closed());
         let mut follower = Follower { to, lost: 0 };
@@ -28,7 +28,7 @@ impl Followers {
         }
     }
 
-    /// This came. Whoever has gone is forgotten.
+    /// Gives received bytes to all followers, and removes those that have disconnected.
     pub(super) fn rx(&mut self, bytes: &[u8], now: Instant) {
         self.0.retain_mut(|follower| follower.give(bytes, now));
     }

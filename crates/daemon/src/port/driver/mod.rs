@@ -49,13 +49,13 @@ use crate::net::conn::Conn;
 use crate::net::gate::Places;
 use crate::net::peer::Peer;
 
-/// The token of what the line tells beside its bytes in the ready set; clients have their key.
+/// The token of the line's changes (not its bytes) in the ready set; clients have their key.
 const CHANGE: usize = usize::MAX;
 
 /// The token of what is asked of the port.
 const COMMANDS: usize = usize::MAX - 1;
 
-/// The line is read for so long before the clients get their turn.
+/// At most this number of bytes are read from the line before the clients get their turn.
 const RX_AT_ONCE: usize = 64 * 1024;
 
 /// Rounds of reading and writing in one poll, before other ports get their turn.
@@ -157,9 +157,9 @@ struct Socket {
     blocked: bool,
     /// What was read although the line had no room for it.
     ahead: Option<Box<Ahead>>,
-    /// It sends no more, and tells when it is gone.
+    /// It sends no more, and its connection tells when it has disconnected.
     awaits_close: bool,
-    /// Given back when it is closed, or sends no more: whether it is still there cannot be told then, and its listener
+    /// Given back when it is closed, or sends no more: sermux cannot know then whether the client is still there, and its listener
     /// counts it all the same.
     places: Option<Places>,
     /// What happens to it is logged; otherwise it is one of many that came in a short time.

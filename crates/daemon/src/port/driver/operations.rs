@@ -1,4 +1,4 @@
-//! What is on its way to the line beside its bytes: one operation at a time, and a purge past it.
+//! The line's operations other than reading and writing: one at a time, and a purge past it.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -25,7 +25,7 @@ pub(super) struct Operations {
 #[derive(Debug)]
 struct Running {
     start: Start,
-    /// When to say that it is stuck; `None`: it was said.
+    /// When to say that it is stuck; `None`: it was logged.
     stuck_at: Option<Instant>,
 }
 
@@ -82,7 +82,7 @@ fn waits(step: &Step) -> Duration {
 }
 
 impl Driver {
-    /// Moves everything that is asked of the line beside its bytes, and what it tells beside them.
+    /// Starts operations, and takes their results and the line's changes.
     pub(super) fn drive_operations(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
         if !self.asked.is_empty() {
@@ -181,7 +181,7 @@ impl Driver {
         }
     }
 
-    /// Says once that an operation hangs, and answers whoever waits for it.
+    /// Logs once that an operation hangs, and answers the requests that wait for it.
     fn look_for_stuck(&mut self, now: Instant) {
         let Some(running) = self.operations.running.as_mut() else { return };
         if running.stuck_at.is_some_and(|at| at <= now) {

@@ -11,7 +11,7 @@ use crate::capture::EventKind;
 use crate::port::link::{Kicked, Whom};
 
 impl Driver {
-    /// Lets go of the device; clients stay. `reply` is told once it is closed.
+    /// Closes the device; clients stay. Sends `reply` once the device is closed.
     pub(super) fn pause(&mut self, reply: oneshot::Sender<()>, now: Instant) {
         self.settling.push(reply);
         if std::mem::replace(&mut self.paused, true) {
@@ -29,7 +29,7 @@ impl Driver {
         self.close_line(now);
     }
 
-    /// Opens the device again. `reply` is told once it is open, or could not be opened.
+    /// Opens the device again. Sends `reply` once the device is open, or could not be opened.
     pub(super) fn resume(&mut self, reply: oneshot::Sender<()>, now: Instant) {
         self.settling.push(reply);
         if !std::mem::replace(&mut self.paused, false) {

@@ -26,7 +26,7 @@ impl Driver {
         self.start_anew(id, now);
     }
 
-    /// The line is open: it has its outputs, but for what else the first client was to bring about.
+    /// The line is open and has its outputs; does what else the first client was to bring about.
     pub(super) fn pay_greeting(&mut self, now: Instant) {
         if !std::mem::take(&mut self.greeting_owed) {
             return;
@@ -53,7 +53,7 @@ impl Driver {
         }
     }
 
-    /// The last client, which has these ends, leaves: the device is told.
+    /// The last client, which has these ends, disconnects: sends the text for the device.
     pub(super) fn part_from_device(&mut self, ends: (Option<Endpoint>, Peer), now: Instant) {
         if matches!(self.slot, Slot::Open(_)) {
             let port = Arc::clone(&self.port);

@@ -10,7 +10,7 @@ use crate::net::peer::Endpoint;
 use crate::port::lifecycle::Trouble;
 use crate::port::report::{ClientReport, ListenerReport, PortFault, PortReport, PortState};
 
-/// What is kept only to be told.
+/// What is kept only for reports.
 #[derive(Debug)]
 pub(super) struct Account {
     state: PortState,

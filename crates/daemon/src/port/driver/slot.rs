@@ -94,7 +94,7 @@ impl Driver {
         !self.paused && (self.port.open == Open::Always || self.is_used() || self.rest_at.is_some())
     }
 
-    /// Whether there are clients, or bytes of some that have gone.
+    /// Whether there are clients, or bytes of some that have disconnected.
     fn is_used(&self) -> bool {
         self.hub.clients() > 0 || self.hub.has_departed()
     }
@@ -144,7 +144,7 @@ impl Driver {
         }
     }
 
-    /// From here on until it is open, what happens to the device's name is told.
+    /// Watches the device's name from here on until the device is open.
     fn watch_name(&mut self) {
         if self.watched.is_none() {
             self.watched = Some(self.hotplug.watch(&self.port.device));
@@ -198,11 +198,11 @@ impl Driver {
         let staying = self.hub.clients_that_hold();
         let who = if staying == self.hub.clients() { "its clients" } else { "clients with `on-gone: hold`" };
         warn!(event = %"line.lost", port = %self.name, device = %self.port.device, clients = staying,
-            "device gone: {cause}; {who} stay connected, and sermux opens the device again when it is back");
+            "device disconnected: {cause}; {who} stay connected, and sermux opens the device again when it is back");
         self.record(EventKind::Gone, format_args!("{} gone: {cause}", self.port.device));
-        self.account.fault(&format!("{}: device gone: {cause}; plug it in again", self.port.device), now);
+        self.account.fault(&format!("{}: device disconnected: {cause}; plug it in again", self.port.device), now);
         self.hub.line_gone(now);
-        self.hub.notify(&format!("\r\n[port {}: the device is gone]\r\n", self.name));
+        self.hub.notify(&format!("\r\n[port {}: the device is disconnected]\r\n", self.name));
         self.part_with_device(now);
         self.operations.abandon();
         let again_at = self.lifecycle.gone(now);

@@ -23,7 +23,7 @@ impl Driver {
         Some(self.shown_telegram.0.get_or_insert_with(latest).subscribe())
     }
 
-    /// To be called when telegrams may have come. Whoever looked and has gone costs one call more.
+    /// To be called when telegrams may have come. A reader that has disconnected costs one call more.
     pub(super) fn show_telegram(&mut self) {
         let Some(shown) = &self.shown_telegram.0 else { return };
         if shown.receiver_count() == 0 || !self.hub.has_telegrams() {

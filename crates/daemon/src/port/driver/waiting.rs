@@ -20,14 +20,14 @@ const MOST_NEWCOMERS: usize = 8;
 /// Holders that are asked: those that were silent for the longest time.
 const MOST_ASKED: usize = 16;
 
-/// A look whether there is an answer comes after so long, then after twice as long …
+/// A look whether there is an answer comes after this time, then after twice as long …
 const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// … up to so long.
+/// … up to this.
 const LAST_LOOK: Duration = Duration::from_millis(250);
 
 /// A keep-alive goes out at the latest a second after the last sign of life. Who has not answered by then …
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// … and has owed an answer for so long, is gone.
+/// … and has owed an answer for this time, is disconnected.
 const OWES_LONG: Duration = Duration::from_millis(900);
 
 /// What is not known by then is not waited for.

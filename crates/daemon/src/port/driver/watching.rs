@@ -1,4 +1,4 @@
-//! What is watched on the line beside its bytes: switched on at once, and off a second later at the earliest.
+//! Which changes of the line are watched: switched on at once, and off a second later at the earliest.
 //!
 //! What clients ask for costs a thread, or a look each few milliseconds. A client may ask for it and refuse it in a loop: that does not
 //! start a thread more than once a second.
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::line::Watch;
 
-/// What was switched on stays on for so long.
+/// What was switched on stays on for this time.
 const STAYS_ON: Duration = Duration::from_secs(1);
 
 /// What is watched, and what is to be.

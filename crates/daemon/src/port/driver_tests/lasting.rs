@@ -169,7 +169,7 @@ async fn what_an_operator_set_outlives_clients_and_not_the_device() {
     ask(&mut client, &rate(115_200), &rate_is(115_200)).await;
     ask(&mut client, &request(5, DTR_OFF), &request(105, DTR_OFF)).await;
     rig.done(Effect::Default).await;
-    assert_eq!(has(&first), (9600, true, true), "whoever changed it");
+    assert_eq!(has(&first), (9600, true, true), "whichever client changed it");
     rig.done(Effect::Settings("19200 8N1".parse().unwrap())).await;
     let second = rig.plug();
     first.hang_up();

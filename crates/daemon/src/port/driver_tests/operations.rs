@@ -1,4 +1,4 @@
-//! What is asked of the line beside its bytes.
+//! Operations on the line other than reading and writing.
 
 use sermux_port_config::signal::{Effect, Purge, Step};
 use sermux_protocol::rfc2217::View;

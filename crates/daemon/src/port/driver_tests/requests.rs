@@ -38,7 +38,7 @@ fn baud(rate: u32) -> Vec<u8> {
     [&[255, 250, 44, 1][..], &rate.to_be_bytes(), &[255, 240]].concat()
 }
 
-/// What the line is given and told, in order, until it has been given so many bytes.
+/// The line's bytes and operations, in order, until it has got this number of bytes.
 async fn course(wire: &SimHandle, bytes: usize) -> Vec<String> {
     let (mut course, mut seen) = (Vec::new(), 0);
     until(|| {
@@ -109,7 +109,7 @@ async fn a_thousand_settings_in_one_write_are_all_answered_in_order() {
     let rates: Vec<u32> = (10_000..).filter(|rate| rate % 256 != 255).take(1000).collect();
     client.write_all(&rates.iter().flat_map(|rate| baud(*rate)).collect::<Vec<u8>>()).await.unwrap();
     let mut answers = read(&mut client, 1000 * 10 + 7).await;
-    // The inputs are told once, behind the first answer.
+    // The inputs are sent once, behind the first answer.
     answers.drain(10..17);
     let got: Vec<u32> = answers.chunks(10).map(|answer| u32::from_be_bytes(answer[4..8].try_into().unwrap())).collect();
     assert_eq!(got, rates);

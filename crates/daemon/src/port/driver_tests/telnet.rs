@@ -28,7 +28,7 @@ async fn start_port(port_keys: &str, keys: &str) -> (Rig, SimHandle) {
     (rig, wire)
 }
 
-/// A client that has been told the modem state once.
+/// A client that has got the modem state once.
 pub(super) async fn join(rig: &Rig) -> DuplexStream {
     let mut client = rig.connect(1 << 16).await;
     client.write_all(HELLO).await.unwrap();
@@ -72,7 +72,7 @@ async fn what_a_device_said_last_comes_before_that_it_is_gone() {
     let mut got = vec![0; 1024];
     let n = timeout(SOON, client.read(&mut got)).await.expect("something comes").unwrap();
     let said = String::from_utf8_lossy(&got[..n]);
-    assert!(said.ends_with("Power down.\r\n[port p: the device is gone]\r\n"), "{said:?}");
+    assert!(said.ends_with("Power down.\r\n[port p: the device is disconnected]\r\n"), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// So many times are kept. At least twice [`PARTS`] and one more.
+/// At most this number of times are kept. At least twice [`PARTS`] and one more.
 const MOST: usize = 128;
 
 /// What becomes one is at most such a part of the backlog.

@@ -9,7 +9,7 @@ use sermux_protocol::session::Session;
 
 use super::freshness::Freshness;
 
-/// What a client sent before it closed its sending side has at least so long for its way to the line, however short
+/// What a client sent before it closed its sending side has at least this time for its way to the line, however short
 /// `half-close` is.
 pub(super) const LAST_BYTES: Duration = Duration::from_secs(1);
 
@@ -17,7 +17,7 @@ pub(super) const LAST_BYTES: Duration = Duration::from_secs(1);
 /// hundred characters.
 pub(super) const LAST_CHARS: u32 = 512;
 
-/// The key of a client within its port; used again once the client is gone.
+/// The key of a client within its port; used again once the client is disconnected.
 pub type ClientId = usize;
 
 /// A part of the past (`replay`).
@@ -38,7 +38,7 @@ pub struct ClientCounters {
     pub sent: u64,
     /// Bytes it sent.
     pub received: u64,
-    /// Bytes it sent that were thrown away: it may not write, or the device was gone.
+    /// Bytes it sent that were thrown away: it may not write, or the device was disconnected.
     pub refused: u64,
     /// Bytes it sent that were thrown away because it had gone before the line took them.
     pub discarded: u64,
@@ -85,7 +85,7 @@ pub(super) struct Client {
     pub(super) lost_pen_in: Option<u64>,
     /// For which hold it was last said that it writes and may not; `Some(None)`: that it never may.
     pub(super) refused_in: Option<Option<u64>>,
-    /// Whether it was told that it may not write.
+    /// Whether the client was notified that it may not write.
     pub(super) refusal: RefusalNotice,
     /// Looks for what the device sends to have it disconnected (`close-on`).
     pub(super) closer: Option<Box<DelimitedFramer>>,
@@ -102,14 +102,14 @@ pub(super) struct Client {
     pub(super) counters: ClientCounters,
 }
 
-/// Whether a client that may not write was told so.
+/// Whether a client that may not write was notified of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RefusalNotice {
     /// It has written nothing that was refused.
     Untold,
-    /// It is told behind the end of the line that it has in part.
+    /// The notice follows the end of the line that the client has in part.
     Owed,
-    /// It was told, or cannot be.
+    /// The client was notified, or cannot be.
     Told,
 }
 
@@ -291,7 +291,7 @@ impl Client {
         }
     }
 
-    /// Tells it that it may not write, if it is to be told and has no line in part.
+    /// Notifies the client that it may not write, if that is owed and the client has no line in part.
     pub(super) fn tell_of_refusal(&mut self) {
         let has_part = self.mid_line || matches!(&self.feed, Feed::Frames(feed) if !feed.rest().is_empty());
         if self.refusal == RefusalNotice::Owed && !has_part {

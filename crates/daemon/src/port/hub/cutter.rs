@@ -75,7 +75,7 @@ impl Cutter {
         self.framing == port.frame
     }
 
-    /// The same frames, with another backlog, and so many of the latest kept for clients to come.
+    /// The same frames, with another backlog, and this number of the latest kept for clients to come.
     pub(super) fn set_sizes(&mut self, backlog: usize, history: u64) {
         (self.longest, self.spacing) = (longest(backlog), backlog as u64 / KNOWN_ENDS);
         self.history = usize::try_from(history).unwrap_or(usize::MAX);

@@ -16,7 +16,7 @@ pub enum Event {
     Close(ClientId, CloseReason),
     /// This client has no place any more and is sent nothing more, which it is to see; what it sent is still read.
     Parts(ClientId),
-    /// So many bytes were discarded, of a client that had closed: the line took nothing for too long.
+    /// This number of bytes were discarded, of a client that had closed: the line took nothing for too long.
     Discarded(u64),
     /// From here on this client does not get everything; said once until [`Event::GapEnded`].
     GapBegan(ClientId),
@@ -31,7 +31,7 @@ pub enum Event {
     SubnegotiationDropped(ClientId),
     /// This client seems to speak something else than its listener; said once for each listener.
     WrongProtocol(ClientId, Speaks),
-    /// So many bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
+    /// This number of bytes did not leave the line in time and were thrown away, because a break cannot begin behind them.
     BreakCost(u64),
     /// How what was asked with this number came out ([`Hub::ask`](super::Hub::ask)).
     Answered(u64, Outcome),
@@ -39,11 +39,11 @@ pub enum Event {
     Released,
     /// The line takes nothing of what is queued for it; told once until [`Event::Moves`].
     Stuck(StuckReport),
-    /// The line takes something again, or nothing is queued for it any more, after so long.
+    /// The line takes something again, or nothing is queued for it any more, after this time.
     Moves(Duration),
-    /// Nothing came for so long (`expect`); said once until [`Event::Heard`].
+    /// Nothing came for this time (`expect`); reported once until [`Event::Heard`].
     Quiet(Duration),
-    /// Something came again, after so long.
+    /// Something came again, after this time.
     Heard(Duration),
     /// Bytes come and no good telegram; said once until [`Event::GoodAgain`].
     Garbage,
@@ -53,7 +53,7 @@ pub enum Event {
     CrcBy(OtherCrc),
     /// A telegram's CRC is wrong or missing; said at the first one of a row.
     CrcBad,
-    /// Telegrams have the right CRC again, after so many with a wrong one.
+    /// Telegrams have the right CRC again, after this number with a wrong one.
     CrcGoodAgain(u64),
 }
 
@@ -109,7 +109,7 @@ pub struct PortCounters {
     pub rx: u64,
     /// Bytes to the line.
     pub tx: u64,
-    /// Bytes of clients that were thrown away because the device was gone.
+    /// Bytes of clients that were thrown away because the device was disconnected.
     pub tx_lost: u64,
     /// Bytes of clients that were thrown away because they may not write.
     pub tx_refused: u64,

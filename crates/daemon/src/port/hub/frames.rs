@@ -18,7 +18,7 @@ use super::telegram::{Latest, Telegram};
 #[derive(Debug)]
 pub(super) struct Frames {
     framer: P1Framer,
-    /// The line was read empty since its last byte: until then, what is silent is whoever reads it.
+    /// The line was read empty since its last byte: until then a silence is that of our reader, not of the line.
     is_read_empty: bool,
     /// When silence may have ended what is only partly here: no later than that is. Not moved by each byte, since nearly always
     /// the rest comes before.
@@ -132,7 +132,7 @@ impl Frames {
         self.look_for_garbage(0, ring.head(), now, events);
     }
 
-    /// The line is gone: what is only partly here stays so. A frame that lacks nothing but its line end is one.
+    /// The line is disconnected: what is only partly here stays so. A frame that lacks nothing but its line end is one.
     pub(super) fn reset(&mut self, ring: &Ring, events: &mut VecDeque<Event>) {
         let held = self.shown(ring, ring.head());
         let Self { framer, known, .. } = self;
@@ -147,7 +147,7 @@ impl Frames {
         Held::new(begin, ring.slices(begin, ring.head()))
     }
 
-    /// So many bytes came, up to the offset `head`; or only time has passed.
+    /// This number of bytes came, up to the offset `head`; or only time has passed.
     fn look_for_garbage(&mut self, bytes: u64, head: u64, now: Instant, events: &mut VecDeque<Event>) {
         let partial = self.framer.partial().map_or(0, |from| head - from);
         events.extend(self.garbage.took(bytes, self.framer.counters(), partial, now).map(|change| match change {

@@ -23,7 +23,7 @@ pub struct SocketQueue {
 /// longer is out of reach, and what is sent to it now arrives stale.
 const OUT_OF_REACH: Duration = Duration::from_millis(500);
 
-/// A socket that holds something is looked at again after so long, then twice as long …
+/// A socket that holds something is looked at again after this time, then after twice as long …
 const FIRST_LOOK: Duration = Duration::from_millis(25);
 /// … up to this. Nothing tells when a socket's queue has become empty.
 const LAST_LOOK: Duration = Duration::from_secs(1);

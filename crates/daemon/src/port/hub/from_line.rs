@@ -9,7 +9,7 @@ use super::{Client, ClientId, CloseReason, Event, Feed, Frames, Hub, RX_ROOM};
 impl Hub {
     /// Room for what the line has, or `None` if it must wait.
     ///
-    /// Whoever stands in the way of the newest bytes by the whole backlog meets its `on-lag` here.
+    /// Here `on-lag` applies to clients that are behind by the whole backlog.
     pub fn rx_space(&mut self) -> Option<&mut [u8]> {
         let ready = !self.draining
             && if self.has_telegrams() { self.make_room_for_frames() } else { self.make_room_for_bytes() };

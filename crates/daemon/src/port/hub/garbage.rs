@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use sermux_protocol::frame::p1::P1Counters;
 
-/// So many bytes without a good telegram are garbage: at least two of the longest usual telegrams.
+/// This number of bytes without a good telegram is garbage: at least two of the longest usual telegrams.
 pub(super) const MUCH: u64 = 4096;
 
-/// So many are garbage once [`PATIENCE`] has passed; fewer come when a plug is put in.
+/// This number is garbage once [`PATIENCE`] has passed; fewer come when a plug is put in.
 pub(super) const SOME: u64 = 256;
 
 /// Two telegrams of a meter that sends each 10 s may be damaged before anything is wrong with the line.
@@ -41,7 +41,7 @@ pub(super) enum GarbageChange {
 }
 
 impl Garbage {
-    /// So many bytes came, or none and time has passed; the framer has counted so much, and holds so many bytes that may become a telegram.
+    /// `n` bytes came, or none and time has passed; the framer has these `counters`, and holds `partial` bytes that may become a telegram.
     pub(super) fn took(&mut self, n: u64, counters: P1Counters, partial: u64, now: Instant) -> Option<GarbageChange> {
         let good = good(counters);
         self.partial = partial;

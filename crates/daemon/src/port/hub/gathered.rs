@@ -1,5 +1,5 @@
 //! Bytes that wait for more (`gather`): until the line was silent for some characters, until a text has come, and no longer
-//! than so long after the first of them.
+//! than `max` after the first of them.
 
 use std::time::{Duration, Instant};
 

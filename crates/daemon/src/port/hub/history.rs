@@ -87,7 +87,7 @@ impl Hub {
         self.replayed(self.begin(self.history.most()))
     }
 
-    /// The newest bytes that are still held, at most so many, and how many came before them. Only what some client has not
+    /// The newest bytes that are still held, at most `most`, and how many came before them. Only what some client has not
     /// had yet and what a new one would get (`replay`, the newest frames) is held, so these may be few or none.
     #[must_use]
     pub fn history(&self, most: usize) -> (u64, Vec<u8>) {

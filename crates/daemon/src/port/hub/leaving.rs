@@ -24,13 +24,13 @@ use sermux_port_config::config::HalfClose;
 use super::client::{Leave, LAST_BYTES, LAST_CHARS};
 use super::{earlier, Asker, ClientId, CloseReason, Event, Hub, Input};
 
-/// So many parting clients a port has; of more, the one that closed the longest ago is closed and its bytes discarded.
+/// A port has at most this number of parting clients; of more, the one that closed the longest ago is closed and its bytes discarded.
 const MOST_PARTING: usize = 16;
 
 /// The number of the owner of what no client has sent.
 const OF_THE_PORT: u64 = 0;
 
-/// A client that is gone and whose bytes are still queued.
+/// A client that has disconnected and whose bytes are still queued.
 #[derive(Debug)]
 pub(super) struct Departed {
     number: u64,
@@ -82,7 +82,7 @@ impl Hub {
         self.see_off(now);
     }
 
-    /// The client is gone, and had closed its sending side before: it receives nothing more.
+    /// The client has disconnected, and had closed its sending side before: it receives nothing more.
     pub fn gone(&mut self, id: ClientId, now: Instant) {
         self.ends(id, now);
         let Some(client) = self.clients.get_mut(id) else { return };
@@ -133,7 +133,7 @@ impl Hub {
             && self.clients.iter().all(|(_, client)| client.is_deaf() || client.input != Input::Open)
     }
 
-    /// Whether bytes are queued of a client that is gone.
+    /// Whether bytes are queued of a client that has disconnected.
     #[must_use]
     pub fn has_departed(&self) -> bool {
         !self.departed.is_empty()
@@ -202,7 +202,7 @@ impl Hub {
     }
 
     /// Closes the clients that have sent no more for long enough, and discards what the line does not take of those that
-    /// are gone.
+    /// have disconnected.
     pub(super) fn see_off(&mut self, now: Instant) {
         if self.leaving == 0 && self.departed.is_empty() {
             return;

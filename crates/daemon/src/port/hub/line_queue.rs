@@ -44,15 +44,15 @@ use self::purging::Purging;
 use super::client::LAST_CHARS;
 use crate::line::{Change, LineCounters, Operation, Snapshot};
 
-/// What changes the line waits so long for the bytes before it, and what needs a line for one that is being opened.
+/// A change of the line waits this time for the bytes before it, and a request waits this time for a line that is being opened.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Nothing tells when a line's output has left; it is looked at after so long …
+/// Nothing tells when a line's output has left; it is looked at after this time …
 const FIRST_LOOK: Duration = Duration::from_millis(1);
-/// … up to so long.
+/// … up to this.
 const LAST_LOOK: Duration = Duration::from_millis(20);
 
-/// A break of a client that has gone lasts so long at most: nobody ends it.
+/// A break of a client that has disconnected lasts this time at most: nobody ends it.
 const OF_A_DEPARTED: Duration = Duration::from_millis(250);
 
 /// What the hub is to do.
@@ -64,7 +64,7 @@ pub(super) enum Todo {
     /// emptied by the driver.
     Purge { asker: Option<Asker>, purge: Purge, before: u64 },
     /// Throw away what is queued for the line before this offset: it is in the way of a break. The line itself throws
-    /// away so many bytes.
+    /// away `unsent` bytes.
     DropTx { before: u64, unsent: usize },
 }
 
@@ -105,7 +105,7 @@ pub(super) struct LineQueue {
     /// Those with something in their queue, in the order of their turns.
     turns: VecDeque<Asker>,
     start: Option<Start>,
-    /// On its way to the line. Whoever waits for it has it at the front of its queue.
+    /// On its way to the line. The client that waits for it has it at the front of its queue.
     running: Option<RunningRequest>,
     /// It does not come back.
     stuck: bool,
@@ -258,7 +258,8 @@ impl LineQueue {
         self.presence = Presence::Gone;
         self.view = self.desired.expected();
         (self.break_by, self.break_until, self.empty_since) = (None, None, None);
-        // What is on its way to a line that is gone is nobody's any more; who waits for it is answered in the next step.
+        // An operation on its way to a disconnected line is nobody's any more; requests that wait for it are answered in the
+        // next step.
         (self.running, self.start, self.stuck) = (None, None, false);
         for pending in self.queues.values_mut().filter_map(VecDeque::front_mut) {
             pending.is_running = false;
@@ -312,7 +313,7 @@ impl LineQueue {
         self.awaits_drain && self.look_at.is_none_or(|at| at <= now)
     }
 
-    /// So many bytes have not left the line yet.
+    /// This number of bytes have not left the line yet.
     pub(super) fn unsent(&mut self, unsent: usize, now: Instant) {
         if std::mem::replace(&mut self.last_unsent, unsent) != unsent {
             self.moved_at = Some(now);
@@ -552,7 +553,7 @@ impl LineQueue {
         running.asker.and_then(|asker| self.finish(asker, Outcome::Done))
     }
 
-    /// A client that has gone since does not end the break that it began.
+    /// A client that has disconnected since does not end the break that it began.
     fn break_began(&mut self, by: Option<Asker>, length: Duration, now: Instant) {
         let length = match by {
             None => Duration::ZERO,
@@ -568,7 +569,7 @@ impl LineQueue {
         (self.break_by, self.break_until) = (None, None);
     }
 
-    /// The operation does not come back: whoever waits for the line is answered without it.
+    /// The operation does not come back: requests that wait for the line are answered without it.
     pub(super) fn stuck(&mut self) {
         self.stuck = self.running.is_some();
     }

@@ -10,9 +10,9 @@ use sermux_port_config::units::format_duration;
 pub enum Missing {
     /// Nothing at all.
     Everything,
-    /// So many bytes, and no telegram in them.
+    /// This number of bytes, and no telegram in them.
     Telegrams(u64),
-    /// So many telegrams, each with a wrong CRC, or without the one that it should have.
+    /// This number of telegrams, each with a wrong CRC, or without the one that it should have.
     GoodTelegrams(u64),
 }
 

@@ -9,7 +9,7 @@
 //! 3. A socket is readable: while [`Hub::wants_input`], one read of at most [`BLOCK`] bytes, or [`Hub::input_room`] if no
 //!    other is, into [`Hub::input`].
 //! 4. [`Hub::tx_front`] goes to the line, [`Hub::tx_written`] says how much of it went.
-//! 5. [`Hub::drive_requests`] moves what is asked of the line beside its bytes: [`Hub::poll_start`] and
+//! 5. [`Hub::drive_requests`] moves requests to the line, other than bytes: [`Hub::poll_start`] and
 //!    [`Hub::poll_purge`] are operations to be started, [`Hub::operation_done`] and [`Hub::purge_done`] bring their
 //!    results, and while [`Hub::awaits_drain`] it wants to hear what has not left the line ([`Hub::unsent`]).
 //! 6. [`Hub::poll_event`] until it gives nothing: who is to be closed, and what is worth a line in the log.
@@ -117,10 +117,10 @@ pub struct Hub {
     line_waits: bool,
     quiet: Quiet,
     stuck: Stuck,
-    /// What the receiver noticed and clients have not been told, and when they may be.
+    /// What the receiver noticed and clients were not notified of, and when they may be.
     noticed: LineState,
     notify_at: Option<Instant>,
-    /// Who wants to be told of what may have changed.
+    /// Which changes clients want to be notified of may have changed.
     watch_changed: bool,
     /// Clients are disconnected when DCD drops …
     hangs_up: bool,
@@ -130,7 +130,7 @@ pub struct Hub {
     /// How many clients are on their way out, and when the line last took something while there were some.
     leaving: usize,
     moved_at: Option<Instant>,
-    /// Clients that are gone and whose bytes are still queued.
+    /// Clients that have disconnected and whose bytes are still queued.
     departed: Vec<Departed>,
     /// Clients that seemed to speak something else than their listener, by its key.
     mistaken: BTreeMap<usize, u64>,
@@ -323,7 +323,7 @@ impl Hub {
     }
 
     /// The client's connection is closed; its key may be given out again. What is queued of it goes to the line, if that
-    /// takes it soon, but for `unread` bytes that were never read from its connection.
+    /// takes it soon; `unread` bytes were never read from its connection.
     pub fn disconnect(&mut self, id: ClientId, unread: usize, now: Instant) -> Option<ClientCounters> {
         self.depart(id, unread, now);
         let mut client = self.clients.try_remove(id)?;

@@ -90,8 +90,8 @@ impl Hub {
         self.free_pen(now);
     }
 
-    /// The client sent data that it may not send. It is told once, if its protocol has room for words, and never in the
-    /// middle of a line; the log hears of it once for each time that somebody holds the pen.
+    /// The client sent data that it may not send. It is notified once, if its protocol has room for words, and never in
+    /// the middle of a line; the log has it once for each time that a client holds the pen.
     pub(super) fn refuse_data(&mut self, id: ClientId, len: usize) {
         let holder = self.pen.holder.map(|holder| holder.id);
         let Some(client) = self.clients.get(id) else { return };

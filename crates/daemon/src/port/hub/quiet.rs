@@ -11,11 +11,11 @@ use super::{Event, Hub};
 /// What is known of a port's silence.
 #[derive(Debug)]
 pub(super) struct Quiet {
-    /// So long is too long; zero is never.
+    /// A longer silence is reported; zero is never.
     limit: Duration,
     /// When something came last, or the device was opened; `None`: it is not open.
     heard: Option<Instant>,
-    /// It was said.
+    /// The silence was reported.
     is_quiet: bool,
     /// Good telegrams so far.
     good: u64,
@@ -46,7 +46,7 @@ impl Hub {
         self.wake_for_quiet();
     }
 
-    /// The device is not open: that is said elsewhere, and silence means nothing.
+    /// The device is not open: that has its own report, and silence means nothing.
     pub(super) fn expect_nothing(&mut self) {
         self.quiet.heard = None;
         self.quiet.is_quiet = false;
@@ -94,7 +94,7 @@ impl Hub {
         self.wake_for_quiet();
     }
 
-    /// Another limit counts from now on; a silence that was said is said again only if it lasts so long.
+    /// Another limit counts from now on; a reported silence is reported again only if it lasts for the new limit.
     pub(super) fn set_expected(&mut self, limit: Duration, now: Instant) {
         if std::mem::replace(&mut self.quiet.limit, limit) == limit {
             return;

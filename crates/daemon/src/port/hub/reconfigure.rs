@@ -9,8 +9,8 @@ use super::client::FrameFeed;
 use super::{ClientId, CloseReason, Feed, History, Hub};
 
 impl Hub {
-    /// The port has another configuration. `terms` gives what a listener, by its key, grants now; `None`: it is gone, and
-    /// its clients with it. The line's settings are the line queue's business ([`Hub::ask`]).
+    /// The port has another configuration. `terms` gives what a listener, by its key, grants now; `None`: it was
+    /// removed, and its clients are disconnected. The line's settings are the line queue's business ([`Hub::ask`]).
     pub fn reconfigure(&mut self, port: &Port, terms: impl Fn(usize) -> Option<Arc<Listener>>, now: Instant) {
         self.history = History::of(port);
         self.ring.set_capacity(port.backlog);

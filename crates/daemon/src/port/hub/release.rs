@@ -36,7 +36,7 @@ enum ReleaseRule {
 }
 
 impl ReleaseRule {
-    /// Of a port whose clients to come are to get so many of the latest frames; the first byte that is to be released comes
+    /// Of a port whose new clients get this number of the latest frames; the first byte that is to be released comes
     /// at `head`.
     fn of(port: &Port, settings: &LineSettings, history: u64, head: u64) -> ReleaseRule {
         if port.frame == Framing::Dsmr {

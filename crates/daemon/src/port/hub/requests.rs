@@ -1,4 +1,4 @@
-//! What is asked of the line beside its bytes, and what it tells beside them.
+//! Requests to the line, and its changes: everything except its bytes.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::line_queue::{Asked, Todo};
 use super::{Asker, Client, ClientId, Event, Feed, Hub, Levels, LineState, Outcome, Presence, RequestCounters, Start};
 use crate::line::{Change, LineCounters, Snapshot, Watch};
 
-/// Clients are told at most once in this time what the receiver noticed.
+/// Clients are notified of what the receiver noticed at most once in this time.
 const NOTICE_EVERY: Duration = Duration::from_millis(20);
 
 impl Hub {
@@ -197,7 +197,7 @@ impl Hub {
         }
     }
 
-    /// The operation on its way does not come back: whoever waits is answered from what is known.
+    /// The operation on its way does not come back: requests that wait are answered from what is known.
     pub fn operation_is_stuck(&mut self) {
         self.requests.stuck();
     }
@@ -208,14 +208,14 @@ impl Hub {
         self.requests.awaits_drain(now)
     }
 
-    /// So many bytes that were written have not left the line yet.
+    /// This number of bytes that were written have not left the line yet.
     pub fn unsent(&mut self, unsent: usize, now: Instant) {
         self.requests.unsent(unsent, now);
     }
 
     // ---- what the line tells -------------------------------------------------------------------------------------
 
-    /// Which changes of the line somebody wants to be told of.
+    /// Which changes of the line some client wants to be notified of.
     #[must_use]
     pub fn watch(&self) -> Watch {
         let first = Watch { modem_state: self.hangs_up && !self.clients.is_empty(), ..Watch::default() };

@@ -17,7 +17,7 @@ const GROWTH: usize = 8;
 /// What is made room for before it is asked: one read of a tty.
 const AHEAD: usize = 4 * 1024;
 
-/// A ring that was empty so many times in a row gives back what it had grown by.
+/// A ring that was empty this number of times in a row gives back what it had grown by.
 const CALM: u16 = 4096;
 
 /// A byte ring with absolute offsets.

@@ -9,9 +9,9 @@ use sermux_port_config::line::FlowControl;
 
 use super::{Event, Hub, Presence};
 
-/// So long nothing may leave …
+/// Nothing may leave for this time …
 const LONGEST: Duration = Duration::from_secs(5);
-/// … or as long as so many characters take: adapters tell what has left in such pieces.
+/// … or for the time that this number of characters take: adapters report what has left in such pieces.
 const PIECE: u32 = 512;
 
 /// A line that takes nothing of what is queued for it.
@@ -109,7 +109,7 @@ impl Hub {
         self.stuck.due
     }
 
-    /// The line holds so many bytes that have not left it.
+    /// The line holds this number of bytes that have not left it.
     pub fn looked(&mut self, unsent: usize, now: Instant) {
         (self.stuck.due, self.stuck.unsent) = (false, u32::try_from(unsent).unwrap_or(u32::MAX));
         let left = self.tx.taken().saturating_sub(unsent as u64);
@@ -134,7 +134,7 @@ impl Hub {
         self.look_again(now);
     }
 
-    /// The modem lines were looked at, or cannot be: what is stuck is told, once.
+    /// The modem lines were looked at, or cannot be: reports what is stuck, once.
     pub(super) fn tell_stuck(&mut self) {
         if std::mem::take(&mut self.stuck.untold) {
             self.events.extend(self.stuck().map(Event::Stuck));

@@ -1,4 +1,4 @@
-//! The latest telegram of a port, kept for whoever looks on: one of those whose CRC is right, or that have none.
+//! The latest telegram of a port, kept for status and API: one of those whose CRC is right, or that have none.
 //!
 //! It is a copy, in the same memory each time: the ring gives up a telegram when the clients have it, and nobody who looks on
 //! is to hold up the ring.

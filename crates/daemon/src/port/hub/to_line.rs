@@ -143,7 +143,7 @@ impl Hub {
     }
 
     /// Data for the line, as `decode` appends it: queued, or counted where it may not or cannot go there. Returns what
-    /// `decode` did, and how much data it was; nothing when the client is gone.
+    /// `decode` did, and how much data it was; nothing when the client is disconnected.
     fn take_data<R>(
         &mut self,
         id: ClientId,

@@ -39,7 +39,7 @@ struct HalfFrame {
 }
 
 impl HalfFrame {
-    /// What is taken as frames, so many bytes, is not held any more.
+    /// These bytes were taken as frames, and are not held any more.
     fn forget(&mut self, len: usize) {
         self.bytes.drain(..len);
         // A large read may have been in it.
@@ -152,7 +152,7 @@ impl Hub {
         self.tx_frames.as_deref_mut().map_or(0, |frames| frames.take(id).len() as u64)
     }
 
-    /// The client is gone, and its key may be given out again.
+    /// The client is disconnected, and its key may be given out again.
     pub(super) fn forget_half(&mut self, id: ClientId) {
         if let Some(frames) = self.tx_frames.as_deref_mut() {
             frames.halves.remove(&id);

@@ -1,8 +1,8 @@
 //! What clients have sent and the line has not taken yet: one queue per port, first come, first out.
 //!
 //! A block that one read of one client returned is pushed whole, so that two writers never tear each other's writes.
-//! Offsets are absolute, like the ring's: whoever must wait until certain bytes have left remembers an offset. So bytes that
-//! are taken out in the middle, because their client has gone, leave a hole that keeps its offsets.
+//! Offsets are absolute, like the ring's: a task that waits until certain bytes have left remembers an offset. So bytes that
+//! are taken out in the middle, because their client has disconnected, leave a hole that keeps its offsets.
 //!
 //! It holds what the line takes in 250 ms: what its speed says, or what it has taken in that time if that is more, since a pty
 //! knows no speed, and a USB device that is none of a UART minds none; at least 16 KiB, at most 64.
@@ -128,8 +128,8 @@ impl TxQueue {
     }
 
     /// Queues what `append` appends, which is of this client; returns what that returns, and how many bytes those were.
-    /// Whoever asked whether there is room, and [`TxQueue::room`] how much, keeps the bound, or exceeds it by that room at
-    /// most.
+    /// A caller that checks whether there is room, and by [`TxQueue::room`] how much, keeps the bound, or exceeds it by that
+    /// room at most.
     pub(super) fn push<R>(&mut self, owner: u64, append: impl FnOnce(&mut Vec<u8>) -> R) -> (R, usize) {
         // Not before it is the smaller part that is moved: each byte at most once, on the average.
         if self.head >= self.len() {

@@ -22,7 +22,7 @@ use crate::net::gate::Gates;
 use crate::net::listening::Listening;
 use crate::time::sleep_until;
 
-/// An address that cannot be bound is tried again after so long, then twice as long …
+/// An address that cannot be bound is retried after this time, then after twice as long …
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// … up to this.
 const LAST_RETRY: Duration = Duration::from_secs(5);
@@ -77,8 +77,8 @@ pub enum Tried {
 }
 
 /// Accepts connections for the port until the port has ended; binds first if that did not work before. `key` is the
-/// listener's within its port. What is offered may change meanwhile. `tried` is told how it came out, once, where the address
-/// is a name.
+/// listener's within its port. What is offered may change meanwhile. Where the address is a name, `tried` gets the outcome,
+/// once.
 #[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, for as long as it runs")]
 pub fn serve(
     key: usize,

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::net::peer::Peer;
 
-/// After one was said, others are counted for so long before they are said, all together.
+/// After one was logged, others are counted for this time before they are logged, all together.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Connections that one listener closed for one reason.
@@ -22,7 +22,7 @@ pub(super) struct TurnedAway {
 }
 
 impl TurnedAway {
-    /// One more; how many they are now. The first one is said at once.
+    /// One more; how many they are now. The first one is logged at once.
     pub(super) fn add(&mut self, port: &str, listener: &str, peer: Peer, why: &dyn fmt::Display) -> u64 {
         self.total += 1;
         if self.quiet_until.is_some_and(|until| Instant::now() < until) {
@@ -66,7 +66,7 @@ mod tests {
     async fn the_first_is_said_at_once_and_the_others_once_a_minute() {
         let mut turned_away = TurnedAway::default();
         turned_away.add("p", "*:1", PEER, &"no");
-        assert_eq!(turned_away.deadline(), None, "nothing is left to be said");
+        assert_eq!(turned_away.deadline(), None, "nothing is left to be logged");
         for total in 2..=1000 {
             assert_eq!(turned_away.add("p", "*:1", PEER, &"no"), total);
         }
@@ -81,6 +81,6 @@ mod tests {
         turned_away.sum_up("p", "*:1", "limits");
         tokio::time::advance(2 * QUIET).await;
         turned_away.add("p", "*:1", PEER, &"no");
-        assert_eq!(turned_away.deadline(), None, "after a quiet minute the first is said at once again");
+        assert_eq!(turned_away.deadline(), None, "after a quiet minute the first is logged at once again");
     }
 }

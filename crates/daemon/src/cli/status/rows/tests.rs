@@ -27,7 +27,7 @@ fn some() -> Vec<PortShape> {
         ),
         port(r#"{ "name": "spare", "state": "paused", "well": false }"#),
         port(
-            r#"{ "name": "was", "fault": { "what": "device gone", "at": "", "at-seconds": 9, "over": true, "over-seconds": 2 } }"#,
+            r#"{ "name": "was", "fault": { "what": "device disconnected", "at": "", "at-seconds": 9, "over": true, "over-seconds": 2 } }"#,
         ),
     ]
 }

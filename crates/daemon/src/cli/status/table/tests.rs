@@ -64,7 +64,7 @@ fn a_port_with_everything() {
               "suspended": false, "half-closed": false, "signature": null }
         ],
         "well": false,
-        "fault": { "what": "device gone: hung up", "at": "2026-01-31T07:05:09Z", "at-seconds": 7200, "over": true, "over-seconds": 7198 }
+        "fault": { "what": "device disconnected: hung up", "at": "2026-01-31T07:05:09Z", "at-seconds": 7200, "over": true, "over-seconds": 7198 }
     }"##,
     );
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_port_with_everything() {
                #10 10.0.0.12:40000  2 h, sent 0 B
     raw        4001: the address is in use by another program (`ss -ltnp` shows
                which)
-    last fault (resolved 1 h 59 min ago): device gone: hung up
+    last fault (resolved 1 h 59 min ago): device disconnected: hung up
 "
     );
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "wider than a terminal");

@@ -111,7 +111,7 @@ const CTS: ModemState = ModemState { cts: true, ..NONE };
 const RI: ModemState = ModemState { ri: true, ..NONE };
 
 async fn change(watch: &mut ModemWatch) -> InputChange {
-    timeout(Duration::from_secs(20), poll_fn(|cx| watch.poll_change(cx))).await.expect("no change is told")
+    timeout(Duration::from_secs(20), poll_fn(|cx| watch.poll_change(cx))).await.expect("no change is reported")
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_driver_that_babbles_makes_no_thread_spin() {
     assert!(begin.elapsed() > 5 * DISTRUSTED, "{:?}", begin.elapsed());
 }
 
-/// A ring that is over before anybody looks is told all the same.
+/// A ring that is over before anybody looks is reported all the same.
 #[tokio::test]
 async fn the_end_of_a_ring_is_told_once() {
     let fake = Fake::new(Wait::Tells);
@@ -223,7 +223,7 @@ async fn what_changes_while_a_change_is_told_is_found_at_once() {
     fake.until_looks(4).await;
 }
 
-/// Changes that come faster than they are taken are told as one, and none of their rings is lost.
+/// Changes that come faster than they are taken are reported as one, and none of their rings is lost.
 #[tokio::test]
 async fn changes_that_nobody_takes_are_told_as_one() {
     let fake = Fake::new(Wait::Tells);

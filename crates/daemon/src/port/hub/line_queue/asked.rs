@@ -15,7 +15,7 @@ pub(super) const LONGEST_BREAK: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::port::hub) enum Asker {
     Client(ClientId),
-    /// A client that is gone and of which bytes are still queued, by its number.
+    /// A client that has disconnected and of which bytes are still queued, by its number.
     Departed(u64),
     /// The operator or a reload; each question has a number of its own.
     Operator(u64),

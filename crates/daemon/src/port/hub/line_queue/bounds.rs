@@ -17,9 +17,9 @@ use super::super::client::ClientId;
 use super::asked::{Asked, Asker, Pending};
 use super::LineQueue;
 
-/// A client is not read while so many of its requests wait for their turn …
+/// A client is not read while this number of its requests wait for their turn …
 const MOST_REQUESTS: usize = 64;
-/// … or such that keep the line busy for so long.
+/// … or requests that keep the line busy for this time.
 const MOST_LINE_TIME: Duration = Duration::from_secs(2);
 
 impl LineQueue {
@@ -58,7 +58,7 @@ impl LineQueue {
         false
     }
 
-    /// This client is gone, and its last byte that is still for the line is before `own_end`.
+    /// This client has disconnected, and its last byte that is still for the line is before `own_end`.
     pub(in crate::port::hub) fn depart(&mut self, id: ClientId, number: u64, own_end: u64, now: Instant) {
         let (asker, departed) = (Asker::Client(id), Asker::Departed(number));
         let is_running = self.running.as_ref().is_some_and(|running| running.asker == Some(asker));
@@ -121,7 +121,7 @@ impl LineQueue {
     }
 
     /// Somebody who is not a client throws away what is queued for the line: breaks of clients too, the one that is on and
-    /// those that wait. Whoever waits for one is answered what is.
+    /// those that wait. Requests that wait for one are answered with the state of the line.
     pub(super) fn drop_breaks(&mut self, now: Instant) {
         for (asker, queue) in &mut self.queues {
             if matches!(asker, Asker::Operator(_)) {

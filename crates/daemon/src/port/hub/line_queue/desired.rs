@@ -250,7 +250,7 @@ impl Desired {
         (effects(settings.map(|_| base.settings), dtr, rts), restores)
     }
 
-    /// The line is to be as configured, whoever changed it.
+    /// The line is to be as configured, whatever clients changed.
     pub(super) fn default(&mut self) -> Levels {
         self.by_clients = Changes::default();
         self.lent = self.lent.filter(|_| self.occupied);
