@@ -1,4 +1,4 @@
-"""labgrid's SerialDriver. It speaks RFC 2217 by a pyserial of its own (pyserial-labgrid), which installs itself over
+"""labgrid's SerialDriver, and its exporter, which starts the program under the name ser2net. The driver speaks RFC 2217 by a pyserial of its own (pyserial-labgrid), which installs itself over
 pyserial's name: so it has a Python environment of its own, and runs in a program of its own."""
 
 import os
@@ -10,9 +10,13 @@ from rig import RFC2217, Program, Pty, Sermux
 PYTHON = os.environ.get("LABGRID_PYTHON", "")
 
 
-def test_it_logs_in_at_a_console(started):
+@pytest.fixture(autouse=True)
+def labgrid_is_there():
     if not os.access(PYTHON, os.X_OK):
         pytest.skip("labgrid's environment is not there (LABGRID_PYTHON)")
+
+
+def test_it_logs_in_at_a_console(started):
     pty = started(Pty())
     sermux = started(Sermux({"p": [f"device: {pty.path}", "line: 9600 7E2"]}, RFC2217))
     sermux.opened("p")
@@ -34,3 +38,21 @@ def test_it_logs_in_at_a_console(started):
     board(b"reboot\n", b"reboot\r\n\r\nU-Boot 2024.01\r\n\r\n=> ")
     assert labgrid.wait() == 0, labgrid.stderr.bytes().decode()
     assert labgrid.stdout.bytes() == b"today\nU-Boot\n"
+
+
+def test_its_exporter_starts_and_stops_it_as_ser2net(started, tmp_path, monkeypatch):
+    (tmp_path / "ser2net").symlink_to(os.path.abspath(os.environ["SERMUX_BIN"]))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    pty = started(Pty())
+    script = os.path.join(os.path.dirname(__file__), "labgrid_exporter.py")
+    exporter = started(Program(PYTHON, "-B", "-W", "ignore", script, pty.path))
+    for _ in range(2):
+        for line in (b"first\n", b"second\n"):
+            try:
+                assert pty.receive_until(b"\n") == line
+            except AssertionError as error:
+                raise AssertionError(f"{error}; {exporter.stderr.bytes().decode()[-3000:]}") from None
+            pty.send(b"hello " + line)
+        assert pty.settings().baud == 115200
+    assert exporter.wait() == 0, exporter.stderr.bytes().decode()[-3000:]
+    assert exporter.stdout.bytes().count(b"released\n") == 2
