@@ -126,6 +126,17 @@ fn ipv6() -> bool {
 }
 
 #[test]
+fn a_second_program_on_the_same_address_names_the_first_one() {
+    let first = Daemon::start(PortYaml::new("echo", "sim:echo").listen(""));
+    let taken = first.address("echo");
+    let second = Daemon::start(PortYaml::new("echo", "sim:echo").listen_on(&taken.to_string(), ""));
+    let said = second.log().wait_for("it is in use", |line| is_event(line, "listener.bind-failed"));
+    assert!(said.contains(&format!("the address is in use by sermux, pid {}", first.pid())), "{said}");
+    let finished = second.finish();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+}
+
+#[test]
 fn an_address_in_use_is_said_once_leaves_the_others_alone_and_comes_when_it_is_free() {
     let clock = Clock::start();
     let squatter = TcpListener::bind("127.0.0.1:0").unwrap();

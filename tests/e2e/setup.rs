@@ -1,17 +1,19 @@
-//! `sermux setup p1`: what it shows, what it writes, and what it takes back.
+//! `sermux setup p1`: what it shows, what it writes, and what it restores.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{symlink, PermissionsExt as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::sys::termios::{tcgetattr, Termios};
+use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 use crate::rig::p1::{encrypted, telegram, telegram_without_crc};
-use crate::rig::{field, is_event, sermux, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
+use crate::rig::{as_nobody, field, is_event, sermux, Daemon, Finished, PortYaml, Process, Pty, GUIDES};
 
 const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
 const SIM: [&str; 6] = ["setup", "p1", "--device", "sim:dsmr-p1", "--address", "127.0.0.1:0"];
@@ -65,7 +67,7 @@ fn a_running_program_takes_the_port_and_readers_are_told_where_it_is() {
     let again = daemon.run(&SIM);
     assert_eq!(again.code, Some(0), "{}{}", again.stdout, again.stderr);
     assert!(
-        again.stdout.contains("is as it should be") && again.stdout.contains("telegrams arrive"),
+        again.stdout.contains("p1.yaml exists already with this content:") && again.stdout.contains("telegrams arrive"),
         "{}",
         again.stdout
     );
@@ -78,7 +80,8 @@ fn without_a_yes_it_only_shows() {
         let finished = set_up(folder.path(), more);
         assert_eq!(finished.code, Some(0), "{}", finished.stderr);
         assert!(
-            finished.stdout.contains("would be new") && finished.stdout.contains("profile: dsmr-p1"),
+            finished.stdout.contains("does not exist yet and would be written")
+                && finished.stdout.contains("profile: dsmr-p1"),
             "{}",
             finished.stdout
         );
@@ -103,55 +106,93 @@ fn another_file_stays_unless_told_and_is_kept() {
     fs::write(p1(folder.path()), "ports: {}\n").unwrap();
     let refused = set_up(folder.path(), &[]);
     assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.starts_with(&format!("{} exists already", p1(folder.path()).display())),
+        "{}",
+        refused.stderr
+    );
     assert!(refused.stderr.contains("--yes replaces it"), "{}", refused.stderr);
     assert_eq!(fs::read_to_string(p1(folder.path())).unwrap(), "ports: {}\n");
-    assert_eq!(set_up(folder.path(), &["--yes"]).code, Some(0));
+    let replaced = set_up(folder.path(), &["--yes"]);
+    assert_eq!(replaced.code, Some(0));
+    assert!(replaced.stdout.contains("p1.yaml written; the old file is kept as "), "{}", replaced.stdout);
     assert!(fs::read_to_string(p1(folder.path())).unwrap().contains("dsmr-p1"));
     assert_eq!(fs::read_to_string(folder.path().join("ports.d/p1.yaml.bak")).unwrap(), "ports: {}\n");
 }
 
-/// Needs root: only root can be somebody else.
 #[test]
-fn who_may_not_write_is_told_before_it_listens() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs root");
-        return;
+fn with_yes_it_reports_what_it_has_written() {
+    let folder = TempDir::new().unwrap();
+    let finished = set_up(folder.path(), &["--yes"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    for file in [p1(folder.path()), folder.path().join("sermux.yaml")] {
+        assert!(finished.stdout.contains(&format!("{} written:\n  ", file.display())), "{}", finished.stdout);
     }
-    let folder = with_config(INCLUDE);
-    let mut command = crate::rig::as_nobody(&folder);
-    command.arg("--config").arg(folder.path().join("sermux.yaml")).args(SIM);
-    let refused = Process::start(command.arg("--yes")).finish();
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(77), ""), "{}", refused.stderr);
-    assert!(
-        refused.stderr.contains("p1.yaml: no permission to write it; nothing was changed. Use sudo"),
-        "{refused:?}"
-    );
-    assert!(!refused.stderr.contains("taken back"), "{refused:?}");
-}
-
-#[test]
-fn what_yes_has_written_is_called_written() {
-    let folder = with_config(INCLUDE);
-    let done = set_up(folder.path(), &["--yes"]);
-    assert!(done.stdout.contains("p1.yaml written:\n") && !done.stdout.contains("would be"), "{}", done.stdout);
+    assert!(!finished.stdout.contains("would"), "{}", finished.stdout);
 }
 
 #[test]
 fn a_configuration_that_would_have_faults_is_put_back() {
-    let twice = "include: ports.d/*.yaml\nports:\n  p1:\n    device: sim:echo\n    listen: [ { protocol: raw, address: \"127.0.0.1:0\" } ]\n";
     let folder = with_config("ports: {}\n");
     let finished = set_up(folder.path(), &["--yes"]);
     assert_eq!(finished.code, Some(78), "{}", finished.stderr);
-    let why = "write into it: include: ports.d/*.yaml";
-    assert!(finished.stderr.contains(why) && finished.stderr.contains("taken back"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("add this line to it: include: ports.d/*.yaml\n"), "{}", finished.stderr);
+    assert!(finished.stderr.ends_with("p1.yaml removed again\n"), "{}", finished.stderr);
+    assert!(!finished.stdout.contains("written"), "{}", finished.stdout);
     assert!(!p1(folder.path()).exists());
-    // Here nothing is written, and nothing is taken back.
+}
+
+/// Nothing is sent on the pty: setup ends before it would listen there.
+fn refused_before_listening(mut command: Command, folder: &Path) -> Finished {
+    let pty = Pty::new();
+    let arguments = ["setup", "p1", "--yes", "--device", pty.path().to_str().unwrap()];
+    let before = settings(&pty);
+    command.env("XDG_RUNTIME_DIR", folder).arg("--config").arg(folder.join("sermux.yaml")).args(arguments);
+    let finished = Process::start(&mut command).finish();
+    assert_eq!(settings(&pty), before, "{finished:?}");
+    assert_eq!(finished.stdout, "");
+    for wrong in ["removed again", "restored", "listening"] {
+        assert!(!finished.stderr.contains(wrong), "{wrong}: {}", finished.stderr);
+    }
+    assert!(!p1(folder).exists());
+    finished
+}
+
+#[test]
+fn a_port_of_this_name_that_setup_did_not_write_is_named_before_it_listens() {
+    let twice = "include: ports.d/*.yaml\nports:\n  p1:\n    device: sim:echo\n    listen: [ { protocol: raw, address: \"127.0.0.1:0\" } ]\n";
     let folder = with_config(twice);
-    let finished = set_up(folder.path(), &["--yes"]);
-    assert_eq!((finished.code, finished.stdout.as_str()), (Some(78), ""), "{}", finished.stderr);
-    let why = "has a port p1 already, with the device sim:echo: `sermux status p1`";
-    assert!(finished.stderr.contains(why) && !finished.stderr.contains("taken back"), "{}", finished.stderr);
-    assert!(!p1(folder.path()).exists());
+    let finished = refused_before_listening(sermux(), folder.path());
+    assert_eq!(finished.code, Some(78), "{}", finished.stderr);
+    let said =
+        "port p1 exists already, with the device sim:echo; setup did not write it, so setup does not change it\n";
+    assert!(finished.stderr.starts_with(said), "{}", finished.stderr);
+}
+
+#[test]
+fn a_configuration_with_faults_is_named_before_it_listens() {
+    let folder = with_config("include: ports.d/*.yaml\nports: { other: { devise: /dev/ttyUSB0 } }\n");
+    let finished = refused_before_listening(sermux(), folder.path());
+    assert_eq!(finished.code, Some(78), "{}", finished.stderr);
+    assert!(finished.stderr.contains("did you mean `device`?"), "{}", finished.stderr);
+    assert!(finished.stderr.ends_with("nothing was written: correct the configuration first\n"), "{}", finished.stderr);
+}
+
+#[test]
+fn without_the_right_to_write_it_says_so_before_it_listens() {
+    let folder = with_config(INCLUDE);
+    let program = TempDir::new().unwrap();
+    let command = if geteuid().is_root() { as_nobody(&program) } else { sermux() };
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let finished = refused_before_listening(command, folder.path());
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(finished.code, Some(77), "{}", finished.stderr);
+    let said = format!(
+        "cannot write {}: {}: permission denied\n  use `sudo sermux setup p1`",
+        p1(folder.path()).display(),
+        folder.path().display()
+    );
+    assert!(finished.stderr.starts_with(&said), "{}", finished.stderr);
 }
 
 /// The file as it would be, with this device.
@@ -239,7 +280,7 @@ fn an_encrypted_meter_is_set_up_and_waited_for() {
 fn what_is_wrong_with_the_wire_is_said_before_the_file_is_shown() {
     let inverted = shown("sim:dsmr-p1?inverted");
     assert_eq!(inverted.code, Some(0));
-    let (said, file) = (inverted.stdout.find("the signal is inverted"), inverted.stdout.find("would be new"));
+    let (said, file) = (inverted.stdout.find("the signal is inverted"), inverted.stdout.find("would be written"));
     assert!(said.is_some() && said < file, "{}", inverted.stdout);
     let missing = shown("/dev/no-such-device");
     assert_eq!(missing.code, Some(0));
@@ -439,7 +480,7 @@ fn once_it_has_listened_a_signal_ends_it_as_any_program() {
     daemon.log().wait_for("the control socket", |line| is_event(line, "control.listening"));
     let silent = ["setup", "p1", "--yes", "--device", "sim:dsmr-p1?inverted", "--address", "127.0.0.1:0"];
     let mut setup = Process::start(&mut daemon.command(&silent));
-    setup.stderr.wait_for("it waits", |line| line.contains("waiting for a telegram"));
+    setup.stderr.wait_for("it waits", |line| line.contains("waiting up to 30 s for a telegram"));
     setup.signal(Signal::SIGINT);
     let status = setup.wait(Duration::from_secs(5)).unwrap();
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32));

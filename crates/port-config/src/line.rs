@@ -1,5 +1,6 @@
 //! Line settings: what both ends of a serial line must agree on, and their short form "115200 8N1", both ways.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::config::keys::nearest;
 use crate::error::shown;
 
 /// Baud rate, data bits, parity, stop bits and flow control of a line.
@@ -90,7 +92,7 @@ impl FromStr for LineSettings {
         match words.next() {
             None => Ok(settings),
             Some(extra) => {
-                Err(ParseError { what: format!("`{}` after the line settings", shown(extra)), help: SHORT_FORM })
+                Err(ParseError { what: format!("`{}` after the line settings", shown(extra)), help: SHORT_FORM.into() })
             }
         }
     }
@@ -101,7 +103,7 @@ impl LineSettings {
     fn set_character(&mut self, text: &str) -> Result<(), ParseError> {
         let wrong = || ParseError {
             what: format!("`{}` is not data bits, parity and stop bits", shown(text)),
-            help: "write 8N1, 7E1, 8O2 …: 5 to 8, then N, E, O, M or S, then 1, 1.5 or 2",
+            help: "write 8N1, 7E1, 8O2 …: 5 to 8, then N, E, O, M or S, then 1, 1.5 or 2".into(),
         };
         let mut letters = text.chars();
         let (data, parity) = letters.next().zip(letters.next()).ok_or_else(wrong)?;
@@ -165,7 +167,7 @@ impl FromStr for BaudRate {
         }
         text.parse().ok().and_then(BaudRate::new).ok_or_else(|| ParseError {
             what: format!("a baud rate of {} is out of range", shown(text)),
-            help: "baud rates go from 45 to 4294967295",
+            help: "baud rates go from 45 to 4294967295".into(),
         })
     }
 }
@@ -216,7 +218,7 @@ impl FromStr for DataBits {
             "8" => Ok(DataBits::Eight),
             _ => Err(ParseError {
                 what: format!("`{}` is not a number of data bits", shown(text)),
-                help: "write 5, 6, 7 or 8",
+                help: "write 5, 6, 7 or 8".into(),
             }),
         }
     }
@@ -289,7 +291,7 @@ impl FromStr for Parity {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::ALL.iter().find(|entry| entry.1 == text).map(|entry| entry.0).ok_or_else(|| ParseError {
             what: format!("`{}` is not a parity", shown(text)),
-            help: "write none, even, odd, mark or space",
+            help: "write none, even, odd, mark or space".into(),
         })
     }
 }
@@ -334,7 +336,7 @@ impl FromStr for StopBits {
             "2" => Ok(StopBits::Two),
             _ => Err(ParseError {
                 what: format!("`{}` is not a number of stop bits", shown(text)),
-                help: "write 1, 1.5 or 2",
+                help: "write 1, 1.5 or 2".into(),
             }),
         }
     }
@@ -369,16 +371,32 @@ pub enum FlowControl {
     XonXoffOut,
 }
 
-impl fmt::Display for FlowControl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FlowControl {
+    const ALL: [FlowControl; 6] = [
+        FlowControl::None,
+        FlowControl::RtsCts,
+        FlowControl::XonXoff,
+        FlowControl::DtrDsr,
+        FlowControl::XonXoffIn,
+        FlowControl::XonXoffOut,
+    ];
+
+    /// As it is written.
+    fn name(self) -> &'static str {
+        match self {
             FlowControl::None => "none",
             FlowControl::RtsCts => "rts-cts",
             FlowControl::XonXoff => "xon-xoff",
             FlowControl::DtrDsr => "dtr-dsr",
             FlowControl::XonXoffIn => "xon-xoff-in",
             FlowControl::XonXoffOut => "xon-xoff-out",
-        })
+        }
+    }
+}
+
+impl fmt::Display for FlowControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -386,18 +404,13 @@ impl FromStr for FlowControl {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        match text {
-            "none" => Ok(FlowControl::None),
-            "rts-cts" => Ok(FlowControl::RtsCts),
-            "xon-xoff" => Ok(FlowControl::XonXoff),
-            "dtr-dsr" => Ok(FlowControl::DtrDsr),
-            "xon-xoff-in" => Ok(FlowControl::XonXoffIn),
-            "xon-xoff-out" => Ok(FlowControl::XonXoffOut),
-            _ => Err(ParseError {
-                what: format!("`{}` is not a flow control", shown(text)),
-                help: "write none, rts-cts, xon-xoff or dtr-dsr",
-            }),
-        }
+        FlowControl::ALL.into_iter().find(|flow| flow.name() == text).ok_or_else(|| ParseError {
+            what: format!("`{}` is not a flow control", shown(text)),
+            help: nearest(text, FlowControl::ALL.into_iter().map(FlowControl::name)).map_or_else(
+                || "write none, rts-cts, xon-xoff or dtr-dsr".into(),
+                |near| format!("did you mean `{near}`?").into(),
+            ),
+        })
     }
 }
 
@@ -405,16 +418,16 @@ impl FromStr for FlowControl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     what: String,
-    help: &'static str,
+    help: Cow<'static, str>,
 }
 
 impl ParseError {
-    const EMPTY: ParseError = ParseError { what: String::new(), help: SHORT_FORM };
+    const EMPTY: ParseError = ParseError { what: String::new(), help: Cow::Borrowed(SHORT_FORM) };
 
     fn baud(text: &str) -> ParseError {
         ParseError {
             what: format!("`{}` is not a baud rate", shown(text)),
-            help: "write a number such as 9600 or 115200",
+            help: "write a number such as 9600 or 115200".into(),
         }
     }
 
@@ -427,8 +440,8 @@ impl ParseError {
     }
 
     /// What would be right.
-    pub fn help(&self) -> &'static str {
-        self.help
+    pub fn help(&self) -> &str {
+        &self.help
     }
 }
 

@@ -583,7 +583,7 @@ fn a_hold_without_a_pen_is_refused_once() {
 
 #[test]
 fn a_capture_needs_a_file_of_its_own() {
-    one(&port("capture: { format: hex }"), "5:14: ports.p.capture: the capture has no `file`", "`capture: off`");
+    one(&port("capture: { format: hex }"), "5:14: ports.p.capture: `capture` lacks the key `file`", "`capture: off`");
     let listen = |port: u16| format!("listen: [{{ protocol: raw, address: {port} }}]");
     let ports = format!(
         "defaults: {{ capture: {{ file: /x }} }}\nports:\n  a: {{ device: sim:echo, {} }}\n  b: {{ device: sim:echo, {} }}\n",

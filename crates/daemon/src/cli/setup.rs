@@ -1,5 +1,6 @@
 //! `sermux setup p1`: from a meter's cable to a port that readers can be pointed at.
 
+mod before;
 mod ears;
 mod meter;
 
@@ -10,13 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::unistd::{access, AccessFlags};
 use sermux_port_config::config::load::load;
 use sermux_port_config::config::Device;
 
 use self::meter::FoundMeter;
 use super::remote::{self, get, of_port, understand, NotDone};
+use super::text::{bytes, meaning};
 use super::{doctor, Arguments, CONFIGURATION, FORBIDDEN};
 use crate::control::request::ReloadedShape;
 use crate::control::status::PortShape;
@@ -36,16 +36,16 @@ const INCLUDE: &str = "include: ports.d/*.yaml\nports: {}\n";
 /// What was asked for.
 #[derive(Debug, clap::Args)]
 pub(super) struct SetupOptions {
-    /// The device, and not what is found: a path, or sim:dsmr-p1
+    /// Use this device instead of searching for one: a path, or sim:dsmr-p1
     #[arg(long)]
     device: Option<String>,
     /// Where readers connect
     #[arg(long, default_value = "*:9000")]
     address: String,
-    /// Do not listen on the device first: the meter is one of DSMR 4 or 5, on the only cable or else on the pins
+    /// Do not listen on the device first. Assumes a meter of DSMR 4 or 5, on the only USB cable or else on the pins
     #[arg(long)]
     no_probe: bool,
-    /// Write without asking, also in place of another file, which is kept with .bak at its end
+    /// Write without asking. An existing file with other content is replaced and kept with .bak at the end of its name
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
     /// Only show what would be written
@@ -61,36 +61,28 @@ pub(super) fn run(arguments: &Arguments, options: &SetupOptions) -> ExitCode {
 }
 
 fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, ExitCode> {
-    // Before it listens, which may take a minute.
-    if options.yes || (!options.dry_run && io::stdin().is_terminal()) {
-        check_rights(&arguments.config)?;
-        check_name(&arguments.config)?;
-    }
+    before::check(arguments, options)?;
     let FoundMeter { device, reading } = meter::find(arguments, options)?;
     let plan = plan(&arguments.config, &yaml(&device, reading, &options.address))?;
-    super::print(&findings(arguments, options, &device));
-    if options.yes {
-        write(&plan)?;
-        super::print(&shown(&plan, Writing::Done));
-        check(arguments, &plan, &device)?;
-        return start(arguments);
+    super::print(&faults(arguments, options, &device));
+    if !options.yes {
+        super::print(&shown(&plan));
     }
-    super::print(&shown(&plan, Writing::Planned));
     if options.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(other) = plan.iter().find(|planned| planned.change == FileChange::Different) {
+    if let Some(other) = plan.iter().find(|planned| planned.change == FileChange::Different && !options.yes) {
         say(&format!(
-            "{} says something else, and stays; --yes replaces it and keeps it as {}",
+            "{} exists with other content and was not changed\n  --yes replaces it and keeps the old file as {}",
             other.path.display(),
             other.backup().display()
         ));
         return Err(ExitCode::FAILURE);
     }
     let is_new = plan.iter().any(|planned| planned.change != FileChange::Same);
-    if is_new {
+    if is_new && !options.yes {
         if !io::stdin().is_terminal() {
-            say("nothing was written: there is nobody to ask; --yes writes it");
+            say("nothing was written: without a terminal, setup cannot ask you; --yes writes without asking");
             return Ok(ExitCode::SUCCESS);
         }
         if !agreed() {
@@ -100,45 +92,11 @@ fn set_up(arguments: &Arguments, options: &SetupOptions) -> Result<ExitCode, Exi
     }
     write(&plan)?;
     check(arguments, &plan, &device)?;
+    super::print(&written(&plan, options));
     start(arguments)
 }
 
-/// Whether the port's file can be written, and the configuration where there is none yet.
-fn check_rights(config: &Path) -> Result<(), ExitCode> {
-    let file = port_file(config);
-    let written = [Some(file.as_path()), (!config.exists()).then_some(config)];
-    for path in written.into_iter().flatten() {
-        let there = path.ancestors().skip(1).find(|folder| folder.exists() || folder.as_os_str().is_empty());
-        let folder = there.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if access(folder, AccessFlags::W_OK) == Err(Errno::EACCES) {
-            say(&format!("{}: no permission to write it; nothing was changed. Use sudo", path.display()));
-            return Err(ExitCode::from(FORBIDDEN));
-        }
-    }
-    Ok(())
-}
-
-/// Whether another file has a port of this name, which then could not be there twice.
-fn check_name(config: &Path) -> Result<(), ExitCode> {
-    if port_file(config).exists() {
-        // It is compared with what would be written.
-        return Ok(());
-    }
-    // Faults are reported once the port's file is written, all at once.
-    match load(config).ok().and_then(|loaded| loaded.config.ports.get(PORT).cloned()) {
-        Some(port) => {
-            say(&format!(
-                "{} has a port {PORT} already, with the device {}: `sermux status {PORT}` shows how it is. Remove it there to set \
-                 it up anew",
-                config.display(),
-                port.device
-            ));
-            Err(ExitCode::from(CONFIGURATION))
-        }
-        None => Ok(()),
-    }
-}
-
+/// The file of the port that setup writes.
 fn port_file(config: &Path) -> PathBuf {
     config.parent().unwrap_or(Path::new("")).join("ports.d").join(format!("{PORT}.yaml"))
 }
@@ -155,46 +113,55 @@ fn plan(config: &Path, port: &str) -> Result<Vec<Planned>, ExitCode> {
     planned.collect()
 }
 
-/// What is wrong with the device, if it is one of this machine.
-fn findings(arguments: &Arguments, options: &SetupOptions, device: &str) -> String {
-    let mut text = String::new();
-    let is_path = matches!(device.parse::<Device>(), Ok(Device::Path(_)));
-    if is_path {
-        let mut found = doctor::findings(arguments, Some(Path::new(device)), options.root.as_deref());
-        found.retain(|finding| finding.severity != Severity::Good);
-        if !found.is_empty() {
-            text.push_str(&doctor::text(&found));
-        }
+/// What is wrong with the device, as the doctor reports it.
+fn faults(arguments: &Arguments, options: &SetupOptions, device: &str) -> String {
+    if !matches!(device.parse::<Device>(), Ok(Device::Path(_))) {
+        return String::new();
     }
-    text
+    let mut found = doctor::findings(arguments, Some(Path::new(device)), options.root.as_deref());
+    found.retain(|finding| finding.severity != Severity::Good);
+    if found.is_empty() {
+        String::new()
+    } else {
+        doctor::text(&found)
+    }
 }
 
-/// Whether files are written yet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Writing {
-    Planned,
-    Done,
-}
-
-fn shown(plan: &[Planned], writing: Writing) -> String {
-    let mut text = String::new();
-    for planned in plan {
-        let Planned { path, text: content, change } = planned;
-        let word = match (change, writing) {
-            (FileChange::New, Writing::Planned) => "would be new".to_owned(),
-            (FileChange::New, Writing::Done) => "written".to_owned(),
-            (FileChange::Same, _) => "is as it should be".to_owned(),
-            (FileChange::Different, Writing::Planned) => "says something else and would be replaced".to_owned(),
-            (FileChange::Different, Writing::Done) => {
-                format!("written; what was there is kept as {}", planned.backup().display())
-            }
+/// The files as they would be.
+fn shown(plan: &[Planned]) -> String {
+    let one = |planned: &Planned| {
+        let what = match planned.change {
+            FileChange::New => "does not exist yet and would be written",
+            FileChange::Same => "exists already with this content",
+            FileChange::Different => "exists with other content and would be replaced",
         };
-        let _ = writeln!(text, "{} {word}:", path.display());
-        for line in content.lines() {
-            let _ = writeln!(text, "  {line}");
+        with_content(planned, what)
+    };
+    plan.iter().map(one).collect()
+}
+
+/// The files as they are now; their content only where it was not shown before.
+fn written(plan: &[Planned], options: &SetupOptions) -> String {
+    let one = |planned: &Planned| {
+        let what = match planned.change {
+            FileChange::New => "written".to_owned(),
+            FileChange::Same => "exists already with this content".to_owned(),
+            FileChange::Different => format!("written; the old file is kept as {}", planned.backup().display()),
+        };
+        if options.yes {
+            with_content(planned, &what)
+        } else if planned.change == FileChange::Same {
+            String::new()
+        } else {
+            format!("{} {what}\n", planned.path.display())
         }
-    }
-    text
+    };
+    plan.iter().map(one).collect()
+}
+
+fn with_content(Planned { path, text, .. }: &Planned, what: &str) -> String {
+    let lines = text.lines().map(|line| format!("  {line}\n"));
+    format!("{} {what}:\n{}", path.display(), lines.collect::<String>())
 }
 
 fn agreed() -> bool {
@@ -215,7 +182,7 @@ fn write(plan: &[Planned]) -> Result<(), ExitCode> {
     Ok(())
 }
 
-/// The whole configuration, as `sermux check` sees it. One with faults is taken back.
+/// The whole configuration, as `sermux check` sees it. If it has faults, the files are restored.
 fn check(arguments: &Arguments, plan: &[Planned], device: &str) -> Result<(), ExitCode> {
     let why = match load(&arguments.config) {
         Err(faults) => {
@@ -225,8 +192,8 @@ fn check(arguments: &Arguments, plan: &[Planned], device: &str) -> Result<(), Ex
         }
         Ok(loaded) => match loaded.config.ports.get(PORT) {
             Some(port) if device.parse().as_ref() == Ok(&port.device) => return Ok(()),
-            Some(port) => format!("its port {PORT} has the device {}, not {device}", port.device),
-            None => "it does not take in ports.d: write into it: include: ports.d/*.yaml".to_owned(),
+            Some(port) => format!("its port {PORT} has the device {} and not {device}", port.device),
+            None => "it does not include ports.d/p1.yaml; add this line to it: include: ports.d/*.yaml".to_owned(),
         },
     };
     say(&format!("{}: {why}", arguments.config.display()));
@@ -234,14 +201,16 @@ fn check(arguments: &Arguments, plan: &[Planned], device: &str) -> Result<(), Ex
     Err(ExitCode::from(CONFIGURATION))
 }
 
-fn undo(plan: &[Planned]) {
-    for planned in plan.iter().rev() {
-        if let Err(error) = planned.undo() {
-            failed(&planned.path, &error);
+/// Restores the files that were written, and reports which.
+fn undo(written: &[Planned]) {
+    for planned in written.iter().rev().filter(|planned| planned.change != FileChange::Same) {
+        match planned.undo() {
+            Ok(()) if planned.change == FileChange::New => say(&format!("{} removed again", planned.path.display())),
+            Ok(()) => say(&format!("{} restored", planned.path.display())),
+            Err(error) => {
+                failed(&planned.path, &error);
+            }
         }
-    }
-    if plan.iter().any(|planned| planned.change != FileChange::Same) {
-        say("what was written was taken back");
     }
 }
 
@@ -255,7 +224,7 @@ fn start(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
             wait(arguments, if is_new { before } else { 0 })
         }
         Err(why @ NotDone::Unreachable(_)) => {
-            say(&format!("{}\nstart it now: sudo systemctl enable --now sermux", why.text()));
+            say(&format!("{}\nstart the service with `sudo systemctl enable --now sermux`", why.text()));
             Ok(ExitCode::SUCCESS)
         }
         Err(why) => Err(why.complain()),
@@ -264,7 +233,7 @@ fn start(arguments: &Arguments) -> Result<ExitCode, ExitCode> {
 
 fn wait(arguments: &Arguments, before: u64) -> Result<ExitCode, ExitCode> {
     let deadline = Instant::now() + PATIENCE;
-    say(&format!("waiting for a telegram, at most {} s", PATIENCE.as_secs()));
+    say(&format!("waiting up to {} s for a telegram", PATIENCE.as_secs()));
     loop {
         let now = telegrams(arguments);
         if let Some((good, port)) = &now {
@@ -277,12 +246,12 @@ fn wait(arguments: &Arguments, before: u64) -> Result<ExitCode, ExitCode> {
         if Instant::now() >= deadline {
             let what = now.map(|(_, port)| match port.fault.filter(|fault| !fault.over) {
                 Some(fault) => fault.what,
-                None => format!("{} bytes came, no whole telegram", port.counters.rx_bytes),
+                None => format!("{} received, but no complete telegram", bytes(port.counters.rx_bytes)),
             });
             say(&format!(
-                "no telegram within {} s ({}); what to look at: sermux doctor, sermux status {PORT}",
+                "no telegram was received within {} s ({})\n  `sermux doctor` and `sermux status {PORT}` show why",
                 PATIENCE.as_secs(),
-                what.as_deref().unwrap_or("the port is not there")
+                what.as_deref().unwrap_or("the running sermux has no such port")
             ));
             return Err(ExitCode::FAILURE);
         }
@@ -337,7 +306,10 @@ fn say(text: &str) {
 }
 
 fn failed(path: &Path, error: &io::Error) -> ExitCode {
-    let help = if error.kind() == io::ErrorKind::PermissionDenied { "; use sudo" } else { "" };
-    say(&format!("{}: {error}{help}", path.display()));
+    say(&format!("cannot write {}: {}", path.display(), meaning(error)));
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        say("  use sudo");
+        return ExitCode::from(FORBIDDEN);
+    }
     ExitCode::FAILURE
 }

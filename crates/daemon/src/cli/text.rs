@@ -1,5 +1,7 @@
 //! Numbers, times and texts as people read them.
 
+use std::io;
+
 use sermux_port_config::is_unprintable;
 
 /// `1 port`, `2 ports`
@@ -36,6 +38,13 @@ pub(super) fn duration(seconds: u64) -> String {
         3600..=86_399 => two(seconds / 3600, "h", seconds / 60 % 60, "min"),
         _ => two(seconds / 86_400, "d", seconds / 3600 % 24, "h"),
     }
+}
+
+/// What the system says is wrong, without the number that Rust appends: `permission denied`
+pub(super) fn meaning(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.rfind(" (os error ").map_or(&*text, |number| &text[..number]);
+    words.to_lowercase()
 }
 
 /// In one line, and nothing in it steers the terminal.

@@ -2,7 +2,10 @@
 
 use sermux_port_config::line::{FlowControl, LineSettings, ParseError};
 
-/// A part of the settings that a word sets.
+/// Characters of a wrong word that are repeated in the answer.
+const SHOWN: usize = 40;
+
+/// The part of the settings that a word sets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SettingsPart {
     Baud,
@@ -10,12 +13,12 @@ enum SettingsPart {
     FlowControl,
 }
 
-/// `current` with what `text` says, in any order: a baud rate, `8N1` and the like, flow control.
+/// `current` with the settings in `text`, in any order: a baud rate, `8N1` and the like, flow control.
 pub(super) fn amend(current: LineSettings, text: &str) -> Result<LineSettings, String> {
     let mut settings = current;
     let mut said = Vec::new();
     for word in text.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
-        let parts = take(&mut settings, word)?;
+        let parts = take(&mut settings, word).map_err(|wrong| explain(&wrong, word))?;
         if parts.iter().any(|part| said.contains(part)) {
             return Err(format!("`{}`: an earlier word sets this already", word.escape_debug()));
         }
@@ -27,34 +30,36 @@ pub(super) fn amend(current: LineSettings, text: &str) -> Result<LineSettings, S
     Ok(settings)
 }
 
-fn take(settings: &mut LineSettings, word: &str) -> Result<&'static [SettingsPart], String> {
+/// What is wrong with a word, and what would be right.
+fn explain(wrong: &ParseError, word: &str) -> String {
+    const HELP: &str =
+        "write a baud rate such as 9600, a format such as 8N1, or a flow control: none, rts-cts, xon-xoff or dtr-dsr";
+    let name = |word: &str| word.chars().take(SHOWN).flat_map(char::escape_debug).collect::<String>();
+    if let Some((_, value)) = word.split_once('=').filter(|(_, value)| !value.is_empty()) {
+        return format!("`{}`: settings have no names; did you mean `{}`?", name(word), name(value));
+    }
+    if word.starts_with(|first: char| first.is_ascii_digit()) || wrong.help().starts_with("did you mean") {
+        return format!("{}; {}", wrong.what(), wrong.help());
+    }
+    format!("`{}` is not a line setting; {HELP}", name(word))
+}
+
+fn take(settings: &mut LineSettings, word: &str) -> Result<&'static [SettingsPart], ParseError> {
     let mut letters = word.chars();
     if !letters.next().is_some_and(|first| first.is_ascii_digit()) {
-        // A word may be meant as anything; the parser of flow control knows of nothing else.
-        let unknown = |_| {
-            format!(
-                "`{}` is no line setting; write a baud rate such as 9600, a format such as 8N1, or a flow \
-             control: none, rts-cts, xon-xoff or dtr-dsr",
-                word.escape_debug()
-            )
-        };
-        settings.flow_control = word.parse::<FlowControl>().map_err(unknown)?;
+        settings.flow_control = word.parse::<FlowControl>()?;
         return Ok(&[SettingsPart::FlowControl]);
     }
     if word.chars().all(|c| c.is_ascii_digit()) {
-        settings.baud = word.parse().map_err(said_of)?;
+        settings.baud = word.parse()?;
         return Ok(&[SettingsPart::Baud]);
     }
     // 8N1 has its letter in the second place, 9600n81 behind the rate.
     let has_rate = letters.next().is_some_and(|second| second.is_ascii_digit());
     let whole = if has_rate { word.to_owned() } else { format!("{} {word}", settings.baud) };
-    let whole: LineSettings = whole.parse().map_err(said_of)?;
+    let whole: LineSettings = whole.parse()?;
     *settings = LineSettings { flow_control: settings.flow_control, ..whole };
     Ok(if has_rate { &[SettingsPart::Baud, SettingsPart::Character] } else { &[SettingsPart::Character] })
-}
-
-fn said_of(wrong: ParseError) -> String {
-    format!("{}; {}", wrong.what(), wrong.help())
 }
 
 #[cfg(test)]
@@ -84,7 +89,10 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (text, part) in [
             ("", "no line settings"),
-            ("fast", "fast"),
+            ("fast", "`fast` is not a line setting; write a baud rate such as 9600"),
+            ("rtscts", "did you mean `rts-cts`?"),
+            ("xonxof", "did you mean `xon-xoff`?"),
+            ("baud=9600", "did you mean `9600`?"),
             ("9N1", "9N1"),
             ("0", "out of range"),
             ("9600 19200", "`19200`: an earlier word sets this already"),

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::hosts::Hosts;
 use super::routes::closed;
 use super::serving::{serve, HttpService};
-use crate::net::binding::Binding;
+use crate::net::binding::{Binding, NotBound};
 use crate::net::listening::Listening;
 
 /// Connections that wait to be accepted (listen(2)).
@@ -95,7 +95,7 @@ fn name(address: &Address) -> Option<String> {
 }
 
 /// `told`: why it could not be bound the last time, as the log has it.
-async fn bind(address: &Address, told: Option<&str>) -> Result<Listening, String> {
+async fn bind(address: &Address, told: Option<&NotBound>) -> Result<Listening, NotBound> {
     let wanted = Binding { address, keepalive: Some(Keepalive::default()), framed: false, file: None, queue: QUEUE };
     match wanted.bind().await {
         Ok(listening) => {
@@ -106,24 +106,29 @@ async fn bind(address: &Address, told: Option<&str>) -> Result<Listening, String
             }
             Ok(listening)
         }
-        Err(error) => {
-            let why = error.to_string();
-            if told != Some(&why) {
-                warn!(event = %"http.bind-failed", %address, "http cannot be served: {why}; trying again");
+        Err(error) => match (error, told) {
+            // The program that has it was named before.
+            (NotBound::InUse(_), Some(NotBound::InUse(holder))) => Err(NotBound::InUse(holder.clone())),
+            (error, told) => {
+                let error = wanted.name_holder(error).await;
+                let why = error.to_string();
+                if told.map(NotBound::to_string).as_ref() != Some(&why) {
+                    warn!(event = %"http.bind-failed", %address, "http cannot be served: {why}; trying again");
+                }
+                Err(error)
             }
-            Err(why)
-        }
+        },
     }
 }
 
-async fn bind_later(address: &Address, mut told: Option<String>) -> Listening {
+async fn bind_later(address: &Address, mut told: Option<NotBound>) -> Listening {
     let mut wait = FIRST_RETRY;
     loop {
         if told.is_some() {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LAST_RETRY);
         }
-        match bind(address, told.as_deref()).await {
+        match bind(address, told.as_ref()).await {
             Ok(listening) => return listening,
             Err(why) => told = Some(why),
         }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use sermux_port_config::config::{Address, Keepalive, SocketRights};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::holder::{find_blocking, AddressHolder};
 use super::listening::{Listening, FRAME_SEND_BUFFER};
 use super::names;
 use super::socket_file::{self, NoSocket, WantedSocket};
@@ -27,6 +29,8 @@ const TURN_TRIES: usize = 3;
 /// Why an address could not be bound.
 #[derive(Debug)]
 pub enum NotBound {
+    /// Another socket has the address of TCP: whose, once [`Binding::name_holder`] has looked.
+    InUse(Option<AddressHolder>),
     /// The system's word about an address of TCP.
     Tcp(io::Error),
     /// What is in the way of a unix socket, and what to do.
@@ -37,7 +41,10 @@ pub enum NotBound {
 
 impl From<io::Error> for NotBound {
     fn from(error: io::Error) -> Self {
-        Self::Tcp(error)
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(None),
+            _ => Self::Tcp(error),
+        }
     }
 }
 
@@ -53,12 +60,11 @@ impl fmt::Display for NotBound {
         match self {
             Self::Unix(why) => f.write_str(why),
             Self::Name(why) => write!(f, "the name cannot be resolved: {why}"),
+            Self::InUse(Some(holder)) => write!(f, "the address is in use by {holder}"),
+            Self::InUse(None) => f.write_str("the address is in use by another program (`sudo ss -ltnp` shows which)"),
             Self::Tcp(error) => match error.kind() {
-                io::ErrorKind::AddrInUse => {
-                    f.write_str("the address is in use by another program (`ss -ltnp` shows which)")
-                }
                 io::ErrorKind::PermissionDenied => {
-                    f.write_str("permission denied: ports below 1024 are for root; choose a higher one")
+                    f.write_str("permission denied: only root may listen on ports below 1024; choose a higher port")
                 }
                 _ => error.fmt(f),
             },
@@ -103,6 +109,13 @@ impl Binding<'_> {
             }
         }
         Err(last.into())
+    }
+
+    /// Finds out which program has an address in use. It looks through all processes, so a retry need not ask again.
+    pub(crate) async fn name_holder(&self, error: NotBound) -> NotBound {
+        let NotBound::InUse(None) = error else { return error };
+        let address = self.address.clone();
+        NotBound::InUse(spawn_blocking(move || find_blocking(&address)).await.ok().flatten())
     }
 
     /// Both loopback addresses with the same port; one of them where the machine has no other.

@@ -4,6 +4,7 @@ pub mod binding;
 pub mod conn;
 pub(crate) mod descriptors;
 pub mod gate;
+pub mod holder;
 pub mod listening;
 pub(crate) mod names;
 pub mod peer;

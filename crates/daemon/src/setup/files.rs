@@ -1,9 +1,11 @@
-//! The files of the configuration that are written, each at once and with what was there kept beside it.
+//! The files of the configuration that setup writes. Each appears whole, and the old file is kept next to the new one.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use nix::unistd::{eaccess, AccessFlags};
 
 /// A longer file is surely another one.
 const LARGEST: u64 = 64 * 1024;
@@ -11,11 +13,11 @@ const LARGEST: u64 = 64 * 1024;
 /// What becomes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileChange {
-    /// There is none.
+    /// The file does not exist yet.
     New,
-    /// It says this already.
+    /// The file has this content already.
     Same,
-    /// It says something else.
+    /// The file has other content.
     Different,
 }
 
@@ -86,11 +88,11 @@ impl Planned {
         written
     }
 
-    /// Takes it back.
+    /// Restores what was there before [`Planned::write`].
     ///
     /// # Errors
     ///
-    /// It cannot; the old file is still in the backup.
+    /// The file cannot be restored; the old content is still in the backup.
     pub(crate) fn undo(&self) -> io::Result<()> {
         match self.change {
             FileChange::Same => Ok(()),
@@ -98,6 +100,17 @@ impl Planned {
             FileChange::Different => fs::rename(self.backup(), &self.path),
         }
     }
+}
+
+/// Whether this user may make a file here, as far as the kernel tells without writing anything.
+///
+/// # Errors
+///
+/// Why not, and the folder that does not permit it. Missing folders will be made.
+pub(crate) fn may_write(path: &Path) -> Result<(), (PathBuf, io::Error)> {
+    let folders = path.ancestors().skip(1).map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
+    let Some(folder) = folders.into_iter().find(|folder| folder.exists()) else { return Ok(()) };
+    eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| (folder.to_owned(), errno.into()))
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

@@ -192,8 +192,8 @@ pub(super) fn resolve(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Optio
         // What only `defaults` say is for ports that name a file.
         if own.is_some_and(|own| own.capture.at.is_some() && !own.capture.tried_file) {
             problems.push(
-                Problem::new(at.place, &at.path, "the capture has no `file`")
-                    .help("add `file: /var/log/sermux/router.log`, or write `capture: off`"),
+                Problem::new(at.place, &at.path, "`capture` lacks the key `file`")
+                    .help("add where to record, such as `file: /var/log/sermux/router.log`, or write `capture: off`"),
             );
         }
         return None;

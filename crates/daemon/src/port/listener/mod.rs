@@ -187,7 +187,7 @@ async fn bind_later(
     tried: Option<mpsc::UnboundedSender<Tried>>,
 ) -> Listening {
     let mut wait = FIRST_RETRY;
-    let mut told = None;
+    let (mut told, mut told_in_use) = (None, false);
     if let Some(tried) = tried {
         let offer = offers.borrow().clone();
         let bound = offer.bind(&[], false).await;
@@ -201,6 +201,7 @@ async fn bind_later(
         match bound {
             Ok(listener) => return listener,
             Err(error) => {
+                told_in_use = matches!(error, NotBound::InUse(_));
                 let why = error.to_string();
                 link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
                 told = Some(why);
@@ -219,8 +220,11 @@ async fn bind_later(
                 return listener;
             }
             // The log heard of it the first time.
+            // The program that has it was named before.
+            Err(NotBound::InUse(_)) if told_in_use => {}
             Err(error) => {
-                let why = error.to_string();
+                told_in_use = matches!(error, NotBound::InUse(_));
+                let why = offer.name_holder(error).await.to_string();
                 if told.as_ref() != Some(&why) {
                     link.send(Command::Listening { listener: key, bound: Err(why.clone()) }).await;
                     told = Some(why);

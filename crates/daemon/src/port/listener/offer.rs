@@ -74,6 +74,7 @@ impl ListenerOffer {
             }
             Err(error) if quietly => Err(error),
             Err(error) => {
+                let error = self.name_holder(error).await;
                 warn!(event = %"listener.bind-failed", port = %self.name, address = %self.address(),
                     "cannot listen: {error}; trying again");
                 Err(error)
@@ -137,6 +138,10 @@ impl ListenerOffer {
 
     pub(super) async fn try_bind(&self) -> Result<Listening, NotBound> {
         self.wanted().bind().await
+    }
+
+    pub(super) async fn name_holder(&self, error: NotBound) -> NotBound {
+        self.wanted().name_holder(error).await
     }
 
     /// All of it is inherited by accepted sockets on Linux: no system call for it per client.
