@@ -87,6 +87,18 @@ fn only_fault_of(text: &str) -> Fault {
 }
 
 #[test]
+fn a_capture_without_a_file_is_told_what_it_lacks() {
+    let (_folder, path) = file(
+        "ports:\n  e:\n    device: sim:echo\n    capture: { format: json, max-size: 4 KiB }\n    listen: [ { protocol: raw, address: 4001 } ]\n",
+    );
+    let checked = check(&path);
+    assert_eq!(checked.code, Some(78));
+    let said = format!("{}:4:14: ports.e.capture: `capture` lacks the key `file`\n", path.display());
+    assert!(checked.stderr.starts_with(&said), "{}", checked.stderr);
+    assert!(checked.stderr.contains("help: add where to record, such as `file: /var/log/"), "{}", checked.stderr);
+}
+
+#[test]
 fn all_faults_are_listed_at_once_each_with_its_place() {
     let faults = faults_of(
         "\

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::terminal::{Colour, Paper};
 use crate::device::access::DeviceAccess;
 use crate::device::console::Login;
 use crate::device::inventory::{Inventory, InventoryEntry, Usability};
@@ -31,7 +32,7 @@ pub(super) fn run(json: bool) -> ExitCode {
         note_part!("{NOTHING}");
         return ExitCode::SUCCESS;
     }
-    let printed = super::print(&table(&inventory));
+    let printed = super::print(&table(&inventory, Paper::of_stdout()));
     if !inventory.complete {
         note!("Programs of other users are not seen, so what is free may be held: sudo sermux devices");
     }
@@ -39,7 +40,7 @@ pub(super) fn run(json: bool) -> ExitCode {
 }
 
 /// A line for each, below it its other names and what is to be known.
-pub(super) fn table(inventory: &Inventory) -> String {
+pub(super) fn table(inventory: &Inventory, paper: Paper) -> String {
     let header = ["DEVICE", "STATE", "USB", "WHAT"].map(str::to_owned);
     let rows = inventory.entries.iter().map(|entry| {
         let row = [
@@ -49,19 +50,43 @@ pub(super) fn table(inventory: &Inventory) -> String {
             what(entry),
         ];
         let links = entry.links.iter().map(|link| link.display().to_string());
-        (row, links.chain(entry.notes()).collect::<Vec<_>>())
+        (row, Some(entry.state()), links.chain(entry.notes()).collect::<Vec<_>>())
     });
-    let rows: Vec<_> = std::iter::once((header, Vec::new())).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|(row, _)| row[column].chars().count()).max().unwrap_or_default();
+    let rows: Vec<_> = std::iter::once((header, None, Vec::new())).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|(row, ..)| row[column].chars().count()).max().unwrap_or_default();
     let (device, state, usb) = (width(0), width(1), width(2));
     let mut text = String::new();
-    for (row, below) in &rows {
-        text.push_str(&format!("{:device$}  {:state$}  {:usb$}  {}\n", row[0], row[1], row[2], row[3]));
+    for (row, usability, below) in &rows {
+        let line = format!("{:device$}  {:state$}  {:usb$}  {}", row[0], row[1], row[2], row[3]);
+        let line = paper.fit(&line, device + state + usb + 6);
+        let (head, rest) = line.split_at(device + 2);
+        text.push_str(&match usability {
+            None => paper.paint(line.trim_end(), Colour::Bold) + "\n",
+            Some(usability) => {
+                let state = paper.paint(&row[1], colour(*usability));
+                format!(
+                    "{}{}",
+                    head.replacen(&row[0], &paper.paint(&row[0], Colour::Bold), 1),
+                    rest.replacen(&row[1], &state, 1)
+                )
+            }
+        });
         for line in below {
-            text.push_str(&format!("{:device$}  {line}\n", ""));
+            // A long name has more room at the left.
+            let longest = line.split(' ').map(|word| word.chars().count()).max().unwrap_or_default();
+            let indent = if paper.width.is_some_and(|width| device + 2 + longest > width) { 2 } else { device + 2 };
+            text.push_str(&paper.fit(&format!("{:indent$}{line}", ""), indent));
         }
     }
     text
+}
+
+fn colour(state: Usability) -> Colour {
+    match state {
+        Usability::Free => Colour::Green,
+        Usability::Held | Usability::Login | Usability::Console => Colour::Yellow,
+        Usability::NoNode | Usability::Forbidden => Colour::Red,
+    }
 }
 
 /// `FTDI FT232R USB UART, serial number A1B2C3D4 (ftdi_sio, 1-1:1.0)`
@@ -214,6 +239,7 @@ fn process(process: &crate::device::holder::Process) -> ProcessJson<'_> {
 mod tests {
     use serde_json::{json, Value};
 
+    use super::super::terminal::Style;
     use super::*;
     use crate::device::tree::{debian_pc, raspberry_pi_4, Tree};
 
@@ -228,7 +254,7 @@ mod tests {
         pc.process(412, "minicom", &["/dev/ttyUSB0"]);
         pc.file("/run/lock/LCK..ttyUSB1", "       413");
         assert_eq!(
-            table(&inventory(&pc)),
+            table(&inventory(&pc), Paper::PLAIN),
             "\
 DEVICE         STATE  USB        WHAT
 /dev/ttyACM0   free   2e8a:0005  Raspberry Pi Pico, serial number E6614C311B4C8A2F (cdc_acm, 1-3:1.0)
@@ -259,7 +285,7 @@ DEVICE         STATE  USB        WHAT
         pi.file("/sys/fs/cgroup/system.slice/system-serial\\x2dgetty.slice/serial-getty@ttyS0.service/x", "");
         pi.process(500, "hciattach", &["/dev/ttyAMA0"]);
         assert_eq!(
-            table(&inventory(&pi)),
+            table(&inventory(&pi), Paper::PLAIN),
             "\
 DEVICE        STATE  USB  WHAT
 /dev/ttyAMA0  held   -    PL011 UART (uart-pl011, fe201000.serial)
@@ -282,7 +308,7 @@ DEVICE        STATE  USB  WHAT
         inventory.entries[0].access = DeviceAccess::Forbidden("join the group dialout".to_owned());
         inventory.entries[0].links.clear();
         inventory.entries[1].access = DeviceAccess::NoNode;
-        let shown = table(&inventory);
+        let shown = table(&inventory, Paper::PLAIN);
         assert!(shown.contains("/dev/ttyACM0  forbidden  2e8a:0005"), "{shown}");
         assert!(shown.contains("\n              join the group dialout\n"), "{shown}");
         assert!(shown.contains("/dev/ttyS0    no-node    -"), "{shown}");
@@ -298,10 +324,33 @@ DEVICE        STATE  USB  WHAT
     #[test]
     fn what_is_not_held_by_anybody_who_can_be_seen_may_be_free() {
         let pc = debian_pc();
-        assert!(table(&inventory(&pc)).contains("/dev/ttyS0     free?  -"));
+        assert!(table(&inventory(&pc), Paper::PLAIN).contains("/dev/ttyS0     free?  -"));
         let json: Value = serde_json::from_str(&document(&inventory(&pc))).unwrap();
         assert_eq!(json["all-processes-seen"], false);
         assert_eq!(json["devices"][1]["state"], "free");
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_lines_between_words_and_gives_long_names_the_room() {
+        let pc = debian_pc();
+        pc.process(1, "systemd", &[]);
+        let mut inventory = inventory(&pc);
+        inventory.entries.drain(..3);
+        inventory.entries.truncate(1);
+        let paper = Paper { width: Some(80), ..Paper::PLAIN };
+        assert_eq!(
+            table(&inventory, paper),
+            "\
+DEVICE        STATE  USB        WHAT
+/dev/ttyUSB1  free   10c4:ea60  Silicon Labs CP2102 USB to UART Bridge
+                                Controller, serial number 0001 (cp210x,
+                                1-2.1:1.0)
+  /dev/serial/by-id/usb-Silicon_Labs_CP2102_USB_to_UART_Bridge_Controller_0001-if00-port0
+              /dev/serial/by-path/pci-0000:00:14.0-usb-0:2.1:1.0-port0
+"
+        );
+        let coloured = table(&inventory, Paper { style: Style::Colour, ..paper });
+        assert!(coloured.contains("\u{1b}[1m/dev/ttyUSB1\u{1b}[0m  \u{1b}[32mfree\u{1b}[0m   10c4"), "{coloured:?}");
     }
 
     /// Programs read this. If it fails, do not change what is expected, but add to it.

@@ -8,6 +8,7 @@ use nix::unistd::{geteuid, getuid, User};
 use serde::Serialize;
 use sermux_port_config::config::load::load;
 
+use super::terminal::{Colour, Paper};
 use super::text::count;
 use super::Arguments;
 use crate::device::Root;
@@ -19,7 +20,7 @@ pub(super) fn run(arguments: &Arguments, device: Option<&Path>, json: bool, root
     if root.is_none() && !geteuid().is_root() {
         note!("Programs of other users are not seen, so one of them may hold a device: sudo sermux doctor");
     }
-    let printed = super::print(&if json { document(&found) } else { text(&found) });
+    let printed = super::print(&if json { document(&found) } else { text(&found, Paper::of_stdout()) });
     if found.iter().any(|finding| finding.severity == Severity::Bad) {
         return ExitCode::FAILURE;
     }
@@ -87,15 +88,16 @@ fn caller() -> Option<String> {
 }
 
 /// A paragraph for each, the worst first.
-pub(super) fn text(found: &[Finding]) -> String {
+pub(super) fn text(found: &[Finding], paper: Paper) -> String {
     let mut text = String::new();
     for finding in found {
-        let word = match finding.severity {
-            Severity::Bad => "bad",
-            Severity::Warning => "warning",
-            Severity::Good => "good",
+        let (word, colour) = match finding.severity {
+            Severity::Bad => ("bad", Colour::Red),
+            Severity::Warning => ("warning", Colour::Yellow),
+            Severity::Good => ("good", Colour::Green),
         };
-        let _ = writeln!(text, "{word}: {}", finding.what);
+        let what = paper.fit(&format!("{word}: {}", finding.what), 2);
+        text.push_str(&what.replacen(word, &paper.paint(word, colour), 1));
         match (&finding.file, finding.line) {
             (Some(file), Some(line)) => {
                 let _ = writeln!(text, "  in {file}:{line}");
@@ -106,16 +108,19 @@ pub(super) fn text(found: &[Finding]) -> String {
             _ => {}
         }
         for step in &finding.to_do {
-            let _ = writeln!(text, "  - {step}");
+            text.push_str(&paper.fit(&format!("  - {step}"), 4));
         }
     }
     let of = |severity| found.iter().filter(|finding| finding.severity == severity).count();
     let (bad, warnings) = (of(Severity::Bad), of(Severity::Warning));
-    if bad + warnings == 0 {
-        text.push_str("nothing to complain about\n");
-    } else {
-        let _ = writeln!(text, "{bad} bad, {}", count(warnings, "warning"));
-    }
+    let (summary, colour) = match (bad, warnings) {
+        (0, 0) => ("no problems found".to_owned(), Colour::Green),
+        (0, _) => (count(warnings, "warning"), Colour::Yellow),
+        (_, 0) => (count(bad, "problem"), Colour::Red),
+        _ => (format!("{}, {}", count(bad, "problem"), count(warnings, "warning")), Colour::Red),
+    };
+    text.push_str(&paper.paint(&summary, colour));
+    text.push('\n');
     text
 }
 

@@ -12,6 +12,7 @@ mod demo;
 mod devices;
 mod diff;
 mod doctor;
+mod faults;
 mod held;
 mod help;
 mod import;
@@ -44,6 +45,7 @@ use sermux_port_config::config::load::Loaded;
 use sermux_port_config::config::{Device, DeviceError, LogFormat};
 use sermux_port_config::Faults;
 
+use self::terminal::Paper;
 use crate::supervisor::ConfigSource;
 
 /// What is wrong is in the configuration (EX_CONFIG of sysexits.h).
@@ -422,19 +424,18 @@ fn open_source(path: &Path) -> Result<ConfigSource, ExitCode> {
 fn load_source_or_complain(source: &ConfigSource) -> Result<Loaded, ExitCode> {
     let loaded = source.load_blocking().map_err(|faults| complain(Path::new(&source.name()), &faults))?;
     for fault in &loaded.faults {
-        note!("left out: {fault}");
+        note!("{}", faults::one("left out: ", fault, Paper::of_stderr()));
     }
     for warning in &loaded.warnings {
-        note!("warning: {warning}");
+        note!("{}", faults::one("warning: ", warning, Paper::of_stderr()));
     }
     Ok(loaded)
 }
 
 /// All that is wrong with a configuration, on standard error.
 fn complain(path: &Path, faults: &Faults) -> ExitCode {
-    note_part!("{faults}");
-    let count = faults.len();
-    note!("{}: {count} {}", path.display(), if count == 1 { "fault" } else { "faults" });
+    note_part!("{}", faults::text(faults, Paper::of_stderr()));
+    note!("{}: {}", path.display(), text::count(faults.len(), "fault"));
     ExitCode::from(CONFIGURATION)
 }
 

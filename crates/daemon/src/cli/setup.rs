@@ -16,6 +16,7 @@ use sermux_port_config::config::Device;
 
 use self::meter::FoundMeter;
 use super::remote::{self, get, of_port, understand, NotDone};
+use super::terminal::{Colour, Paper};
 use super::text::{bytes, meaning};
 use super::{doctor, Arguments, CONFIGURATION, FORBIDDEN};
 use crate::control::request::ReloadedShape;
@@ -123,7 +124,7 @@ fn faults(arguments: &Arguments, options: &SetupOptions, device: &str) -> String
     if found.is_empty() {
         String::new()
     } else {
-        doctor::text(&found)
+        doctor::text(&found, Paper::of_stdout())
     }
 }
 
@@ -161,7 +162,8 @@ fn written(plan: &[Planned], options: &SetupOptions) -> String {
 
 fn with_content(Planned { path, text, .. }: &Planned, what: &str) -> String {
     let lines = text.lines().map(|line| format!("  {line}\n"));
-    format!("{} {what}:\n{}", path.display(), lines.collect::<String>())
+    let path = Paper::of_stdout().paint(&path.display().to_string(), Colour::Bold);
+    format!("{path} {what}:\n{}", lines.collect::<String>())
 }
 
 fn agreed() -> bool {
@@ -268,7 +270,7 @@ fn telegrams(arguments: &Arguments) -> Option<(u64, PortShape)> {
 
 /// Where to point readers.
 fn addresses(port: &PortShape) -> String {
-    let mut text = "the meter's telegrams arrive\n".to_owned();
+    let mut text = Paper::of_stdout().paint("the meter's telegrams arrive", Colour::Green) + "\n";
     for address in port.listeners.iter().filter_map(|listener| listener.address.as_ref()?.parse::<SocketAddr>().ok()) {
         let host = if address.ip().is_unspecified() { own_address() } else { address.ip().to_string() };
         let number = address.port();

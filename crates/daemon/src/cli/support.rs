@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::remote::{get, of_port, understand};
+use super::terminal::Paper;
 use super::{devices, doctor, Arguments};
 use crate::control::request::HeldShape;
 use crate::device::inventory::Inventory;
@@ -49,7 +50,7 @@ fn text(arguments: &Arguments, port: Option<&str>, data: Option<&str>) -> String
             let _ = writeln!(text, "{what}: {}", super::text::printable(first));
         }
     }
-    section(&mut text, "doctor", &doctor::text(&doctor::findings(arguments, None, None)));
+    section(&mut text, "doctor", &doctor::text(&doctor::findings(arguments, None, None), Paper::PLAIN));
     for file in files(&arguments.config) {
         let name = format!("configuration {}", file.display());
         match read(&file) {
@@ -63,7 +64,7 @@ fn text(arguments: &Arguments, port: Option<&str>, data: Option<&str>) -> String
         Err(why) => section(&mut text, "status", &format!("{}\n", why.text())),
     }
     match Inventory::of(&Root::default()) {
-        Ok(inventory) => section(&mut text, "devices", &devices::table(&inventory)),
+        Ok(inventory) => section(&mut text, "devices", &devices::table(&inventory, Paper::PLAIN)),
         Err(error) => section(&mut text, "devices", &format!("/sys/class/tty: {error}\n")),
     }
     if let Some(port) = data {
