@@ -132,6 +132,7 @@ impl Driver {
         let ends = (conn.endpoint(), peer);
         let settings = self.hub.settings_for(&listener);
         let banner = greeting::text(&listener.banner, &self.name, &self.port.device, settings, ends.clone());
+        self.find_last_closed(now);
         if self.hub.is_deserted() && self.hub.line_holder(&listener).is_none() {
             // It is the first one, and so those that are on their way out were the last ones.
             self.part_from_device(ends, now);

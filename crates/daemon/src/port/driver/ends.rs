@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
+use sermux_port_config::config::{OnConnect, OnDisconnect};
+
 use super::{ClientId, CloseReason, Driver};
 use crate::capture::EventKind;
 use crate::log::info_or_debug;
@@ -89,6 +91,15 @@ impl Driver {
         let ids: Vec<_> = (0..self.sockets.len()).filter(|id| self.is_in_the_way(listener, *id)).collect();
         for id in ids {
             self.look_for_end(id, now);
+        }
+    }
+
+    /// Looks for clients that have disconnected, or closed their sending side, before the runtime could report it, where something
+    /// is done with the first client and after the last one: a client that connects after they closed is the first.
+    pub(super) fn find_last_closed(&mut self, now: Instant) {
+        let modem = &self.port.modem;
+        if modem.on_connect != OnConnect::default() || modem.on_disconnect != OnDisconnect::default() {
+            (0..self.sockets.len()).for_each(|id| self.look_for_end(id, now));
         }
     }
 
