@@ -10,10 +10,10 @@
 //!
 //! ```no_run
 //! # use std::task::{Context, Poll};
-//! # use sermux::device::hotplug::{Hotplug, Watched};
+//! # use sermux::device::hotplug::{Hotplug, WatchedName};
 //! # use sermux_port_config::config::Device;
 //! # fn example(hotplug: &Hotplug, device: &Device, cx: &mut Context<'_>) {
-//! let mut watched: Watched = hotplug.watch(device);
+//! let mut watched: WatchedName = hotplug.watch(device);
 //! // try to open; it failed; then, in each poll:
 //! if watched.poll_changed(cx).is_ready() {
 //!     // try again now, and forget the back-off
