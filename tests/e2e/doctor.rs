@@ -52,9 +52,9 @@ fn a_good_machine_gets_no_complaint_and_a_bad_one_the_line_to_change() {
     write(pi.path(), "boot/firmware/cmdline.txt", "console=serial0,115200 console=tty1 root=x\n");
     let (code, text) = doctor(pi.path(), &[]);
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.starts_with("bad: /dev/ttyAMA0: the kernel writes its messages to it"), "{text}");
+    assert!(text.starts_with("bad: /dev/ttyAMA0: the kernel writes its messages to the device"), "{text}");
     assert!(text.contains("  in /boot/firmware/cmdline.txt:1\n"), "{text}");
-    assert!(text.contains("line 1 is then: console=tty1 root=x\n"), "{text}");
+    assert!(text.contains("so that line 1 is: console=tty1 root=x\n"), "{text}");
     assert!(text.ends_with("\n1 problem\n"), "{text}");
 }
 

@@ -125,7 +125,7 @@ fn silence_is_no_good_data_and_not_sure_after_a_short_time() {
     let (pty, before) = left_cooked();
     let finished = probing(sermux(), pty.path(), &["--time", "1"]).finish();
     assert_eq!(finished.code, Some(1));
-    let told = format!("{}: nothing comes (possible)\n  look for longer", pty.path().display());
+    let told = format!("{}: nothing is received (possible)\n  listen for longer", pty.path().display());
     assert!(finished.stdout.starts_with(&told), "{}", finished.stdout);
     assert_eq!(tcgetattr(pty.device()).unwrap(), before);
 }
@@ -135,8 +135,8 @@ fn of_an_old_meter_that_was_heard_once_too_fast_no_more_is_said_than_that() {
     let probed = probing(sermux(), "sim:dsmr-p1?version=2.2", &["--json", "--time", "5"]).finish();
     let said = json(&probed);
     assert_eq!((probed.code, said["cause"].as_str()), (Some(1), Some("speed-too-high")), "{said}");
-    assert_eq!(said["what"].as_str(), Some("something came that is slower than 115200 baud, and nothing since"));
-    assert!(said["advice"].as_str().unwrap().contains("look for longer"), "{said}");
+    assert_eq!(said["what"].as_str(), Some("received a signal slower than 115200 baud, and nothing since then"));
+    assert!(said["advice"].as_str().unwrap().contains("listen for longer"), "{said}");
     let old = &said["tried"][1];
     assert_eq!((old["settings"].as_str(), old["bytes"].as_u64()), (Some("9600 7E1"), Some(0)), "{said}");
 }
@@ -294,7 +294,11 @@ fn of_a_port_that_is_quiet_now_earlier_telegrams_count_for_nothing() {
     daemon.log().wait_for("it is quiet", |line| is_event(line, "line.quiet"));
     let probed = daemon.run(&["probe", device, "--time", "1"]);
     assert_eq!(probed.code, Some(1), "{}", probed.stdout);
-    assert!(probed.stdout.contains("nothing comes") && probed.stdout.contains("as port meter"), "{}", probed.stdout);
+    assert!(
+        probed.stdout.contains("nothing is received") && probed.stdout.contains("as port meter"),
+        "{}",
+        probed.stdout
+    );
 }
 
 #[test]
@@ -437,7 +441,7 @@ fn encrypted_telegrams_are_named_with_their_profile_and_where_the_key_comes_from
 fn where_telegrams_have_no_crc_none_is_counted_and_no_version_is_guessed() {
     let finished = probed(&telegram_without_crc(1), &[]);
     assert!(!finished.stdout.contains("0 good, 0 bad"), "{}", finished.stdout);
-    assert!(finished.stdout.contains("CRC        the telegrams have none"), "{}", finished.stdout);
+    assert!(finished.stdout.contains("CRC        the telegrams have no CRC"), "{}", finished.stdout);
 }
 
 #[test]

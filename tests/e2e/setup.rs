@@ -284,7 +284,7 @@ fn what_is_wrong_with_the_wire_is_said_before_the_file_is_shown() {
     assert!(said.is_some() && said < file, "{}", inverted.stdout);
     let missing = shown("/dev/no-such-device");
     assert_eq!(missing.code, Some(0));
-    assert!(missing.stderr.contains("nothing could be heard: /dev/no-such-device: not there"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("could not listen: /dev/no-such-device: not there"), "{}", missing.stderr);
     assert!(missing.stdout.contains("      profile: dsmr-p1\n"), "{}", missing.stdout);
 }
 
@@ -386,7 +386,7 @@ fn where_telegrams_come_on_several_cables_it_asks_which() {
     let finished = setup.finish();
     assert_eq!(finished.code, Some(1), "{}", finished.stdout);
     let said = &finished.stderr;
-    assert!(said.contains("a meter was heard on several; say which one:\n  --device /dev/ttyUSB0 "), "{said}");
+    assert!(said.contains("received telegrams on several devices; choose one:\n  --device /dev/ttyUSB0 "), "{said}");
     assert!(said.contains("--device /dev/ttyUSB2 ") && !said.contains("--device /dev/ttyUSB1 "), "{said}");
 }
 
@@ -436,14 +436,14 @@ fn where_none_of_several_cables_has_a_meter_or_nobody_listens_it_asks_which() {
     let finished = setup.finish();
     assert_eq!(finished.code, Some(1));
     assert!(
-        finished.stderr.contains("no telegram came on any of them; say which one:\n  --device /dev/ttyUSB0 "),
+        finished.stderr.contains("received no telegram on any of them; choose one:\n  --device /dev/ttyUSB0 "),
         "{}",
         finished.stderr
     );
     let unheard = set_up_with(root.path(), &["--no-probe"]).finish();
     assert_eq!((unheard.code, unheard.stdout.as_str()), (Some(1), ""));
     assert!(
-        unheard.stderr.contains("there are several; say which one:\n  --device /dev/ttyUSB0 "),
+        unheard.stderr.contains("found several devices; choose one:\n  --device /dev/ttyUSB0 "),
         "{}",
         unheard.stderr
     );
@@ -456,7 +456,7 @@ fn a_single_cable_is_taken_without_listening_where_that_is_not_wanted() {
     let finished = set_up_with(root.path(), &["--no-probe"]).finish();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(finished.stdout.contains("device: \"/dev/ttyUSB0\"\n"), "{}", finished.stdout);
-    assert!(!finished.stdout.contains("nothing comes"), "{}", finished.stdout);
+    assert!(!finished.stdout.contains("nothing is received"), "{}", finished.stdout);
 }
 
 #[test]

@@ -52,9 +52,9 @@ def doctor_is_done_after_its_steps(machine):
     status, said = machine.try_shell("sermux doctor")
     assert status == 1, said
     # 0620 in bookworm, 0600 in trixie.
-    has(said, "/dev/ttyAMA0: its mode is 06", ", so the service may not open it\n  - sudo udevadm trigger --action=add /dev/ttyAMA0 ")
+    has(said, "/dev/ttyAMA0: its mode is 06", ", so the service cannot open the device\n  - sudo udevadm trigger --action=add /dev/ttyAMA0 ")
     machine.shell("udevadm trigger --action=add /dev/ttyAMA0; udevadm settle")
-    has(machine.shell("sermux doctor"), "/dev/ttyAMA0: there, and nobody is in the way\n", "no problems found")
+    has(machine.shell("sermux doctor"), "/dev/ttyAMA0: ready to use; no other program has it open\n", "no problems found")
 
 
 def setup_shows_and_writes_nothing(machine):

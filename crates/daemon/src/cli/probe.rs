@@ -105,7 +105,7 @@ pub(super) fn text(device: &Device, heard: &Heard, held: Option<&HeldPort>) -> S
     if let Cause::P1(meter) = &verdict.cause {
         let rate = match meter.per_second() {
             Some(rate) if rate >= 0.5 => format!(", {rate:.1} per second"),
-            Some(rate) => format!(", one each {:.0} s", 1.0 / rate),
+            Some(rate) => format!(", one every {:.0} s", 1.0 / rate),
             None => String::new(),
         };
         if !meter.version.is_empty() {
@@ -113,21 +113,21 @@ pub(super) fn text(device: &Device, heard: &Heard, held: Option<&HeldPort>) -> S
         }
         let _ = writeln!(text, "  telegrams  {}{rate}", meter.telegrams);
         let _ = match (meter.crc_good, meter.crc_bad) {
-            (0, 0) => writeln!(text, "  CRC        the telegrams have none"),
+            (0, 0) => writeln!(text, "  CRC        the telegrams have no CRC"),
             (good, bad) => writeln!(text, "  CRC        {good} good, {bad} bad"),
         };
         match meter.other_crc {
-            Some(OtherCrc::X25) => text.push_str("             by CRC-16/X-25; a reader that checks the CRC may refuse the telegrams\n"),
+            Some(OtherCrc::X25) => text.push_str("             computed as CRC-16/X-25; a reader that checks the CRC may refuse the telegrams\n"),
             Some(OtherCrc::OverCrLf) => text.push_str(
-                "             for CR LF, of which something has removed each CR; a reader that checks the CRC may refuse the telegrams\n",
+                "             computed with CR LF, but something has removed each CR; a reader that checks the CRC may refuse the telegrams\n",
             ),
             None => {}
         }
         if !meter.before_each.is_empty() {
             let bytes = hex(&meter.before_each);
-            let _ = writeln!(text, "  before /   {bytes} before each telegram; readers do not get that");
+            let _ = writeln!(text, "  before /   {bytes} before each telegram; readers are not sent these bytes");
         }
-        let _ = writeln!(text, "  meter      {}", meter.id.as_deref().unwrap_or("does not say"));
+        let _ = writeln!(text, "  meter      {}", meter.id.as_deref().unwrap_or("no name in the telegram"));
     }
     let _ = writeln!(text, "  {}", words::advice(heard));
     if let Some(held) = held.filter(|_| !words::is_good(&verdict.cause)) {

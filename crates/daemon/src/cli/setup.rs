@@ -287,7 +287,7 @@ fn addresses(port: &PortShape) -> String {
     text.push_str(if port.frames.is_some() {
         "each telegram goes out in one write, as the readers of Domoticz and Home Assistant need it\n"
     } else {
-        "the telegrams are encrypted: enter the key in each of these; the grid operator hands it out\n"
+        "the telegrams are encrypted: enter the key in each of these programs; the grid operator provides it\n"
     });
     text
 }

@@ -55,7 +55,7 @@ impl Console {
                 format!("a login console ({unit}) runs on it: sudo systemctl disable --now {unit}")
             }
             Login::Process(process) => {
-                format!("a login console, {process}, runs on it: take it out of /etc/inittab, or of what starts it")
+                format!("a login console, {process}, runs on it: remove the prompt from /etc/inittab, or from whatever starts it")
             }
         })
     }
@@ -171,7 +171,7 @@ mod tests {
             pc.file("/proc/77/cmdline", "/sbin/getty\0-L\0/dev/ttyS0\0vt100");
             assert_eq!(
                 warning(&pc.root(), Path::new("/dev/ttyS0")).unwrap(),
-                format!("a login console, pid 77 ({program}), runs on it: take it out of /etc/inittab, or of what starts it")
+                format!("a login console, pid 77 ({program}), runs on it: remove the prompt from /etc/inittab, or from whatever starts it")
             );
             assert_eq!(warning(&pc.root(), Path::new("/dev/ttyS1")), None);
         }

@@ -23,22 +23,23 @@ pub(super) fn check(machine: &Machine<'_>, node: &Path) -> Vec<Finding> {
         .map(|folder| format!("{folder}/getty.target.wants/{unit}.service"));
     let is_masked = read::node(machine.root, Path::new(&mask)) == Path::new("/dev/null");
     let link = wants.iter().find(|link| !is_masked && read::is_there(machine.root, link));
-    let prompt = |what: String| Finding::bad(format!("{}: {what}: it takes what the meter sends", node.display()));
+    let prompt = |what: String| Finding::bad(format!("{}: {what} and takes what the meter sends", node.display()));
     match (&console.login, link) {
         (Some(Login::Process(process)), None) => found.push(
-            prompt(format!("a login prompt, {process}, runs on it"))
-                .so("take it out of /etc/inittab, or of what starts it"),
+            prompt(format!("a login prompt ({process}) runs on the device"))
+                .so("remove the prompt from /etc/inittab, or from whatever starts it"),
         ),
         (None, None) => {}
         (_, link) => {
-            let finding = prompt(format!("a login prompt ({unit}) runs on it, or will with the next start"));
+            let finding =
+                prompt(format!("a login prompt ({unit}) runs on the device, or will run there after a restart"));
             let finding = match link {
                 Some(link) => finding.at(link, None),
                 None => finding,
             };
             let is_made = link.is_some_and(|link| link.starts_with("/run/"));
             let give_back =
-                format!("sudo udevadm trigger --action=add {}    # it leaves the device to root alone", node.display());
+                format!("sudo udevadm trigger --action=add {}    # restores the rights: the prompt has left the device to root alone", node.display());
             found.push(match (is_made, has_kernel) {
                 (true, true) => finding
                     .so("systemd starts this prompt for the kernel's console: without that console it does not return after a restart")
@@ -75,11 +76,11 @@ fn in_cmdline_txt(machine: &Machine<'_>, name: &str) -> Option<Finding> {
     }
     let rest: Vec<&str> = line.split_whitespace().filter(|word| !is_it(word)).collect();
     let words = read::shown(&words.join(" "));
-    let writes = if comes_along { "once it is on the pins the kernel writes" } else { "the kernel writes" };
+    let writes = if comes_along { "once this UART is on the pins, the kernel writes" } else { "the kernel writes" };
     Some(
-        Finding::bad(format!("/dev/{name}: {writes} its messages to it ({words})"))
+        Finding::bad(format!("/dev/{name}: {writes} its messages to the device ({words})"))
             .at(file, Some(1))
-            .so(format!("take out `{words}`; line 1 is then: {}", read::shown(&rest.join(" "))))
+            .so(format!("remove `{words}`, so that line 1 is: {}", read::shown(&rest.join(" "))))
             .so("or: sudo raspi-config, interface options, serial port: login shell no, hardware yes")
             .so("sudo reboot"),
     )
@@ -87,11 +88,11 @@ fn in_cmdline_txt(machine: &Machine<'_>, name: &str) -> Option<Finding> {
 
 /// In force, and not from cmdline.txt as it is now.
 fn in_force(machine: &Machine<'_>, name: &str, console: &Console) -> Finding {
-    let finding = Finding::bad(format!("/dev/{name}: the kernel writes its messages to it"));
+    let finding = Finding::bad(format!("/dev/{name}: the kernel writes its messages to the device"));
     if let Some((file, _)) = &machine.boot.cmdline {
         return finding
             .at("/proc/cmdline", Some(1))
-            .so(format!("{} does not say so any more: sudo reboot", file.display()));
+            .so(format!("{} no longer has this console; it ends with a restart: sudo reboot", file.display()));
     }
     let grub = "/etc/default/grub";
     let text = read::text(machine.root, grub).unwrap_or_default();
@@ -100,7 +101,7 @@ fn in_force(machine: &Machine<'_>, name: &str, console: &Console) -> Finding {
     match line {
         Some(at) => finding
             .at(grub, Some(at + 1))
-            .so(format!("take `{word}…` out of this line, then: sudo update-grub && sudo reboot")),
+            .so(format!("remove `{word}…` from this line, then: sudo update-grub && sudo reboot")),
         None => finding.at("/proc/cmdline", Some(1)).so(console.kernel_text().unwrap_or_default()),
     }
 }

@@ -32,7 +32,7 @@ use boot::Boot;
 use crate::device::Root;
 
 /// What turns an inverted signal over.
-pub(crate) const INVERTERS: &str = "put an inverter (a transistor and two resistors) or a P1 cable with one in between; a UART of a Pi cannot invert. Adapters that can: a genuine FT232R (by its EEPROM; clones forget it), ESP8266 and ESP32";
+pub(crate) const INVERTERS: &str = "put an inverter (a transistor and two resistors) or a P1 cable with one in between; the UART of a Pi cannot invert a signal. These adapters can: a genuine FT232R (set in its EEPROM; clones lose the setting), ESP8266 and ESP32";
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -121,7 +121,7 @@ impl WantedDevice {
                 Ok(path) => Path::new("/").join(path.strip_prefix(root.path("/")).unwrap_or(&path)),
                 Err(why) => {
                     return Err(Finding::bad(format!("port {name}: {}", read::shown(&why.to_string())))
-                        .so("sermux devices lists what there is"))
+                        .so("`sermux devices` lists the devices of this machine"))
                 }
             },
             Device::Sim(_) => return Ok(None),
@@ -182,7 +182,10 @@ impl<'a> Machine<'a> {
             }
             of_it.extend(rights::check(self.root, &node, caller));
             if of_it.iter().all(|finding| finding.severity == Severity::Good) {
-                of_it.push(Finding::good(format!("{}: there, and nobody is in the way", shown(wanted, &node))));
+                of_it.push(Finding::good(format!(
+                    "{}: ready to use; no other program has it open",
+                    shown(wanted, &node)
+                )));
             }
             found.extend(of_it);
         }
@@ -224,9 +227,9 @@ pub(crate) fn no_configuration(file: &Path, why: &str) -> Finding {
 
 /// There is nothing to look at.
 pub(crate) fn no_device() -> Finding {
-    Finding::warning("there is no port with a serial device in the configuration, and no device was named")
-        .so("sermux devices        # lists what there is")
-        .so("sermux doctor DEVICE  # looks at one of them")
+    Finding::warning("the configuration has no port with a serial device, and you named no device")
+        .so("sermux devices        # lists the devices of this machine")
+        .so("sermux doctor DEVICE  # examines one of them")
 }
 
 /// A device with the port that it is for and with what its name leads to.

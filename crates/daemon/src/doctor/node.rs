@@ -25,9 +25,16 @@ pub(super) fn check(root: &Root, wanted: &WantedDevice, node: &Path) -> Vec<Find
         if EXPECTED.contains(&program) {
             continue;
         }
-        found.push(Finding::bad(format!("{}: held by {process}, which takes what arrives", shown(wanted, node))).so(
-            format!("end it: sudo kill {}; or stop the service that it belongs to: systemctl status {0}", process.pid),
-        ));
+        found.push(
+            Finding::bad(format!(
+                "{}: {process} has the device open and takes the received bytes",
+                shown(wanted, node)
+            ))
+            .so(format!(
+                "stop the program (sudo kill {}), or the service that it belongs to (systemctl status {0} names it)",
+                process.pid
+            )),
+        );
     }
     let is_named = |lock: &Seen| {
         lock.process.as_ref().is_some_and(|process| {
@@ -36,8 +43,9 @@ pub(super) fn check(root: &Root, wanted: &WantedDevice, node: &Path) -> Vec<Find
         })
     };
     for lock in Seen::on(root, node).into_iter().filter(|lock| lock.alive && !is_named(lock)) {
-        found
-            .push(Finding::bad(format!("{}: {lock}", shown(wanted, node))).at(&lock.path, None).so("end that program"));
+        found.push(
+            Finding::bad(format!("{}: {lock}", shown(wanted, node))).at(&lock.path, None).so("stop that program"),
+        );
     }
     found
 }
@@ -53,12 +61,12 @@ fn missing(root: &Root, wanted: &WantedDevice, node: &Path) -> Finding {
         .collect();
     names.sort();
     let finding = if names.is_empty() {
-        finding.so("plug it in; sermux devices lists what there is")
+        finding.so("plug the device in; `sermux devices` lists the devices of this machine")
     } else {
         names.into_iter().fold(finding, |finding, name| finding.so(format!("perhaps: device: {name}")))
     };
     if read::is_there(root, "/.dockerenv") || read::is_there(root, "/run/.containerenv") {
-        return finding.so(format!("pass it on to this container: --device {}", node.display()));
+        return finding.so(format!("give this container the device: --device {}", node.display()));
     }
     finding
 }

@@ -49,9 +49,9 @@ fn in_doubt(boot: &Boot) -> impl Iterator<Item = Finding> + '_ {
     boot.lines.iter().filter(move |line| concerns(&line.text)).filter_map(|line| {
         let Standing::Depends(filter) = &line.standing else { return None };
         let text = read::shown(&line.text);
-        let what = format!("`{text}` counts only where {filter} is so, which was settled when the machine started and cannot be seen from here");
+        let what = format!("`{text}` counts only where {filter} applies, which the firmware decided at the start of the machine and doctor cannot see");
         let finding = Finding::warning(what).at(&line.file, Some(line.number));
-        Some(finding.so("to have it always, write it at the end of config.txt, below a line [all]"))
+        Some(finding.so("to apply the line always, write it at the end of config.txt, below a line [all]"))
     })
 }
 
@@ -67,8 +67,8 @@ pub(super) fn check(machine: &Machine<'_>, wanted: &WantedDevice, node: &Path) -
     let mut found = Vec::new();
     if machine.boot.config.is_none() {
         found.push(
-            Finding::warning("config.txt was found neither in /boot/firmware nor in /boot, so it cannot be looked at")
-                .so("look whether the boot partition is mounted: findmnt /boot/firmware"),
+            Finding::warning("config.txt is neither in /boot/firmware nor in /boot, so doctor cannot check it")
+                .so("check that the boot partition is mounted: findmnt /boot/firmware"),
         );
     }
     for line in
@@ -76,11 +76,11 @@ pub(super) fn check(machine: &Machine<'_>, wanted: &WantedDevice, node: &Path) -
     {
         found.push(
             Finding::warning(format!(
-                "`{}`: there is no such file to read, so what it says is not known",
+                "`{}`: this file does not exist, so its settings are unknown",
                 read::shown(&line.text)
             ))
             .at(&line.file, Some(line.number))
-            .so("put the file there, or take the line out"),
+            .so("create the file, or remove the line"),
         );
     }
     found.extend(in_doubt(&machine.boot));
@@ -164,13 +164,13 @@ impl PinQuestion<'_> {
         }
         let finding = if matches!(self.wanted.parity, Parity::None) {
             Finding::warning(format!(
-                "{}: this is the mini UART: it knows no parity (DSMR 2 and 3 have one), reports no framing errors, and its \
+                "{}: this is the mini UART: it has no parity (which DSMR 2 and 3 need), reports no framing errors, and its \
                  speed follows the clock of the core",
                 self.shown
             ))
         } else {
             Finding::bad(format!(
-                "{}: this is the mini UART, which knows no parity, and the port wants one",
+                "{}: this is the mini UART, which has no parity, but the port needs parity",
                 self.shown
             ))
         };
@@ -263,11 +263,11 @@ impl PinQuestion<'_> {
         let at_end = format!("write at the end{}, below a line [all]: {wanted}", elsewhere.unwrap_or_default());
         let finding = match line.map(|line| (&line.standing, line.number)) {
             Some((Standing::Remark, n)) => {
-                finding.so(format!("take the # off line {n}, if `[all]` is above it: {wanted}"))
+                finding.so(format!("remove the # from line {n}, if `[all]` is above it: {wanted}"))
             }
-            Some((Standing::Elsewhere, n)) => finding.so(format!("line {n} is for other boards; {at_end}")),
+            Some((Standing::Elsewhere, n)) => finding.so(format!("line {n} applies to other boards; {at_end}")),
             Some((Standing::Depends(filter), n)) => {
-                finding.so(format!("whether line {n} counts cannot be known, because of {filter}; {at_end}"))
+                finding.so(format!("doctor cannot tell whether line {n} counts, because of {filter}; {at_end}"))
             }
             Some((Standing::InForce, n)) => finding.so(format!("write in line {n}: {wanted}")),
             None => finding.so(at_end),

@@ -18,9 +18,9 @@ pub(super) fn check(root: &Root, name: &str, port: &Port, config: &Path) -> Vec<
             text.lines().position(|line| line.contains("address") && line.contains(&number.to_string()))
         });
         found.push(
-            Finding::warning(format!("port {name}: only programs on this machine reach it ({address})"))
+            Finding::warning(format!("port {name}: only programs on this machine can connect ({address})"))
                 .at(config, line.map(|at| at + 1))
-                .so(format!("for readers on other machines write: address: \"*:{number}\"")),
+                .so(format!("to let readers on other machines connect, write: address: \"*:{number}\"")),
         );
     }
     for number in outward.into_iter().filter(|number| *number != 0) {

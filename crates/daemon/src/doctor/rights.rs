@@ -17,9 +17,9 @@ pub(super) fn check(root: &Root, node: &Path, caller: Option<&str>) -> Vec<Findi
     let users = read::text(root, "/etc/passwd").unwrap_or_default();
     let has_service = entry(&users, SERVICE).is_some();
     if let Some(mode) = closed(root, node) {
-        let who = if has_service { "the service" } else { "anybody but its owner" };
-        let what = format!("{}: its mode is {mode:04o}, so {who} may not open it", node.display());
-        let why = "a login prompt that was on it leaves it so; udev gives it back to its group";
+        let who = if has_service { "the service" } else { "every user but its owner" };
+        let what = format!("{}: its mode is {mode:04o}, so {who} cannot open the device", node.display());
+        let why = "an earlier login prompt left this mode; udev restores the group's rights";
         return vec![Finding::bad(what).so(format!("sudo udevadm trigger --action=add {}    # {why}", node.display()))];
     }
     let Some(group) = group_of(root, node, &groups) else { return Vec::new() };
@@ -27,7 +27,7 @@ pub(super) fn check(root: &Root, node: &Path, caller: Option<&str>) -> Vec<Findi
     if has_service && !is_in(SERVICE, &group, &users) {
         found.push(
             Finding::bad(format!(
-                "user {SERVICE} is not in group {}, to which {} belongs, so the service may not open it",
+                "user {SERVICE} is not in group {}, to which {} belongs, so the service cannot open the device",
                 group.name,
                 node.display()
             ))
@@ -40,7 +40,7 @@ pub(super) fn check(root: &Root, node: &Path, caller: Option<&str>) -> Vec<Findi
             let what = format!("user {caller} is not in group {}, to which {} belongs", group.name, node.display());
             // A user who has the service needs no rights of their own.
             let finding = if has_service {
-                Finding::warning(format!("{what}; only the service may open it"))
+                Finding::warning(format!("{what}; only the service can open the device"))
             } else {
                 Finding::bad(what)
             };

@@ -90,9 +90,9 @@ fn bluetooth_has_the_uart_unless_an_overlay_says_otherwise() {
 fn an_overlay_without_effect_is_shown_in_its_line() {
     let nodes = ["/dev/ttyAMA0", "/dev/ttyS0"];
     let remark = pi(PI_4, "enable_uart=1\n\n#dtoverlay=miniuart-bt", &nodes, "/dev/ttyS0");
-    only(&remark, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(3)), "take the # off line 3");
+    only(&remark, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(3)), "remove the # from line 3");
     let other = pi(PI_4, "enable_uart=1\n[pi3]\ndtoverlay=disable-bt\n[all]", &nodes, "/dev/ttyS0");
-    only(&other, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(3)), "line 3 is for other boards");
+    only(&other, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(3)), "line 3 applies to other boards");
     let own = pi(PI_4, "enable_uart=1\n[pi4]\ndtoverlay=disable-bt", &nodes, "/dev/ttyAMA0");
     assert_eq!(look(&own, "/dev/ttyAMA0"), []);
 }
@@ -127,7 +127,7 @@ fn a_console_is_found_in_the_command_line_with_the_line_as_it_should_be() {
     for model in [PI_1, PI_3, PI_4, ZERO_W, ZERO_2] {
         let pi = good(model);
         pi.file(CMDLINE, "console=serial0,115200 console=tty1 root=PARTUUID=1-02");
-        let line = "line 1 is then: console=tty1 root=PARTUUID=1-02";
+        let line = "so that line 1 is: console=tty1 root=PARTUUID=1-02";
         only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (CMDLINE, Some(1)), line);
     }
     // There it is the debug connector, which is in nobody's way.
@@ -135,14 +135,7 @@ fn a_console_is_found_in_the_command_line_with_the_line_as_it_should_be() {
     five.file(CMDLINE, "console=serial0,115200 console=tty1");
     assert_eq!(look(&five, "/dev/ttyAMA0"), []);
     five.file(CMDLINE, "console=ttyAMA0,115200 console=tty1");
-    only(
-        &five,
-        "/dev/ttyAMA0",
-        Severity::Bad,
-        "kernel writes",
-        (CMDLINE, Some(1)),
-        "take out `console=ttyAMA0,115200`",
-    );
+    only(&five, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (CMDLINE, Some(1)), "remove `console=ttyAMA0,115200`");
 }
 
 #[test]
@@ -155,7 +148,14 @@ fn a_console_that_was_taken_out_needs_a_restart_and_the_old_place_is_known() {
     before_bookworm.file("/dev/ttyAMA0", "");
     before_bookworm.file("/boot/config.txt", "");
     before_bookworm.file("/boot/cmdline.txt", "console=ttyAMA0,115200 root=x");
-    only(&before_bookworm, "/dev/ttyAMA0", Severity::Bad, "kernel", ("/boot/cmdline.txt", Some(1)), "then: root=x");
+    only(
+        &before_bookworm,
+        "/dev/ttyAMA0",
+        Severity::Bad,
+        "kernel",
+        ("/boot/cmdline.txt", Some(1)),
+        "so that line 1 is: root=x",
+    );
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_listener_that_others_cannot_reach_is_told() {
     };
     let found = told("9000");
     assert_eq!((found.len(), found[0].line), (1, Some(6)), "{found:#?}");
-    assert_eq!(found[0].to_do, ["for readers on other machines write: address: \"*:9000\""]);
+    assert_eq!(found[0].to_do, ["to let readers on other machines connect, write: address: \"*:9000\""]);
     assert_eq!(told("\"*:9000\""), []);
     pi.file("/etc/ufw/ufw.conf", "# on\nENABLED=yes");
     let found = told("\"*:9000\"");
@@ -319,7 +319,7 @@ fn what_a_fresh_card_needs_is_said_at_once_and_done_after_one_restart() {
         assert!(what, "{model:?}: {found:#?}");
         // There the console is on the debug connector.
         assert_eq!(
-            has("the kernel writes its messages to it (console=serial0,115200)", CMDLINE),
+            has("the kernel writes its messages to the device (console=serial0,115200)", CMDLINE),
             !five,
             "{model:?}: {found:#?}"
         );
@@ -371,7 +371,7 @@ fn on_a_five_serial0_is_on_the_pins_where_the_firmware_has_put_it_there() {
         assert_eq!(look(&pi, device), [], "{device}");
     }
     pi.file(CMDLINE, "console=serial0,115200 console=tty1");
-    only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (CMDLINE, Some(1)), "take out `console=serial0,115200`");
+    only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (CMDLINE, Some(1)), "remove `console=serial0,115200`");
 }
 
 /// A four whose config.txt says this, with Bluetooth where it comes or not.
@@ -396,14 +396,14 @@ fn filters_are_judged_by_this_board_and_what_cannot_be_known_is_said() {
         let pi = four(&format!("{filters}\ndtoverlay=disable-bt"), "/dev/ttyS0");
         let line = filters.lines().count() + 1;
         let to_do =
-            format!("line {line} is for other boards; write at the end, below a line [all]: dtoverlay=disable-bt");
+            format!("line {line} applies to other boards; write at the end, below a line [all]: dtoverlay=disable-bt");
         only(&pi, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (CONFIG, Some(line)), &to_do);
     }
     for filter in ["[gpio4=1]", "[EDID=DEL-DELL_U2422H]", "[tryboot]"] {
         let config = format!("[pi4]\n{filter}\ndtoverlay=disable-bt");
         // It did, when it started.
         let place = (CONFIG, Some(3));
-        let what = format!("`dtoverlay=disable-bt` counts only where {filter} is so");
+        let what = format!("`dtoverlay=disable-bt` counts only where {filter} applies");
         only(&four(&config, "/dev/ttyAMA0"), "/dev/ttyAMA0", Severity::Warning, &what, place, "below a line [all]");
         let found = look(&four(&config, "/dev/ttyS0"), "/dev/ttyAMA0");
         assert_eq!(
@@ -411,7 +411,7 @@ fn filters_are_judged_by_this_board_and_what_cannot_be_known_is_said() {
             [Severity::Bad, Severity::Warning]
         );
         assert!(
-            found[0].to_do[0].starts_with(&format!("whether line 3 counts cannot be known, because of {filter}; ")),
+            found[0].to_do[0].starts_with(&format!("doctor cannot tell whether line 3 counts, because of {filter}; ")),
             "{found:#?}"
         );
     }
@@ -430,10 +430,17 @@ fn files_that_config_txt_includes_are_read_where_they_stand() {
     // Where it is not included, nothing in it counts, whatever it says.
     let pi = four("[pi3]\ninclude extra.txt", "/dev/ttyS0");
     pi.file(extra, "[all]\ndtoverlay=disable-bt");
-    let to_do = "line 2 is for other boards; write at the end of /boot/firmware/config.txt, below a line [all]: dtoverlay=disable-bt";
+    let to_do = "line 2 applies to other boards; write at the end of /boot/firmware/config.txt, below a line [all]: dtoverlay=disable-bt";
     only(&pi, "/dev/ttyAMA0", Severity::Bad, "Bluetooth", (extra, Some(2)), to_do);
     let lost = four("dtoverlay=disable-bt\ninclude extra.txt", "/dev/ttyAMA0");
-    only(&lost, "/dev/ttyAMA0", Severity::Warning, "`include extra.txt`: there is no such file", (CONFIG, Some(2)), "");
+    only(
+        &lost,
+        "/dev/ttyAMA0",
+        Severity::Warning,
+        "`include extra.txt`: this file does not exist",
+        (CONFIG, Some(2)),
+        "",
+    );
     let endless = four("dtoverlay=disable-bt\ninclude config.txt\ninclude ../../etc/passwd", "/dev/ttyAMA0");
     assert!(look(&endless, "/dev/ttyAMA0").iter().all(|finding| finding.severity == Severity::Warning));
 }
@@ -443,5 +450,5 @@ fn another_name_of_cmdline_txt_is_followed() {
     let pi = four("dtoverlay=disable-bt\ncmdline=other.txt", "/dev/ttyAMA0");
     let other = "/boot/firmware/other.txt";
     pi.file(other, "console=serial0,115200 root=x");
-    only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (other, Some(1)), "then: root=x");
+    only(&pi, "/dev/ttyAMA0", Severity::Bad, "kernel writes", (other, Some(1)), "so that line 1 is: root=x");
 }

@@ -50,15 +50,15 @@ pub(crate) fn what(heard: &Heard) -> String {
         Cause::Inverted => "the signal is inverted: a P1 output without its inverter",
         Cause::SevenBitParity => "seven bits with even parity (DSMR 2 or 3), read as eight bits",
         Cause::SpeedTooHigh if heard.is_unfinished() => {
-            return format!("something came that is slower than {} baud, and nothing since", heard.best.settings.baud);
+            return format!("received a signal slower than {} baud, and nothing since then", heard.best.settings.baud);
         }
-        Cause::SpeedTooHigh => "the line is slower than it is read",
-        Cause::SpeedTooLow => "the line is faster than it is read",
+        Cause::SpeedTooHigh => "the device sends at a lower baud rate",
+        Cause::SpeedTooLow => "the device sends at a higher baud rate",
         Cause::Console => "the console of a computer",
         Cause::Nmea => "NMEA 0183 sentences, as receivers of GPS send them",
         Cause::Text => "text",
-        Cause::Silence => "nothing comes",
-        Cause::Unknown => "something comes that is not recognised",
+        Cause::Silence => "nothing is received",
+        Cause::Unknown => "the received data is not recognised",
     };
     what.to_owned()
 }
@@ -68,23 +68,23 @@ pub(crate) fn advice(heard: &Heard) -> String {
     let Found { settings, verdict, .. } = &heard.best;
     let keys = MeterSetup::of(&verdict.cause, *settings).map(|reading| reading.keys()).unwrap_or_default();
     let advice = match &verdict.cause {
-        Cause::P1(meter) if meter.crc_bad == meter.telegrams => "the CRC of every telegram is wrong or missing: is the cable long or loose, or another program reading as well?",
+        Cause::P1(meter) if meter.crc_bad == meter.telegrams => "the CRC of every telegram is wrong or missing: check that the cable is short and firm, and that no other program reads the device",
         Cause::P1(_) => return format!("use {keys}"),
         Cause::EncryptedP1 => {
-            return format!("use {keys}: readers get the telegrams as they are, and need the key, which the grid operator hands out");
+            return format!("use {keys}: sermux passes the telegrams on encrypted; readers need the key, which the grid operator provides");
         }
-        Cause::P1Fragments => "is the cable long or loose, or does another program read the device as well?",
+        Cause::P1Fragments => "check that the cable is short and firm, and that no other program reads the device",
         Cause::Inverted => INVERTERS,
         Cause::SevenBitParity => return format!("use {keys} (9600 7E1)"),
-        Cause::SpeedTooHigh if heard.is_unfinished() => "look for longer (--time 66): a meter of DSMR 2 or 3 sends at 9600 7E1, each 10 s",
+        Cause::SpeedTooHigh if heard.is_unfinished() => "listen for longer (--time 66): a meter of DSMR 2 or 3 sends at 9600 7E1, every 10 s",
         Cause::SpeedTooHigh => "try a lower baud rate",
         Cause::SpeedTooLow => "try a higher baud rate",
         Cause::Console => "if it is this machine's own console: sudo raspi-config, interface options, serial port: login shell no, hardware yes",
         Cause::Nmea => "use `profile: gps-nmea`, or nmea-0183",
         Cause::Text => "use these settings as `line:`",
-        Cause::Silence if verdict.certainty < Certainty::Certain => "look for longer (--time 66): many meters send each 10 s",
-        Cause::Silence => "a P1 port needs +5 V on data request (pin 2); is it the right pin and the right UART, and does no console or Bluetooth own it?",
-        Cause::Unknown => "the device may want to be asked first, or have other settings: see its manual",
+        Cause::Silence if verdict.certainty < Certainty::Certain => "listen for longer (--time 66): many meters send only every 10 s",
+        Cause::Silence => "check that data request (pin 2) of the P1 port has +5 V, that the pin and the UART are the right ones, and that no console or Bluetooth uses the UART",
+        Cause::Unknown => "the device may send only when asked, or need other settings: see its manual",
     };
     advice.to_owned()
 }

@@ -46,10 +46,10 @@ pub(super) fn find(arguments: &Arguments, options: &SetupOptions) -> Result<Foun
             one(&chosen.device)
         }
         None if found.is_empty() => {
-            say("no serial port was found that a meter could be on: is its cable plugged in? On a Raspberry Pi\n`sermux doctor` says how to put the UART on its pins");
+            say("found no serial port for a meter\n  plug in its cable; on a Raspberry Pi, `sermux doctor` shows how to put the UART on the pins");
             Err(ExitCode::FAILURE)
         }
-        None if options.no_probe => Err(undecided("there are several", &found)),
+        None if options.no_probe => Err(undecided("found several devices", &found)),
         None => among(arguments, &root, &found),
     }
 }
@@ -74,17 +74,19 @@ fn among(arguments: &Arguments, root: &Root, found: &[Candidate]) -> Result<Foun
         }
     }
     match &meters[..] {
-        [] => Err(undecided("there are several, and no telegram came on any of them", found)),
+        [] => Err(undecided("found several devices, but received no telegram on any of them", found)),
         [(Candidate { device, what, .. }, reading)] => {
             print(&format!("the meter's device: {device}, {what}\n"));
             Ok(FoundMeter { device: device.clone(), reading: *reading })
         }
-        several => Err(undecided("a meter was heard on several", several.iter().map(|(candidate, _)| *candidate))),
+        several => {
+            Err(undecided("received telegrams on several devices", several.iter().map(|(candidate, _)| *candidate)))
+        }
     }
 }
 
 fn undecided<'a>(why: &str, found: impl IntoIterator<Item = &'a Candidate>) -> ExitCode {
-    let mut text = format!("{why}; say which one:");
+    let mut text = format!("{why}; choose one:");
     for candidate in found {
         let _ = write!(text, "\n  --device {}   {}", candidate.device, candidate.what);
     }
@@ -125,7 +127,7 @@ fn hear(
         // Nothing that would tell, until a meter was heard on another one.
         Err(Failure::Stopped) => None,
         Err(failure) => {
-            say(&format!("nothing could be heard: {failure}"));
+            say(&format!("could not listen: {failure}"));
             None
         }
     });
