@@ -17,7 +17,7 @@ fn ser2net(arguments: &[&str]) -> Command {
     command
 }
 
-/// As labgrid's exporter starts it, but for the address, and with `-r` as ser2net's own tests.
+/// As labgrid's exporter starts it, except for the address, and with `-r` as ser2net's own tests.
 fn for_device(device: &str, options: &[&str]) -> Process {
     let connector = format!("  connector: serialdev(nouucplock=true),{device},115200n81,local");
     let first = "connection: &con01#  accepter: telnet(rfc2217,mode=server),tcp,127.0.0.1,0";

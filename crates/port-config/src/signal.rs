@@ -1,4 +1,4 @@
-//! A line apart from its data: modem control and modem state, what a receiver notices, and what may be asked of it.
+//! A line without its data: modem control and modem state, the receiver's errors, and the requests to it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Whatever stands in a file, the loader answers: with a configuration, or with faults that have their places.
+//! For any file the loader returns a configuration, or faults with their places.
 #![allow(clippy::unwrap_used, reason = "in a test it says where")]
 
 mod common;

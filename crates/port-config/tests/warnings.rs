@@ -1,4 +1,4 @@
-//! What is allowed and yet unlikely to be meant.
+//! Warnings: settings that are allowed but probably a mistake.
 #![allow(clippy::unwrap_used, reason = "in a test it says where")]
 
 #[path = "common/faulty.rs"]

@@ -1,5 +1,5 @@
-//! The rounds of one group of rows: all subjects that can in each of them, the first one changing. One that gets into
-//! trouble takes part no more, and the others go on. Peers take part in fewer rounds, and for a limited time.
+//! The rounds of one group of rows. Each round runs every subject once, beginning with another one each time. A subject that
+//! fails is left out of later rounds. Peers take part in fewer rounds, and for a limited time.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The results for programs: everything that was measured, round by round, and what is needed to judge it.
+//! The results as JSON: every measurement of every round, the machine and the versions.
 
 use serde_json::{json, Map, Value};
 

@@ -1,4 +1,4 @@
-//! The machine that a run is made on: what it is, and how much it had to do beside the run.
+//! The machine that a run is made on: what it is, and how busy it was with other work.
 
 use std::fmt;
 use std::fs;

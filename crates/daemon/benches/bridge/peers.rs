@@ -1,4 +1,4 @@
-//! The programs that others wrote, where they are installed. Nothing is installed here: `apt-get install ser2net socat
+//! The programs that sermux is compared with, where they are installed. Nothing is installed here: `apt-get install ser2net socat
 //! gensio-bin` brings three of them, and `tests/run --interop` makes the Python environment and fetches pyserial's source,
 //! which has tcp_serial_redirect among its examples.
 //!

@@ -1,5 +1,4 @@
-//! What a subject's clients speak, as far as the benchmark has to know: its clients offer nothing, ask for nothing and
-//! answer nothing, since data never waits for that.
+//! The protocol of a subject's clients: raw, or telnet that negotiates nothing, since data never waits for that.
 
 use crate::pattern::Pattern;
 

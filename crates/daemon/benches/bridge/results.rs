@@ -1,4 +1,4 @@
-//! What the rounds of a group gave, and the figures that are made of them.
+//! The measurements of a group's rounds, and the figures computed from them.
 
 use crate::machine::Noise;
 use crate::rows::{Goal, Group, Round, Row};

@@ -1,4 +1,4 @@
-//! What stands around a subject: pseudo-terminals with the rig at their far end, the process, and the clients.
+//! The surroundings of a subject: pseudo-terminals with the rig at their far end, the process, and the clients.
 
 use std::collections::HashSet;
 use std::fs;

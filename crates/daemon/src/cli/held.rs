@@ -1,4 +1,4 @@
-//! A device that the running program has open: it is followed there, and the device is left alone.
+//! Reads the bytes of a device that the running program has open from that program, without touching the device.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `sermux set`, `modem`, `break`, `purge` and `reset`: what is done to the line of a running port, and what it has then.
+//! `sermux set`, `modem`, `break`, `purge` and `reset`: change the line of a running port, and print its state.
 
 use std::process::ExitCode;
 use std::str::FromStr;

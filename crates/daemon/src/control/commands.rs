@@ -1,4 +1,4 @@
-//! What is done to a port.
+//! The requests that change a port.
 //!
 //! One handler takes them all: each would come with a copy of what axum puts around a handler.
 

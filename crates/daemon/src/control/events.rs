@@ -1,4 +1,4 @@
-//! Answers that go on: server-sent events (the HTML standard, section 9.2), of which a reader that lags gets the newest.
+//! Answers that stay open: server-sent events (the HTML standard, section 9.2). A reader that lags gets the newest event.
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! `GET /v1/ports/NAME/follow`: what comes from a line from now on, as it comes.
+//! `GET /v1/ports/NAME/follow`: streams the bytes that a line receives from now on.
 
 use std::convert::Infallible;
 use std::future::Future as _;

@@ -1,4 +1,4 @@
-//! By which names a server may be asked.
+//! The host names that requests to a server may carry.
 //!
 //! A web page can have its own name resolved to an address of this machine or of its network, and then its script may read
 //! what is served there as if it came from the page's own server (DNS rebinding). The name stays the page's own, so only names

@@ -1,4 +1,4 @@
-//! What the commands send and what they are answered: the bodies of the requests that change something.
+//! The bodies of the requests that change something, and of their answers.
 
 use serde::{Deserialize, Serialize};
 

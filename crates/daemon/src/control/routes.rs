@@ -1,4 +1,4 @@
-//! Which requests there are, and those about the program as a whole: how it is, and to read its configuration again.
+//! The routes of the API, and the requests about the program as a whole: its status, and the reload.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

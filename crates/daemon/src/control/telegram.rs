@@ -1,5 +1,5 @@
-//! `GET /v1/ports/NAME/telegram` and `…/reading`: the latest telegram of a port, as it came and as what it says; and each new
-//! one, for who asks for events.
+//! `GET /v1/ports/NAME/telegram` and `…/reading`: the latest telegram of a port, as bytes and as decoded values; and each
+//! new one, for clients that ask for events.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};

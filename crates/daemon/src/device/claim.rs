@@ -1,4 +1,4 @@
-//! Which devices this process has open: what `/proc` says of other processes it cannot say of the ports of one.
+//! Which port of this process has a device open: `/proc` shows only which process has.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! How a serial port of a USB adapter is found by what the adapter says of itself.
+//! Finds a serial port of a USB adapter by the adapter's own description.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What a USB adapter says of itself and of a serial port that it has.
+//! A USB adapter's description of itself and of one of its serial ports.
 
 use std::path::Path;
 

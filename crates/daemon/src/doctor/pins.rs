@@ -1,4 +1,4 @@
-//! Whether a device is the UART that the pins of a Raspberry Pi lead to, and works as one would have it.
+//! Whether a device is the UART that the pins of a Raspberry Pi lead to, and whether it is set up well.
 
 use std::path::{Path, PathBuf};
 

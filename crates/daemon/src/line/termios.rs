@@ -1,4 +1,4 @@
-//! Line settings as the kernel has them, both ways: what to set ([`wanted`]) and what came of it ([`read_back`]).
+//! Line settings as the kernel has them, both ways: what to set ([`wanted`]) and what the driver made of it ([`read_back`]).
 //!
 //! Settings fail silently: a 115200-max 8250 that is asked for 250000 baud says Ok and keeps its rate, an FTDI does
 //! the same with six data bits, a pty with parity. So what counts is what is read back.

@@ -1,4 +1,4 @@
-//! How an address is bound: what a socket that listens is made of.
+//! Binds an address: creates a listening socket and sets its options.
 
 use std::fmt;
 use std::io;

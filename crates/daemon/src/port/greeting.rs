@@ -1,4 +1,4 @@
-//! What a new client begins with: the state of its protocol, and the banner.
+//! The start of a new client: the state of its protocol, and the banner.
 
 use std::time::SystemTime;
 

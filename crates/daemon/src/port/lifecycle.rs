@@ -1,4 +1,4 @@
-//! From absent to open and back: when to try again, and what to say, once.
+//! When to retry opening a device, and what to log, once.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What the rest of the program asks of a running port.
+//! The commands that the rest of the program sends to a running port.
 
 use std::fmt;
 use std::future::Future;

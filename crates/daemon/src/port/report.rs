@@ -1,4 +1,4 @@
-//! What a port tells about itself when somebody asks.
+//! A port's report: its state for status and metrics.
 
 use std::sync::Arc;
 use std::time::Instant;

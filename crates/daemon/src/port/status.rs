@@ -1,4 +1,4 @@
-//! What the rest of the program may see of a running port without asking it.
+//! The part of a running port's state that the rest of the program reads without sending it a command.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! Which device the meter may be on, by what there is: nobody listens on the devices here.
+//! Chooses the devices that the meter may be on, without opening them.
 
 use std::path::Path;
 

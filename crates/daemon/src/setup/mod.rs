@@ -1,4 +1,4 @@
-//! Setting up a port: which device, which file, and putting it there so that it can be taken back.
+//! Setting up a port: chooses the device, writes the file, and can undo it.
 //!
 //! Nothing here asks anybody, opens a device or talks to a daemon; `cli/setup.rs` does.
 

@@ -159,7 +159,7 @@ impl Supervisor {
         self
     }
 
-    /// Waits so long at the end until what is held for the lines has left, in place of [`DRAIN_LIMIT`].
+    /// At the end, waits at most this time for queued bytes to leave the lines, in place of [`DRAIN_LIMIT`].
     #[must_use]
     pub fn with_drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;

@@ -1,4 +1,4 @@
-//! A task that is not to end by itself.
+//! A task that must not end by itself; reports when it does.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What a client is greeted with: a text with escapes for facts of the port, of the client and of the time.
+//! Banners: the text that a new client gets, with escapes for facts of the port, of the client and of the time.
 //!
 //! The escapes are those of ser2net's banners (ser2net.yaml(5)), so that what its users have goes on to mean the same:
 //!

@@ -1,4 +1,4 @@
-//! What two ports cannot share: a name, a device, an address. Ports that are not enabled are in nobody's way.
+//! What two ports cannot share: a name, a device, an address. Disabled ports conflict with none.
 
 use std::collections::HashMap;
 use std::fs;

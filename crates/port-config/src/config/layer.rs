@@ -1,4 +1,4 @@
-//! Mappings of the file as layers: what is written, each value read and with its place, and nothing decided yet.
+//! Mappings of the file as layers: every written value, parsed and with its place. No default is applied yet.
 //!
 //! A port's own mapping, its profile and the file's `defaults` are one layer each; `resolve` lays them over each other.
 

@@ -1,5 +1,5 @@
-//! What is usually behind a text that is not YAML: the reader's own words name the place where it gave up, which is often
-//! a line or two behind the mistake.
+//! Finds the usual mistakes in a text that is not YAML: the YAML reader's message names the place where it gave up, which
+//! is often a line or two after the mistake.
 
 use super::keys::is_known;
 use super::source::{lines, Place, Problem};

@@ -1,4 +1,4 @@
-//! What telnet listeners have and raw ones have not.
+//! The settings that only telnet listeners have.
 //!
 //! On a port these keys are defaults, which its raw listeners pass by; on a raw listener itself they are faults.
 

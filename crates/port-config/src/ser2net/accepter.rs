@@ -1,4 +1,4 @@
-//! `accepter:` where clients come in, and what is spoken there.
+//! `accepter:` the address that clients connect to, and its protocol.
 
 use super::defaults::Ser2netDefaults;
 use super::gensio::{self, GensioLayer, GensioWord};

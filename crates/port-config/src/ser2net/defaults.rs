@@ -1,4 +1,4 @@
-//! `default:` what holds for connections below it that do not say otherwise: for one kind of gensio (its class), or for all.
+//! `default:` values for the connections below it that do not set their own: for one kind of gensio (its class), or for all.
 
 use std::collections::BTreeMap;
 

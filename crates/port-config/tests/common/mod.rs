@@ -1,4 +1,4 @@
-//! Configurations out of thin air.
+//! Configurations without files.
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "not every test needs all of it")]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What a framer may look at: the bytes that its caller holds.
+//! The bytes that the framer's caller still holds, and that the framer may read.
 
 use std::borrow::Cow;
 

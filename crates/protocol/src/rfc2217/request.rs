@@ -1,4 +1,4 @@
-//! What a client asks of the line, what that does to it, and what it is answered from.
+//! A client's requests to the line, their effects, and the state of the line that answers are made from.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why what came cannot be read: turned over, another format, another speed.
+//! Why the received bytes are unreadable: an inverted signal, another format, another speed.
 
 use super::{inverted, obis_codes, Cause, Certainty, Reading, Verdict};
 

@@ -1,4 +1,4 @@
-//! Clients that come, send a byte, see it come back from the line, and go: how many per second, one after the other.
+//! Clients that connect, send a byte, receive it back from the line, and disconnect: how many per second, one at a time.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! What is measured: groups of rows, each measured in rounds, one subject after the other in each round.
+//! The measurements: groups of rows, each measured in rounds, one subject after the other in each round.
 
 mod connects;
 mod idle;

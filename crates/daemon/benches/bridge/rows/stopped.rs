@@ -1,5 +1,5 @@
-//! A client that reads beside one that has stopped reading, with 4 MB/s on the line: what the reader gets of it, and
-//! how much memory the subject takes for the other.
+//! One client reads and another has stopped reading, with 4 MB/s on the line: how much the reader gets, and how much memory
+//! the subject takes for the stopped client.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -1,4 +1,4 @@
-//! How what a port reports comes into the shapes of its status.
+//! Fills the shapes of a port's status from its report.
 
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};

@@ -1,4 +1,4 @@
-//! What a simulated smart meter says: DSMR 5 telegrams of a Dutch household with solar panels and a gas meter.
+//! The telegrams of a simulated smart meter: DSMR 5 of a Dutch household with solar panels and a gas meter.
 //!
 //! A pure function of seed and time, except for the counters, which add up what was consumed between one telegram and the
 //! next. No clock and no I/O. Integers throughout, so that every machine computes the same telegrams.

@@ -1,4 +1,4 @@
-//! What chip is behind a tty, as far as its driver in the kernel tells: where they differ in what no call tells.
+//! The chip behind a tty, by its kernel driver, for the differences between chips that no system call shows.
 
 use std::fs;
 

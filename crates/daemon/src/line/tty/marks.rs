@@ -1,4 +1,4 @@
-//! What a tty with PARMRK and INPCK puts among the bytes, and the bytes without it.
+//! Separates the bytes of a tty with PARMRK and INPCK from the marks that it puts among them.
 //!
 //! termios(3): a character with a framing or parity error arrives as `FF 00 x`, a break as `FF 00 00`, and a character
 //! 0xFF as `FF FF`.

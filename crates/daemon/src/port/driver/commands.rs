@@ -1,4 +1,4 @@
-//! What is asked of a running port.
+//! Carries out the commands to a running port.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! What the hub decided, and what the log hears of it.
+//! Carries out what the hub decided, and logs it.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Those who follow the line for a while without being clients: what they get changes nothing about the port.
+//! Followers: they receive the line's bytes for a while without being clients, and change nothing about the port.
 
 use std::time::Instant;
 

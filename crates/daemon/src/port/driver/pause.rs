@@ -1,4 +1,4 @@
-//! The operator's hand on the port: the device is let go of and taken again, clients are closed.
+//! The operator's `pause`, `resume` and `kick`: closes and opens the device, disconnects clients.
 
 use std::time::Instant;
 

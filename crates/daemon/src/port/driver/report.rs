@@ -1,4 +1,4 @@
-//! What the port tells about itself.
+//! The port's report for status and metrics.
 
 use std::sync::Arc;
 use std::time::Instant;

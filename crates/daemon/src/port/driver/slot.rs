@@ -1,4 +1,4 @@
-//! The line comes and goes.
+//! The device is opened, lost and opened again.
 //!
 //! Waiting, opening (on a thread of `workers`), open, closing (on the blocking pool), waiting. A read of 0 or EIO is the end of a line;
 //! its descriptor is closed at once, because a replugged adapter gets another number while the old one is open. A line that was

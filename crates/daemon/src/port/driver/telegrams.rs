@@ -1,5 +1,5 @@
-//! Those who look at telegrams without being clients: the latest one is put where they find it, whether they have looked at
-//! the one before or not.
+//! Publishes the latest telegram to the API's readers, which are not clients, whether they have read the one before or
+//! not.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What clients change about the line lasts as long as they do, over each opening, and no longer.
+//! Clients' changes of the line last until they disconnect, over each opening of the device, and no longer.
 
 use sermux_port_config::signal::{Effect, ModemState, Step};
 

@@ -1,4 +1,4 @@
-//! The operator's hand on the port: pause and resume, kick; and what the port tells about itself.
+//! The operator's `pause`, `resume` and `kick`; and the port's report.
 
 use tokio::sync::oneshot;
 

@@ -1,4 +1,4 @@
-//! What is bounded of what clients ask, and what becomes of it when they go.
+//! The limits on clients' requests, and what happens to the requests when their client disconnects.
 
 use sermux_port_config::signal::{Effect, Purge, Step};
 use tokio::io::AsyncWrite as _;

@@ -1,4 +1,4 @@
-//! When the bytes that the ring holds came: one time for each read, beside the ring's offsets.
+//! When the bytes in the ring were received: one time for each read, by the ring's offsets.
 //!
 //! Bounded: when there are many, neighbours become one as long as that is a small part of the backlog, and it keeps the
 //! earlier time. So a byte came when this says, or later, but not later than the last byte of its part.

@@ -1,4 +1,4 @@
-//! What a device sends to have its clients disconnected (`close-on`).
+//! The text from a device that disconnects its clients (`close-on`).
 //!
 //! A client gets all up to there and nothing behind it; then it is closed.
 

@@ -1,4 +1,4 @@
-//! What the hub tells: what it wants done, what is worth a line in the log, and what it counted.
+//! The hub's events: work for the driver, records for the log, and counters.
 
 use std::time::Duration;
 

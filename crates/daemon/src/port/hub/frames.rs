@@ -1,4 +1,4 @@
-//! The frames of a framed port: which of them the ring holds, and by what number they go.
+//! The frames of a framed port: which of them the ring holds, and their numbers.
 
 use std::collections::VecDeque;
 use std::time::Instant;

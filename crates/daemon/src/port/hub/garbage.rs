@@ -1,4 +1,4 @@
-//! Whether a port for telegrams gets bytes and no good telegram.
+//! Detects that a port for telegrams receives bytes but no good telegram.
 //!
 //! It knows no bytes, only how many came since the latest good telegram. What may still become a telegram does not count,
 //! so a healthy meter never comes near the limits, however long its telegrams are.

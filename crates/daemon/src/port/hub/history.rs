@@ -1,4 +1,4 @@
-//! What of the past is there, and what of it a client begins with.
+//! The received bytes that are still held, and where in them a new client begins.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What is missing on a port that gets nothing good, in words: for the log and for the status.
+//! The text for a port that receives nothing good, for the log and for the status: what is missing.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Clients that send what their listener's protocol has no use for.
+//! Detects clients that speak another protocol than their listener.
 
 use sermux_protocol::session::Speaks;
 

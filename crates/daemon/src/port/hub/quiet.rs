@@ -1,4 +1,4 @@
-//! `expect`: whether what the port is for has been missing for too long.
+//! `expect`: detects that the expected bytes or frames have been missing for too long.
 //!
 //! The clock runs while the device is open. With telegrams only one whose CRC is not wrong counts, without frames every
 //! byte. It costs one wake-up for each period: what comes moves no timer, the hub looks when one has passed.

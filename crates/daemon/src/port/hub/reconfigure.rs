@@ -1,4 +1,4 @@
-//! The configuration changes under the clients.
+//! Applies another configuration while clients stay connected.
 
 use std::sync::Arc;
 use std::time::Instant;

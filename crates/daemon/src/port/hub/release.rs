@@ -1,4 +1,4 @@
-//! How far received bytes may go out to clients that take bytes, and which whole frames there are for those that take frames.
+//! Releases received bytes: up to which byte clients of bytes get them, and which whole frames clients of frames get.
 
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Whether the line takes what is queued for it: one that lets nothing out for some seconds is stuck.
+//! Detects a stuck line: one that has sent nothing of its queue for some seconds.
 //!
 //! Nothing tells that bytes leave a line. So the hub looks at it some time after something was queued, and again while something
 //! is: what leaves moves no timer, and a line for which nothing is queued costs nothing.

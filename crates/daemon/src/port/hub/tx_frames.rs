@@ -1,4 +1,4 @@
-//! Whole frames to the line: with `tx-frame`, what one client sends is not torn by what another one sends.
+//! Whole frames to the line: with `tx-frame`, a client's frame is never mixed with bytes of another client.
 //!
 //! What a client has sent of a frame waits here, apart from the queue, until the frame's end has come; whole frames are
 //! queued in the order in which they became whole. A half frame is queued as it is (it is *cut*, and counted) when it is

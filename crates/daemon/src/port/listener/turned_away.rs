@@ -1,4 +1,4 @@
-//! Who may not connect: counted, and said without filling the log.
+//! Counts peers that may not connect, and logs them without filling the log.
 
 use std::fmt;
 use std::time::Duration;

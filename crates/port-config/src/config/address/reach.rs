@@ -1,4 +1,4 @@
-//! What of a machine an address stands for, and which two have something of it in common.
+//! Which addresses of this machine a listener's address covers, and whether two listeners overlap.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The shipped file and the man page say of every key what is so: that it exists, its default, whether it is built.
+//! Tests that the shipped file and the man page have every key, with its default and whether it is built.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Every key of the configuration, a row each: where it may stand, what may stand behind it, what it is for, its default, and
-//! what a reload touches when it has changed.
+//! Every key of the configuration, a row each: its section, the form of its value, its description, its default, and what a
+//! reload restarts when it has changed.
 //!
 //! From these rows come the schema for editors, the proposals for misspelt keys, and the class of a reload; tests hold
 //! `config/sermux.yaml` and sermux.yaml(5) to them.

@@ -1,4 +1,4 @@
-//! What may stand behind a key.
+//! The forms that a key's value may have.
 
 use super::super::keys::{Role, Section};
 use super::json::Json;

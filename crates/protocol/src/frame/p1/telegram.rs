@@ -1,4 +1,4 @@
-//! What the bytes of one telegram say about its check.
+//! Reads one telegram's bytes: which other CRC fits, whether its version has a CRC, and whether it has data.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! What the simulated meter says, as its readers see it.
+//! The simulated meter's telegrams, as its readers get them.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What is asked of the line apart from its bytes, by whom, and what it comes to.
+//! Requests to the line: which there are, their askers, and their outcomes.
 
 use std::time::{Duration, Instant};
 

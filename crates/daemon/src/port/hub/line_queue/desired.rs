@@ -1,4 +1,4 @@
-//! What is to stand on a line: what it is opened with, what became of that since, and what clients changed on top.
+//! The desired state of a line: the state it is opened with, the operator's changes, and the clients' changes on top.
 //!
 //! What clients with `access: control` changed holds as long as one of them is connected: it is applied again at each
 //! opening, and taken back when the last of them has left (`on-release`). What others set, by hand or by `on-connect`,

@@ -1,4 +1,4 @@
-//! What holds on the line beyond the request that asked for it ([`Desired`](super::Desired)).
+//! The effects of a request that last after it is done ([`Desired`](super::Desired)).
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Purges: they pass everything else, and nothing of their asker passes them.
+//! Purges: they overtake all other requests, and no later request of the same asker overtakes them.
 
 use sermux_port_config::signal::{Effect, Purge};
 
