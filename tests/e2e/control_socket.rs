@@ -190,7 +190,7 @@ fn control_off_is_off_and_systemctl_reload_works_all_the_same() {
     let mut reload = daemon.command(&["reload"]);
     let reload = Process::start(reload.env("MAINPID", daemon.pid().to_string())).finish();
     assert_eq!(reload.code, Some(0));
-    assert!(reload.stderr.contains("SIGHUP was sent instead"), "{}", reload.stderr);
+    assert!(reload.stderr.contains("sermux sent SIGHUP instead"), "{}", reload.stderr);
     daemon.log().wait_for("the reload", |line| is_event(line, "config.reloaded"));
     assert_eq!(Process::start(&mut daemon.command(&["reload"])).finish().code, Some(3), "there is no pid to signal");
 }

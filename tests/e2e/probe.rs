@@ -330,7 +330,9 @@ fn whoever_may_not_ask_the_running_program_is_told_that_it_may_have_the_device()
     };
     let probed = Process::start(command.arg("--control").arg(&socket).arg("probe").arg(pty.path())).finish();
     assert_eq!((probed.code, probed.stdout.as_str()), (Some(1), ""));
-    for part in ["busy", "perhaps the running sermux has it, and cannot be asked", "permission denied", "use sudo"] {
+    for part in
+        ["busy", "perhaps the running sermux has it open, but it does not answer", "permission denied", "use sudo"]
+    {
         assert!(probed.stderr.contains(part), "{part}: {}", probed.stderr);
     }
 }

@@ -149,7 +149,7 @@ fn a_key_that_is_written_twice_is_shown_with_both_places() {
 fn keys_of_a_port_that_stand_beside_its_name_are_one_mistake() {
     let text =
         "ports:\n  p:\n  device: sim:echo\n  line: { baud: 9600 }\n  listen:\n    - { protocol: raw, address: 0 }\n";
-    let message = "3:3: ports.device: `device` is a key of a port, and stands where the names of ports stand";
+    let message = "3:3: ports.device: `device` is a key of a port, written where the names of ports belong";
     one(text, message, "further than its name");
     one("ports: { p: /dev/ttyUSB0 }\n", "1:13: ports.p: a mapping is needed here, not a single value", "indented");
     assert!(load_str("x.yaml", "ports: { line: { device: sim:echo, enable: no } }\n").is_ok(), "a name like others");
@@ -327,15 +327,15 @@ fn what_speaks_of_the_network_cannot_stand_on_a_unix_socket_nor_rights_of_a_file
     for (keys, first_line, help) in WRONG_UNIX {
         one(&unix(keys), &format!("5:{first_line}"), help);
     }
-    let nobody = "who connects to a unix socket has no network address";
+    let nobody = "clients of a unix socket have no network address";
     one(&unix("allow: [10.0.0.7]"), &format!("5:55: ports.p.listen[0].allow: {nobody}"), "`mode`, `owner`, `group`");
     one(&unix("deny: ['::1']"), &format!("5:54: ports.p.listen[0].deny: {nobody}"), "`mode`, `owner`, `group`");
     one(
         &unix("keepalive: { count: 3 }"),
-        "5:59: ports.p.listen[0].keepalive: a unix socket has no `keepalive`: the system tells at once when the other end is gone",
+        "5:59: ports.p.listen[0].keepalive: a unix socket has no `keepalive`: the system reports at once when the other end disconnects",
         "remove",
     );
-    let file = "speaks of the file of a unix socket, and this address has none";
+    let file = "is for the file of a unix socket, and this address has none";
     for (key, value) in [("mode", "'0660'"), ("owner", "root"), ("group", "dialout")] {
         let column = 38 + key.len() + 2;
         let message = format!("5:{column}: ports.p.listen[0].{key}: `{key}` {file}");
@@ -432,7 +432,7 @@ fn what_cannot_be_together_is_refused() {
         ),
         (
             "open: always\nlinger: 6s",
-            "13: ports.p.linger: `linger` speaks of a device that is closed, and this one is always open (`open: always`)",
+            "13: ports.p.linger: `linger` has no effect: the device is always open (`open: always`)",
             "open: on-demand",
         ),
         (
@@ -447,7 +447,7 @@ fn what_cannot_be_together_is_refused() {
         ),
         (
             "frame: none\ncrc: drop",
-            "10: ports.p.crc: `crc` speaks of telegrams, and this port has none (`frame: none`)",
+            "10: ports.p.crc: `crc` needs telegrams, and this port has none (`frame: none`)",
             "dsmr",
         ),
     ] {
@@ -567,7 +567,7 @@ fn two_listeners_on_one_address_are_refused() {
 
 #[test]
 fn a_hold_without_a_pen_is_refused_once() {
-    let message = "`write-hold` speaks of clients that write one at a time, and here they do not";
+    let message = "`write-hold` has no effect: clients do not write one at a time here";
     let on_port = port("write-hold: 5s").replace("}]", "}, { protocol: telnet, address: 0 }]");
     one(&on_port, &format!("5:17: ports.p.write-hold: {message}"), "write: first");
     let on_listener = listener("raw", "write-hold: 5s");

@@ -237,7 +237,7 @@ fn captures_do_not_write_into_what_is_somebody_elses() {
         let said = two(&at(a), &at(b));
         assert!(said.contains(fault) && said.is_empty() == fault.is_empty(), "{a} {b}: {said}");
     }
-    assert!(two(&at("same.log"), "/dev/full").contains("/dev/full is a device, and a capture goes into a file"));
+    assert!(two(&at("same.log"), "/dev/full").contains("/dev/full is a device; a capture needs a file"));
     let older = format!("{}.3", at("main.yaml"));
     fs::rename(folder.path().join("main.yaml"), &older).unwrap();
     fs::write(&older, format!("ports:\n{}", port("a", &at("main.yaml"), 3))).unwrap();

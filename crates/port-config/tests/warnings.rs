@@ -56,7 +56,7 @@ fn rs485_that_is_not_enabled_is_allowed_with_a_warning() {
     let warnings = |keys: &str| load_str("x.yaml", &port(keys)).unwrap().warnings;
     let forgotten = warnings("line: { rs485: { delay-after-send: 1ms } }");
     assert_eq!(forgotten.len(), 1);
-    let said = "x.yaml:5:40: ports.p.line.rs485.delay-after-send: without `enabled` nothing of `rs485` is in force";
+    let said = "x.yaml:5:40: ports.p.line.rs485.delay-after-send: `rs485` has no effect without `enabled`";
     assert!(forgotten[0].to_string().starts_with(said), "{}", forgotten[0]);
     assert!(warnings("line: { rs485: { enabled: false, delay-after-send: 1ms } }").is_empty());
 }
@@ -87,7 +87,7 @@ fn an_idle_timeout_for_clients_that_may_not_write_is_allowed_with_a_warning() {
 fn http_that_answers_nobody_is_allowed_with_a_warning() {
     let http = |keys: &str| warnings(&format!("http: {{ {keys} }}\nports: {{}}\n"));
     let at = |place: &str, address: &str| {
-        [format!("x.yaml:{place}: `{address}` answers nobody, because other hosts reach it")]
+        [format!("x.yaml:{place}: `{address}` refuses every request, because other hosts can reach it")]
     };
     assert_eq!(http("address: '*:8217'"), at("1:18: http.address", "*:8217"));
     assert_eq!(http("address: [8217, 'pi.lan:8218']"), at("1:25: http.address[1]", "pi.lan:8218"));

@@ -56,7 +56,7 @@ pub(super) fn is_secret(arguments: &Arguments, failure: &Failure) -> Option<Stri
     let Failure::Open(OpenError::Busy { .. }) = failure else { return None };
     match get(arguments, "/v1/status") {
         Err(NotDone::Unreachable(why)) if why.is_forbidden() => {
-            Some(format!("perhaps the running sermux has it, and cannot be asked: {why}"))
+            Some(format!("perhaps the running sermux has it open, but it does not answer: {why}"))
         }
         _ => None,
     }

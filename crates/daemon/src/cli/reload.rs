@@ -44,7 +44,7 @@ fn main_process() -> Option<Pid> {
 fn by_signal(daemon: Pid, why: &impl std::fmt::Display) -> ExitCode {
     match kill(daemon, Signal::SIGHUP) {
         Ok(()) => {
-            note!("{why}\n  SIGHUP was sent instead; the log says how it comes out");
+            note!("{why}\n  sermux sent SIGHUP instead; the log shows the result");
             ExitCode::SUCCESS
         }
         Err(error) => {

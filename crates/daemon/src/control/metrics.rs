@@ -74,7 +74,7 @@ const COUNTERS: &[OfPort] = &[
 
 const GAUGES: &[OfPort] = &[
     ("sermux_port_up", "Whether the device is open.", |port| Some(u64::from(port.state.is_open()))),
-    ("sermux_port_well", "Whether the port is as it should be; /health says the same of all.", |port| {
+    ("sermux_port_well", "1 if the port is well; /health reports it for all ports together.", |port| {
         Some(u64::from(trouble(port).is_none()))
     }),
     ("sermux_port_clients", "Clients that are connected.", |port| Some(port.clients.len() as u64)),
@@ -88,7 +88,7 @@ const AGES: &[AgeOfPort] = &[
         port.clients.iter().filter_map(|client| client.state.lag_since).min()
     }),
     ("sermux_port_received_age_seconds", "Since the last byte came from the line.", |port| port.last_rx),
-    ("sermux_port_telegram_age_seconds", "Since the last telegram came whose CRC is not wrong.", |port| {
+    ("sermux_port_telegram_age_seconds", "Time since the last telegram without a wrong CRC.", |port| {
         port.last_telegram
     }),
 ];
@@ -138,13 +138,13 @@ fn with_readings(query: &str) -> Result<bool, Refusal> {
         "" | "readings=0" => Ok(false),
         "readings=1" => Ok(true),
         other => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("`{}` is not understood", other.escape_debug()))
-            .help("ask for /metrics, or for /metrics?readings=1 to have what the meters say as well")),
+            .help("use /metrics, or /metrics?readings=1 to include the values of meters")),
     }
 }
 
 fn program(text: &mut Exposition, api: &Api, now: Instant) {
     let version = [("version", env!("CARGO_PKG_VERSION"))];
-    text.family("sermux_build_info", MetricKind::Gauge, "Which sermux it is.").sample(&version, 1);
+    text.family("sermux_build_info", MetricKind::Gauge, "The version of sermux.").sample(&version, 1);
     let uptime = now.saturating_duration_since(api.started()).as_secs();
     text.family("sermux_uptime_seconds", MetricKind::Gauge, "Since sermux was started.").sample(&[], uptime);
     let lost = log::health().lost;
@@ -247,7 +247,7 @@ async fn telegrams(running: &[(String, Link)]) -> Vec<(String, Arc<Telegram>)> {
 }
 
 fn readings(text: &mut Exposition, telegrams: &[(String, Arc<Telegram>)]) {
-    let help = "What a smart meter says, in the unit that it says it in.";
+    let help = "The values of a smart meter, in the unit that the meter uses.";
     let mut family = text.family("sermux_reading", MetricKind::Gauge, help);
     for (port, telegram) in telegrams {
         // A telegram of the framer begins and ends as it should.

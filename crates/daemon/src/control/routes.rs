@@ -166,7 +166,10 @@ async fn reload(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>) -
     let done = match api.asker.ask(Ask::Reload).await.ok_or_else(program_ends)? {
         Ok(done) => done,
         Err(NotReloaded::NoFile) => {
-            return Err(Refusal::new(StatusCode::CONFLICT, "there is no file to read again"));
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "sermux was started without a configuration file, so there is nothing to reload",
+            ));
         }
         Err(NotReloaded::ReadOnce(why)) => return Err(Refusal::new(StatusCode::CONFLICT, why)),
         Err(NotReloaded::Faults(file, faults)) => {

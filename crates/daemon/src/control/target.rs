@@ -62,7 +62,7 @@ impl PortTarget {
     pub(super) async fn ask(&self, what: Effect) -> Result<View, Refusal> {
         let done = timeout(LINE_LIMIT, ask_line(&self.link, what)).await.map_err(|_| {
             Refusal::new(StatusCode::GATEWAY_TIMEOUT, format!("port {}: it is not done yet", self.name))
-                .help("it goes on; `sermux status` says how the line is")
+                .help("it continues; `sermux status` shows the state of the line")
         })?;
         match done.ok_or_else(port_ended)? {
             (Outcome::Done, view) => Ok(view),
@@ -79,7 +79,7 @@ impl PortTarget {
         let Some(report) = ask(&self.link, Command::Report).await else { return port_ended() };
         let (why, help) = match report.state {
             PortState::Paused => ("it is paused", format!("`sermux resume {}` opens its device", self.name)),
-            PortState::Idle => ("its device is closed until a client comes (open: on-demand)", String::new()),
+            PortState::Idle => ("its device is closed until a client connects (open: on-demand)", String::new()),
             _ => ("its device is not open", report.fault.map(|fault| fault.what).unwrap_or_default()),
         };
         let refusal = Refusal::new(StatusCode::CONFLICT, format!("port {}: {why}", self.name));
@@ -116,7 +116,7 @@ impl PortTarget {
                     StatusCode::GATEWAY_TIMEOUT,
                     format!("port {}: its device {not_yet}", self.name),
                 )
-                .help("it goes on; `sermux status` says how the port is"))
+                .help("it continues; `sermux status` shows the state of the port"))
             }
         }
         let report = api.look(&self.link).await.ok_or_else(port_ended)?;

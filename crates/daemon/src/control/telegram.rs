@@ -83,7 +83,7 @@ async fn find(
 fn latest(target: &PortTarget, telegrams: &Telegrams) -> Result<Arc<Telegram>, Refusal> {
     telegrams.borrow().clone().ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, format!("port {}: no valid telegram has come yet", target.name))
-            .help(format!("`sermux status {}` says how the line is", target.name))
+            .help(format!("`sermux status {}` shows the state of the line", target.name))
     })
 }
 

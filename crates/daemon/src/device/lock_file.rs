@@ -127,7 +127,7 @@ impl LockFile {
                 Err(error) => return Err(failed(&folder, &error)),
             }
         }
-        Err(LockRefused::Held(format!("its lock file {} comes back whenever it is removed", path.display())))
+        Err(LockRefused::Held(format!("its lock file {} is created again each time it is removed", path.display())))
     }
 }
 
@@ -291,7 +291,7 @@ impl LockOwner {
             LockOwner::Nobody => {
                 let age = fs::metadata(path).and_then(|file| file.modified()).ok();
                 let age = age.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
-                (age < HALF_WRITTEN).then(|| format!("its lock file {} names nobody (yet)", path.display()))
+                (age < HALF_WRITTEN).then(|| format!("its lock file {} has no process number (yet)", path.display()))
             }
         }
     }
@@ -360,7 +360,7 @@ impl fmt::Display for Seen {
                 write!(f, "lock file {path} of pid {}, which is not in this container", process.pid)
             }
             (Some(process), false) => write!(f, "lock file {path} of pid {}, which has ended", process.pid),
-            (None, _) => write!(f, "lock file {path}, which names nobody"),
+            (None, _) => write!(f, "lock file {path}, which has no process number"),
         }
     }
 }

@@ -237,9 +237,11 @@ fn remove_stale(folder: &Folder, path: &Path) -> Result<(), NoSocket> {
     match is_held(path) {
         Ok(false) => folder
             .remove(&folder.name)
-            .map_err(|error| NoSocket::Io("what is left of another one cannot be removed", error)),
+            .map_err(|error| NoSocket::Io("a leftover socket of another program cannot be removed", error)),
         Ok(true) => Err(NoSocket::Held),
-        Err(error) => Err(NoSocket::Io("another one is there, and it cannot be asked", error)),
+        Err(error) => {
+            Err(NoSocket::Io("another socket is there, and sermux cannot find out whether it is in use", error))
+        }
     }
 }
 

@@ -382,7 +382,7 @@ impl Supervisor {
     async fn go_on_with(&mut self, file: PathBuf, loaded: Loaded) -> Reloaded {
         let mut warnings: Vec<String> = loaded.faults.iter().chain(&loaded.warnings).map(in_one_line).collect();
         if loaded.config.log != self.config.log {
-            warnings.push("log: what changed there is in force at the next start".to_owned());
+            warnings.push("log: the changes apply at the next start".to_owned());
         }
         for warning in &warnings {
             warn!(event = %"config.warned", "{warning}");

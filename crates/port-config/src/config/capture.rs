@@ -162,7 +162,7 @@ fn file(node: &Node) -> Result<PathBuf, Wrong> {
         return Err(Wrong::new(message, format!("write {example}")));
     }
     if path.ends_with('/') {
-        let message = format!("`{}` is a folder, and a capture goes into a file", shown(path));
+        let message = format!("`{}` is a folder; a capture needs a file", shown(path));
         return Err(Wrong::new(message, format!("write {example}")));
     }
     Ok(path.into())

@@ -34,7 +34,7 @@ pub(super) fn check(ports: &[Resolved<'_>], files: &[PathBuf], problems: &mut Ve
     let files: Vec<PathBuf> = files.iter().map(|file| real(file)).collect();
     for (index, owner) in owners.iter().enumerate() {
         if let Some(kind) = not_a_file(&owner.capture.file) {
-            let message = format!("{} is {kind}, and a capture goes into a file", owner.capture.file.display());
+            let message = format!("{} is {kind}; a capture needs a file", owner.capture.file.display());
             problems.push(Problem::new(owner.place, owner.path, message).help("write the path of an ordinary file"));
         }
         if let Some(file) = files.iter().find(|file| owner.has(file)) {

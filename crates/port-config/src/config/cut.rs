@@ -122,7 +122,7 @@ pub(super) fn tx_frame(node: &Node) -> Result<Option<Delimiter>, Wrong> {
             "what clients send arrives in pieces that the network makes, so a silence ends no frame",
             "write `tx-frame: line` or { delimiter: \"\\r\" }",
         )),
-        _ => Err(Wrong::new("a frame for the line ends by a delimiter", "write { delimiter: \"\\r\" }")),
+        _ => Err(Wrong::new("`tx-frame` needs a delimiter", "write { delimiter: \"\\r\" }")),
     }
 }
 

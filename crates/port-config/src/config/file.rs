@@ -153,7 +153,7 @@ fn ports(node: &Node, path: &str, problems: &mut Vec<Problem>) -> Vec<NamedPort>
         return entries.iter().filter_map(|entry| port(entry, path, problems)).collect();
     };
     let key = &astray.key.text;
-    let message = format!("`{key}` is a key of a port, and stands where the names of ports stand");
+    let message = format!("`{key}` is a key of a port, written where the names of ports belong");
     problems.push(
         Problem::new(astray.key.place, join(path, key), message)
             .help("indent the keys of a port further than its name"),

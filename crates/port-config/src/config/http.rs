@@ -110,9 +110,9 @@ pub(super) fn http(
     let http = Http { address: addresses.iter().map(|set| set.value.clone()).collect(), access, names };
     if access == HttpAccess::Usual {
         for closed in addresses.iter().filter(|set| !http.is_open_at(&set.value)) {
-            let message = format!("`{}` answers nobody, because other hosts reach it", closed.value);
+            let message = format!("`{}` refuses every request, because other hosts can reach it", closed.value);
             warnings.push(Problem::new(closed.place, &closed.path, message).help(
-                "write `access: read-only` if anybody who reaches it may see the ports and what their lines carry",
+                "write `access: read-only` if everyone who can reach it may see the ports and what their lines carry",
             ));
         }
     }

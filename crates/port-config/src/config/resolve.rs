@@ -217,7 +217,7 @@ fn line(layers: &Layers<'_>, problems: &mut Vec<Problem>, warnings: &mut Vec<Pro
 fn check_linger(open: Open, own: &PortLayer, problems: &mut Vec<Problem>) {
     if let (Open::Always, Some(set)) = (open, &own.linger) {
         if set.value != LINGER {
-            let message = "`linger` speaks of a device that is closed, and this one is always open (`open: always`)";
+            let message = "`linger` has no effect: the device is always open (`open: always`)";
             problems
                 .push(Problem::new(set.place, &set.path, message).help("add `open: on-demand`, or remove `linger`"));
         }
@@ -263,7 +263,7 @@ fn check_frame(
     }
     if let (true, Some(set)) = (frame != Framing::Dsmr, &own.crc) {
         if set.value == Crc::Drop {
-            let message = format!("`crc` speaks of telegrams, and this port has none (`{}`)", frame.written());
+            let message = format!("`crc` needs telegrams, and this port has none (`{}`)", frame.written());
             problems.push(
                 Problem::new(set.place, &set.path, message)
                     .because(frame.written(), said.frame)
@@ -500,7 +500,7 @@ impl<'a> ListenerKeys<'a> {
         }
         let own = self.layers.0.first().and_then(|layer| layer.client.write_hold.as_ref());
         if let Some(set) = self.listener.client.write_hold.as_ref().or(own).filter(|set| set.value != WRITE_HOLD) {
-            let message = "`write-hold` speaks of clients that write one at a time, and here they do not";
+            let message = "`write-hold` has no effect: clients do not write one at a time here";
             problems.push(
                 Problem::new(set.place, &set.path, message)
                     .because("write", self.said.write)

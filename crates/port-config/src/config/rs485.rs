@@ -90,7 +90,7 @@ pub(super) fn resolve(
             [rts_on_send, rts_after_send, rx_during_tx].into_iter().flatten().map(|set| (set.place, &set.path));
         let delays = [delay_before_send, delay_after_send].into_iter().flatten().map(|set| (set.place, &set.path));
         if let Some((place, path)) = written.chain(delays).next() {
-            let message = "without `enabled` nothing of `rs485` is in force";
+            let message = "`rs485` has no effect without `enabled`";
             warnings.push(Problem::new(place, path, message).help("add `enabled: true` there"));
         }
         return None;

@@ -39,7 +39,7 @@ pub(super) fn rights(listener: &ListenerLayer, problems: &mut Vec<Problem>) -> O
             [written(listener.mode.as_ref()), written(listener.owner.as_ref()), written(listener.group.as_ref())];
         for (place, path) in keys.into_iter().flatten() {
             let key = path.rsplit('.').next().unwrap_or_default();
-            let message = format!("`{key}` speaks of the file of a unix socket, and this address has none");
+            let message = format!("`{key}` is for the file of a unix socket, and this address has none");
             problems.push(Problem::new(place, path, message).help(
                 "write `address: unix:/run/sermux/NAME.sock`, or remove the key; `allow` says which hosts may connect",
             ));
@@ -49,14 +49,14 @@ pub(super) fn rights(listener: &ListenerLayer, problems: &mut Vec<Problem>) -> O
     let client = &listener.client;
     let networks = [client.allow.as_ref(), client.deny.as_ref()].into_iter().flatten();
     for set in networks.filter(|set| !set.value.is_empty()) {
-        let message = "who connects to a unix socket has no network address";
+        let message = "clients of a unix socket have no network address";
         problems.push(
             Problem::new(set.place, &set.path, message)
                 .help("remove it; the rights of the socket's file say who may connect: `mode`, `owner`, `group`"),
         );
     }
     if let Some(set) = client.keepalive.as_ref().filter(|set| !matches!(set.value, KeepaliveLayer::Off)) {
-        let message = "a unix socket has no `keepalive`: the system tells at once when the other end is gone";
+        let message = "a unix socket has no `keepalive`: the system reports at once when the other end disconnects";
         problems.push(Problem::new(set.place, &set.path, message).help("remove the key"));
     }
     let built_in = SocketRights::default();

@@ -57,7 +57,7 @@ pub const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("capture: { file: x.log }", "22: ports.p.capture.file: `x.log` is not the full path of a file", "/var/log/sermux"),
     (
         "capture: { file: /x/ }",
-        "22: ports.p.capture.file: `/x/` is a folder, and a capture goes into a file",
+        "22: ports.p.capture.file: `/x/` is a folder; a capture needs a file",
         "/var/log/sermux",
     ),
     ("capture: { file: /x, max-age: 5 }", "35: ports.p.capture.max-age: `5` has no unit", "`7d`"),

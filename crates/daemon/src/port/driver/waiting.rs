@@ -178,7 +178,7 @@ impl Driver {
     }
 
     fn give_up(&mut self, id: ClientId, now: Instant) {
-        let error = "it does not answer any more, and its place was needed";
+        let error = "the client no longer answers, and a new client needed its place";
         self.client_failed(id, &io::Error::new(io::ErrorKind::TimedOut, error), now);
     }
 
