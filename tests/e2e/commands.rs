@@ -113,16 +113,6 @@ fn a_port_that_is_not_well_is_marked_and_says_what_to_do() {
 }
 
 #[test]
-fn a_second_program_on_a_busy_address_names_the_first() {
-    let daemon = start(echo());
-    let other = PortYaml::new("other", "sim:echo").listen_on(&daemon.address("echo").to_string(), "");
-    let second = Daemon::start(other).finish();
-    assert_eq!(second.code, Some(1));
-    let named = format!("is in use by another sermux: pid {}, user ", daemon.pid());
-    assert!(second.stderr.contains(&named), "{}", second.stderr);
-}
-
-#[test]
 fn a_wrong_setting_and_a_break_that_is_too_long_are_answered_with_what_is_right() {
     let daemon = start(echo());
     let wrong = daemon.run(&["set", "echo", "fast"]);

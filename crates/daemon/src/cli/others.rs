@@ -31,19 +31,6 @@ impl OtherSermux {
         format!("pid {}, user {}: sermux {}", self.pid, self.user, printable(&self.arguments.join(" ")))
     }
 
-    /// The TCP port among these that it listens on, as far as this user may know.
-    fn listens_on(&self, ports: &[u16]) -> Option<u16> {
-        let sockets: Vec<String> = fs::read_dir(format!("/proc/{}/fd", self.pid))
-            .ok()?
-            .filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.to_str()?.to_owned()))
-            .collect();
-        let tables = ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default());
-        let mut listening = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(listener);
-        listening
-            .find(|(port, inode)| ports.contains(port) && sockets.contains(&format!("socket:[{inode}]")))
-            .map(|(port, _)| port)
-    }
-
     /// The option that has a command find it, when its command line names one.
     pub(super) fn option(&self) -> Option<String> {
         ["--control", "--config"].iter().find_map(|option| {
@@ -65,20 +52,6 @@ pub(super) fn list(others: &[OtherSermux]) -> Vec<String> {
         lines.push(format!("and {} more", others.len() - MOST));
     }
     lines
-}
-
-/// A sermux that listens on one of these TCP ports, and on which.
-pub(super) fn who_listens(ports: &[u16]) -> Option<(u16, OtherSermux)> {
-    OtherSermux::all().into_iter().find_map(|other| Some((other.listens_on(ports)?, other)))
-}
-
-/// Port and inode of a listening socket, in a line of /proc/net/tcp (proc_net_tcp of the kernel's documentation).
-fn listener(line: &str) -> Option<(u16, &str)> {
-    const LISTEN: &str = "0A";
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let (_, port) = fields.get(1)?.rsplit_once(':')?;
-    (*fields.get(3)? == LISTEN).then_some(())?;
-    Some((u16::from_str_radix(port, 16).ok()?, fields.get(9)?))
 }
 
 fn all_below(proc: &Path) -> Vec<OtherSermux> {
@@ -120,14 +93,6 @@ pub(super) fn service_has_failed() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_listening_socket_is_read_from_the_kernels_table() {
-        let line = "   0: 0100007F:9A2F 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 51234 1 0 100 0";
-        assert_eq!(listener(line), Some((0x9A2F, "51234")));
-        assert_eq!(listener(&line.replace(" 0A ", " 01 ")), None);
-        assert_eq!(listener("  sl  local_address"), None);
-    }
 
     #[test]
     fn programs_that_serve_are_found_and_commands_are_not() {

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
-use sermux_port_config::config::{Address, Config, LogFormat};
+use sermux_port_config::config::{Config, LogFormat};
 use socket2::Socket;
 use tracing::{debug, error};
 
-use super::{others, port, Arguments};
+use super::{port, Arguments};
 use crate::log::{self, LogOutput};
 use crate::supervisor::{ConfigSource, Ended, Supervisor, DRAIN_LIMIT};
 
@@ -81,35 +81,13 @@ pub(super) fn run_with(
             return ExitCode::FAILURE;
         }
     };
-    let wanted = tcp_ports(&config);
-    let (code, ended) = serve(config, source, conduct, sockets);
+    let code = serve(config, source, conduct, sockets);
     // What was logged is on its way out.
     drop(log);
-    if ended == Some(Ended::NothingBound) {
-        if let Some((port, other)) = others::who_listens(&wanted) {
-            note!("TCP port {port} is in use by another sermux: {}", other.text());
-        }
-    }
     code
 }
 
-fn tcp_ports(config: &Config) -> Vec<u16> {
-    let enabled = config.ports.values().filter(|port| port.enable);
-    let addresses = enabled.flat_map(|port| &port.listen).map(|listener| &listener.address);
-    addresses
-        .filter_map(|address| match address {
-            Address::Localhost { port } | Address::Any { port } | Address::Host { port, .. } => Some(*port),
-            Address::Unix { .. } => None,
-        })
-        .collect()
-}
-
-fn serve(
-    config: Config,
-    source: Option<ConfigSource>,
-    conduct: &Conduct<'_>,
-    sockets: Vec<Socket>,
-) -> (ExitCode, Option<Ended>) {
+fn serve(config: Config, source: Option<ConfigSource>, conduct: &Conduct<'_>, sockets: Vec<Socket>) -> ExitCode {
     raise_file_limit();
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -122,7 +100,7 @@ fn serve(
         Ok(runtime) => runtime,
         Err(error) => {
             error!(event = %"sermux.start-failed", "cannot start: {error}");
-            return (ExitCode::FAILURE, None);
+            return ExitCode::FAILURE;
         }
     };
     let serve = async {
@@ -134,14 +112,14 @@ fn serve(
     // A call that hangs in a driver does not keep the program.
     runtime.shutdown_background();
     match ended {
-        Ok(Ok(Ended::Asked)) => (ExitCode::SUCCESS, Some(Ended::Asked)),
-        Ok(Ok(Ended::NothingBound)) => (ExitCode::FAILURE, Some(Ended::NothingBound)),
+        Ok(Ok(Ended::Asked)) => ExitCode::SUCCESS,
+        Ok(Ok(Ended::NothingBound)) => ExitCode::FAILURE,
         Ok(Err(error)) => {
             error!(event = %"sermux.start-failed", "cannot start: {error}");
-            (ExitCode::FAILURE, None)
+            ExitCode::FAILURE
         }
         // The log has heard of it.
-        Err(_) => (ExitCode::from(DEFECT), None),
+        Err(_) => ExitCode::from(DEFECT),
     }
 }
 
