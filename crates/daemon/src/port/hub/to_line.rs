@@ -52,9 +52,9 @@ impl Hub {
     /// ([`BLOCK`]) when others do, lest one fills the queue before them.
     ///
     /// Of a telnet client that sends 0xFF, and so two bytes for each of the line, twice as much. Should it stop that in this
-    /// very read, the queue is longer than its limit once, by as much as had room. Without that, 0xFF from a client costs 1.63 to
-    /// 1.81 times the floor's processor time in the benchmark, instead of 1.16 to 1.43, and 1.14 to 1.40 times that of text,
-    /// instead of 0.92 to 1.05.
+    /// very read, the queue is longer than its limit once, by as much as had room. Without that, and without other tuning that was
+    /// taken out with it, 0xFF from a client cost 1.63 to 1.81 times the floor's processor time in the benchmark (goal 1.5),
+    /// instead of 1.16 to 1.43; alone it was not measured.
     #[must_use]
     pub fn input_room(&self, id: ClientId) -> usize {
         // Not where half a frame may come on top.
