@@ -29,7 +29,7 @@ const TURN_TRIES: usize = 3;
 /// Why an address could not be bound.
 #[derive(Debug)]
 pub enum NotBound {
-    /// Another socket has the address of TCP: whose, once [`Binding::name_holder`] has looked.
+    /// Another socket has the address of TCP: whose, once `Binding::name_holder` has looked.
     InUse(Option<AddressHolder>),
     /// The system's word about an address of TCP.
     Tcp(io::Error),

@@ -159,7 +159,7 @@ impl Supervisor {
         self
     }
 
-    /// At the end, waits at most this time for queued bytes to leave the lines, in place of [`DRAIN_LIMIT`].
+    /// At the end, waits at most this time for queued bytes to leave the lines, in place of 1.5 s.
     #[must_use]
     pub fn with_drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;
