@@ -348,7 +348,7 @@ fn a_place_that_is_no_good_is_said_and_taken_when_it_is() {
     fs::create_dir(folder.path().join("later")).unwrap();
     daemon.log().wait_for("the socket", |line| is_event(line, "control.listening"));
     assert_eq!(at(&socket, &["status"]).code, Some(0));
-    assert_eq!(daemon.log().count(|line| is_event(line, "control.bind-failed")), 1, "said once");
+    assert_eq!(daemon.log().count(|line| is_event(line, "control.bind-failed")), 1, "logged once");
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn a_live_program_keeps_its_socket_unnoticed_and_it_is_taken_when_it_is_free() {
     });
     end(first);
     echoes(&join(&second, &path, 1));
-    assert_eq!(second.log().count(|line| is_event(line, "listener.bind-failed")), 1, "said once");
+    assert_eq!(second.log().count(|line| is_event(line, "listener.bind-failed")), 1, "logged once");
 }
 
 #[test]
