@@ -30,13 +30,13 @@ pub(crate) mod place;
 mod reading;
 pub(crate) mod request;
 mod routes;
-mod server;
+mod running;
+pub(crate) mod server;
 mod serving;
 pub(crate) mod status;
 mod target;
 mod telegram;
-mod web;
+pub(crate) mod web;
 
 pub(crate) use routes::{public, router};
-pub(crate) use server::Server;
-pub(crate) use web::WebServer;
+pub(crate) use running::RunningServer;

@@ -1,9 +1,7 @@
 //! The control socket's server: makes the socket, and tries again where it cannot be made. [`serving`] has the rest.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
-use std::future::pending;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
@@ -13,10 +11,10 @@ use std::time::Duration;
 use axum::Router;
 use sermux_port_config::config::{Address, Control, ControlSocket, Port};
 use tokio::net::UnixListener;
-use tokio::task::{JoinError, JoinHandle};
 use tracing::{info, warn};
 
 use super::place::SocketPlace;
+use super::running::RunningServer;
 use super::serving::{self, HttpService};
 use crate::net::listening::Listening;
 use crate::net::socket_file::{self, NoSocket, SocketFile, WantedSocket};
@@ -32,69 +30,39 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// … up to this.
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// A running server. Dropping it closes the socket and removes its file; connections that are there are served.
-#[derive(Debug)]
-pub(crate) struct Server(JoinHandle<()>);
-
-impl Server {
-    /// Makes the socket and serves on it. What keeps it from that is a warning in the log, and it is tried again; but not
-    /// where a port of `ports` listens.
-    pub(crate) async fn start(
-        mut control: Control,
-        at: Option<&Path>,
-        ports: &BTreeMap<String, Arc<Port>>,
-        router: Router,
-    ) -> Option<Server> {
-        if let Some(at) = at {
-            control.socket = ControlSocket::Path(at.to_owned());
-        }
-        let Some(place) = SocketPlace::of_daemon(&control) else {
-            warn!(
-                event = %"control.bind-failed",
-                "no control socket: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set; name a place with --control, or \
-                 with `control: {{ socket: … }}`, or say `control: off`"
-            );
-            return None;
-        };
-        if let Some(name) = who_listens(ports, &place.socket) {
-            warn!(event = %"control.bind-failed", socket = %place.socket.display(), port = %name,
-                "no control socket: this port listens there; name another \
-                place with --control");
-            return None;
-        }
-        match make(&place, &control).await {
-            Ok((socket, file)) => Some(Server(tokio::spawn(serve(socket, file, router)))),
-            Err(error) => {
-                let why = error.to_string();
-                warn!(event = %"control.bind-failed", socket = %place.socket.display(),
-                    "no control socket: {why}; trying again");
-                Some(Server(tokio::spawn(serve_later(place, control, router, why))))
-            }
-        }
+/// Makes the socket and serves on it. What keeps it from that is a warning in the log, and it is tried again; but not
+/// where a port of `ports` listens.
+pub(crate) async fn start(
+    mut control: Control,
+    at: Option<&Path>,
+    ports: &BTreeMap<String, Arc<Port>>,
+    router: Router,
+) -> Option<RunningServer> {
+    if let Some(at) = at {
+        control.socket = ControlSocket::Path(at.to_owned());
     }
-
-    /// Why this server has panicked, as soon as it has; then there is none any more. May be dropped while it waits.
-    pub(crate) async fn failed(server: &mut Option<Server>) -> Box<dyn Any + Send> {
-        let Some(Server(task)) = server else { return pending().await };
-        let ended = task.await;
-        *server = None;
-        match ended.map_err(JoinError::try_into_panic) {
-            Err(Ok(panic)) => panic,
-            _ => Box::new("it ended by itself"),
+    let Some(place) = SocketPlace::of_daemon(&control) else {
+        warn!(
+            event = %"control.bind-failed",
+            "no control socket: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR is set; name a place with --control, or \
+             with `control: {{ socket: … }}`, or say `control: off`"
+        );
+        return None;
+    };
+    if let Some(name) = who_listens(ports, &place.socket) {
+        warn!(event = %"control.bind-failed", socket = %place.socket.display(), port = %name,
+            "no control socket: this port listens there; name another \
+            place with --control");
+        return None;
+    }
+    match make(&place, &control).await {
+        Ok((socket, file)) => Some(RunningServer::new(serve(socket, file, router))),
+        Err(error) => {
+            let why = error.to_string();
+            warn!(event = %"control.bind-failed", socket = %place.socket.display(),
+                "no control socket: {why}; trying again");
+            Some(RunningServer::new(serve_later(place, control, router, why)))
         }
-    }
-
-    /// The socket is closed and its file is gone when this is done.
-    pub(crate) async fn close(mut self) {
-        self.0.abort();
-        // It was cancelled, which is no news.
-        let _ = (&mut self.0).await;
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -1,17 +1,16 @@
 //! The server on `http:`: binds its addresses, and tries again where one cannot be bound.
 
-use std::any::Any;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use sermux_port_config::config::{Address, Http, Keepalive};
-use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
 use super::hosts::Hosts;
 use super::routes::closed;
+use super::running::RunningServer;
 use super::serving::{serve, HttpService};
 use crate::net::binding::{Binding, NotBound};
 use crate::net::listening::Listening;
@@ -24,64 +23,34 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// … up to this.
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// A running server. Dropping it closes its sockets; connections that are there are served.
-#[derive(Debug)]
-pub(crate) struct WebServer(JoinHandle<()>);
-
-impl WebServer {
-    /// Listens where `http` says. An address that cannot be bound is a warning in the log, and is tried again.
-    pub(crate) async fn start(http: Http, router: Router) -> WebServer {
-        let hosts = Arc::new(Hosts::new(http.names.iter().cloned().chain(http.address.iter().filter_map(name))));
-        let mut listeners = Vec::new();
-        for address in &http.address {
-            let router = if http.is_open_at(address) { router.clone() } else { closed() };
-            let service = HttpService { name: "http", router, hosts: Some(Arc::clone(&hosts)) };
-            // Names may take long.
-            let bound = if name(address).is_some() { None } else { Some(bind(address, None).await) };
-            listeners.push((address.clone(), bound, service));
+/// Listens where `http` says. An address that cannot be bound is a warning in the log, and is tried again.
+pub(crate) async fn start(http: Http, router: Router) -> RunningServer {
+    let hosts = Arc::new(Hosts::new(http.names.iter().cloned().chain(http.address.iter().filter_map(name))));
+    let mut listeners = Vec::new();
+    for address in &http.address {
+        let router = if http.is_open_at(address) { router.clone() } else { closed() };
+        let service = HttpService { name: "http", router, hosts: Some(Arc::clone(&hosts)) };
+        // Names may take long.
+        let bound = if name(address).is_some() { None } else { Some(bind(address, None).await) };
+        listeners.push((address.clone(), bound, service));
+    }
+    RunningServer::new(async move {
+        let mut tasks = JoinSet::new();
+        for (address, bound, service) in listeners {
+            tasks.spawn(async move {
+                let bound = match bound {
+                    Some(Ok(listening)) => listening,
+                    other => bind_later(&address, other.and_then(Result::err)).await,
+                };
+                serve(bound, service).await;
+            });
         }
-        WebServer(tokio::spawn(async move {
-            let mut tasks = JoinSet::new();
-            for (address, bound, service) in listeners {
-                tasks.spawn(async move {
-                    let bound = match bound {
-                        Some(Ok(listening)) => listening,
-                        other => bind_later(&address, other.and_then(Result::err)).await,
-                    };
-                    serve(bound, service).await;
-                });
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
+                std::panic::resume_unwind(panic);
             }
-            while let Some(ended) = tasks.join_next().await {
-                if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
-                    std::panic::resume_unwind(panic);
-                }
-            }
-        }))
-    }
-
-    /// Why this server has panicked, as soon as it has; then there is none any more. May be dropped while it waits.
-    pub(crate) async fn failed(server: &mut Option<WebServer>) -> Box<dyn Any + Send> {
-        let Some(WebServer(task)) = server else { return pending().await };
-        let ended = task.await;
-        *server = None;
-        match ended.map_err(JoinError::try_into_panic) {
-            Err(Ok(panic)) => panic,
-            _ => Box::new("it ended by itself"),
         }
-    }
-
-    /// Its sockets are closed when this is done.
-    pub(crate) async fn close(mut self) {
-        self.0.abort();
-        // It was cancelled, which is no news.
-        let _ = (&mut self.0).await;
-    }
-}
-
-impl Drop for WebServer {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    })
 }
 
 /// The name in an address that has one.

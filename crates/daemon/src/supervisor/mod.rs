@@ -40,7 +40,7 @@ pub use self::source::ConfigSource;
 pub(crate) use self::source::{Ser2netSource, UucpLocks};
 use self::watched::WatchedTask;
 use crate::control::ask::{Ask, Asker, ConfigInForce, NotReloaded, Ports, Reloaded};
-use crate::control::{self, Server, WebServer};
+use crate::control::{self, RunningServer};
 use crate::crash::{Crash, Part};
 use crate::device::hotplug::Hotplug;
 use crate::log::visits::sum_up;
@@ -90,8 +90,8 @@ pub struct Supervisor {
     tried: mpsc::UnboundedReceiver<Tried>,
     /// The latest panic of each part that has had one.
     crashes: BTreeMap<Part, Crash>,
-    control: Option<Server>,
-    http: Option<WebServer>,
+    control: Option<RunningServer>,
+    http: Option<RunningServer>,
     /// Where the control socket is, whatever the configuration says.
     control_at: Option<PathBuf>,
     asker: Asker,
@@ -245,8 +245,8 @@ impl Supervisor {
                 }
                 () = ended.notified() => self.find_ended().await,
                 panic = self.hotplug.failed() => self.failed(Part::Hotplug, None, &*panic),
-                panic = Server::failed(&mut self.control) => self.failed(Part::Control, None, &*panic),
-                panic = WebServer::failed(&mut self.http) => self.failed(Part::Http, None, &*panic),
+                panic = RunningServer::failed(&mut self.control) => self.failed(Part::Control, None, &*panic),
+                panic = RunningServer::failed(&mut self.http) => self.failed(Part::Http, None, &*panic),
                 () = sleep_until(restart_at) => self.start_crashed().await,
                 () = sleep_until(status_at) => {
                     (status_at, last_status) = (None, Instant::now());
@@ -309,7 +309,8 @@ impl Supervisor {
         if let Some(control) = control {
             let file = self.source.as_ref().and_then(ConfigSource::file).map(Path::to_owned);
             let router = control::router(self.asker.clone(), file, self.started.into_std());
-            self.control = Server::start(control, self.control_at.as_deref(), &self.config.ports, router).await;
+            self.control =
+                control::server::start(control, self.control_at.as_deref(), &self.config.ports, router).await;
         }
     }
 
@@ -323,7 +324,7 @@ impl Supervisor {
         if let Some(http) = self.config.http.clone() {
             let file = self.source.as_ref().and_then(ConfigSource::file).map(Path::to_owned);
             let router = control::public(self.asker.clone(), file, self.started.into_std());
-            self.http = Some(WebServer::start(http, router).await);
+            self.http = Some(control::web::start(http, router).await);
         }
     }
 
