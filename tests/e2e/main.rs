@@ -11,6 +11,7 @@ mod capture;
 mod clients;
 mod commands;
 mod config;
+mod config_reading;
 mod control_socket;
 mod crash;
 mod demo;
